@@ -1,0 +1,201 @@
+"""The worker side of the vector environment: steps several cells and writes what they see to shared memory.
+
+This module imports neither torch nor Stable-Baselines3, so that a worker process stays small and starts fast.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import signal
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import cloudpickle  # type: ignore[import-untyped]
+import gymnasium as gym
+import numpy as np
+from numpy.typing import NDArray
+
+STEP = b"s"
+"""The one-byte command that steps every cell of a worker with the actions in shared memory."""
+CALL = b"c"
+"""First byte of a command that carries a pickled `(name, arguments)`."""
+OK = b"o"
+"""First byte of an answer that carries a pickled result."""
+FAILED = b"f"
+"""First byte of an answer that carries the traceback of a worker that is about to end."""
+
+EnvFactory = Callable[[], gym.Env]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedArray:
+    """An array over anonymous shared memory, of which each process makes its own view.
+
+    The memory has no name in the file system: it goes when the last process that maps it ends, even
+    one that is killed.
+    """
+
+    memory: Any
+    """`multiprocessing.RawArray` of bytes."""
+    shape: tuple[int, ...]
+    dtype: str
+
+    def view(self) -> NDArray[Any]:
+        """Return the array, backed by the shared memory."""
+        count = int(np.prod(self.shape))
+        return np.frombuffer(self.memory, dtype=self.dtype, count=count).reshape(self.shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedArrays:
+    """What travels between the trainer and its workers at every step; first axis is the cell."""
+
+    observations: dict[str, SharedArray]
+    actions: SharedArray
+    rewards: SharedArray
+    dones: SharedArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class MissingAttribute:
+    """The answer for an attribute that a cell does not have: asking for one is no failure of the worker."""
+
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerTask:
+    """What one worker process is told at its start."""
+
+    env_factories: bytes
+    """Its cells' factories, pickled by value."""
+    first_cell: int
+    """Index of its first cell in the shared arrays."""
+
+
+class CellWorker:
+    """Several cells in one process, stepped together."""
+
+    def __init__(self, cells: Sequence[gym.Env], first_cell: int, shared: SharedArrays) -> None:
+        self._cells = cells
+        rows = slice(first_cell, first_cell + len(cells))
+        self._observations = {key: array.view()[rows] for key, array in shared.observations.items()}
+        self._actions = shared.actions.view()[rows]
+        self._rewards = shared.rewards.view()[rows]
+        self._dones = shared.dones.view()[rows]
+        self._returns = np.zeros(len(cells))
+        self._lengths = np.zeros(len(cells), dtype=np.int64)
+        self._started_s = time.monotonic()
+
+    def step(self) -> tuple[list[dict[str, Any]], dict[int, dict[str, Any]]]:
+        """Step every cell once; a finished cell is reset, and its last observation is in its info."""
+        infos: list[dict[str, Any]] = []
+        reset_infos: dict[int, dict[str, Any]] = {}
+        for index, cell in enumerate(self._cells):
+            observation, reward, terminated, truncated, info = cell.step(self._actions[index].copy())
+            self._returns[index] += float(reward)
+            self._lengths[index] += 1
+            done = terminated or truncated
+            info["TimeLimit.truncated"] = truncated and not terminated
+            if done:
+                info["terminal_observation"] = {key: np.array(value) for key, value in observation.items()}
+                info["episode"] = self._end_episode(index)
+                observation, reset_infos[index] = cell.reset()
+            self._write(index, observation)
+            self._rewards[index] = reward
+            self._dones[index] = done
+            infos.append(info)
+        return infos, reset_infos
+
+    def reset(self, seeds: Sequence[int | None], options: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Reset every cell and return the infos."""
+        self._returns[:] = 0.0
+        self._lengths[:] = 0
+        infos = []
+        for index, (cell, seed, option) in enumerate(zip(self._cells, seeds, options, strict=True)):
+            observation, info = cell.reset(seed=seed, options=option or None)
+            self._write(index, observation)
+            infos.append(info)
+        return infos
+
+    def get_attr(self, name: str, indices: Sequence[int]) -> list[Any]:
+        """Read an attribute of the cells at `indices`, through their wrappers."""
+        try:
+            return [self._cells[index].get_wrapper_attr(name) for index in indices]
+        except AttributeError as error:
+            return [MissingAttribute(message=str(error))] * len(indices)
+
+    def set_attr(self, name: str, value: Any, indices: Sequence[int]) -> None:
+        """Write an attribute where it is defined: on a wrapper or on the environment itself."""
+        for index in indices:
+            self._cells[index].set_wrapper_attr(name, value)
+
+    def env_method(
+        self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], indices: Sequence[int]
+    ) -> list[Any]:
+        """Call a method of the cells at `indices`, through their wrappers."""
+        return [self._cells[index].get_wrapper_attr(name)(*args, **kwargs) for index in indices]
+
+    def is_wrapped(self, wrapper: type[gym.Wrapper], indices: Sequence[int]) -> list[bool]:
+        """Say for each of the cells at `indices` whether `wrapper` is among its wrappers."""
+        return [_is_wrapped(self._cells[index], wrapper) for index in indices]
+
+    def _write(self, index: int, observation: dict[str, Any]) -> None:
+        for key, rows in self._observations.items():
+            rows[index] = observation[key]
+
+    def _end_episode(self, index: int) -> dict[str, float]:
+        """Return what Stable-Baselines3's `Monitor` would report, and start counting anew."""
+        episode = {
+            "r": round(float(self._returns[index]), 6),
+            "l": int(self._lengths[index]),
+            "t": round(time.monotonic() - self._started_s, 6),
+        }
+        self._returns[index] = 0.0
+        self._lengths[index] = 0
+        return episode
+
+
+def run_worker(pipe: Connection, task: WorkerTask, shared: SharedArrays) -> None:
+    """Serve commands until the pipe closes; a failure is reported by traceback and ends the worker."""
+    # Ctrl-C reaches the whole process group. The trainer decides what to do; closing the pipe ends a worker.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cells: list[gym.Env] = []
+    try:
+        cells.extend(factory() for factory in cloudpickle.loads(task.env_factories))
+        worker = CellWorker(cells, task.first_cell, shared)
+        pipe.send_bytes(OK + pickle.dumps(None))
+        while True:
+            command = pipe.recv_bytes()
+            if command == STEP:
+                result: Any = worker.step()
+            else:
+                name, args = cloudpickle.loads(command[1:])
+                result = getattr(worker, name)(*args)
+            pipe.send_bytes(OK + pickle.dumps(result, protocol=pickle.HIGHEST_PROTOCOL))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        pass  # the trainer closed the vector environment, or is gone
+    except Exception:
+        _report_failure(pipe)
+    finally:
+        for cell in cells:
+            cell.close()
+        pipe.close()
+
+
+def _report_failure(pipe: Connection) -> None:
+    with contextlib.suppress(OSError):
+        pipe.send_bytes(FAILED + traceback.format_exc().encode())
+
+
+def _is_wrapped(env: gym.Env, wrapper: type[gym.Wrapper]) -> bool:
+    while isinstance(env, gym.Wrapper):
+        if isinstance(env, wrapper):
+            return True
+        env = env.env
+    return False

@@ -1,0 +1,1 @@
+"""The arc-welding cell: process model, products and the task."""

@@ -1,0 +1,185 @@
+"""What the weld policy is told: the groups, their components with units, and their history."""
+
+from __future__ import annotations
+
+import numpy as np
+from cellwright_perception.delay_line import SeamProfile
+from cellwright_perception.geometry import SeamSensorGeometry
+from cellwright_perception.seam_measurement import SeamSensor
+from numpy.typing import NDArray
+
+from cellwright_envs.cell_env import Component
+from cellwright_envs.welding.product import JOINTS, WeldProduct
+from cellwright_envs.welding.seam import STEP_M, SeamFrames
+
+Array = NDArray[np.float64]
+
+PROFILE_POINTS = 8
+SIGNAL_LAGS = (0, 1, 2, 4, 8, 16)
+MOTION_LAGS = (0, 2, 8)
+
+SIGNALS = (
+    Component(name="current_mean", unit="A", low=0.0, high=400.0),
+    Component(name="current_std", unit="A", low=0.0, high=120.0),
+    Component(name="voltage_mean", unit="V", low=0.0, high=45.0),
+    Component(name="voltage_std", unit="V", low=0.0, high=15.0),
+    Component(name="short_circuit_rate", unit="Hz", low=0.0, high=250.0),
+    Component(name="wire_feed", unit="m/s", low=0.0, high=0.25),
+    Component(name="pyrometer", unit="K", low=250.0, high=2000.0),
+)
+MOTION = (
+    Component(name="lateral_correction", unit="m", low=-8e-3, high=8e-3),
+    Component(name="height_correction", unit="m", low=-6e-3, high=6e-3),
+    Component(name="travel_speed_trim", unit="1", low=-0.3, high=0.3),
+    Component(name="wire_feed_trim", unit="1", low=-0.25, high=0.25),
+    Component(name="voltage_trim", unit="V", low=-3.0, high=3.0),
+    *(
+        Component(name=f"last_{name}", unit="1", low=-1.0, high=1.0)
+        for name in ("lateral_rate", "height_rate", "travel_speed", "wire_feed", "voltage")
+    ),
+)
+PROGRAMME = (
+    *(Component(name=f"joint_is_{joint}", unit="1", low=0.0, high=1.0) for joint in JOINTS),
+    Component(name="thickness", unit="m", low=1e-3, high=10e-3),
+    Component(name="nominal_wire_feed", unit="m/s", low=0.0, high=0.2),
+    Component(name="nominal_voltage", unit="V", low=14.0, high=36.0),
+    Component(name="nominal_travel_speed", unit="m/s", low=2e-3, high=20e-3),
+    Component(name="nominal_contact_tip_distance", unit="m", low=8e-3, high=25e-3),
+    Component(name="nominal_gap", unit="m", low=0.0, high=2e-3),
+    Component(name="seam_done", unit="1", low=-0.25, high=1.0),
+    Component(name="curvature", unit="1/m", low=-40.0, high=40.0),
+    Component(name="arc_on", unit="1", low=0.0, high=1.0),
+)
+
+
+def _lagged(components: tuple[Component, ...], lags: tuple[int, ...]) -> tuple[Component, ...]:
+    return tuple(
+        Component(name=f"{c.name}_lag_{lag}", unit=c.unit, low=c.low, high=c.high)
+        for lag in lags
+        for c in components
+    )
+
+
+def _profile(look_ahead_m: float) -> tuple[Component, ...]:
+    ahead_mm = np.linspace(0.0, look_ahead_m, PROFILE_POINTS) * 1e3
+    ranges = {"lateral": (-4e-3, 4e-3), "height": (-4e-3, 4e-3), "gap": (0.0, 3e-3)}
+    return (
+        *(
+            Component(name=f"{kind}_{at:.0f}_mm_ahead", unit="m", low=low, high=high)
+            for kind, (low, high) in ranges.items()
+            for at in ahead_mm
+        ),
+        Component(name="confidence", unit="1", low=0.0, high=1.0),
+    )
+
+
+COMPONENTS: dict[str, tuple[Component, ...]] = {
+    "seam": _profile(SeamSensorGeometry().look_ahead_m),
+    "signals": _lagged(SIGNALS, SIGNAL_LAGS),
+    "programme": PROGRAMME,
+    "motion": _lagged(MOTION, MOTION_LAGS),
+}
+
+
+class History:
+    """The last values of one group, newest first, sampled at fixed lags [control steps]."""
+
+    def __init__(self, width: int, lags: tuple[int, ...]) -> None:
+        self._values = np.zeros((lags[-1] + 1, width), dtype=np.float32)
+        self._lags = np.array(lags)
+
+    def reset(self, values: Array) -> None:
+        self._values[:] = values
+
+    def push(self, values: Array) -> None:
+        self._values[1:] = self._values[:-1]
+        self._values[0] = values
+
+    def sample(self) -> NDArray[np.float32]:
+        """Lag-major (lags * width,), a copy."""
+        return self._values[self._lags].ravel()
+
+
+class LookAhead:
+    """Where the drawing's seam crosses the laser plane, seen from each point of the taught path."""
+
+    def __init__(
+        self, frames: SeamFrames, torch_rotations_w: Array, geometry: SeamSensorGeometry
+    ) -> None:
+        count = len(frames.path_position_m)
+        reach = np.arange(1, 46)
+        later = np.minimum(np.arange(count)[:, None] + reach, count - 1)
+        offsets = frames.points_w[later] - frames.points_w[:, None]
+        in_tool = np.einsum("nij,nki->nkj", torch_rotations_w, offsets)
+        beyond = in_tool[:, :, 0] >= geometry.look_ahead_m
+        step = np.where(beyond.any(axis=1), beyond.argmax(axis=1), len(reach) - 1)
+        rows = np.arange(count)
+        self.arc_m = reach[step] * STEP_M
+        """Seam length from the wire to the laser (N,) [m]."""
+        self.lateral_m = in_tool[rows, step, 1]
+        self.height_m = in_tool[rows, step, 2]
+        tangents = frames.rotations_w[later[rows, step]][:, :, 0]
+        self.cosine = np.clip(np.einsum("ni,ni->n", torch_rotations_w[:, :, 0], tangents), 0.5, 1.0)
+        """How squarely the laser cuts the seam; lateral lengths on the stripe are longer by 1 / cosine."""
+        stripe = geometry.stripe
+        seen = np.stack([np.full(count, geometry.look_ahead_m), self.lateral_m, self.height_m], axis=1)
+        seen_c = seen @ geometry.camera_from_tool[:3, :3].T + geometry.camera_from_tool[:3, 3]
+        self.window_px = np.rint(stripe.project(seen_c) - [stripe.cx, stripe.cy])
+        """How far the sensor moves its stripe window (N, 2) [px] to keep the drawing's seam in its middle."""
+
+
+class SeamTracker:
+    """Turns stripe images into the seam profile between wire and laser, as a seam-tracking unit does."""
+
+    def __init__(self, geometry: SeamSensorGeometry) -> None:
+        self._geometry = geometry
+        self._sensor = SeamSensor(geometry)
+        self._profile = SeamProfile(look_ahead_m=geometry.look_ahead_m, capacity=512)
+        self._ahead_m = np.linspace(0.0, geometry.look_ahead_m, PROFILE_POINTS)
+
+    def load(self, product: WeldProduct, frames: SeamFrames, look_ahead: LookAhead) -> None:
+        """Follow another product's taught path from now on."""
+        self._joint = product.joint
+        self._nominal_gap_m = product.gap_m
+        self._frames = frames
+        self._look_ahead = look_ahead
+
+    def reset(self) -> None:
+        self._profile.reset()
+
+    def window_px(self, path_position_m: float) -> tuple[float, float]:
+        """Shift of the stripe window (columns, rows) at `path_position_m` of the taught path."""
+        columns, rows = self._look_ahead.window_px[self._frames.index(path_position_m)]
+        return float(columns), float(rows)
+
+    def update(
+        self,
+        stripe: NDArray[np.uint8],
+        path_position_m: float,
+        window_px: tuple[float, float],
+        lateral_m: float,
+        height_m: float,
+    ) -> None:
+        """Measure one frame taken with the torch `lateral_m` and `height_m` off the taught path."""
+        found = self._sensor.measure(stripe, self._joint, window_px=window_px)
+        if found.confidence <= 0.0:
+            return
+        ahead, index = self._look_ahead, self._frames.index(path_position_m)
+        cosine = ahead.cosine[index]
+        self._profile.push(
+            path_position_m + ahead.arc_m[index],
+            (found.lateral_m - ahead.lateral_m[index]) * cosine + lateral_m,
+            found.height_m - ahead.height_m[index] + height_m,
+            found.gap_m * cosine,
+            found.confidence,
+        )
+
+    def profile(self, path_position_m: float, lateral_m: float, height_m: float) -> NDArray[np.float32]:
+        """The `seam` group (25,): the seam ahead relative to the torch, kind-major, then the confidence."""
+        values = self._profile.sample(path_position_m + self._ahead_m)
+        out = np.empty(3 * PROFILE_POINTS + 1, dtype=np.float32)
+        out[:PROFILE_POINTS] = values[:, 0] - lateral_m
+        out[PROFILE_POINTS : 2 * PROFILE_POINTS] = values[:, 1] - height_m
+        out[2 * PROFILE_POINTS : -1] = values[:, 2]
+        out[-1] = self._profile.confidence
+        return out

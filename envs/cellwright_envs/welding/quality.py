@@ -1,0 +1,499 @@
+"""Weld inspection to ISO 5817: the limits table, per-millimetre grading and the scorecard of a weld."""
+
+import json
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+LEVELS = ("B", "C", "D")
+"""Quality levels of ISO 5817, strictest first; masks and limits are indexed in this order."""
+THIN_PLATE_M = 3.0e-3
+"""Up to this thickness ISO 5817 has rows of their own."""
+BIN_M = 1.0e-3
+SHORT_SHARE = 0.25
+SHORT_WINDOW_BINS = 100
+"""Short imperfections: together at most 25 mm in any 100 mm of weld, or 25 % of a shorter weld."""
+
+
+class Joint(IntEnum):
+    """Joint types, in the order of the programme's one-hot code."""
+
+    LAP = 0
+    T_FILLET = 1
+    BUTT = 2
+
+
+class Feature(IntEnum):
+    """Columns of the measured bead, all [m] and zero when perfect; the last four are reference sizes."""
+
+    FUSION_DEFICIT = 0
+    ROOT_DEFICIT = 1
+    CAP_HEIGHT = 2
+    ROOT_HEIGHT = 3
+    OVERLAP = 4
+    MISALIGNMENT = 5
+    BURN_THROUGH = 6
+    UNDERFILL = 7
+    LEG_DIFFERENCE = 8
+    PORE_DIAMETER = 9
+    UNDERCUT = 10
+    THROAT_DEFICIT = 11
+    THROAT_EXCESS = 12
+    GAP = 13
+    THICKNESS = 14
+    FACE_WIDTH = 15
+    ROOT_WIDTH = 16
+    SIZE = 17
+
+
+Limit = tuple[float, float, float, bool]
+NONE: Limit = (0.0, 0.0, 0.0, False)
+ANY: Limit = (np.inf, 0.0, np.inf, False)
+
+
+def _upto(constant_mm: float, slope: float, cap_mm: float = np.inf, *, short: bool = False) -> Limit:
+    return (constant_mm * 1e-3, slope, cap_mm * 1e-3, short)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitRow:
+    """One imperfection of ISO 5817: limit = min(constant + slope * reference, cap) per level."""
+
+    code: int
+    """Reference number of ISO 6520-1."""
+    feature: Feature
+    """Measured size of the imperfection."""
+    reference: Feature
+    """Size that the limit grows with."""
+    thin: tuple[Limit, Limit, Limit]
+    """Limits at B, C, D for 0.5 to 3 mm; the last element of a limit says: only as short imperfection."""
+    thick: tuple[Limit, Limit, Limit]
+    """Limits at B, C, D above 3 mm."""
+    joints: tuple[Joint, ...] = (Joint.LAP, Joint.T_FILLET, Joint.BUTT)
+    """Joints the row applies to."""
+    detectable_mm: float = 0.05
+    """Smallest size an inspector finds (an assumption); "not permitted" means not above this."""
+
+
+BUTT = (Joint.BUTT,)
+FILLETS = (Joint.LAP, Joint.T_FILLET)
+_CAP = (_upto(1, 0.1, 5), _upto(1, 0.15, 7), _upto(1, 0.25, 10))
+_CONVEXITY = (_upto(1, 0.1, 3), _upto(1, 0.15, 4), _upto(1, 0.25, 5))
+_PORE = (_upto(0, 0.2, 3), _upto(0, 0.3, 4), _upto(0, 0.4, 5))
+_LEGS = (_upto(1.5, 0.15), _upto(2, 0.15), _upto(2, 0.2))
+_ROOT = (NONE, NONE, _upto(0, 0.2, 2, short=True))
+_OVERLAP = (NONE, NONE, _upto(0, 0.2))
+_NO = (NONE, NONE, NONE)
+
+ROWS = (
+    LimitRow(code=401, feature=Feature.FUSION_DEFICIT, reference=Feature.SIZE, thin=_NO, thick=_NO),
+    LimitRow(
+        code=402,
+        feature=Feature.ROOT_DEFICIT,
+        reference=Feature.SIZE,
+        thin=_ROOT,
+        thick=_ROOT,
+        joints=FILLETS,
+    ),
+    LimitRow(
+        code=4021,
+        feature=Feature.ROOT_DEFICIT,
+        reference=Feature.THICKNESS,
+        thin=_ROOT,
+        thick=_ROOT,
+        joints=BUTT,
+    ),
+    LimitRow(
+        code=502, feature=Feature.CAP_HEIGHT, reference=Feature.FACE_WIDTH, thin=_CAP, thick=_CAP, joints=BUTT
+    ),
+    LimitRow(
+        code=503,
+        feature=Feature.CAP_HEIGHT,
+        reference=Feature.FACE_WIDTH,
+        thin=_CONVEXITY,
+        thick=_CONVEXITY,
+        joints=FILLETS,
+    ),
+    LimitRow(
+        code=504,
+        feature=Feature.ROOT_HEIGHT,
+        reference=Feature.ROOT_WIDTH,
+        thin=(_upto(1, 0.1), _upto(1, 0.3), _upto(1, 0.6)),
+        thick=(_upto(1, 0.2, 3), _upto(1, 0.6, 4), _upto(1, 1.0, 5)),
+        joints=BUTT,
+    ),
+    LimitRow(
+        code=506,
+        feature=Feature.OVERLAP,
+        reference=Feature.FACE_WIDTH,
+        thin=_OVERLAP,
+        thick=_OVERLAP,
+        detectable_mm=0.1,
+    ),
+    LimitRow(
+        code=507,
+        feature=Feature.MISALIGNMENT,
+        reference=Feature.THICKNESS,
+        thin=(_upto(0.2, 0.1), _upto(0.2, 0.15), _upto(0.2, 0.25)),
+        thick=(_upto(0, 0.1, 3), _upto(0, 0.15, 4), _upto(0, 0.25, 5)),
+        joints=BUTT,
+    ),
+    LimitRow(code=510, feature=Feature.BURN_THROUGH, reference=Feature.THICKNESS, thin=_NO, thick=_NO),
+    LimitRow(
+        code=511,
+        feature=Feature.UNDERFILL,
+        reference=Feature.THICKNESS,
+        thin=(NONE, _upto(0, 0.1, short=True), _upto(0, 0.25, short=True)),
+        thick=(_upto(0, 0.05, 0.5), _upto(0, 0.1, 1), _upto(0, 0.25, 2)),
+        joints=BUTT,
+    ),
+    LimitRow(
+        code=512,
+        feature=Feature.LEG_DIFFERENCE,
+        reference=Feature.SIZE,
+        thin=_LEGS,
+        thick=_LEGS,
+        joints=FILLETS,
+    ),
+    LimitRow(
+        code=617,
+        feature=Feature.GAP,
+        reference=Feature.SIZE,
+        thin=(_upto(0.2, 0.1), _upto(0.3, 0.1), _upto(0.5, 0.1)),
+        thick=(_upto(0.5, 0.1, 2), _upto(0.5, 0.2, 3), _upto(1, 0.3, 4)),
+        joints=FILLETS,
+    ),
+    LimitRow(code=2011, feature=Feature.PORE_DIAMETER, reference=Feature.SIZE, thin=_PORE, thick=_PORE),
+    LimitRow(
+        code=2017,
+        feature=Feature.PORE_DIAMETER,
+        reference=Feature.SIZE,
+        thin=(NONE, NONE, _upto(0, 0.3)),
+        thick=(NONE, _upto(0, 0.2, 2), _upto(0, 0.3, 3)),
+        detectable_mm=0.2,
+    ),
+    LimitRow(
+        code=5011,
+        feature=Feature.UNDERCUT,
+        reference=Feature.THICKNESS,
+        thin=(NONE, _upto(0, 0.1, short=True), _upto(0, 0.2, short=True)),
+        thick=(_upto(0, 0.05, 0.5), _upto(0, 0.1, 0.5), _upto(0, 0.2, 1)),
+    ),
+    LimitRow(
+        code=5213,
+        feature=Feature.THROAT_DEFICIT,
+        reference=Feature.SIZE,
+        thin=(NONE, _upto(0.2, 0, short=True), _upto(0.2, 0.1, short=True)),
+        thick=(NONE, _upto(0.3, 0.1, 1), _upto(0.3, 0.1, 2)),
+        joints=FILLETS,
+        detectable_mm=0.1,
+    ),
+    LimitRow(
+        code=5214,
+        feature=Feature.THROAT_EXCESS,
+        reference=Feature.SIZE,
+        thin=(_upto(1, 0.15, 3), _upto(1, 0.2, 4), ANY),
+        thick=(_upto(1, 0.15, 3), _upto(1, 0.2, 4), ANY),
+        joints=FILLETS,
+    ),
+)
+"""Limits of ISO 5817; rows 507, 617, 5213, 2011, parts of 506, 511, 512 and 2017 are textbook values.
+
+402 is incomplete penetration of a fillet, 4021 of a one-sided butt. Pores are judged as surface pores
+(2017) and as internal pores (2011) of one size.
+"""
+CODES = tuple(row.code for row in ROWS)
+"""ISO 6520-1 numbers; bit n of a mask stands for `CODES[n]`."""
+_ROW_BY_CODE = {row.code: row for row in ROWS}
+
+
+def limit_m(
+    code: int, level: str, reference_m: float | FloatArray, thickness_m: float | FloatArray
+) -> float | FloatArray:
+    """Return the largest permitted size [m] of imperfection `code`, 0 where it is not permitted.
+
+    `reference_m` is the size the row grows with: thickness, bead or root width, throat. Raises
+    ValueError for a code or level that ISO 5817 or this table does not have.
+    """
+    if level not in LEVELS:
+        raise ValueError(f"quality level {level!r} is not one of {', '.join(LEVELS)}")
+    if code not in _ROW_BY_CODE:
+        raise ValueError(f"imperfection {code!r} is not one of {', '.join(map(str, CODES))}")
+    row, column = _ROW_BY_CODE[code], LEVELS.index(level)
+    thin, thick = (
+        np.minimum(constant + slope * np.asarray(reference_m), cap)
+        for constant, slope, cap, _ in (row.thin[column], row.thick[column])
+    )
+    limit = np.where(np.asarray(thickness_m) <= THIN_PLATE_M, thin, thick)
+    return float(limit) if limit.ndim == 0 else limit
+
+
+def undercut_limit_m(thickness_m: float | FloatArray, level: str) -> float | FloatArray:
+    """Return the permitted undercut depth [m], imperfection 5011; on 0.5 to 3 mm only where short."""
+    return limit_m(5011, level, thickness_m, thickness_m)
+
+
+def excess_weld_metal_limit_m(bead_width_m: float | FloatArray, level: str) -> float | FloatArray:
+    """Return the permitted cap height [m] of a butt weld, imperfection 502."""
+    return limit_m(502, level, bead_width_m, bead_width_m)
+
+
+def convexity_limit_m(bead_width_m: float | FloatArray, level: str) -> float | FloatArray:
+    """Return the permitted convexity [m] of a fillet weld, imperfection 503."""
+    return limit_m(503, level, bead_width_m, bead_width_m)
+
+
+def excess_penetration_limit_m(
+    root_width_m: float | FloatArray, level: str, thickness_m: float | FloatArray
+) -> float | FloatArray:
+    """Return the permitted height [m] of the root bead of a butt weld, imperfection 504."""
+    return limit_m(504, level, root_width_m, thickness_m)
+
+
+def misalignment_limit_m(thickness_m: float | FloatArray, level: str) -> float | FloatArray:
+    """Return the permitted step [m] between two butted plates, imperfection 507."""
+    return limit_m(507, level, thickness_m, thickness_m)
+
+
+def _limits(rows: tuple[LimitRow, ...]) -> FloatArray:
+    """Limits as (thin and thick, rows, levels, 4): constant, slope, cap and short, detection included."""
+    table = np.zeros((2, len(rows), len(LEVELS), 4))
+    for r, row in enumerate(rows):
+        for side, limits in enumerate((row.thin, row.thick)):
+            for level, limit in enumerate(limits):
+                table[side, r, level] = limit
+                if limit == NONE:
+                    table[side, r, level] = (row.detectable_mm * 1e-3, 0.0, np.inf, 0.0)
+    return table
+
+
+_LIMITS = _limits(ROWS)
+_FEATURE = np.array([row.feature for row in ROWS])
+_REFERENCE = np.array([row.reference for row in ROWS])
+_DETECTABLE_M = np.array([row.detectable_mm * 1e-3 for row in ROWS])
+_JOINTS = np.array([[joint in row.joints for joint in Joint] for row in ROWS])
+_GAP_ROW = CODES.index(617)
+_DETECTABLE_THROAT_M = _DETECTABLE_M[CODES.index(5213)]
+
+
+@njit(cache=True)
+def _grade_bin(f: FloatArray, joint: int, masks: IntArray, shorts: IntArray) -> None:
+    """Set per level in `masks` what is violated by size, in `shorts` what only short length excuses."""
+    side = 0 if f[Feature.THICKNESS] <= THIN_PLATE_M + 1e-9 else 1
+    for level in range(3):
+        masks[level] = 0
+        shorts[level] = 0
+    for r in range(_FEATURE.shape[0]):
+        size = f[_FEATURE[r]]
+        if not _JOINTS[r, joint] or size <= 0.0:
+            continue
+        # A gap counts only where a thicker throat does not make up for it (ISO 5817, row 617).
+        if r == _GAP_ROW and f[Feature.THROAT_DEFICIT] <= _DETECTABLE_THROAT_M:
+            continue
+        for level in range(3):
+            constant, slope, cap, short = _LIMITS[side, r, level]
+            if size > min(constant + slope * f[_REFERENCE[r]], cap) + 1e-12:
+                masks[level] |= 1 << r
+            elif short > 0.0 and size > _DETECTABLE_M[r]:
+                shorts[level] |= 1 << r
+
+
+@njit(cache=True)
+def _grade_now(features: FloatArray, joints: IntArray, masks: IntArray, scratch: IntArray) -> None:
+    for cell in range(features.shape[0]):
+        _grade_bin(features[cell], joints[cell], masks[cell], scratch)
+
+
+@njit(cache=True)
+def _grade_weld(features: FloatArray, joint: int, masks: IntArray, shorts: IntArray) -> None:
+    """Grade bins (bins, features) of one weld into `masks` (bins, 3), short imperfections included."""
+    bins = features.shape[0]
+    for b in range(bins):
+        _grade_bin(features[b], joint, masks[b], shorts[b])
+    window = min(bins, SHORT_WINDOW_BINS)
+    allowed = SHORT_SHARE * window
+    for level in range(3):
+        for r in range(_FEATURE.shape[0]):
+            bit = 1 << r
+            count = 0
+            for b in range(bins):
+                count += (shorts[b, level] & bit) != 0
+                if b >= window:
+                    count -= (shorts[b - window, level] & bit) != 0
+                if count > allowed:
+                    for k in range(max(b - window + 1, 0), b + 1):
+                        masks[k, level] |= shorts[k, level] & bit
+
+
+@njit(cache=True)
+def _add(  # noqa: PLR0917 - kernel
+    begin_m: FloatArray,
+    end_m: FloatArray,
+    welding: FloatArray,
+    features: FloatArray,
+    sums: FloatArray,
+    weights: FloatArray,
+    bins: IntArray,
+) -> None:
+    for cell in range(begin_m.shape[0]):
+        low, high = begin_m[cell], end_m[cell]
+        if welding[cell] == 0 or high <= low:
+            continue
+        first = max(int(low / BIN_M), 0)
+        last = min(int(high / BIN_M), bins[cell] - 1)
+        for b in range(first, last + 1):
+            overlap = min(high, (b + 1) * BIN_M) - max(low, b * BIN_M)
+            if overlap <= 0.0:
+                continue
+            weights[cell, b] += overlap
+            for k in range(features.shape[1]):
+                if k in (Feature.BURN_THROUGH, Feature.PORE_DIAMETER):
+                    sums[cell, b, k] = max(sums[cell, b, k], features[cell, k])
+                else:
+                    sums[cell, b, k] += overlap * features[cell, k]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scorecard:
+    """What inspection says about one finished weld."""
+
+    passed: dict[str, bool]
+    """Level to whether no imperfection exceeds it anywhere, the weld is complete and nothing crashed."""
+    defect_length_m: dict[str, float]
+    """Level to length with any violation, unwelded length included."""
+    defect_length_by_code_m: dict[int, float]
+    """ISO 6520-1 code to length violating level C; unwelded length is not in here."""
+    weld_length_m: float
+    """Length of the seam to be welded."""
+    unwelded_length_m: float
+    """Length of seam that got no metal: it fails every level, without an ISO 6520-1 code."""
+    tracking_error_mean_m: float
+    """Mean distance of the wire from the seam."""
+    tracking_error_p95_m: float
+    """95th percentile of the same."""
+    cycle_time_s: float
+    """Time from the first move to the end of the episode."""
+    crashed: bool
+    """Whether the torch touched something or the arc was lost for good."""
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the fields as plain containers, codes as text."""
+        fields = asdict(self)
+        fields["defect_length_by_code_m"] = {str(k): v for k, v in self.defect_length_by_code_m.items()}
+        return fields
+
+    def to_json(self) -> str:
+        """Return one line of JSON."""
+        return json.dumps(self.as_dict())
+
+
+class BeadRecord:
+    """Measured bead of several cells in bins of one millimetre along the seam.
+
+    Features of a bin are the mean over its length, burn-through and pores the worst.
+    """
+
+    def __init__(self, cells: int, max_length_m: float) -> None:
+        bins = int(np.ceil(max_length_m / BIN_M - 1e-9))
+        self._sums = np.zeros((cells, bins, len(Feature)))
+        self._weights_m = np.zeros((cells, bins))
+        self._lengths_m = np.zeros(cells)
+        self._bins = np.zeros(cells, dtype=np.int64)
+        self._joints = np.zeros(cells, dtype=np.int64)
+        self._masks = np.zeros((cells, len(LEVELS)), dtype=np.int64)
+        self._scratch = np.zeros(len(LEVELS), dtype=np.int64)
+
+    def reset(self, cell: int, joint: Joint, length_m: float) -> None:
+        """Start an empty record of a seam of `length_m` [m] in one cell."""
+        bins = int(np.ceil(length_m / BIN_M - 1e-9))
+        if not 0 < bins <= self._weights_m.shape[1]:
+            raise ValueError(f"{length_m=} needs 1 to {self._weights_m.shape[1]} bins of {BIN_M} m")
+        self._sums[cell] = 0.0
+        self._weights_m[cell] = 0.0
+        self._lengths_m[cell] = length_m
+        self._bins[cell] = bins
+        self._joints[cell] = joint
+
+    def add(
+        self,
+        begin_m: FloatArray,
+        end_m: FloatArray,
+        welding: FloatArray,
+        features: FloatArray,
+    ) -> None:
+        """Lay the bead measured while the wire moved from `begin_m` to `end_m` (cells,) along the seam.
+
+        `features` is (cells, features) and `welding` (cells,) is 0 where there was no arc.
+        """
+        _add(begin_m, end_m, welding, features, self._sums, self._weights_m, self._bins)
+
+    def violations_now(self, features: FloatArray) -> IntArray:
+        """Return masks (cells, levels) of what `features` (cells, features) violate; reused next call.
+
+        Imperfections that are permitted where short are not counted here.
+        """
+        _grade_now(features, self._joints, self._masks, self._scratch)
+        return self._masks
+
+    def bins(self, cell: int) -> FloatArray:
+        """Return the features (bins, features) [m] along one seam, NaN where it is not welded."""
+        bins = self._bins[cell]
+        weights_m = self._weights_m[cell, :bins, None]
+        welded = weights_m >= 0.5 * self._bin_lengths_m(cell)[:, None]
+        means = self._sums[cell, :bins] / np.where(weights_m > 0, weights_m, 1.0)
+        worst = [Feature.BURN_THROUGH, Feature.PORE_DIAMETER]
+        means[:, worst] = self._sums[cell, :bins][:, worst]
+        return np.where(welded, means, np.nan)
+
+    def grade(self, cell: int) -> IntArray:
+        """Return masks (bins, levels) of the codes violated per millimetre, bits as in `CODES`.
+
+        Bins without weld metal have a mask of -1: every bit set.
+        """
+        features = self.bins(cell)
+        masks = np.zeros((len(features), len(LEVELS)), dtype=np.int64)
+        _grade_weld(features, int(self._joints[cell]), masks, np.zeros_like(masks))
+        masks[np.isnan(features[:, 0])] = -1
+        return masks
+
+    def scorecard(
+        self,
+        cell: int,
+        *,
+        tracking_errors_m: FloatArray,
+        cycle_time_s: float,
+        crashed: bool,
+    ) -> Scorecard:
+        """Judge the weld of one cell; `tracking_errors_m` (n,) are distances of wire from seam."""
+        masks, lengths_m = self.grade(cell), self._bin_lengths_m(cell)
+        defects_m = (masks != 0).T @ lengths_m
+        bits = (masks[:, 1, None] >> np.arange(len(CODES))) & 1
+        by_code_m = (bits * (masks[:, 1, None] >= 0)).T @ lengths_m
+        errors_m = np.abs(tracking_errors_m) if len(tracking_errors_m) else np.zeros(1)
+        return Scorecard(
+            passed={k: bool(d == 0 and not crashed) for k, d in zip(LEVELS, defects_m, strict=True)},
+            defect_length_m={k: float(d) for k, d in zip(LEVELS, defects_m, strict=True)},
+            defect_length_by_code_m={c: float(d) for c, d in zip(CODES, by_code_m, strict=True) if d > 0},
+            weld_length_m=float(self._lengths_m[cell]),
+            unwelded_length_m=float(lengths_m[masks[:, 0] < 0].sum()),
+            tracking_error_mean_m=float(errors_m.mean()),
+            tracking_error_p95_m=float(np.percentile(errors_m, 95)),
+            cycle_time_s=float(cycle_time_s),
+            crashed=crashed,
+        )
+
+    def _bin_lengths_m(self, cell: int) -> FloatArray:
+        """Lengths (bins,) of the bins; the last one ends with the seam."""
+        starts_m = np.arange(self._bins[cell]) * BIN_M
+        return np.minimum(self._lengths_m[cell] - starts_m, BIN_M)
+
+
+def codes_of(mask: int) -> tuple[int, ...]:
+    """Return the ISO 6520-1 codes whose bits are set in a mask of graded features."""
+    return tuple(code for bit, code in enumerate(CODES) if mask >> bit & 1)

@@ -1,0 +1,219 @@
+"""What the eye-in-hand seam camera sees: the joint, the laser stripe, the wire and the arc's light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from cellwright_assets import torch_mesh
+from cellwright_perception.camera import CameraModel
+from cellwright_perception.geometry import SeamSensorGeometry
+from numba import njit
+from numpy.typing import NDArray
+
+from cellwright_envs.rasterizer import WORKSPACE_COLUMNS, draw_mesh
+from cellwright_envs.shading import face_normals, rotate_normals
+from cellwright_envs.welding.seam import SeamMesh
+
+Array = NDArray[np.float64]
+
+BEHIND_M = 0.012
+AHEAD_M = 0.048
+CONTACT_TIP_M = 0.012
+"""Height of the contact tip above the nominal wire tip, from where the wire is drawn."""
+WIRE_RADIUS_M = 0.6e-3
+WIRE_ALBEDO = 0.8
+TORCH_ALBEDO = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeldLighting:
+    """Brightness behind the sensor's band-pass filter, in counts of 255 on a white face-on surface.
+
+    Engineering assumptions; `Exposure`, `Reflectance` and `ArcGlare` vary them.
+    """
+
+    lamp: float = 70.0
+    """The head's own ring light."""
+    laser: float = 260.0
+    arc_counts_m2: float = 6e-3
+    """Arc light at one metre squared; at 10 mm it adds 60 counts."""
+    laser_sigma_m: float = 0.35e-3
+
+
+@njit(cache=True)
+def _light(
+    depth, face, normals_c, albedo, fx, fy, cx, cy, lamp, laser, laser_sigma_m,
+    laser_normal_c, laser_offset_m, arc_c, arc_counts_m2, torch_albedo, out,
+):  # fmt: skip
+    """Shade one view: ring light, laser plane n.p = offset, point light of the arc. Empty pixels stay black."""
+    height, width = depth.shape
+    for v in range(height):
+        for u in range(width):
+            index = face[v, u]
+            if index == -1:
+                out[v, u] = 0
+                continue
+            z = depth[v, u]
+            x, y = (u - cx) / fx * z, (v - cy) / fy * z
+            if index < 0:
+                out[v, u] = np.uint8(min(255.0, lamp * torch_albedo[-index - 2]))
+                continue
+            nx, ny, nz = normals_c[index, 0], normals_c[index, 1], normals_c[index, 2]
+            facing = (nx * x + ny * y + nz * z) / np.sqrt(x * x + y * y + z * z)
+            value = lamp * abs(facing)
+            from_laser_m = laser_normal_c[0] * x + laser_normal_c[1] * y + laser_normal_c[2] * z - laser_offset_m
+            sigmas = from_laser_m / laser_sigma_m
+            if abs(sigmas) < 4.0:
+                value += laser * np.exp(-0.5 * sigmas * sigmas)
+            if arc_counts_m2 > 0.0:
+                lx, ly, lz = arc_c[0] - x, arc_c[1] - y, arc_c[2] - z
+                squared = lx * lx + ly * ly + lz * lz + 4e-6
+                cosine = abs(nx * lx + ny * ly + nz * lz) / np.sqrt(squared)
+                value += arc_counts_m2 * cosine / squared
+            out[v, u] = np.uint8(min(255.0, value * albedo[index]))
+
+
+class WeldCamera:
+    """Renders the two read-outs of the seam camera: the overview and the stripe window."""
+
+    def __init__(self, geometry: SeamSensorGeometry, lighting: WeldLighting) -> None:
+        self.geometry = geometry
+        self.lighting = lighting
+        self._views = (geometry.overview, geometry.stripe)
+        self._torch_vertices, self._torch_faces = _merged_torch()
+        shape = (geometry.overview.height, geometry.overview.width)
+        self._depth = np.empty(shape, dtype=np.float32)
+        self._face = np.empty(shape, dtype=np.int32)
+        self._torch_depth = np.empty(shape, dtype=np.float32)
+        self._torch_face = np.empty(shape, dtype=np.int32)
+        self._wire_faces = np.array([[0, 1, 2], [0, 2, 3]], dtype=np.int32)
+        self.set_calibration(np.eye(4))
+
+    def set_part(self, mesh: SeamMesh) -> None:
+        """Look at another part from now on."""
+        self._mesh = mesh
+        self._normals = face_normals(mesh.vertices_w, mesh.faces)
+        self._normals_c = np.empty_like(self._normals)
+        self._workspace = np.empty((max(len(mesh.vertices_w), len(self._torch_vertices)), WORKSPACE_COLUMNS))
+
+    def set_calibration(self, camera_error: Array) -> None:
+        """Mount the head `camera_error` (4, 4) away from where the calibration says, in the camera frame.
+
+        Camera and laser are one rigid head: the laser plane stays where it is in the camera frame.
+        """
+        self.camera_from_tool = np.ascontiguousarray(camera_error @ self.geometry.camera_from_tool)
+        plane = self.geometry.laser_plane_c
+        self._laser_normal_c, self._laser_offset_m = np.ascontiguousarray(plane[:3]), -float(plane[3])
+        self._draw_torch()
+
+    def _draw_torch(self) -> None:
+        """The torch never moves in the overview: draw it once, into negative face numbers."""
+        self._torch_depth.fill(np.inf)
+        self._torch_face.fill(-1)
+        view, vertices, faces = self._views[0], self._torch_vertices, self._torch_faces
+        workspace = np.empty((len(vertices), WORKSPACE_COLUMNS))
+        draw_mesh(
+            self.camera_from_tool, vertices, faces, 0, len(faces), 0,
+            view.fx, view.fy, view.cx, view.cy, workspace, self._torch_depth, self._torch_face,
+        )  # fmt: skip
+        normals = face_normals(vertices, faces) @ self.camera_from_tool[:3, :3].T
+        shade = TORCH_ALBEDO * np.abs(normals[:, 2]) + 0.05
+        self._torch_albedo = np.concatenate([[WIRE_ALBEDO, WIRE_ALBEDO], shade])
+        seen = self._torch_face >= 0
+        self._torch_face[seen] = -self._torch_face[seen] - 4
+
+    def arc_px(self, wire_tip_t: Array, window_px: tuple[float, float]) -> Array:
+        """Where the wire tip (3,) in the tool frame lies in the overview and in the stripe window (2, 2) [px]."""
+        point = self.camera_from_tool[:3, :3] @ wire_tip_t + self.camera_from_tool[:3, 3]
+        x, y = point[0] / point[2], point[1] / point[2]
+        overview, stripe = self._views
+        return np.array(
+            [
+                [overview.fx * x + overview.cx, overview.fy * y + overview.cy],
+                [stripe.fx * x + stripe.cx - window_px[0], stripe.fy * y + stripe.cy - window_px[1]],
+            ]
+        )
+
+    def render(
+        self,
+        out: NDArray[np.uint8],
+        *,
+        world_from_tool: Array,
+        path_position_m: float,
+        wire_tip_t: Array,
+        arc_on: bool,
+        part_shift_w: Array,
+        window_px: tuple[float, float] = (0.0, 0.0),
+    ) -> None:
+        """Fill `out` (2, H, W): overview, then the stripe window moved by `window_px` (columns, rows).
+
+        `part_shift_w` (3,) [m] is how far the part has moved since `set_part`.
+        """
+        camera_from_world = self.camera_from_tool @ _inverse(world_from_tool)
+        camera_from_world[:3, 3] += camera_from_world[:3, :3] @ part_shift_w
+        mesh = self._mesh
+        first, last = mesh.window(path_position_m, BEHIND_M, AHEAD_M)
+        per_station = 2 * mesh.strips
+        begin, end = first * per_station, last * per_station
+        rotate_normals(camera_from_world, self._normals, begin, end, self._normals_c)
+        wire_tip_c = self.camera_from_tool[:3, :3] @ wire_tip_t + self.camera_from_tool[:3, 3]
+        self._depth[:] = self._torch_depth
+        self._face[:] = self._torch_face
+        self._draw_wire(wire_tip_c)
+        self._view(self._views[0], camera_from_world, begin, end, wire_tip_c, arc_on, (0.0, 0.0), out[0])
+        self._depth.fill(np.inf)
+        self._face.fill(-1)
+        self._view(self._views[1], camera_from_world, begin, end, wire_tip_c, arc_on, window_px, out[1])
+
+    def _view(
+        self,
+        view: CameraModel,
+        camera_from_world: Array,
+        begin: int,
+        end: int,
+        wire_tip_c: Array,
+        arc_on: bool,
+        window_px: tuple[float, float],
+        out: NDArray[np.uint8],
+    ) -> None:
+        mesh, light = self._mesh, self.lighting
+        cx, cy = view.cx - window_px[0], view.cy - window_px[1]
+        draw_mesh(
+            camera_from_world, mesh.vertices_w, mesh.faces, begin, end, 0,
+            view.fx, view.fy, cx, cy, self._workspace, self._depth, self._face,
+        )  # fmt: skip
+        _light(
+            self._depth, self._face, self._normals_c, mesh.albedo, view.fx, view.fy, cx, cy,
+            light.lamp, light.laser, light.laser_sigma_m, self._laser_normal_c, self._laser_offset_m,
+            wire_tip_c, light.arc_counts_m2 if arc_on else 0.0, self._torch_albedo, out,
+        )  # fmt: skip
+
+    def _draw_wire(self, wire_tip_c: Array) -> None:
+        """A ribbon from the contact tip to the wire tip, turned to the camera; face numbers -3 and -2."""
+        tip_c = self.camera_from_tool[:3, :3] @ [0.0, 0.0, CONTACT_TIP_M] + self.camera_from_tool[:3, 3]
+        side = np.cross(wire_tip_c - tip_c, tip_c)
+        side *= WIRE_RADIUS_M / np.linalg.norm(side)
+        ribbon = np.stack([tip_c - side, tip_c + side, wire_tip_c + side, wire_tip_c - side])
+        view = self._views[0]
+        draw_mesh(
+            np.eye(4), ribbon, self._wire_faces, 0, 2, -3,
+            view.fx, view.fy, view.cx, view.cy, self._workspace, self._depth, self._face,
+        )  # fmt: skip
+
+
+def _merged_torch() -> tuple[Array, NDArray[np.int32]]:
+    """Nozzle and neck in the tool frame as one mesh."""
+    parts = torch_mesh()
+    starts = np.cumsum([0, *(len(part.vertices) for part in parts[:-1])])
+    vertices = np.concatenate([part.vertices for part in parts])
+    faces = np.concatenate([part.faces + start for part, start in zip(parts, starts, strict=True)])
+    return np.ascontiguousarray(vertices), np.ascontiguousarray(faces.astype(np.int32))
+
+
+def _inverse(transform: Array) -> Array:
+    """Inverse of a rigid transform (4, 4)."""
+    inverse = np.eye(4)
+    inverse[:3, :3] = transform[:3, :3].T
+    inverse[:3, 3] = -inverse[:3, :3] @ transform[:3, 3]
+    return inverse

@@ -1,0 +1,197 @@
+"""The mechanics of the welding cell: the arm on its taught path, the part in its fixture, contacts."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from cellwright_assets import asset_path, ur10e
+from numba import njit
+from numpy.typing import NDArray
+
+from cellwright_envs.robot import Arm, forward_kinematics
+from cellwright_envs.welding.product import WeldProduct
+from cellwright_envs.welding.seam import FLANK_M, LEAD_IN_M, STEP_M, SeamDeviation, SeamFrames, seam_frames
+from cellwright_envs.world import Box, World
+
+Array = NDArray[np.float64]
+
+ORIGIN_W = np.array([0.75, 0.0, 0.20])
+"""Middle of every product's seam, on the base plate's surface; well inside the UR10e's reach."""
+PLAN_STEP = 5
+SEGMENT = 12
+FIXTURE_HALF_M = np.array([0.16, 0.16, 0.05])
+
+
+@lru_cache(maxsize=32)
+def taught_program(product: WeldProduct) -> tuple[SeamFrames, Array, Array]:
+    """The drawing's seam, the torch rotations (N, 3, 3) along it and the joint path (M, 6) of every fifth sample.
+
+    Raises UnreachablePoseError when the arm cannot weld the product where the fixture holds it.
+    """
+    frames = seam_frames(product, ORIGIN_W)
+    push = product.procedure.push_angle_rad
+    c, s = np.cos(push), np.sin(push)
+    lean = np.array([[c, 0.0, -s], [0.0, 1.0, 0.0], [s, 0.0, c]])
+    torch = np.ascontiguousarray(frames.rotations_w @ lean)
+    last = frames.index(frames.length_m) + 2
+    poses = np.tile(np.eye(4), (len(range(0, last, PLAN_STEP)), 1, 1))
+    poses[:, :3, :3] = torch[:last:PLAN_STEP]
+    poses[:, :3, 3] = frames.points_w[:last:PLAN_STEP]
+    return frames, torch, _arm().plan(poses)
+
+
+@lru_cache(maxsize=1)
+def _arm() -> Arm:
+    return Arm()
+
+
+@njit(cache=True)
+def _pose_at(position, points, rotations, seam_rotations, lateral_m, height_m, point_out, rotation_out):
+    """Torch pose at fractional sample `position`, moved `lateral_m` and `height_m` across the seam."""
+    index = min(max(int(position), 0), points.shape[0] - 2)
+    share = position - index
+    for i in range(3):
+        y = (1 - share) * seam_rotations[index, i, 1] + share * seam_rotations[index + 1, i, 1]
+        z = (1 - share) * seam_rotations[index, i, 2] + share * seam_rotations[index + 1, i, 2]
+        on_path = (1 - share) * points[index, i] + share * points[index + 1, i]
+        point_out[i] = on_path + lateral_m * y + height_m * z
+        for j in range(3):
+            rotation_out[i, j] = (1 - share) * rotations[index, i, j] + share * rotations[index + 1, i, j]
+    x, z = rotation_out[:, 0], rotation_out[:, 2]
+    z /= np.sqrt(z[0] ** 2 + z[1] ** 2 + z[2] ** 2)
+    along = x[0] * z[0] + x[1] * z[1] + x[2] * z[2]
+    for i in range(3):
+        x[i] -= along * z[i]
+    x /= np.sqrt(x[0] ** 2 + x[1] ** 2 + x[2] ** 2)
+    rotation_out[0, 1] = z[1] * x[2] - z[2] * x[1]
+    rotation_out[1, 1] = z[2] * x[0] - z[0] * x[2]
+    rotation_out[2, 1] = z[0] * x[1] - z[1] * x[0]
+
+
+@njit(cache=True)
+def _across_seam(point, start, points, seam_rotations, out):
+    """Write path sample (fractional), lateral and height [m] of `point` relative to the drawing's seam."""
+    index = min(max(int(start), 0), points.shape[0] - 2)
+    along = 0.0
+    for _ in range(4):
+        along = 0.0
+        for i in range(3):
+            along += (point[i] - points[index, i]) * seam_rotations[index, i, 0]
+        moved = min(max(index + int(np.floor(along / STEP_M)), 0), points.shape[0] - 2)
+        if moved == index:
+            break
+        # Beside a curve two neighbouring samples may each send the search to the other: keep the last one.
+        along -= (moved - index) * STEP_M
+        index = moved
+    share = min(max(along / STEP_M, 0.0), 1.0)
+    out[0] = index + along / STEP_M
+    out[1] = 0.0
+    out[2] = 0.0
+    for i in range(3):
+        away = point[i] - ((1 - share) * points[index, i] + share * points[index + 1, i])
+        out[1] += away * ((1 - share) * seam_rotations[index, i, 1] + share * seam_rotations[index + 1, i, 1])
+        out[2] += away * ((1 - share) * seam_rotations[index, i, 2] + share * seam_rotations[index + 1, i, 2])
+
+
+class WeldCell:
+    """One robot, one table, one part at a time."""
+
+    def __init__(self, sub_steps: int) -> None:
+        self._sub_steps = sub_steps
+        self.world = World()
+        self.world.load_arm(
+            asset_path("ur10e_torch.urdf"),
+            joint_names=ur10e.JOINT_NAMES,
+            torque_limits_n_m=ur10e.TORQUE_LIMIT_N_M,
+        )
+        top = ORIGIN_W - [0.0, 0.0, 0.075]
+        self.world.add_static(
+            "fixture", [Box(half_m=FIXTURE_HALF_M, centre_w=top - [0, 0, 0.05], rotation_w=np.eye(3))]
+        )
+        table = ORIGIN_W - [0.0, 0.0, 0.175 + 0.03]
+        self.world.add_static(
+            "table", [Box(half_m=np.array([0.3, 0.6, 0.03]), centre_w=table, rotation_w=np.eye(3))]
+        )
+        self._product: WeldProduct | None = None
+        self._arm = _arm()
+        self._max_step_rad = np.asarray(ur10e.SPEED_LIMIT_RAD_S) * sub_steps * self.world.physics_period_s
+        self._point, self._rotation = np.empty(3), np.empty((3, 3))
+        self._across = np.empty(3)
+
+    def load(self, product: WeldProduct) -> None:
+        """Put another product into the fixture; does nothing when it is there already."""
+        if product is self._product:
+            return
+        self.frames, self.torch_rotations_w, self._joint_path = taught_program(product)
+        if self._product is not None:
+            self.world.remove_static("part")
+        self.world.add_static("part", part_boxes(product, self.frames))
+        self._product = product
+
+    def start(self, deviation: SeamDeviation, path_position_m: float) -> Array:
+        """Place the part as it lies and the torch above the path; return the tool pose in the world (4, 4)."""
+        self.world.place_static("part", deviation.translation_w, deviation.yaw_rad, ORIGIN_W)
+        sample = (path_position_m + LEAD_IN_M) / STEP_M
+        self._commanded = self._joint_path[int(sample) // PLAN_STEP].copy()
+        for _ in range(20):
+            self._commanded = self._solve(sample, 0.0, 0.0)
+        self.world.reset_arm(self._commanded)
+        return self._tool_pose(self._commanded)
+
+    def _solve(self, sample: float, lateral_m: float, height_m: float) -> Array:
+        frames = self.frames
+        _pose_at(
+            sample, frames.points_w, self.torch_rotations_w, frames.rotations_w, lateral_m, height_m,
+            self._point, self._rotation,
+        )  # fmt: skip
+        return self._arm.track(self._commanded, self._point, self._rotation, self._max_step_rad)
+
+    def _tool_pose(self, joints_rad: Array) -> Array:
+        return forward_kinematics(joints_rad) @ self._arm.tool
+
+    def move(self, path_position_m: float, lateral_m: float, height_m: float) -> Array:
+        """One control period towards a corrected point of the path; return the tool pose reached (4, 4)."""
+        target = self._solve((path_position_m + LEAD_IN_M) / STEP_M, lateral_m, height_m)
+        measured = self.world.follow(self._commanded, target, self._sub_steps)
+        self._commanded = target
+        self.joints_rad = measured
+        return self._tool_pose(measured)
+
+    def across_seam(self, point_w: Array, near_path_position_m: float) -> tuple[float, float, float]:
+        """Path position, lateral (left) and height of a point (3,) relative to the drawing's seam [m]."""
+        frames = self.frames
+        start = (near_path_position_m + LEAD_IN_M) / STEP_M
+        _across_seam(point_w, start, frames.points_w, frames.rotations_w, self._across)
+        return self._across[0] * STEP_M - LEAD_IN_M, self._across[1], self._across[2]
+
+    def close(self) -> None:
+        self.world.close()
+
+
+def part_boxes(product: WeldProduct, frames: SeamFrames) -> list[Box]:
+    """The two plates as boxes along the seam, for contacts; warp and gap are too small to matter there."""
+    thickness_m = product.thickness_m
+    boxes = []
+    first, last = 0, len(frames.path_position_m) - 1
+    if product.path.closed:
+        first, last = frames.index(0.0), frames.index(frames.length_m)
+    for index in range(first, last, SEGMENT):
+        middle = min(index + SEGMENT // 2, last)
+        point, along = frames.points_w[middle], frames.rotations_w[middle][:, 0]
+        base, web = frames.base_directions_w[middle], frames.web_directions_w[middle]
+        half_length_m = 0.65 * SEGMENT * STEP_M
+
+        def plate(out_from_m: float, out_to_m: float, up_from_m: float, up_to_m: float) -> Box:
+            normal = np.cross(along, base) * np.sign(np.dot(np.cross(along, base), web))
+            centre = point + 0.5 * (out_from_m + out_to_m) * base + 0.5 * (up_from_m + up_to_m) * web
+            half = np.array([half_length_m, 0.5 * (out_to_m - out_from_m), 0.5 * (up_to_m - up_from_m)])
+            return Box(half_m=half, centre_w=centre, rotation_w=np.stack([along, np.cross(normal, along), normal], 1))
+
+        if product.joint == "butt":
+            boxes += [plate(-FLANK_M, FLANK_M, -thickness_m, 0.0)]
+        elif product.joint == "lap":
+            boxes += [plate(-FLANK_M, FLANK_M, -thickness_m, 0.0), plate(-FLANK_M, 0.0, 0.0, thickness_m)]
+        else:
+            boxes += [plate(-thickness_m, FLANK_M, -thickness_m, 0.0), plate(-thickness_m, 0.0, 0.0, FLANK_M)]
+    return boxes

@@ -1,0 +1,69 @@
+"""Seam tracking plus fill and heat adapted to the measured gap, as the better commercial systems do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cellwright_policies.experts.base import (
+    PROFILE_POINTS,
+    SPEED_TRIM,
+    VOLTAGE_TRIM_V,
+    WIRE_TRIM,
+    Actions,
+    Observations,
+    Programme,
+    profile_at,
+)
+from cellwright_policies.experts.seam_tracker import SeamTracker, TrackerGains
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptiveGains:
+    """Tuned by `python -m cellwright_train.tuning adaptive-tracker` on training seeds; per joint type.
+
+    Trims per gap deviation over plate thickness, in the order lap, T-fillet, butt.
+    """
+
+    tracker: TrackerGains = field(default_factory=TrackerGains)
+    speed: tuple[float, float, float] = (-0.2, -0.2, 0.1)
+    wire: tuple[float, float, float] = (0.2, 0.2, -0.4)
+    voltage_v: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    speed_offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Constant trims: a shop also sets each joint type up better than the table does."""
+    wire_offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    voltage_offset_v: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    preview_s: float = 0.3
+    """How far ahead of the wire the gap is read, to cover the slew of wire feed and speed."""
+
+
+class AdaptiveTracker:
+    """A seam tracker that also changes speed, wire feed and voltage with the gap."""
+
+    def __init__(self, gains: AdaptiveGains = AdaptiveGains()) -> None:  # noqa: B008 (frozen)
+        self.gains = gains
+        self._tracker = SeamTracker(gains.tracker)
+
+    def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
+        self._tracker.reset(cells, indices)
+
+    def act_batch(self, observations: Observations) -> Actions:
+        actions = self._tracker.act_batch(observations)
+        programme, gains = Programme(observations), self.gains
+        gap_m = profile_at(
+            observations["seam"][:, 2 * PROFILE_POINTS :], gains.preview_s * programme.travel_speed_m_s
+        )
+        seen = observations["seam"][:, -1] >= gains.tracker.smallest_confidence
+        deviation = np.where(seen, (gap_m - programme.gap_m) / programme.thickness_m, 0.0)
+        for column, (per_gap, offset, full_scale) in enumerate(
+            (
+                (gains.speed, gains.speed_offset, SPEED_TRIM),
+                (gains.wire, gains.wire_offset, WIRE_TRIM),
+                (gains.voltage_v, gains.voltage_offset_v, VOLTAGE_TRIM_V),
+            )
+        ):
+            trim = np.array(per_gap)[programme.joint] * deviation + np.array(offset)[programme.joint]
+            actions[:, 2 + column] = np.clip(trim / full_scale, -1.0, 1.0)
+        return actions

@@ -1,0 +1,55 @@
+"""What every scripted weld expert shares: batched observations in, batched actions out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Observations = Mapping[str, NDArray[Any]]
+Actions = NDArray[np.float32]
+
+CONTROL_PERIOD_S = 0.04
+RATE_LIMIT_M_S = 5e-3
+"""Path correction rate that an action of 1 asks for."""
+SPEED_TRIM = 0.30
+WIRE_TRIM = 0.25
+VOLTAGE_TRIM_V = 3.0
+PROFILE_POINTS = 8
+LOOK_AHEAD_M = 0.025
+
+
+class WeldExpert(Protocol):
+    """A controller of the weld cell that is not learned."""
+
+    def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
+        """Forget the episodes of all `cells`, or only those of `indices`."""
+        ...
+
+    def act_batch(self, observations: Observations) -> Actions:
+        """Actions (n, 5) within [-1, 1] for observations batched along axis 0."""
+        ...
+
+
+class Programme:
+    """Named columns of the `programme` group (n, 12)."""
+
+    def __init__(self, observations: Observations) -> None:
+        values = np.asarray(observations["programme"], dtype=np.float64)
+        self.joint = values[:, :3].argmax(axis=1)
+        self.thickness_m = values[:, 3]
+        self.wire_feed_m_s = values[:, 4]
+        self.travel_speed_m_s = values[:, 6]
+        self.gap_m = values[:, 8]
+        self.arc_on = values[:, 11] > 0.5
+
+
+def profile_at(group: NDArray[Any], ahead_m: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Interpolate the first 8 columns of `group` (n, >= 8), a seam profile, at `ahead_m` (n,) before the wire."""
+    position = np.clip(ahead_m / LOOK_AHEAD_M, 0.0, 1.0) * (PROFILE_POINTS - 1)
+    first = np.minimum(position.astype(int), PROFILE_POINTS - 2)
+    share = position - first
+    rows = np.arange(len(group))
+    return (1 - share) * group[rows, first] + share * group[rows, first + 1]

@@ -1,0 +1,34 @@
+"""A welder who knows everything: follows the true seam and dials in the safest trims."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cellwright_policies.experts.base import RATE_LIMIT_M_S, Actions, Observations
+
+PROPORTIONAL_1_S = 5.0
+IDEAL = ("ideal_travel_speed", "ideal_wire_feed", "ideal_voltage")
+
+
+class Oracle:
+    """Needs the `privileged` group and the names of its components."""
+
+    def __init__(self, privileged_names: Sequence[str]) -> None:
+        if not set(IDEAL) <= set(privileged_names):
+            raise ValueError("the oracle needs the environment's privileged_names; make it with privileged=True")
+        # One millimetre ahead covers servo lag and latency at welding speed.
+        self._errors = [privileged_names.index(f"{axis}_error_1_mm_ahead") for axis in ("lateral", "height")]
+        self._ideal = [privileged_names.index(name) for name in IDEAL]
+
+    def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
+        """Nothing to forget: everything is in the state."""
+
+    def act_batch(self, observations: Observations) -> Actions:
+        if "privileged" not in observations:
+            raise ValueError("the oracle needs observations made with privileged=True")
+        state = observations["privileged"]
+        rates = PROPORTIONAL_1_S * state[:, self._errors] / RATE_LIMIT_M_S
+        actions = np.concatenate([rates, state[:, self._ideal]], axis=1)
+        return np.clip(actions, -1.0, 1.0).astype(np.float32)

@@ -1,0 +1,314 @@
+"""Writing bundles: one ONNX graph from raw observation to physical command, proved against torch first."""
+
+import copy
+import io
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from cellwright_policies.bundle import (
+    GOLDEN,
+    OUTPUTS,
+    POLICY,
+    SCORECARD,
+    WEIGHTS,
+    Bundle,
+    BundleError,
+    Golden,
+    PolicySpec,
+    canonical_json,
+    npz_bytes,
+    refuse_existing,
+    write_bundle,
+)
+from cellwright_policies.runtime import Runtime
+
+OPSET = 20
+MIN_ON_POLICY = 128
+PARITY = 1e-5
+"""Largest difference of the pre-clip action between torch and the bundle, for actions up to 1 in magnitude;
+above that it scales with the action, as float32 rounding does."""
+_RANDOM_EDGE_CASES = 16
+
+Observations = Mapping[str, NDArray[Any]]
+
+
+class ExportError(ValueError):
+    """The policy and its exported graph disagree, so no bundle was written."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """How far two sets of pre-clip actions are apart."""
+
+    max_abs: float
+    worst_row: int
+    ok: bool
+
+
+class DeployedPolicy(nn.Module):
+    """Raw observation arrays in manifest order to (action, action_preclip, command).
+
+    Args:
+        actor: takes the observation groups by position in manifest order (image uint8, the rest float32 in
+            physical units, batch first) and returns the mean action before clipping, (batch, actions).
+        spec: layout and limits; observations are held inside the bounds the actor was trained with.
+    """
+
+    def __init__(self, actor: nn.Module, spec: PolicySpec) -> None:
+        super().__init__()
+        self.actor = actor
+        self._names = [group.name for group in spec.observation]
+        for group in spec.observation:
+            if group.dtype == "float32":
+                self.register_buffer(f"{group.name}_low", torch.from_numpy(group.low))
+                self.register_buffer(f"{group.name}_high", torch.from_numpy(group.high))
+        self.register_buffer("command_low", torch.tensor([component.low for component in spec.action]))
+        self.register_buffer("command_high", torch.tensor([component.high for component in spec.action]))
+
+    def forward(self, *arrays: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Arrays (1, *shape) in manifest order; returns three (1, actions) tensors."""
+        preclip = self.actor(
+            *(self._bounded(name, array) for name, array in zip(self._names, arrays, strict=True))
+        )
+        action = torch.clamp(preclip, -1.0, 1.0)
+        low, high = self.get_buffer("command_low"), self.get_buffer("command_high")
+        command = low + 0.5 * (action + 1.0) * (high - low)
+        return action, preclip, command
+
+    def _bounded(self, name: str, array: torch.Tensor) -> torch.Tensor:
+        if not array.is_floating_point():
+            return array
+        return torch.clamp(array, self.get_buffer(f"{name}_low"), self.get_buffer(f"{name}_high"))
+
+
+def export_bundle(
+    actor: nn.Module,
+    *,
+    spec: PolicySpec,
+    observations: Observations,
+    scorecard: Mapping[str, Any],
+    directory: str | Path,
+    weights: Mapping[str, NDArray[Any]] | None = None,
+    overwrite: bool = False,
+) -> Bundle:
+    """Export `actor`, replay its golden vectors through ONNX Runtime and write the bundle in one rename.
+
+    Args:
+        actor: see `DeployedPolicy`.
+        spec: what the manifest will say.
+        observations: at least 128 recorded on-policy observations, group name to (N, *shape).
+        scorecard: JSON content of scorecard.json; the closed-loop gate reads its `episodes`.
+        directory: the bundle to write.
+        weights: all weights of the training policy, where training may go on from the bundle.
+        overwrite: replace a bundle that is already there.
+
+    Raises `BundleError` for a description that cannot be a bundle, `ExportError` where ONNX Runtime and torch
+    disagree; nothing is written then.
+    """
+    directory = Path(directory)
+    refuse_existing(directory, overwrite=overwrite)
+    golden = golden_vectors(actor, spec, observations)
+    files = {
+        POLICY: to_onnx(actor, spec),
+        GOLDEN: golden.to_bytes(),
+        SCORECARD: canonical_json(dict(scorecard)),
+    }
+    if weights is not None:
+        files[WEIGHTS] = npz_bytes(weights)
+    with _trial(spec, files) as runtime:
+        refuse_disagreement(replay(runtime, golden.observations), golden)
+    return write_bundle(directory, spec, files, overwrite=overwrite)
+
+
+def to_onnx(actor: nn.Module, spec: PolicySpec) -> bytes:
+    """One static graph of batch size 1 that names no path of this machine; equal weights give equal bytes."""
+    module = _frozen(actor, spec)
+    resting = tuple(
+        torch.zeros((1, *group.shape), dtype=getattr(torch, group.dtype)) for group in spec.observation
+    )
+    buffer = io.BytesIO()
+    with _quiet_exporter():
+        program = torch.onnx.export(
+            module,
+            resting,
+            input_names=[group.name for group in spec.observation],
+            output_names=list(OUTPUTS),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    if program is None:
+        raise ExportError("torch.onnx.export returned no program")
+    onnx.save(_without_traces(program.model_proto), buffer)
+    return buffer.getvalue()
+
+
+def golden_vectors(actor: nn.Module, spec: PolicySpec, observations: Observations) -> Golden:
+    """What torch answers to the recorded `observations` and to the edge cases of the observation space."""
+    recorded = {
+        group.name: _recorded(group.name, group.shape, group.dtype, observations)
+        for group in spec.observation
+    }
+    count = min(len(rows) for rows in recorded.values())
+    if count < MIN_ON_POLICY or any(len(rows) != count for rows in recorded.values()):
+        raise BundleError(f"need the same number of observations in every group, at least {MIN_ON_POLICY}")
+    edges = edge_cases(spec)
+    everything = {name: np.concatenate([recorded[name], edges[name]]) for name in recorded}
+    action, preclip = torch_actions(actor, spec, everything)
+    return Golden(observations=everything, action_preclip=preclip, action=action, on_policy=count)
+
+
+def torch_actions(
+    actor: nn.Module, spec: PolicySpec, observations: Observations
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Clipped and pre-clip actions (N, actions) of torch, one row at a time as on the robot."""
+    module = _frozen(actor, spec)
+    rows = len(next(iter(observations.values())))
+    answers = []
+    with torch.no_grad():
+        for row in range(rows):
+            arrays = [torch.from_numpy(observations[group.name][row : row + 1]) for group in spec.observation]
+            answers.append([output.numpy() for output in module(*arrays)[:2]])
+    action, preclip = (np.concatenate(parts) for parts in zip(*answers, strict=True))
+    if not np.isfinite(preclip).all():
+        raise ExportError("the policy answers NaN or infinity to an observation inside its bounds")
+    return action, preclip
+
+
+def edge_cases(spec: PolicySpec) -> dict[str, NDArray[Any]]:
+    """Black, white, one-channel and checkered images; every bound; uniform noise from a fixed seed."""
+    rng = np.random.default_rng(0)
+    return {
+        group.name: _edge_rows(group.low, group.high, group.shape, group.dtype, rng)
+        for group in spec.observation
+    }
+
+
+def replay(runtime: Runtime, observations: Observations) -> NDArray[np.float32]:
+    """Pre-clip actions (N, actions) of a bundle."""
+    rows = len(next(iter(observations.values())))
+    return np.stack(
+        [
+            runtime.decide({name: values[row] for name, values in observations.items()}).action_preclip
+            for row in range(rows)
+        ]
+    )
+
+
+def parity(answer: NDArray[np.float32], wanted: NDArray[np.float32], tolerance: float = PARITY) -> Parity:
+    """Compare pre-clip actions (N, actions); after clipping, a saturated policy would hide any mistake."""
+    error = np.abs(answer.astype(np.float64) - wanted)
+    allowed = tolerance * np.maximum(1.0, np.abs(wanted))
+    within = bool((error <= allowed).all())  # a NaN compares false and fails
+    worst = int(np.argmax(np.nan_to_num(error / allowed, nan=np.inf).max(axis=1)))
+    return Parity(max_abs=float(error.max()), worst_row=worst, ok=within)
+
+
+def refuse_disagreement(answer: NDArray[np.float32], golden: Golden) -> None:
+    """Raise `ExportError` unless `answer` agrees with the golden pre-clip actions."""
+    result = parity(answer, golden.action_preclip)
+    if not result.ok:
+        raise ExportError(
+            f"ONNX Runtime and torch differ by {result.max_abs:.1e} before clipping "
+            f"(golden row {result.worst_row}); the limit is {PARITY:.0e}, so no bundle was written"
+        )
+
+
+def graph_summary(model: bytes) -> dict[str, Any]:
+    """Opset, IR version, operators and number of parameters of an ONNX file."""
+    proto = onnx.load_model_from_string(model)
+    return {
+        "opset": {entry.domain or "ai.onnx": entry.version for entry in proto.opset_import},
+        "ir_version": proto.ir_version,
+        "operators": sorted({node.op_type for node in proto.graph.node}),
+        "parameters": int(sum(np.prod(tensor.dims) for tensor in proto.graph.initializer)),
+    }
+
+
+@contextmanager
+def _trial(spec: PolicySpec, files: Mapping[str, bytes]) -> Iterator[Runtime]:
+    with tempfile.TemporaryDirectory() as scratch:
+        directory = Path(scratch) / "trial"
+        write_bundle(directory, spec, files)
+        yield Runtime(directory)
+
+
+def _frozen(actor: nn.Module, spec: PolicySpec) -> DeployedPolicy:
+    module = DeployedPolicy(copy.deepcopy(actor).cpu(), spec)
+    return module.eval().requires_grad_(False)
+
+
+def _recorded(name: str, shape: Sequence[int], dtype: str, observations: Observations) -> NDArray[Any]:
+    if name not in observations:
+        raise BundleError(
+            f"no observations were recorded for {name!r}; got {', '.join(sorted(observations))}"
+        )
+    rows = np.asarray(observations[name])
+    if rows.shape[1:] != tuple(shape) or rows.dtype != dtype:
+        raise BundleError(
+            f"recorded {name!r} is {rows.dtype} {rows.shape}, need {dtype} (N, *{tuple(shape)})"
+        )
+    return rows
+
+
+def _edge_rows(
+    low: NDArray[np.float32],
+    high: NDArray[np.float32],
+    shape: Sequence[int],
+    dtype: str,
+    rng: np.random.Generator,
+) -> NDArray[Any]:
+    full_low, full_high = np.broadcast_to(low, shape), np.broadcast_to(high, shape)
+    position = np.indices(shape).sum(axis=0)
+    checkered = np.where(position % 2, full_high, full_low)
+    first = np.where(np.indices(shape)[0] == 0, full_high, full_low)
+    patterns = [
+        full_low,
+        full_high,
+        0.5 * (full_low + full_high),
+        checkered,
+        first,
+        full_low + full_high - first,
+    ]
+    noise = rng.uniform(full_low, full_high, (_RANDOM_EDGE_CASES, *shape))
+    return np.concatenate([np.stack(patterns), noise]).astype(dtype)
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Keep the exporter's remarks about libraries that are not installed off the user's screen."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Drop stack traces and source paths that the exporter leaves on nodes and values."""
+    del model.metadata_props[:]
+    del model.graph.metadata_props[:]
+    for part in (*model.graph.node, *model.graph.initializer, *model.graph.value_info):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    for part in (*model.graph.input, *model.graph.output):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    return model

@@ -1,0 +1,305 @@
+"""PPO for cells: an actor that may start from demonstrations, and a critic that learns before it does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3 import PPO
+from stable_baselines3.common.buffers import DictRolloutBuffer, RolloutBuffer
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.utils import explained_variance
+from stable_baselines3.common.vec_env import VecEnv
+from torch import nn
+
+from cellwright_policies.networks import PRIVILEGED, WeldActorCritic
+from cellwright_policies.threads import StepThreads
+
+Teacher = Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]
+"""Observations, each (n, …), to the actions (n, actions) in [-1, 1] that somebody who knows would take."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PPOConfig:
+    """How PPO learns. The defaults suit an actor that starts from demonstrations."""
+
+    rollout_steps: int = 256
+    """Control steps of each cell between updates."""
+    epochs: int = 3
+    """Passes over a rollout."""
+    batch_size: int = 512
+    """Samples a gradient step."""
+    learning_rate: float = 1e-4
+    """Adam's step for the actor."""
+    critic_learning_rate: float = 5e-4
+    """Adam's step for the critic."""
+    gamma: float = 0.98
+    """Discount a control step: at 25 Hz, 0.98 looks two seconds ahead."""
+    gae_lambda: float = 0.95
+    """Trade between variance (1) and bias (0) of the advantages."""
+    clip_range: float = 0.15
+    """Change of an action's probability beyond which it is not rewarded further."""
+    target_kl: float = 0.02
+    """KL divergence from the acting policy at which the actor stops learning from a rollout."""
+    max_grad_norm: float = 0.5
+    """Bound of the gradient's norm, of actor and critic each."""
+    entropy_coefficient: float = 0.0
+    """Weight of the entropy bonus."""
+    std_range: tuple[float, float] = (0.03, 0.4)
+    """Bounds of the actions' standard deviation."""
+    aux_coefficient: float = 0.1
+    """Weight of the auxiliary loss."""
+    teacher_coefficient: float = 0.0
+    """Weight of the squared distance to the teacher's actions at the start."""
+    teacher_steps: int = 1
+    """Steps over which the weight of the teacher falls to zero."""
+    warmup_rollouts: int = 5
+    """Rollouts at the start from which only the critic learns."""
+    warmup_epochs: int = 10
+    """Passes of the critic over each of them."""
+    acting_threads: int = 1
+    """Threads of torch while cells step: the cores belong to the workers then."""
+    update_threads: int = 2
+    """Most threads of torch during an update, when the workers rest."""
+    adaptive_threads: bool = True
+    """Whether an update takes fewer threads while that is faster; such runs do not repeat bit by bit."""
+
+    def __post_init__(self) -> None:
+        if (
+            min(self.rollout_steps, self.epochs, self.teacher_steps, self.acting_threads, self.update_threads)
+            < 1
+        ):
+            raise ValueError(f"steps, epochs and threads must be at least 1: {self}")
+        if not 0 < self.std_range[0] <= self.std_range[1]:
+            raise ValueError(f"need 0 < low <= high, got {self.std_range=}")
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Some samples of a rollout."""
+
+    observations: dict[str, torch.Tensor]
+    actions: torch.Tensor
+    log_probs: torch.Tensor
+    advantages: torch.Tensor
+    returns: torch.Tensor
+    """In units of the critic's output."""
+    teacher_actions: torch.Tensor | None
+
+
+class CellPPO(PPO):
+    """PPO over `WeldActorCritic`, with an auxiliary loss, a teacher and a critic that learns first.
+
+    Differences from Stable-Baselines3's PPO: actor and critic have their own learning rates and gradient
+    bounds; the critic learns returns of order one; reaching `target_kl` stops the actor only; from the first
+    `warmup_rollouts` only the critic learns, so that an actor learnt from demonstrations is not thrown away
+    by advantages of a critic that knows nothing yet; images stay uint8 until a batch is used.
+    """
+
+    policy: WeldActorCritic
+    rollout_buffer: DictRolloutBuffer
+    policy_aliases: ClassVar[dict[str, Any]] = {"WeldActorCritic": WeldActorCritic}
+
+    def __init__(
+        self,
+        policy: str | type[WeldActorCritic] = WeldActorCritic,
+        env: VecEnv | None = None,
+        *,
+        config: PPOConfig | None = None,
+        policy_kwargs: dict[str, Any] | None = None,
+        seed: int | None = None,
+        device: torch.device | str = "cpu",
+        _init_setup_model: bool = True,
+    ) -> None:
+        self.config = config or PPOConfig()
+        self.teacher: Teacher | None = None
+        self.rollouts = 0
+        self._threads = StepThreads(self.config.update_threads, adaptive=self.config.adaptive_threads)
+        self._batch_rng = np.random.default_rng(seed)
+        super().__init__(
+            policy,
+            env,  # type: ignore[arg-type]
+            learning_rate=self.config.learning_rate,
+            n_steps=self.config.rollout_steps,
+            batch_size=self.config.batch_size,
+            n_epochs=self.config.epochs,
+            gamma=self.config.gamma,
+            gae_lambda=self.config.gae_lambda,
+            clip_range=self.config.clip_range,
+            max_grad_norm=self.config.max_grad_norm,
+            target_kl=self.config.target_kl,
+            policy_kwargs=policy_kwargs,
+            seed=seed,
+            device=device,
+            _init_setup_model=_init_setup_model,
+        )
+
+    @property
+    def warming_up(self) -> bool:
+        """Whether only the critic learns from the present rollout."""
+        return self.rollouts < self.config.warmup_rollouts
+
+    def collect_rollouts(
+        self, env: VecEnv, callback: BaseCallback, rollout_buffer: RolloutBuffer, n_rollout_steps: int
+    ) -> bool:
+        """Act in the cells with few threads, since the workers need the cores."""
+        torch.set_num_threads(self.config.acting_threads)
+        return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
+
+    def train(self) -> None:
+        """Learn from the rollout just collected."""
+        self.policy.set_training_mode(True)
+        self._set_learning_rates()
+        self._rescale_value()
+        metrics = _Means()
+        if self.warming_up:
+            for _ in range(self.config.warmup_epochs):
+                for batch in self._batches(with_teacher=False):
+                    with self._threads.step():
+                        self._step(self._critic_loss(batch, metrics))
+        else:
+            self._learn_actor_and_critic(metrics)
+        self.rollouts += 1
+        self._n_updates += 1
+        torch.set_num_threads(self.config.acting_threads)
+        values, returns = self.rollout_buffer.values.ravel(), self.rollout_buffer.returns.ravel()
+        metrics.add("explained_variance", float(explained_variance(values, returns)))
+        metrics.add("std", self.policy.log_std.exp().mean().item())
+        metrics.add("action_saturation", float(np.mean(np.abs(self.rollout_buffer.actions) >= 1.0)))
+        for name, value in metrics.items():
+            self.logger.record(f"train/{name}", value)
+
+    def _learn_actor_and_critic(self, metrics: _Means) -> None:
+        actor_learns = True
+        for _ in range(self.config.epochs):
+            for batch in self._batches(with_teacher=self._teacher_weight() > 0):
+                with self._threads.step():
+                    loss = self._critic_loss(batch, metrics)
+                    if actor_learns:
+                        actor_loss, kl = self._actor_loss(batch, metrics)
+                        actor_learns = kl <= 1.5 * self.config.target_kl
+                        if actor_learns:
+                            loss = loss + actor_loss
+                    self._step(loss)
+        metrics.add("stopped_early", float(not actor_learns))
+
+    def _actor_loss(self, batch: _Batch, metrics: _Means) -> tuple[torch.Tensor, float]:
+        """Return the loss and the KL divergence from the policy that acted."""
+        features = self.policy.actor(batch.observations)
+        distribution = self.policy.distribution_of(features)
+        log_ratio = distribution.log_prob(batch.actions) - batch.log_probs
+        ratio = log_ratio.exp()
+        advantages = (batch.advantages - batch.advantages.mean()) / (batch.advantages.std() + 1e-8)
+        clipped = torch.clamp(ratio, 1 - self.config.clip_range, 1 + self.config.clip_range)
+        policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
+        aux_loss = self._aux_loss(features, batch)
+        teacher_loss = torch.zeros(())
+        if batch.teacher_actions is not None:
+            teacher_loss = nn.functional.mse_loss(distribution.mode(), batch.teacher_actions)
+        kl = (ratio - 1 - log_ratio).mean().item()
+        metrics.add("policy_loss", policy_loss.item())
+        metrics.add("aux_loss", aux_loss.item())
+        metrics.add("teacher_loss", teacher_loss.item())
+        metrics.add("approx_kl", kl)
+        metrics.add("clip_fraction", ((ratio - 1).abs() > self.config.clip_range).float().mean().item())
+        entropy = distribution.entropy()
+        assert entropy is not None
+        loss = policy_loss + self.config.aux_coefficient * aux_loss
+        loss = loss + self._teacher_weight() * teacher_loss - self.config.entropy_coefficient * entropy.mean()
+        return loss, kl
+
+    def _critic_loss(self, batch: _Batch, metrics: _Means) -> torch.Tensor:
+        loss = nn.functional.mse_loss(
+            self.policy.normalised_values(batch.observations).flatten(), batch.returns
+        )
+        metrics.add("value_loss", loss.item())
+        return loss
+
+    def _aux_loss(self, features: torch.Tensor, batch: _Batch) -> torch.Tensor:
+        if not self.policy.aux_indices:
+            return torch.zeros(())
+        return self.policy.aux_loss(features, batch.observations[PRIVILEGED])
+
+    def _step(self, loss: torch.Tensor) -> None:
+        self.policy.optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(self.policy.actor_parameters(), self.config.max_grad_norm)
+        nn.utils.clip_grad_norm_(self.policy.critic_parameters(), self.config.max_grad_norm)
+        self.policy.optimizer.step()
+        with torch.no_grad():
+            self.policy.log_std.clamp_(*np.log(self.config.std_range))
+
+    def _batches(self, *, with_teacher: bool) -> Iterator[_Batch]:
+        """Yield the rollout once, shuffled."""
+        buffer = self.rollout_buffer
+        samples = buffer.buffer_size * buffer.n_envs
+        flat = {
+            key: values.reshape(samples, *values.shape[2:]) for key, values in buffer.observations.items()
+        }
+        teacher_actions = self._teacher_actions(flat) if with_teacher else None
+        names = ("actions", "log_probs", "advantages", "returns")
+        actions, log_probs, advantages, returns = (
+            getattr(buffer, name).reshape(samples, *getattr(buffer, name).shape[2:]) for name in names
+        )
+        mean, std = float(self.policy.value_mean), float(self.policy.value_std)
+        order = self._batch_rng.permutation(samples)
+        for first in range(0, samples - self.config.batch_size + 1, self.config.batch_size):
+            rows = order[first : first + self.config.batch_size]
+            yield _Batch(
+                observations={key: torch.from_numpy(values[rows]) for key, values in flat.items()},
+                actions=torch.from_numpy(actions[rows]),
+                log_probs=torch.from_numpy(log_probs[rows]),
+                advantages=torch.from_numpy(advantages[rows]),
+                returns=torch.from_numpy((returns[rows] - mean) / std),
+                teacher_actions=None if teacher_actions is None else torch.from_numpy(teacher_actions[rows]),
+            )
+
+    def _teacher_weight(self) -> float:
+        if self.teacher is None:
+            return 0.0
+        remaining = 1.0 - self.num_timesteps / self.config.teacher_steps
+        return self.config.teacher_coefficient * max(0.0, remaining)
+
+    def _teacher_actions(self, observations: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        assert self.teacher is not None
+        if self._labelled_rollout != self.rollouts:
+            self._labels = np.asarray(self.teacher(observations), dtype=np.float32)
+            self._labelled_rollout = self.rollouts
+        return self._labels
+
+    _labelled_rollout = -1
+    _labels: NDArray[np.float32]
+
+    def _set_learning_rates(self) -> None:
+        actor, critic = self.policy.optimizer.param_groups
+        actor["lr"] = self.config.learning_rate
+        critic["lr"] = self.config.critic_learning_rate
+
+    def _rescale_value(self) -> None:
+        """Follow mean and standard deviation of the returns; at once during warm-up, slowly afterwards."""
+        returns = self.rollout_buffer.returns
+        rate = 1.0 if self.warming_up else 0.05
+        mean, std = float(self.policy.value_mean), float(self.policy.value_std)
+        new_std = max(float(returns.std()), 1e-3)
+        self.policy.rescale_value(mean + rate * (float(returns.mean()) - mean), std + rate * (new_std - std))
+
+    def _excluded_save_params(self) -> list[str]:
+        return [*super()._excluded_save_params(), "teacher", "_labels", "_labelled_rollout"]
+
+
+class _Means:
+    """Running means by name."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[float]] = {}
+
+    def add(self, name: str, value: float) -> None:
+        self._values.setdefault(name, []).append(value)
+
+    def items(self) -> Iterator[tuple[str, float]]:
+        for name, values in self._values.items():
+            yield name, float(np.mean(values))

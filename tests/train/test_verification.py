@@ -1,0 +1,263 @@
+"""Every classic deployment mistake has to make `verify` fail, with one line that says why."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper
+from torch import nn
+
+from cellwright_policies import export
+from cellwright_policies.bundle import (
+    GOLDEN,
+    POLICY,
+    SCORECARD,
+    Bundle,
+    Golden,
+    PolicySpec,
+    canonical_json,
+    write_bundle,
+)
+from cellwright_train import verification
+from cellwright_train.cell import EpisodeResult
+from cellwright_train.evaluation import Evaluation
+from cellwright_train.verification import Check, verify_closed_loop, verify_open_loop
+
+
+class Mistaken(nn.Module):
+    """The right network behind a wrong step before or after it."""
+
+    def __init__(
+        self,
+        actor: nn.Module,
+        *,
+        image: Callable[[torch.Tensor], torch.Tensor] = lambda x: x,
+        seam: Callable[[torch.Tensor], torch.Tensor] = lambda x: x,
+        action: Callable[[torch.Tensor], torch.Tensor] = lambda x: x,
+    ) -> None:
+        super().__init__()
+        self.actor, self.image, self.seam, self.action = actor, image, seam, action
+
+    def forward(self, image: torch.Tensor, seam: torch.Tensor) -> torch.Tensor:
+        return self.action(self.actor(self.image(image), self.seam(seam)))
+
+
+MISTAKES: dict[str, dict[str, Callable[[torch.Tensor], torch.Tensor]]] = {
+    "missing normalisation": {"seam": lambda x: (x + 1.0) * 0.5 * 0.03 - 0.01},
+    "millimetres for metres": {"seam": lambda x: x * 1e3},
+    "degrees for radians": {"seam": lambda x: x * 57.29578},
+    "divided by 255 twice": {"image": lambda x: x.float() / 255.0},
+    "height-width-channel read as channel-height-width": {
+        "image": lambda x: x.permute(0, 2, 3, 1).reshape(1, 2, 16, 16)
+    },
+    "channels swapped": {"image": lambda x: x.flip(1)},
+    "two actions swapped": {"action": lambda x: x[:, [1, 0, 2, 3, 4]]},
+    "one sign flipped": {"action": lambda x: x * torch.tensor([1.0, -1.0, 1.0, 1.0, 1.0])},
+    "history reversed": {"seam": lambda x: x.flip(1)},
+}
+
+
+def reasons(checks: list[Check]) -> str:
+    failed = [check for check in checks if not check.passed]
+    assert all("\n" not in check.detail for check in failed)
+    return "; ".join(f"{check.name}: {check.detail}" for check in failed)
+
+
+def variant(bundle_dir: Path, directory: Path, **files: bytes) -> Path:
+    """A bundle with other files and consistent hashes, as someone's own tool would write it."""
+    bundle = Bundle.load(bundle_dir)
+    names = {"policy": POLICY, "golden": GOLDEN, "scorecard": SCORECARD}
+    changed = {names[key]: data for key, data in files.items()}
+    write_bundle(directory, bundle.spec, dict(bundle.files) | changed)
+    return directory
+
+
+def edited(bundle_dir: Path, edit: Callable[[onnx.ModelProto], None]) -> bytes:
+    model = onnx.load_model_from_string(Bundle.load(bundle_dir).files[POLICY])
+    edit(model)
+    buffer = io.BytesIO()
+    onnx.save(model, buffer)
+    return buffer.getvalue()
+
+
+def test_a_sound_bundle_passes(bundle_dir: Path) -> None:
+    checks = verify_open_loop(bundle_dir)
+    assert reasons(checks) == ""
+    assert len(checks) == 7
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_in_the_graph_is_found(
+    mistake: str, bundle_dir: Path, tmp_path: Path, actor: nn.Module, spec: PolicySpec
+) -> None:
+    graph = export.to_onnx(Mistaken(actor, **MISTAKES[mistake]), spec)
+    wrong = variant(bundle_dir, tmp_path / "wrong", policy=graph)
+    assert "golden vectors: pre-clip" in reasons(verify_open_loop(wrong))
+
+
+def test_an_action_that_is_not_clipped_is_found(bundle_dir: Path, tmp_path: Path) -> None:
+    def unclip(model: onnx.ModelProto) -> None:
+        node = next(node for node in model.graph.node if "action" in node.output)
+        node.CopyFrom(helper.make_node("Identity", ["action_preclip"], ["action"]))
+
+    wrong = variant(bundle_dir, tmp_path / "wrong", policy=edited(bundle_dir, unclip))
+    assert "does not clip" in reasons(verify_open_loop(wrong))
+
+
+def test_a_clip_at_other_limits_is_found(bundle_dir: Path, tmp_path: Path) -> None:
+    def loosen(model: onnx.ModelProto) -> None:
+        model.graph.initializer.append(helper.make_tensor("two", TensorProto.FLOAT, [], [2.0]))
+        next(node for node in model.graph.node if "action" in node.output).input[2] = "two"
+
+    wrong = variant(bundle_dir, tmp_path / "wrong", policy=edited(bundle_dir, loosen))
+    assert "is not the pre-clip action clipped" in reasons(verify_open_loop(wrong))
+
+
+def test_commands_in_millimetres_are_found(
+    bundle_dir: Path, tmp_path: Path, actor: nn.Module, spec: PolicySpec
+) -> None:
+    first, *rest = spec.action
+    in_mm = replace(spec, action=(replace(first, low=first.low * 1e3, high=first.high * 1e3), *rest))
+    wrong = variant(bundle_dir, tmp_path / "wrong", policy=export.to_onnx(actor, in_mm))
+    told = reasons(verify_open_loop(wrong))
+    assert "command lateral_rate" in told
+    assert "wrong unit or scale" in told
+
+
+def test_a_tampered_file_is_found(bundle_dir: Path, tmp_path: Path) -> None:
+    wrong = variant(bundle_dir, tmp_path / "wrong")
+    data = bytearray((wrong / POLICY).read_bytes())
+    data[len(data) // 2] ^= 1
+    (wrong / POLICY).write_bytes(bytes(data))
+    assert "files:" in reasons(verify_open_loop(wrong))
+
+
+def test_a_wrong_hash_is_found(bundle_dir: Path, tmp_path: Path) -> None:
+    wrong = variant(bundle_dir, tmp_path / "wrong")
+    manifest = wrong / "manifest.json"
+    digest = Bundle.load(wrong).manifest["files"][SCORECARD]["sha256"]
+    manifest.write_text(manifest.read_text().replace(digest, "0" * 64))
+    assert "files:" in reasons(verify_open_loop(wrong))
+
+
+def test_weights_in_an_external_file_are_found(bundle_dir: Path, tmp_path: Path) -> None:
+    def move_out(model: onnx.ModelProto) -> None:
+        tensor = model.graph.initializer[0]
+        tensor.ClearField("raw_data")
+        tensor.data_location = TensorProto.EXTERNAL
+        entry = tensor.external_data.add()
+        entry.key, entry.value = "location", "weights.bin"
+
+    wrong = variant(bundle_dir, tmp_path / "wrong", policy=edited(bundle_dir, move_out))
+    assert "external data file" in reasons(verify_open_loop(wrong))
+
+
+def test_a_dynamic_batch_is_found(bundle_dir: Path, tmp_path: Path) -> None:
+    def loosen(model: onnx.ModelProto) -> None:
+        model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+
+    wrong = variant(bundle_dir, tmp_path / "wrong", policy=edited(bundle_dir, loosen))
+    assert "image has a dynamic shape" in reasons(verify_open_loop(wrong))
+
+
+def test_an_operator_off_the_list_is_found(bundle_dir: Path, tmp_path: Path) -> None:
+    def add_noise(model: onnx.ModelProto) -> None:
+        node = helper.make_node("RandomNormalLike", ["action_preclip"], ["noise"])
+        model.graph.node.append(node)
+
+    wrong = variant(bundle_dir, tmp_path / "wrong", policy=edited(bundle_dir, add_noise))
+    assert "RandomNormalLike" in reasons(verify_open_loop(wrong))
+
+
+def test_a_recording_of_another_policy_is_found(
+    bundle_dir: Path, tmp_path: Path, actor: nn.Module, spec: PolicySpec, observations: dict[str, np.ndarray]
+) -> None:
+    older = export.golden_vectors(Mistaken(actor, action=lambda x: 0.999 * x), spec, observations)
+    wrong = variant(bundle_dir, tmp_path / "wrong", golden=older.to_bytes())
+    assert "graph and recording disagree" in reasons(verify_open_loop(wrong))
+
+
+def test_a_recording_that_proves_nothing_is_found(bundle_dir: Path, tmp_path: Path) -> None:
+    golden = Bundle.load(bundle_dir).golden
+    first = {name: np.repeat(rows[:1], len(rows), axis=0) for name, rows in golden.observations.items()}
+    same = Golden(
+        observations=first,
+        action_preclip=np.repeat(golden.action_preclip[:1], len(golden), axis=0),
+        action=np.repeat(golden.action[:1], len(golden), axis=0),
+        on_policy=golden.on_policy,
+    )
+    wrong = variant(bundle_dir, tmp_path / "wrong", golden=same.to_bytes())
+    assert "proves nothing" in reasons(verify_open_loop(wrong))
+
+
+def test_recorded_actions_that_were_never_clipped_are_found(bundle_dir: Path, tmp_path: Path) -> None:
+    golden = Bundle.load(bundle_dir).golden
+    raw = replace(golden, action=golden.action_preclip)
+    wrong = variant(bundle_dir, tmp_path / "wrong", golden=raw.to_bytes())
+    assert "recorded actions are not" in reasons(verify_open_loop(wrong))
+
+
+CARD = {
+    "disturbances": "train",
+    "per_episode": [
+        {"seed": 7, "product": "lap", "passed": {"B": False, "C": True, "D": True}},
+        {"seed": 8, "product": "tee", "passed": {"B": False, "C": False, "D": True}},
+    ],
+}
+
+
+@pytest.fixture
+def scored(bundle_dir: Path, tmp_path: Path) -> Path:
+    return variant(bundle_dir, tmp_path / "scored", scorecard=canonical_json(CARD))
+
+
+def welding(monkeypatch: pytest.MonkeyPatch, second_passes: bool) -> None:
+    """Stands in for the cell: the bundle's second seam passes C or not."""
+
+    def fake(reference: object, choice: object, plan: list, **_: object) -> Evaluation:
+        passes_c = [True, second_passes]
+        results = tuple(
+            EpisodeResult(
+                seed=episode.seed,
+                product=episode.product,
+                passed={"B": False, "C": passed, "D": True},
+                defect_mm=0.0,
+                defect_mm_by_code={},
+                seam_mm=160.0,
+                tracking_mean_mm=0.1,
+                tracking_p95_mm=0.2,
+                cycle_time_s=20.0,
+                crashed=False,
+            )
+            for episode, passed in zip(plan, passes_c, strict=True)
+        )
+        return Evaluation(policy="fake", env="", seed=7, results=results)
+
+    monkeypatch.setattr(verification, "evaluate", fake)
+
+
+def test_the_same_seams_passing_is_a_pass(scored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    welding(monkeypatch, second_passes=False)
+    check = verify_closed_loop(scored, progress=False)
+    assert check.passed, check.detail
+    assert "2 seeds" in check.detail
+
+
+def test_a_seam_that_passes_now_but_did_not_then_is_a_failure(
+    scored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    welding(monkeypatch, second_passes=True)
+    check = verify_closed_loop(scored, progress=False)
+    assert not check.passed
+    assert "seed 8 (tee) gives B fail, C pass, D pass with the bundle" in check.detail
+
+
+def test_a_scorecard_without_episodes_is_a_failure(bundle_dir: Path) -> None:
+    check = verify_closed_loop(bundle_dir, progress=False)
+    assert not check.passed
+    assert "no episode" in check.detail

@@ -1,0 +1,195 @@
+"""What each command does, after its arguments were read."""
+
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from cellwright_policies.bundle import canonical_json
+from cellwright_train.cell import CellChoice, products_of
+from cellwright_train.errors import UsageError, unknown
+from cellwright_train.evaluation import episode_plan, evaluate
+from cellwright_train.policies_by_name import PolicyReference, resolve_policy
+from cellwright_train.tables import evaluation_table, figures_table, verification_table
+
+
+def train(preset: str, directory: Path, *, seed: int, minutes: float | None, resume_run: bool) -> int:
+    """`cellwright train`."""
+    from cellwright_train.presets import PRESETS
+    from cellwright_train.training import resume
+    from cellwright_train.training import train as run_training
+
+    if resume_run:
+        if not (directory / "checkpoints").is_dir():
+            raise UsageError(f"{directory} holds no checkpoints to resume from; name a run with --run-dir")
+        finished = resume(directory, minutes=minutes)
+    else:
+        if preset not in PRESETS:
+            raise unknown("preset", preset, PRESETS)
+        if directory.exists() and any(directory.iterdir()):
+            raise UsageError(
+                f"{directory} is not empty; pass another --run-dir, or --resume to go on with it"
+            )
+        finished = run_training(PRESETS[preset], directory, seed=seed, minutes=minutes)
+    print(f"run written to {finished}; next: cellwright export {finished} --out {finished.name}-bundle")
+    return 0
+
+
+def evaluate_command(
+    policy: str,
+    *,
+    env: str,
+    episodes: int,
+    seed: int,
+    products: str,
+    disturbances: str,
+    json_file: Path | None,
+    workers: int,
+) -> int:
+    """`cellwright evaluate`."""
+    reference = resolve_policy(policy)
+    choice = _checked_choice(env, products, disturbances)
+    plan = episode_plan(seed, episodes, choice.products)
+    if json_file is not None:
+        _require_parent(json_file)
+    result = evaluate(reference, choice, plan, workers=workers)
+    console().print(evaluation_table([result], f"{products} products, {disturbances} disturbances"))
+    if json_file is not None:
+        json_file.write_text(json.dumps(result.as_json(), indent=2, allow_nan=False) + "\n")
+        print(f"written to {json_file}")
+    return 0
+
+
+def export_command(
+    run: Path,
+    out: Path,
+    *,
+    name: str | None,
+    env: str,
+    episodes: int,
+    seed: int,
+    products: str,
+    disturbances: str,
+    command: str,
+    force: bool,
+    workers: int,
+) -> int:
+    """`cellwright export`."""
+    reference = resolve_policy(str(run))
+    if reference.kind != "run":
+        raise UsageError(f"{run} is a {reference.kind}; export takes a run directory of `cellwright train`")
+    choice = _checked_choice(env, products, disturbances)
+    from cellwright_policies.export import ExportError
+    from cellwright_train.exporting import ExportConfig, export_run
+
+    config = ExportConfig(
+        name=name or out.name,
+        directory=out,
+        choice=choice,
+        episodes=episodes,
+        seed=seed,
+        command=command,
+        overwrite=force,
+        workers=workers,
+    )
+    try:
+        bundle = export_run(reference, config)
+    except ExportError as error:
+        print(f"cellwright: {error}", file=sys.stderr)
+        return 1
+    size_kb = sum(len(data) for data in bundle.files.values()) / 1e3
+    print(f"{out}: {size_kb:.0f} kB, {len(bundle.golden)} golden vectors; next: cellwright verify {out}")
+    return 0
+
+
+def verify_command(bundle: str, *, against: Path | None, episodes: int, workers: int) -> int:
+    """`cellwright verify`; 1 where a check fails, 2 where the arguments make no sense."""
+    from cellwright_train.verification import verify
+
+    directory = _bundle_directory(bundle)
+    reference = None if against is None else resolve_policy(str(against))
+    checks = verify(directory, against=reference, episodes=episodes, workers=workers)
+    console().print(verification_table(bundle, checks))
+    failed = [check for check in checks if not check.passed]
+    for check in failed:
+        print(f"cellwright: {check.name}: {check.detail}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def bench_command(json_file: Path | None, *, quick: bool) -> int:
+    """`cellwright bench`."""
+    from cellwright_train.benchmark import measure
+
+    if json_file is not None:
+        _require_parent(json_file)
+    figures = measure(quick=quick)
+    console().print(figures_table(figures))
+    if json_file is not None:
+        json_file.write_bytes(canonical_json(figures))
+        print(f"written to {json_file}")
+    return 0
+
+
+def watch_command(
+    policy: str,
+    out: Path,
+    *,
+    env: str,
+    episodes: int,
+    seed: int,
+    products: str,
+    disturbances: str,
+    force: bool,
+) -> int:
+    """`cellwright watch`."""
+    from cellwright_train.film import FORMATS, write_film
+
+    if out.suffix not in FORMATS:
+        raise UsageError(f"--out {out} ends in {out.suffix or 'nothing'}; use {' or '.join(FORMATS)}")
+    if out.exists() and not force:
+        raise UsageError(f"{out} exists; choose another --out or pass --force")
+    _require_parent(out)
+    reference = resolve_policy(policy)
+    choice = _checked_choice(env, products, disturbances)
+    plan = episode_plan(seed, episodes, choice.products)
+    for line in write_film(reference, choice, plan, out):
+        print(line)
+    return 0
+
+
+def console() -> Console:
+    """Tables on standard output; wide enough to stay readable in a log."""
+    plain = Console()
+    return plain if plain.is_terminal else Console(width=120)
+
+
+def _checked_choice(env: str, products: str, disturbances: str) -> CellChoice:
+    """The cell, made once here so that a wrong name is told before any work starts."""
+    choice = CellChoice(env=env, products=products_of(products), disturbances=disturbances)
+    choice.make().close()
+    return choice
+
+
+def _bundle_directory(text: str) -> Path:
+    if text.startswith("zoo:"):
+        return _path(resolve_policy(text))
+    directory = Path(text)
+    if not directory.is_dir():
+        raise UsageError(
+            f"{text} is not a directory; verify takes a bundle, as `cellwright export` writes it"
+        )
+    return directory
+
+
+def _path(reference: PolicyReference) -> Path:
+    if reference.path is None:
+        raise UsageError(f"{reference.name} is no bundle")
+    return reference.path
+
+
+def _require_parent(file: Path) -> None:
+    if not file.parent.is_dir():
+        raise UsageError(f"{file.parent} is no directory, so {file.name} cannot be written there")
+    if file.is_dir():
+        raise UsageError(f"{file} is a directory; name a file")

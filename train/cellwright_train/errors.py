@@ -1,0 +1,21 @@
+"""What a user can put right, told in one line."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UsageError(ValueError):
+    """Bad input to a command; the message is one line saying what is wrong and what would be right."""
+
+
+def unknown(kind: str, given: str, known: Iterable[str], note: str = "") -> UsageError:
+    """The error for a name that does not exist, with the nearest one that does."""
+    names = list(known)
+    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return UsageError(f"unknown {kind} {given!r}; {hint}known: {', '.join(names)}{note}")
+
+
+def one_line(error: BaseException) -> str:
+    """The message of `error` without line breaks, with its type where there is no message."""
+    return " ".join(str(error).split()) or type(error).__name__

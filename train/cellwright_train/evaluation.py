@@ -1,0 +1,203 @@
+"""Welding many seeds with one policy, on several processes, and what came out with 95 % intervals."""
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import gymnasium
+from tqdm import tqdm
+
+from cellwright_train import intervals
+from cellwright_train.cell import LEVELS, CellChoice, Episode, EpisodePolicy, EpisodeResult, run_episode
+from cellwright_train.errors import UsageError
+from cellwright_train.intervals import Estimate
+from cellwright_train.policies_by_name import PolicyReference
+from cellwright_train.recording import WeldRecord, record_weld
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """A policy's results on a list of episodes."""
+
+    policy: str
+    env: str
+    seed: int
+    results: tuple[EpisodeResult, ...]
+
+    def first_pass_yield(self, level: str) -> Estimate:
+        """Share of parts that pass `level` as welded, without rework."""
+        return intervals.proportion(sum(r.passed[level] for r in self.results), len(self.results))
+
+    @property
+    def defect_mm_per_m(self) -> Estimate:
+        """Millimetres of seam that fail level C, per metre of seam."""
+        return intervals.ratio_of_sums([r.defect_mm for r in self.results], self._seams_m)
+
+    @property
+    def defect_mm_per_m_by_code(self) -> dict[str, float]:
+        """The same by ISO 6520-1 code; codes may overlap, so they add up to the total or more."""
+        codes = sorted({code for r in self.results for code in r.defect_mm_by_code}, key=int)
+        seams_m = sum(self._seams_m)
+        return {
+            code: sum(r.defect_mm_by_code.get(code, 0.0) for r in self.results) / seams_m for code in codes
+        }
+
+    @property
+    def tracking_mean_mm(self) -> Estimate:
+        """Mean distance of the wire from the seam, over episodes."""
+        return intervals.mean([r.tracking_mean_mm for r in self.results])
+
+    @property
+    def tracking_p95_mm(self) -> Estimate:
+        """Mean over episodes of the distance that 95 % of an episode stays below."""
+        return intervals.mean([r.tracking_p95_mm for r in self.results])
+
+    @property
+    def cycle_time_s(self) -> Estimate:
+        """Mean seconds per part."""
+        return intervals.mean([r.cycle_time_s for r in self.results])
+
+    @property
+    def crashes(self) -> int:
+        """Episodes that ended in a collision or a lost arc."""
+        return sum(r.crashed for r in self.results)
+
+    def as_json(self) -> dict[str, Any]:
+        """What `cellwright evaluate --json` writes."""
+        return {
+            "policy": self.policy,
+            "env": self.env,
+            "episodes": len(self.results),
+            "seed": self.seed,
+            "first_pass_yield": {level: self.first_pass_yield(level).value for level in LEVELS},
+            "defect_mm_per_m": {"total": self.defect_mm_per_m.value, "by_code": self.defect_mm_per_m_by_code},
+            "tracking_error_mm": {"mean": self.tracking_mean_mm.value, "p95": self.tracking_p95_mm.value},
+            "cycle_time_s": self.cycle_time_s.value,
+            "crashes": self.crashes,
+            "per_episode": [result.as_json() for result in self.results],
+        }
+
+    @property
+    def _seams_m(self) -> list[float]:
+        return [r.seam_mm / 1e3 for r in self.results]
+
+
+def episode_plan(
+    seed: int, episodes: int, products: Sequence[str], line_change: str | None = None
+) -> tuple[Episode, ...]:
+    """Seeds from `seed` up, each with the next product of the list; raises `UsageError` for no episodes."""
+    if episodes < 1:
+        raise UsageError(f"--episodes must be at least 1, got {episodes}")
+    if seed < 0:
+        raise UsageError(f"--seed must be 0 or more, got {seed}")
+    return tuple(
+        Episode(seed + i, products[i % len(products)] if products else None, line_change)
+        for i in range(episodes)
+    )
+
+
+def evaluate(
+    reference: PolicyReference,
+    choice: CellChoice,
+    plan: Sequence[Episode],
+    *,
+    workers: int = 2,
+    progress: bool = True,
+) -> Evaluation:
+    """Weld every episode of `plan`; the result does not depend on the number of workers."""
+    results = run_plan(reference, choice, plan, run_episode, workers=workers, progress=progress)
+    return Evaluation(policy=reference.name, env=choice.env, seed=plan[0].seed, results=tuple(results))
+
+
+def record(
+    reference: PolicyReference,
+    choice: CellChoice,
+    plan: Sequence[Episode],
+    *,
+    workers: int = 2,
+    progress: bool = True,
+) -> list[WeldRecord]:
+    """Weld every episode of `plan` and keep the traces."""
+    return run_plan(reference, choice, plan, record_weld, trace=True, workers=workers, progress=progress)
+
+
+Job = Callable[[gymnasium.Env[Any, Any], EpisodePolicy, Episode], Result]
+
+
+def run_plan(
+    reference: PolicyReference,
+    choice: CellChoice,
+    plan: Sequence[Episode],
+    job: Job[Result],
+    *,
+    trace: bool = False,
+    workers: int = 2,
+    progress: bool = True,
+) -> list[Result]:
+    """Do `job` for every episode of `plan`, in its order, on `workers` processes."""
+    results: dict[int, Result] = {}
+    cell = _Cell(reference, choice, trace)
+    count = min(workers, len(plan))
+    source = _in_process(cell, plan, job) if count < 2 else _in_workers(cell, plan, job, count)
+    with tqdm(total=len(plan), desc=reference.name, unit="part", disable=not progress, leave=False) as bar:
+        for index, result in source:
+            results[index] = result
+            bar.update()
+    return [results[index] for index in range(len(plan))]
+
+
+class _Cell:
+    """A policy in its environment, made in the process that uses it."""
+
+    def __init__(self, reference: PolicyReference, choice: CellChoice, trace: bool) -> None:
+        self.reference, self.choice, self.trace = reference, choice, trace
+
+    def open(self) -> tuple[gymnasium.Env[Any, Any], EpisodePolicy]:
+        policy = self.reference.load()
+        return self.choice.make(privileged=policy.needs_privileged, trace=self.trace), policy
+
+
+def _in_process(cell: _Cell, plan: Sequence[Episode], job: Job[Result]) -> Iterator[tuple[int, Result]]:
+    env, policy = cell.open()
+    try:
+        for index, episode in enumerate(plan):
+            yield index, job(env, policy, episode)
+    finally:
+        env.close()
+
+
+def _in_workers(
+    cell: _Cell, plan: Sequence[Episode], job: Job[Result], count: int
+) -> Iterator[tuple[int, Result]]:
+    # spawn: a forked child would inherit the locks of torch's and numba's threads
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, context, initializer=_begin_worker, initargs=(cell,)) as pool:
+        waiting: dict[Future[Result], int] = {
+            pool.submit(_do, job, episode): index for index, episode in enumerate(plan)
+        }
+        try:
+            for future in as_completed(waiting):
+                yield waiting[future], future.result()
+        except BrokenProcessPool as error:
+            raise RuntimeError("an evaluation worker died; its message is above") from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+_worker: tuple[gymnasium.Env[Any, Any], EpisodePolicy] | None = None
+
+
+def _begin_worker(cell: _Cell) -> None:
+    global _worker  # noqa: PLW0603  a pool's initializer has no other way to leave something behind
+    _worker = cell.open()
+
+
+def _do(job: Job[Result], episode: Episode) -> Result:
+    if _worker is None:
+        raise RuntimeError("the worker was not initialised")
+    return job(*_worker, episode)

@@ -1,0 +1,162 @@
+"""What `cellwright train` can be asked for by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from cellwright_envs.probe import PROBE_ID
+from cellwright_policies.networks import NetworkConfig
+from cellwright_policies.ppo import PPOConfig
+from cellwright_train.curriculum import CurriculumConfig, Mixture
+from cellwright_train.demonstrations import DemonstrationConfig
+
+Config = TypeVar("Config")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """The test by which the best policy of a run is chosen: deterministic actions, always the same seeds."""
+
+    episodes: int = 48
+    """Episodes a test, spread evenly over the cells."""
+    level: str = "train"
+    """Disturbances they meet."""
+    every_minutes: float = 6.0
+    """Time between tests."""
+    seed: int = 1_000_000
+    """Seed of the first cell."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run: demonstrations, critic warm-up, then PPO with a curriculum over disturbances."""
+
+    env_id: str
+    """Registered environment."""
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    """What it is made with besides `privileged`; JSON values."""
+    steps: int = 1_000_000
+    """Control steps of PPO, over all cells; demonstrations come on top."""
+    cells: int = 16
+    """Cells stepped side by side."""
+    workers: int = 2
+    """Processes that step them; as many as there are cores."""
+    aux_targets: tuple[str, ...] = ()
+    """Components of `privileged` that the actor learns to tell, by name."""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    demonstrations: DemonstrationConfig = field(default_factory=DemonstrationConfig)
+    ppo: PPOConfig = field(default_factory=PPOConfig)
+    curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    checkpoint_minutes: float = 4.0
+    """Time between checkpoints."""
+
+    def __post_init__(self) -> None:
+        if self.ppo.rollout_steps * self.cells < self.ppo.batch_size:
+            size = self.ppo.rollout_steps * self.cells
+            raise ValueError(f"a rollout of {size} samples is smaller than {self.ppo.batch_size=}")
+
+
+def to_json(config: TrainConfig) -> dict[str, Any]:
+    """Return `config` as plain JSON values, every default resolved."""
+    return dataclasses.asdict(config)
+
+
+def from_json(data: Mapping[str, Any]) -> TrainConfig:
+    """Rebuild what `to_json` returned. Raises TypeError for unknown or missing fields."""
+    return _rebuild(TrainConfig, data)
+
+
+def preset(name: str) -> TrainConfig:
+    """Return the preset called `name`. Raises ValueError with the alternatives."""
+    if name not in PRESETS:
+        near = difflib.get_close_matches(name, PRESETS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"unknown preset {name!r}; {hint}known: {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def _rebuild(kind: type[Config], data: Mapping[str, Any]) -> Config:
+    hints = typing.get_type_hints(kind)
+    return kind(**{name: _value(hints.get(name, Any), value) for name, value in data.items()})
+
+
+def _value(hint: Any, value: Any) -> Any:
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        return _rebuild(hint, value)
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) is tuple:
+        return tuple(_value(arguments[0], item) for item in value)
+    if typing.get_origin(hint) in (typing.Union, types.UnionType) and value is not None:
+        return _value(next(kind for kind in arguments if kind is not type(None)), value)
+    return value
+
+
+WELD_SEAM = TrainConfig(
+    env_id="cellwright/WeldSeam-v0",
+    env_kwargs={"product": "train"},
+    steps=4_000_000,
+    aux_targets=(
+        "lateral_error_0_mm_ahead",
+        "lateral_error_4_mm_ahead",
+        "height_error_0_mm_ahead",
+        "gap_0_mm_ahead",
+        "gap_4_mm_ahead",
+        "wire_lateral",
+        "thickness",
+        "misalignment",
+        "wire_slip",
+        "supply_offset",
+        "root_index",
+        "steady_root_index",
+        "steady_throat",
+        "width",
+        "penetration",
+    ),
+    network=NetworkConfig(initial_std=0.12),
+    demonstrations=DemonstrationConfig(expert="oracle", steps=200_000, level="train"),
+    curriculum=CurriculumConfig(
+        mixtures=(
+            Mixture(levels=("none", "train"), shares=(0.25, 0.75)),
+            Mixture(levels=("none", "train", "hard"), shares=(0.125, 0.625, 0.25)),
+        ),
+        longest_stage_steps=1_000_000,
+    ),
+)
+
+PRESETS: dict[str, TrainConfig] = {
+    "weld-seam": WELD_SEAM,
+    "weld-seam-quick": dataclasses.replace(
+        WELD_SEAM,
+        steps=60_000,
+        demonstrations=DemonstrationConfig(expert="oracle", steps=16_000, rounds=4, level="train"),
+        evaluation=EvaluationConfig(episodes=16, every_minutes=2.0),
+    ),
+    "debug": TrainConfig(
+        env_id=PROBE_ID,
+        env_kwargs={"episode_steps": 40},
+        steps=6_144,
+        cells=8,
+        aux_targets=("offset",),
+        demonstrations=DemonstrationConfig(expert="", steps=0),
+        network=NetworkConfig(initial_std=0.4),
+        ppo=PPOConfig(
+            rollout_steps=64, batch_size=128, learning_rate=1e-3, target_kl=0.05, warmup_rollouts=1
+        ),
+        curriculum=CurriculumConfig(
+            mixtures=(
+                Mixture(levels=("none",), shares=(1.0,)),
+                Mixture(levels=("none", "train"), shares=(0.5, 0.5)),
+            ),
+            longest_stage_steps=3_072,
+        ),
+        evaluation=EvaluationConfig(episodes=8, every_minutes=0.05),
+        checkpoint_minutes=0.05,
+    ),
+}

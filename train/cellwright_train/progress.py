@@ -1,0 +1,90 @@
+"""How far a run is and how long it will take."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from tqdm import tqdm
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """One report of a running training."""
+
+    stage: str
+    """"demonstrations", "critic" (warm-up) or "ppo"."""
+    steps: int
+    """Control steps done in the present part."""
+    total: int
+    """Control steps of the present part."""
+    steps_per_s: float
+    """Over the last minutes, updates included."""
+    seconds_left: float
+    """At that rate, or until the time limit if that comes first."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """What is worth showing."""
+
+
+Reporter = Callable[[Progress], None]
+
+
+class RecentRate:
+    """Steps a second over the last updates: what counts for the time to finish, whatever came before."""
+
+    def __init__(self, window: int = 20) -> None:
+        self._marks: deque[tuple[float, int]] = deque(maxlen=window)
+
+    def mark(self, steps: int, now_s: float | None = None) -> float:
+        """Note that `steps` are done, and return the rate; 0 until there are two marks."""
+        self._marks.append((time.monotonic() if now_s is None else now_s, steps))
+        (first_s, first), (last_s, last) = self._marks[0], self._marks[-1]
+        return (last - first) / (last_s - first_s) if last_s > first_s else 0.0
+
+
+class ProgressBar:
+    """Shows reports on one line of the terminal."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[None] | None = None
+        self._stage = ""
+
+    def __call__(self, progress: Progress) -> None:
+        """Show `progress`; a new part gets a new line."""
+        part = "demonstrations" if progress.stage == "demonstrations" else "ppo"
+        if self._bar is None or part != self._stage:
+            self.close()
+            self._bar = tqdm(total=progress.total, bar_format="{percentage:3.0f}%|{bar:24}| {desc}")
+            self._stage = part
+        shown = "  ".join(f"{name} {value:.3g}" for name, value in progress.metrics.items())
+        done = f"{progress.steps:,}/{progress.total:,}"
+        left = f"{progress.steps_per_s:,.0f} steps/s  {_clock(progress.seconds_left)} left"
+        self._bar.set_description_str(f"{progress.stage}  {done}  {left}  {shown}", refresh=False)
+        self._bar.n = min(progress.steps, progress.total)
+        self._bar.refresh()
+
+    def close(self) -> None:
+        """Leave the line as it is."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def __enter__(self) -> ProgressBar:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _clock(seconds: float) -> str:
+    if not math.isfinite(seconds):
+        return "--:--"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"

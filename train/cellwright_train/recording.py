@@ -1,0 +1,81 @@
+"""One weld written down step by step, with pictures, for `watch` and the report."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright_train.cell import Episode, EpisodePolicy, EpisodeResult, Observation, run_episode
+
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeldRecord:
+    """What one policy did to one part."""
+
+    policy: str
+    episode: Episode
+    result: EpisodeResult
+    trace: Mapping[str, NDArray[Any]]
+    """`time_s`, `path_position_m`, `lateral_error_m`, `current_a`, `voltage_v`, `temperature_k`, `gap_m` and
+    `speed_m_s` (steps,), and per millimetre of bead `bead_position_m`, `bead_grade` (0 passes B, 1 passes C,
+    2 passes D, 3 fails D, 4 not welded) and `bead_code` (ISO 6520-1, 0 for none)."""
+    actions: NDArray[np.float32]
+    """(steps, actions)."""
+    pictures: tuple[Image, ...] = ()
+    """The cell, (H, W, 3), evenly spaced over the episode."""
+    camera: tuple[Image, ...] = ()
+    """The policy's camera at the same moments, (channels, H, W)."""
+    picture_times_s: tuple[float, ...] = ()
+
+
+@dataclass
+class _Camera:
+    """Takes a picture every `every` control steps."""
+
+    every: int
+    actions: list[NDArray[np.float32]] = field(default_factory=list)
+    pictures: list[Image] = field(default_factory=list)
+    camera: list[Image] = field(default_factory=list)
+    steps: list[int] = field(default_factory=list)
+
+    def __call__(
+        self, env: gymnasium.Env[Any, Any], observation: Observation, action: NDArray[np.float32]
+    ) -> None:
+        if self.every and len(self.actions) % self.every == 0:
+            picture = env.render()
+            self.pictures.append(np.asarray(picture, np.uint8))
+            self.camera.append(np.array(observation["image"]))
+            self.steps.append(len(self.actions))
+        self.actions.append(np.array(action))
+
+
+def record_weld(
+    env: gymnasium.Env[Any, Any],
+    policy: EpisodePolicy,
+    episode: Episode,
+    *,
+    picture_every: int = 0,
+) -> WeldRecord:
+    """Weld one part and keep the trace; a picture every `picture_every` control steps, none at 0.
+
+    `env` has to be made with `trace=True`, and with `render=True` where pictures are wanted.
+    """
+    camera = _Camera(picture_every)
+    result = run_episode(env, policy, episode, watch=camera)
+    trace: dict[str, Any] = dict(env.unwrapped.trace())  # type: ignore[attr-defined]
+    rate_hz = float(env.unwrapped.control_rate_hz)  # type: ignore[attr-defined]
+    return WeldRecord(
+        policy=policy.name,
+        episode=episode,
+        result=result,
+        trace={name: np.asarray(values) for name, values in trace.items()},
+        actions=np.stack(camera.actions),
+        pictures=tuple(camera.pictures),
+        camera=tuple(camera.camera),
+        picture_times_s=tuple(step / rate_hz for step in camera.steps),
+    )

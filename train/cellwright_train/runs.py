@@ -1,0 +1,193 @@
+"""The run directory: what a training run writes, in a form from which it can go on and be reproduced."""
+
+from __future__ import annotations
+
+import csv
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from stable_baselines3.common.logger import KVWriter
+
+from cellwright_policies.networks import WeldActorCritic
+from cellwright_policies.ppo import CellPPO
+from cellwright_train.presets import TrainConfig, from_json, to_json
+
+_PACKAGES = ("cellwright", "gymnasium", "numba", "numpy", "pybullet", "stable-baselines3", "torch")
+_KEPT_CHECKPOINTS = 2
+
+
+class RunExistsError(FileExistsError):
+    """The run directory is already there."""
+
+
+class NoCheckpointError(FileNotFoundError):
+    """The run holds nothing to load."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDirectory:
+    """Paths of one run: `config.json versions.json seed metrics.csv tensorboard/ checkpoints/ best/`.
+
+    A checkpoint is a directory `checkpoints/<number>` with `model.zip` and `state.json`; `best` looks the
+    same. Both appear complete or not at all.
+    """
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path, config: TrainConfig, seed: int) -> RunDirectory:
+        """Start a run. Raises `RunExistsError` rather than write over one."""
+        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+            raise RunExistsError(
+                f"{path} is not empty; choose another directory, or: cellwright train --resume {path}"
+            )
+        path.mkdir(parents=True, exist_ok=True)
+        run = cls(path=path)
+        run.checkpoints.mkdir()
+        _write_json(path / "config.json", to_json(config))
+        _write_json(path / "versions.json", versions())
+        _write_text(path / "seed", f"{seed}\n")
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> RunDirectory:
+        """Return an existing run. Raises `NoCheckpointError` where `path` is none."""
+        if not (path / "config.json").is_file():
+            raise NoCheckpointError(f"{path} is no training run: it has no config.json")
+        return cls(path=path)
+
+    @property
+    def checkpoints(self) -> Path:
+        """Where checkpoints lie, one directory each, named by steps."""
+        return self.path / "checkpoints"
+
+    @property
+    def best(self) -> Path:
+        """The checkpoint that scored best."""
+        return self.path / "best"
+
+    @property
+    def config(self) -> TrainConfig:
+        """What the run was started with."""
+        return from_json(json.loads((self.path / "config.json").read_text()))
+
+    @property
+    def seed(self) -> int:
+        """What its random generators were started with."""
+        return int((self.path / "seed").read_text())
+
+    def last_checkpoint(self) -> Path:
+        """Return the newest checkpoint. Raises `NoCheckpointError` where there is none yet."""
+        found = sorted(path for path in self.checkpoints.iterdir() if path.name.isdigit())
+        if not found:
+            raise NoCheckpointError(f"{self.path} has no checkpoint yet")
+        return found[-1]
+
+    def save_checkpoint(self, model: CellPPO, state: Mapping[str, Any], order: int) -> None:
+        """Write a checkpoint called `order` and remove the oldest but two."""
+        _save(self.checkpoints / f"{order:012d}", model, state)
+        for path in sorted(path for path in self.checkpoints.iterdir() if path.name.isdigit())[
+            :-_KEPT_CHECKPOINTS
+        ]:
+            shutil.rmtree(path)
+
+    def save_best(self, model: CellPPO, state: Mapping[str, Any]) -> None:
+        """Write `model` as the best of the run, with what it scored."""
+        _save(self.best, model, state)
+
+
+def load_policy_from_run(run_dir: Path | str, which: Literal["best", "last"] = "best") -> WeldActorCritic:
+    """Return the best policy of a run, or the last; the last too where no test has been made yet.
+
+    Raises `NoCheckpointError` where the run holds none.
+    """
+    run = RunDirectory.open(Path(run_dir))
+    found = run.best if which == "best" and run.best.is_dir() else run.last_checkpoint()
+    policy = CellPPO.load(found / "model.zip", device="cpu").policy
+    policy.set_training_mode(False)
+    return policy
+
+
+def load_run_config(run_dir: Path | str) -> TrainConfig:
+    """Return what a run was started with."""
+    return RunDirectory.open(Path(run_dir)).config
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what decides the numbers of a run."""
+    found = {"python": platform.python_version(), "machine": platform.machine()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "unknown"
+    return found
+
+
+class MetricsFile(KVWriter):
+    """A CSV with one row per update; a resumed run goes on in the file, a new metric gets a new column."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._columns: list[str] = []
+        if path.exists():
+            with path.open(newline="") as file:
+                self._columns = next(csv.reader(file), [])
+
+    def write(
+        self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0
+    ) -> None:
+        """Append a row; called by Stable-Baselines3's logger."""
+        row = {"step": step} | {key: f"{value:.6g}" for key, value in key_values.items()}
+        new = [column for column in row if column not in self._columns]
+        if new:
+            self._widen(new)
+        with self._path.open("a", newline="") as file:
+            csv.DictWriter(file, self._columns, restval="").writerow(row)
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def _widen(self, new: list[str]) -> None:
+        rows: list[dict[str, str]] = []
+        if self._path.exists():
+            with self._path.open(newline="") as file:
+                rows = list(csv.DictReader(file))
+        self._columns += new
+        with self._path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, self._columns, restval="")
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+def _save(directory: Path, model: CellPPO, state: Mapping[str, Any]) -> None:
+    """Write a checkpoint beside its place and move it there, so that a stop never leaves half of one."""
+    beside = directory.with_name(f".{directory.name}-{uuid.uuid4().hex[:8]}")
+    beside.mkdir()
+    model.save(beside / "model.zip")
+    _write_json(beside / "state.json", state)
+    if directory.exists():
+        old = directory.with_name(f".old-{uuid.uuid4().hex[:8]}")
+        os.rename(directory, old)
+        os.rename(beside, directory)
+        shutil.rmtree(old)
+    else:
+        os.rename(beside, directory)
+
+
+def _write_json(path: Path, values: Mapping[str, Any]) -> None:
+    _write_text(path, json.dumps(values, indent=2) + "\n")
+
+
+def _write_text(path: Path, text: str) -> None:
+    beside = path.with_name(f".{path.name}.tmp")
+    beside.write_text(text)
+    os.replace(beside, path)

@@ -103,7 +103,7 @@ def _fill_triangle(  # type: ignore[no-untyped-def]
     if area == 0.0:
         return
     # Edge i lies opposite corner i: e_i(x, y) = a_i x + b_i y + c_i, positive inside. Seen from the neighbour
-    # that shares the edge it is the exact negative, so a centre on the edge goes to one side only (threshold).
+    # that shares the edge it is the exact negative, so a centre on it goes to one side only (threshold).
     side = 1.0 if area > 0.0 else -1.0
     area *= side
     a0, b0, c0 = side * (v1 - v2), side * (u2 - u1), side * (u1 * v2 - u2 * v1)

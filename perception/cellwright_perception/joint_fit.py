@@ -19,16 +19,18 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from cellwright_perception.stripe import CANDIDATES, find_ridges
+from cellwright_perception.stripe import CANDIDATES, SHOULDER_PX, find_ridges
 
 Floats = NDArray[np.float64]
 
 BUTT, T_FILLET, LAP = 0, 1, 2
 LEVELS = 3
+PEAKS = 3
+"""Levels proposed by the votes at one roll angle."""
 
-_ROLLS_RAD = np.deg2rad(np.linspace(-10.0, 10.0, 9))
+_ROLLS_RAD = np.deg2rad(np.array([0.0, -5.0, 5.0, -10.0, 10.0]))
 _BIN_M = 0.4e-3
-_BINS = 160
+_BINS = 100
 _ORIGIN_M = -0.5 * _BINS * _BIN_M
 _GATES_M = np.array([1.0e-3, 0.7e-3, 0.5e-3, 0.35e-3, 0.3e-3])
 _MIN_THICKNESS_M = 1.0e-3
@@ -37,6 +39,9 @@ _MAX_GAP_M = 4.0e-3
 _GROOVE_M = 0.45e-3
 """Width that the edge chamfers of a closed butt joint add to its apparent gap (two of 0.3 mm, partly lit)."""
 _MIN_SEGMENT_COLUMNS = 5.0
+_MIN_PEAK_VOTES = 2.5
+_EITHER_PLATE_M = 0.6e-3
+"""Distance from the split of a butt joint within which a point may lie on either plate."""
 _MIN_GROOVE_EVIDENCE = 0.45
 
 
@@ -59,10 +64,12 @@ def _line_row(homography: Floats, ny: float, nz: float, level: float, column: fl
 
 
 @njit(cache=True)
-def _rotate(y: Floats, z: Floats, angle: float, u: Floats, h: Floats) -> None:
+def _rotate(y: Floats, z: Floats, weight: Floats, angle: float, u: Floats, h: Floats) -> None:
     cos, sin = math.cos(angle), math.sin(angle)
     for column in range(y.shape[0]):
         for slot in range(CANDIDATES):
+            if weight[column, slot] <= 0.0:
+                break
             u[column, slot] = cos * y[column, slot] + sin * z[column, slot]
             h[column, slot] = cos * z[column, slot] - sin * y[column, slot]
 
@@ -83,10 +90,10 @@ def _vote(values: Floats, weight: Floats, histogram: Floats) -> None:
 
 
 @njit(cache=True)
-def _peak(histogram: Floats, start: int, stop: int) -> tuple[float, float]:
-    """Return the level [m] and the votes of the fullest three neighbouring bins within [start, stop)."""
-    best, where = -1.0, 1
-    for centre in range(max(start, 1), min(stop, _BINS - 1)):
+def _peak(histogram: Floats) -> tuple[float, float]:
+    """Return the level [m] and the votes of the fullest three neighbouring bins."""
+    best, where = 0.0, 1
+    for centre in range(1, _BINS - 1):
         votes = histogram[centre - 1] + histogram[centre] + histogram[centre + 1]
         if votes > best:
             best, where = votes, centre
@@ -99,54 +106,6 @@ def _peak(histogram: Floats, start: int, stop: int) -> tuple[float, float]:
 @njit(cache=True, inline="always")
 def _bin(level: float) -> int:
     return int(math.floor((level - _ORIGIN_M) / _BIN_M + 0.5))
-
-
-@njit(cache=True)
-def _two_peaks(histogram: Floats) -> tuple[float, float, float]:
-    """Return the two levels [m], lower one first, with the most votes, and the votes of both."""
-    first, first_votes = _peak(histogram, 0, _BINS)
-    apart = int(_MIN_THICKNESS_M / _BIN_M) + 1
-    below, below_votes = _peak(histogram, 0, _bin(first) - apart + 1)
-    above, above_votes = _peak(histogram, _bin(first) + apart, _BINS)
-    if above_votes >= below_votes:
-        return first, above, first_votes + above_votes
-    return below, first, first_votes + below_votes
-
-
-@njit(cache=True)
-def _coarse(
-    joint: int,
-    y: Floats,
-    z: Floats,
-    weight: Floats,
-    u: Floats,
-    h: Floats,
-    votes: Floats,
-    levels: Floats,
-) -> float:
-    """Fill `levels` by voting over the roll angles, leave `u`, `h` at the best of them and return it [rad]."""
-    nominal = 0.0 if joint == BUTT else -0.25 * math.pi
-    best, best_angle = -1.0, nominal
-    for roll in _ROLLS_RAD:
-        _rotate(y, z, nominal + roll, u, h)
-        _vote(h, weight, votes[0])
-        if joint == LAP:
-            lower, upper, score = _two_peaks(votes[0])
-        else:
-            lower, score = _peak(votes[0], 0, _BINS)
-            upper = lower
-        face = 0.0
-        if joint == T_FILLET:
-            _vote(u, weight, votes[1])
-            face, face_score = _peak(votes[1], 0, _BINS)
-            score += face_score
-        # Between equal votes the smaller roll is the likelier one.
-        score -= 2.0 * abs(roll)
-        if score > best:
-            best, best_angle = score, nominal + roll
-            levels[0], levels[1], levels[2] = lower, upper, face
-    _rotate(y, z, best_angle, u, h)
-    return best_angle
 
 
 @njit(cache=True)
@@ -174,6 +133,99 @@ def _lap_face(u: Floats, h: Floats, weight: Floats, votes: Floats, levels: Float
         if score > best:
             best, where = score, place
     levels[2] = _ORIGIN_M + _BIN_M * where
+
+
+@njit(cache=True)
+def _segment(joint: int, u: float, h: float, levels: Floats, corner: float, gate: float) -> tuple[int, float]:
+    """Return the segment (0, 1, 2; -1 for none) that the point (u, h) [m] lies on and its residual [m]."""
+    chosen, residual = -1, gate
+    if u < corner + 0.5 * gate and abs(h - levels[0]) < abs(residual):
+        chosen, residual = 0, h - levels[0]
+    if joint != T_FILLET and u > corner - 0.5 * gate and abs(h - levels[1]) < abs(residual):
+        chosen, residual = 1, h - levels[1]
+    if joint != BUTT and h > levels[0] - 0.5 * gate and abs(u - levels[2]) < abs(residual):
+        if joint == T_FILLET or h < levels[1] + 0.5 * gate:
+            chosen, residual = 2, u - levels[2]
+    return chosen, residual
+
+
+@njit(cache=True)
+def _peaks(histogram: Floats, found: Floats) -> int:
+    """Fill `found` (PEAKS,) with the levels [m] of most votes, at least a plate's thickness apart; return how many."""
+    apart = int(_MIN_THICKNESS_M / _BIN_M)
+    for count in range(PEAKS):
+        level, votes = _peak(histogram)
+        if votes < _MIN_PEAK_VOTES:
+            return count
+        found[count] = level
+        centre = _bin(level)
+        histogram[max(centre - apart, 0) : centre + apart + 1] = 0.0
+    return PEAKS
+
+
+@njit(cache=True)
+def _explained(joint: int, u: Floats, h: Floats, weight: Floats, levels: Floats) -> float:
+    """Return how many columns, weighted, the cross-section `levels` explains: each counts its best line once."""
+    total = 0.0
+    corner = levels[2]
+    for column in range(u.shape[0]):
+        best = 0.0
+        for slot in range(CANDIDATES):
+            if weight[column, slot] <= best:
+                break
+            segment, residual = _segment(joint, u[column, slot], h[column, slot], levels, corner, 1.0e-3)
+            if segment >= 0:
+                best = max(best, weight[column, slot] * (1.0 - (residual * 1.0e3) ** 2))
+        total += best
+    return total
+
+
+@njit(cache=True)
+def _coarse(
+    joint: int,
+    y: Floats,
+    z: Floats,
+    weight: Floats,
+    u: Floats,
+    h: Floats,
+    votes: Floats,
+    levels: Floats,
+) -> float:
+    """Fill `levels` with the best guess over the roll angles, leave `u`, `h` at its angle and return that [rad].
+
+    Votes propose levels, the number of columns explained decides between them: spatter and reflections have
+    votes too, but on the wrong side of the corner.
+    """
+    nominal = 0.0 if joint == BUTT else -0.25 * math.pi
+    best, best_angle = -1.0, nominal
+    plates, faces, trial = np.empty(PEAKS), np.empty(PEAKS), np.zeros(LEVELS)
+    for roll in _ROLLS_RAD:
+        _rotate(y, z, weight, nominal + roll, u, h)
+        _vote(h, weight, votes[0])
+        plate_count = _peaks(votes[0], plates)
+        face_count = 1
+        if joint == T_FILLET:
+            _vote(u, weight, votes[1])
+            face_count = _peaks(votes[1], faces)
+        for i in range(plate_count):
+            for j in range(plate_count if joint == LAP else face_count):
+                trial[0] = plates[i]
+                if joint == LAP:
+                    if plates[j] <= plates[i]:
+                        continue
+                    trial[1] = plates[j]
+                    _lap_face(u, h, weight, votes, trial)
+                elif joint == T_FILLET:
+                    trial[2] = faces[j]
+                else:
+                    trial[1] = plates[i]
+                # Between equal guesses the smaller roll is the likelier one.
+                score = _explained(joint, u, h, weight, trial) - 5.0 * abs(roll)
+                if score > best:
+                    best, best_angle = score, nominal + roll
+                    levels[:] = trial
+    _rotate(y, z, weight, best_angle, u, h)
+    return best_angle
 
 
 @njit(cache=True)
@@ -215,20 +267,6 @@ def _butt_split(u: Floats, h: Floats, weight: Floats, sums: Floats, level: float
         if weight[column, 0] > 0.0:
             return u[column, 0]
     return 0.0
-
-
-@njit(cache=True)
-def _segment(joint: int, u: float, h: float, levels: Floats, corner: float, gate: float) -> tuple[int, float]:
-    """Return the segment (0, 1, 2; -1 for none) that the point (u, h) [m] lies on and its residual [m]."""
-    chosen, residual = -1, gate
-    if u < corner + 0.5 * gate and abs(h - levels[0]) < abs(residual):
-        chosen, residual = 0, h - levels[0]
-    if joint != T_FILLET and u > corner - 0.5 * gate and abs(h - levels[1]) < abs(residual):
-        chosen, residual = 1, h - levels[1]
-    if joint != BUTT and h > levels[0] - 0.5 * gate and abs(u - levels[2]) < abs(residual):
-        if joint == T_FILLET or h < levels[1] + 0.5 * gate:
-            chosen, residual = 2, u - levels[2]
-    return chosen, residual
 
 
 @njit(cache=True)
@@ -294,23 +332,36 @@ def _refine(
                 levels[k] = scale * (levels[k] + (sums[k, 2] - slope * sums[k, 1]) / sums[k, 0])
         split[0] = scale * (split[0] + slope * levels[0])
         angle += math.atan(slope)
-        _rotate(y, z, angle, u, h)
+        _rotate(y, z, weight, angle, u, h)
     return angle
 
 
 @njit(cache=True)
 def _lit(
-    row_px: Floats, strength: Floats, smoothed: NDArray[np.float32], column: int, row: float, reference: float
+    row_px: Floats,
+    strength: Floats,
+    smoothed: NDArray[np.float32],
+    column: int,
+    row: float,
+    base_row: float,
+    reference: float,
 ) -> float:
-    """Return how much of `column` shows the line near `row` [px]: 0 to 1, or -1 where glare hides it."""
-    found = 0.0
+    """Return how much of `column` shows the web's line at `row` [px]: 0 to 1, or -1 where glare hides it.
+
+    Under the web the base plate goes on, and the line on it at `base_row` with a kink at the corner.
+    """
+    found, on_base = 0.0, False
     for slot in range(CANDIDATES):
-        if strength[column, slot] > found and abs(row_px[column, slot] - row) < 1.0:
+        if strength[column, slot] <= found:
+            break
+        off_web, off_base = abs(row_px[column, slot] - row), abs(row_px[column, slot] - base_row)
+        if off_web < 1.0 and off_web <= off_base:
             found = strength[column, slot]
+        on_base |= off_base < min(1.0, off_web)
     if found > 0.0:
         return min(max((found / reference - 0.1) / 0.75, 0.0), 1.0)
     nearest = int(row + 0.5)
-    if 0 <= nearest < smoothed.shape[0] and smoothed[nearest, column] > 0.8 * reference:
+    if not on_base and 0 <= nearest < smoothed.shape[0] and smoothed[nearest, column] > 0.8 * reference:
         return -1.0
     return 0.0
 
@@ -334,21 +385,27 @@ def _face_gap(
         return 0.0, corner_px
     first = int(math.ceil(corner_px))
     score, best, dark_px = 0.0, 0.0, 0.0
-    width_px = max(0.0, first - 0.5 - corner_px)
+    pending = True
+    width_px = first - 0.5 - corner_px
     for column in range(first, smoothed.shape[1]):
         row = _line_row(homography, cos, sin, levels[2], column)
         y, z = _position(homography, column, row)
         if cos * z - sin * y - levels[0] > _MAX_GAP_M:
             break
-        lit = _lit(row_px, strength, smoothed, column, row, reference)
+        base_row = _line_row(homography, -sin, cos, levels[0], column)
+        lit = _lit(row_px, strength, smoothed, column, row, base_row, reference)
         if lit < 0.0:
             continue
         score += 1.0 - 2.0 * lit
         dark_px += 1.0 - lit
-        if score > best + 0.01:
-            best = score
+        if score > best:
+            best, pending = score, True
             width_px = first - 0.5 - corner_px + dark_px
-    end = corner_px + width_px
+        elif pending:
+            # The column that the edge runs through counts by the part of it that is dark.
+            pending = False
+            width_px = first - 0.5 - corner_px + dark_px
+    end = corner_px + max(width_px, 0.0)
     y, z = _position(homography, end, _line_row(homography, cos, sin, levels[2], end))
     return max(0.0, cos * z - sin * y - levels[0]), corner_px
 
@@ -356,35 +413,50 @@ def _face_gap(
 @njit(cache=True)
 def _butt_evidence(
     homography: Floats,
-    row_px: Floats,
     strength: Floats,
     smoothed: NDArray[np.float32],
+    u: Floats,
     h: Floats,
     angle: float,
     levels: Floats,
+    split: float,
     reference: float,
+    background: Floats,
     evidence: Floats,
 ) -> None:
     """Fill `evidence` (columns,): 0 on a plate, 1 in the groove or gap, -1 where glare hides it."""
     cos, sin = math.cos(angle), math.sin(angle)
-    low, high = min(levels[0], levels[1]), max(levels[0], levels[1])
-    for column in range(h.shape[0]):
-        found, deviation = 0.0, 0.0
+    middle = 0.5 * (levels[0] + levels[1])
+    rows, columns = smoothed.shape
+    for column in range(columns):
+        nearest = int(_line_row(homography, -sin, cos, middle, column) + 0.5)
+        nearest = min(max(nearest, SHOULDER_PX), rows - 1 - SHOULDER_PX)
+        above, below = smoothed[nearest - SHOULDER_PX, column], smoothed[nearest + SHOULDER_PX, column]
+        background[column] = max(above, below)
+        found, fallen_m = 0.0, 0.0
         for slot in range(CANDIDATES):
-            value = h[column, slot]
-            if strength[column, slot] > found and low - 0.9e-3 < value < high + 0.5e-3:
-                found = strength[column, slot]
-                deviation = min(abs(value - levels[0]), abs(value - levels[1]))
-                if value > low:
-                    deviation = 0.0
+            if strength[column, slot] <= found:
+                break
+            right, left = levels[0] - h[column, slot], levels[1] - h[column, slot]
+            if u[column, slot] < split - _EITHER_PLATE_M:
+                deviation = right
+            elif u[column, slot] > split + _EITHER_PLATE_M:
+                deviation = left
+            else:
+                deviation = right if abs(right) < abs(left) else left
+            if -0.5e-3 < deviation < 0.9e-3:
+                found, fallen_m = strength[column, slot], deviation
         if found > 0.0:
             lit = min(max((found / reference - 0.1) / 0.75, 0.0), 1.0)
-            fallen = min(max((deviation - 0.12e-3) / 0.15e-3, 0.0), 1.0)
-            evidence[column] = 1.0 - lit * (1.0 - fallen)
-            continue
-        row = _line_row(homography, -sin, cos, 0.5 * (levels[0] + levels[1]), column)
-        nearest = min(max(int(row + 0.5), 0), smoothed.shape[0] - 1)
-        evidence[column] = -1.0 if smoothed[nearest, column] > 0.8 * reference else 1.0
+            fallen = min(max((fallen_m - 0.12e-3) / 0.15e-3, 0.0), 1.0)
+            # Spatter across the line is brighter than the line.
+            evidence[column] = -1.0 if found > 1.6 * reference else 1.0 - lit * (1.0 - fallen)
+        else:
+            evidence[column] = -1.0 if smoothed[nearest, column] > 0.8 * reference else 1.0
+    usual = np.sort(background[:columns])[columns // 2]
+    for column in range(columns):
+        if background[column] > usual + 0.5 * reference:
+            evidence[column] = -1.0
 
 
 @njit(cache=True)
@@ -395,8 +467,7 @@ def _groove(evidence: Floats, start: int, stop: int) -> tuple[float, int, int]:
     for column in range(start, stop):
         if score <= 0.0:
             score, begin = 0.0, column
-        if evidence[column] >= 0.0:
-            score += evidence[column] - 0.3
+        score += evidence[column] - 0.3 if evidence[column] >= 0.0 else -0.15
         if score > best:
             best, first, last = score, begin, column
     return best, first, last
@@ -425,15 +496,18 @@ def measure_joint(
     for column in range(columns):
         seen += strength[column, 0] > 0.0
         for slot in range(CANDIDATES):
-            weight[column, slot] = min(strength[column, slot] / max(typical, 1.0), 1.0)
+            weight[column, slot] = 0.0
+            if strength[column, slot] <= 0.0:
+                continue
+            # Spatter and glare are brighter than the laser line, reflections weaker than it in their column.
+            relative = strength[column, slot] / typical
+            weight[column, slot] = min(relative, 1.0 / relative) * (1.0 if slot == 0 else 0.6)
             y[column, slot], z[column, slot] = _position(homography, column, row_px[column, slot])
     if seen < 2 * _MIN_SEGMENT_COLUMNS:
         return
 
     levels, split, stats = np.zeros(LEVELS), np.zeros(2), np.zeros((LEVELS, 4))
     angle = _coarse(joint, y, z, weight, u, h, vectors[:3], levels)
-    if joint == LAP:
-        _lap_face(u, h, weight, vectors[:3], levels)
     if joint == BUTT:
         split[0] = _butt_split(u, h, weight, vectors[3:9], levels[0])
     angle = _refine(joint, y, z, strength, weight, u, h, angle, levels, split, _GATES_M, stats)
@@ -445,7 +519,9 @@ def measure_joint(
         reference = max(stats[:2, 3].sum() / max(stats[:2, 1].sum(), 1e-9), 1.0)
         score, first, last = 0.0, 0, -1
         for _ in range(2):
-            _butt_evidence(homography, row_px, strength, smoothed, h, angle, levels, reference, evidence)
+            _butt_evidence(
+                homography, strength, smoothed, u, h, angle, levels, split[0], reference, vectors[10], evidence
+            )
             score, first, last = _groove(evidence, 0, columns)
             if last < first:
                 return
@@ -497,7 +573,7 @@ def measure_joint(
 
     inliers = stats[:, 0].sum()
     rms_m = math.sqrt(stats[:, 2].sum() / max(stats[:, 1].sum(), 1e-9))
-    covered = min(max((inliers / max(expected, 1.0) - 0.3) / 0.4, 0.0), 1.0)
+    covered = min(max((inliers / max(expected, 1.0) - 0.45) / 0.3, 0.0), 1.0)
     complete = min(max((fewest - 1.0) / (_MIN_SEGMENT_COLUMNS - 1.0), 0.0), 1.0)
     sharp = min(max((0.20e-3 - rms_m) / 0.10e-3, 0.0), 1.0)
     bright = min(max((typical - 10.0) / 15.0, 0.0), 1.0)

@@ -14,7 +14,7 @@ from cellwright_perception.stripe import CANDIDATES, check_image, smooth
 JOINTS = {"lap": LAP, "t_fillet": T_FILLET, "butt": BUTT}
 """Names of the joints that a seam sensor knows."""
 
-_SCRATCH_BINS = 160
+_SCRATCH_BINS = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

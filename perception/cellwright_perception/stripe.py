@@ -14,7 +14,7 @@ from cellwright_perception.opencv import opencv
 CANDIDATES = 3
 """Lines kept per image column: the laser line is often not the brightest where spatter or reflections are."""
 
-_SHOULDER_PX = 4
+SHOULDER_PX = 4
 """Rows from a line's crest to its background; the line's own sigma is about 1 px."""
 _MIN_STRENGTH = 10.0
 """Smallest contrast of a line [counts]: five standard deviations of sensor noise of 3 counts, smoothed."""
@@ -95,14 +95,14 @@ def find_ridges(
     """Fill `row_px`, `strength` (columns, CANDIDATES) and scratch `ridge`; return the typical strength."""
     rows, columns = smoothed.shape
     for row in range(rows):
-        above, below = max(row - _SHOULDER_PX, 0), min(row + _SHOULDER_PX, rows - 1)
+        above, below = max(row - SHOULDER_PX, 0), min(row + SHOULDER_PX, rows - 1)
         for column in range(columns):
             background = np.float32(0.5) * (smoothed[above, column] + smoothed[below, column])
             ridge[row, column] = smoothed[row, column] - background
     row_px[:] = -1.0
     strength[:] = 0.0
     for row in range(2, rows - 2):
-        above, below = max(row - _SHOULDER_PX, 0), min(row + _SHOULDER_PX, rows - 1)
+        above, below = max(row - SHOULDER_PX, 0), min(row + SHOULDER_PX, rows - 1)
         for column in range(columns):
             crest = ridge[row, column]
             if crest < _MIN_STRENGTH or crest <= ridge[row - 1, column] or crest < ridge[row + 1, column]:

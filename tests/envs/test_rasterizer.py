@@ -326,6 +326,16 @@ def test_segmentation_names_the_body_that_wins_the_depth_test() -> None:
     np.testing.assert_array_equal(together.segmentation[~seen], -1)
 
 
+@pytest.mark.parametrize("width", [1, 7, 37, 63])
+def test_a_narrower_picture_is_a_crop_of_the_wider_one(width: int) -> None:
+    scene = scene_of(random_bodies(6))
+    wide = scene.render(np.eye(4), 70.0, 70.0, 31.5, 31.5, 64, 64)
+    narrow = scene.render(np.eye(4), 70.0, 70.0, 31.5, 31.5, width, 50)
+    np.testing.assert_array_equal(narrow.depth, wide.depth[:50, :width])
+    np.testing.assert_array_equal(narrow.segmentation, wide.segmentation[:50, :width])
+    np.testing.assert_array_equal(narrow.rgb, wide.rgb[:50, :width])
+
+
 def wall_scene() -> Scene:
     scene = Scene()
     corners = [[-2.0, -2.0, 1.0], [2.0, -2.0, 1.0], [2.0, 2.0, 1.0], [-2.0, 2.0, 1.0]]

@@ -13,6 +13,8 @@ from cellwright_perception.geometry import SeamSensorGeometry
 GEOMETRY = SeamSensorGeometry()
 PLATE_M = 0.040
 CHAMFER_M, CHAMFER_DEPTH_M = 0.3e-3, 0.5e-3
+EDGE = 0.55
+"""Brightness of a sheared edge as a fraction of the plate's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,32 +30,40 @@ class Joint:
     roll_rad: float = 0.0
     mirrored: bool = False
 
-    def segments_t(self) -> NDArray[np.float64]:
-        """Return the lit surfaces (N, 2, 2) as end points (y_t, z_t) [m]."""
-        segments = np.array(getattr(self, f"_{self.kind}")())
+    def surfaces_t(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the surfaces (N, 2, 2) as end points (y_t, z_t) [m] and how bright each is (N,)."""
+        surfaces = getattr(self, f"_{self.kind}")()
+        segments = np.array([surface[:2] for surface in surfaces])
         if self.mirrored:
             segments[..., 0] *= -1.0
         cos, sin = np.cos(self.roll_rad), np.sin(self.roll_rad)
-        return segments @ np.array([[cos, sin], [-sin, cos]]) + (self.lateral_m, self.height_m)
+        placed = segments @ np.array([[cos, sin], [-sin, cos]]) + (self.lateral_m, self.height_m)
+        return placed, np.array([surface[2] for surface in surfaces])
 
     def _butt(self) -> list:
-        lip, foot = self.gap_m / 2 + CHAMFER_M, self.gap_m / 2
-        top = self.mismatch_m
+        lip, foot, deep = self.gap_m / 2 + CHAMFER_M, self.gap_m / 2, CHAMFER_DEPTH_M
+        top, thick = self.mismatch_m, self.thickness_m
         return [
-            [(-PLATE_M, 0.0), (-lip, 0.0)],
-            [(-lip, 0.0), (-foot, -CHAMFER_DEPTH_M)],
-            [(foot, top - CHAMFER_DEPTH_M), (lip, top)],
-            [(lip, top), (PLATE_M, top)],
+            [(-PLATE_M, 0.0), (-lip, 0.0), 1.0],
+            [(-lip, 0.0), (-foot, -deep), EDGE],
+            [(-foot, -deep), (-foot, -thick), EDGE],
+            [(foot, top - thick), (foot, top - deep), EDGE],
+            [(foot, top - deep), (lip, top), EDGE],
+            [(lip, top), (PLATE_M, top), 1.0],
         ]
 
     def _t_fillet(self) -> list:
         out, up = np.array([-1.0, 1.0]) / np.sqrt(2.0), np.array([1.0, 1.0]) / np.sqrt(2.0)
-        return [[0.0 * out, PLATE_M * out], [self.gap_m * up, PLATE_M * up]]
+        return [[-self.gap_m * out, PLATE_M * out, 1.0], [self.gap_m * up, PLATE_M * up, 1.0]]
 
     def _lap(self) -> list:
         out, up = np.array([-1.0, 1.0]) / np.sqrt(2.0), np.array([1.0, 1.0]) / np.sqrt(2.0)
         foot, edge = self.gap_m * up, (self.gap_m + self.thickness_m) * up
-        return [[0.0 * out, PLATE_M * out], [foot, edge], [edge, edge - PLATE_M * out]]
+        return [
+            [-self.gap_m * out, PLATE_M * out, 1.0],
+            [foot, edge, 1.0],
+            [edge, edge - PLATE_M * out, 1.0],
+        ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,19 +93,21 @@ def render(
     image = np.zeros((size, size))
     for dv in (np.arange(samples) + 0.5) / samples - 0.5:
         for du in (np.arange(samples) + 0.5) / samples - 0.5:
-            image += _shade(joint.segments_t(), conditions, du, dv)
+            image += _shade(joint, conditions, du, dv)
     image /= samples**2
     return _disturb(image, conditions, rng)
 
 
-def _shade(segments: NDArray[np.float64], conditions: Conditions, du: float, dv: float) -> NDArray[np.float64]:
+def _shade(joint: Joint, conditions: Conditions, du: float, dv: float) -> NDArray[np.float64]:
+    segments, albedo = joint.surfaces_t()
     size = GEOMETRY.image_size_px
     rows, columns = np.mgrid[0:size, 0:size]
     px = np.column_stack((columns.ravel() + du, rows.ravel() + dv))
     rays = GEOMETRY.stripe.rays(px) @ GEOMETRY.tool_from_camera[:3, :3].T
     eye = np.array(GEOMETRY.camera_position_t)
     reach = np.full(len(rays), np.inf)
-    for start, end in segments:
+    bright = np.zeros(len(rays))
+    for (start, end), brightness in zip(segments, albedo, strict=True):
         edge = end - start
         across = rays[:, 1] * edge[1] - rays[:, 2] * edge[0]
         to_start = start - eye[1:]
@@ -103,10 +115,11 @@ def _shade(segments: NDArray[np.float64], conditions: Conditions, du: float, dv:
         where = (to_start[0] * rays[:, 2] - to_start[1] * rays[:, 1]) / across
         hit = (where >= 0) & (where <= 1) & (length > 0) & (length < reach)
         reach[hit] = length[hit]
+        bright[hit] = brightness
     seen = np.isfinite(reach)
     ahead = eye[0] + np.where(seen, reach, 0.0) * rays[:, 0]
     distance = (ahead - GEOMETRY.look_ahead_m) / GEOMETRY.laser_sigma_m
-    light = conditions.ambient + conditions.line * np.exp(-0.5 * distance**2)
+    light = bright * (conditions.ambient + conditions.line * np.exp(-0.5 * distance**2))
     return np.where(seen, light, 0.1 * conditions.ambient).reshape(size, size)
 
 

@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import json
 import multiprocessing
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -382,11 +383,20 @@ def test_the_rate_is_that_of_the_recent_steps() -> None:
 
 def test_gradient_steps_move_to_the_faster_number_of_threads() -> None:
     threads = StepThreads(2, adaptive=True)
-    threads._seconds = {2: 5.0, 1: 1.0}
-    threads._steps = 5
-    with threads.step():
-        assert torch.get_num_threads() == 1
-    threads._seconds = {2: 1.0, 1: 5.0}
-    with threads.step():
-        assert torch.get_num_threads() == 2
+    threads.record(1.0, trial=False)
+    threads.record(2.0, trial=True)
+    assert threads.threads == 2
+    threads.record(0.5, trial=True)
+    assert threads.threads == 1
+
+
+def test_trials_of_another_number_of_threads_become_rare_while_they_lose() -> None:
+    threads = StepThreads(2, adaptive=True)
+    used = []
+    for _ in range(100):
+        with threads.step():
+            used.append(torch.get_num_threads())
+            time.sleep(1e-4 if torch.get_num_threads() == 2 else 2e-3)
+    trials = [step for step, count in enumerate(used) if count == 1]
+    assert trials == [16, 49]
     torch.set_num_threads(1)

@@ -9,7 +9,7 @@ import numpy as np
 import pybullet
 from numpy.typing import NDArray
 
-from cellwright_assets import robot_meshes
+from cellwright_assets import box_mesh, robot_meshes
 from cellwright_envs.robot import link_poses
 from cellwright_envs.scene import Scene
 from cellwright_train.benchmark import ALL_ENV_DISTURBANCES, Effort, Figures, figure, missing, seconds_each
@@ -19,13 +19,18 @@ SIZE_PX = 64
 FOCAL_PX = 70.0
 NEAR_M, FAR_M = 0.05, 10.0
 _POSTURE_RAD = np.array([0.2, -1.2, 1.6, -1.9, -1.5, 0.4])
-_EYE_W, _TARGET_W = np.array([1.9, -1.1, 1.1]), np.array([0.3, 0.0, 0.5])
+_EYE_W, _TARGET_W = np.array([1.3, -0.7, 0.8]), np.array([0.5, 0.0, 0.3])
+_FURNITURE = {
+    "table": ((0.6, 1.2, 0.06), (0.75, 0.0, -0.03)),
+    "fixture": ((0.32, 0.32, 0.1), (0.75, 0.0, 0.05)),
+    "plate": ((0.2, 0.2, 0.01), (0.75, 0.0, 0.105)),
+}
 _PANDA_ID = "PandaReach-v3"
 
 
 def rasteriser_against_tiny_renderer(effort: Effort) -> Figures:
-    """The welding arm and torch, 64 by 64, no shadows, colour, depth and segmentation from both."""
-    scene = arm_scene()
+    """The welding cell, 64 by 64, no shadows, colour, depth and segmentation from both."""
+    scene = cell_scene()
     camera_from_world = look_at(_EYE_W, _TARGET_W)
     centre_px = (SIZE_PX - 1) / 2.0
 
@@ -85,8 +90,8 @@ def weld_seam_against_panda_gym(effort: Effort) -> Figures:
     }
 
 
-def arm_scene() -> Scene:
-    """The low-polygon UR10e with its torch in a welding posture."""
+def cell_scene() -> Scene:
+    """The low-polygon UR10e with its torch in a welding posture over table, fixture and plate."""
     scene = Scene()
     poses = link_poses(_POSTURE_RAD)
     for index, mesh in enumerate(robot_meshes()):
@@ -95,6 +100,9 @@ def arm_scene() -> Scene:
         pose = np.eye(4)
         pose[:] = poses[mesh.link]
         scene.set_pose(name, pose)
+    for name, (size_m, centre_w) in _FURNITURE.items():
+        vertices, faces = box_mesh(size_m, centre_w)
+        scene.add_body(name, vertices, faces, colour=(0.5, 0.5, 0.5), segmentation_id=len(scene.names))
     return scene
 
 

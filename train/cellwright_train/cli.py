@@ -256,18 +256,19 @@ def _parse(arguments: list[str]) -> "Command | int":
 
 
 def _in_one_line(complaint: str, arguments: list[str]) -> str:
-    """tyro draws boxes; a log or a CI page wants one line."""
+    """tyro draws boxes, with lines or in ASCII; a log or a CI page wants one line."""
     sections: list[list[str]] = [[]]
     for raw in complaint.splitlines():
-        line = raw.strip().strip("│").strip()
-        if line.startswith(("╭", "╰", "─")):
+        line = raw.strip().strip("│|").strip()
+        if line.startswith(("╭", "╰", "─", "+", "---")):
             sections.append([])
         else:
             sections[-1].append(line)
     told = [" ".join(lines).rstrip(".") for lines in sections if lines]
     told = [text for text in told if not text.startswith(("For full helptext", "Argument helptext"))]
-    if len(told) > 1 and (suggested := re.search(r"Perhaps you meant: (--[a-z-]+)", told[1])):
-        told[1] = f"did you mean {suggested[1]}?"
+    if len(told) > 1 and told[1].startswith(told[0]):
+        del told[0]  # the title of an ASCII box
+    told = [re.sub(r"Perhaps you meant: (--[a-z-]+).*", r"did you mean \1?", text) for text in told]
     chosen = next((word for word in arguments if word in COMMANDS), None)
     first = next((word for word in arguments if not word.startswith("-")), "")
     if chosen is None and (near := difflib.get_close_matches(first, COMMANDS, n=1)):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from cellwright_policies.bundle import canonical_json
+from cellwright_policies.bundle import BundleError, canonical_json
 from cellwright_train.cell import CellChoice, products_of
 from cellwright_train.errors import UsageError, unknown
 from cellwright_train.evaluation import episode_plan, evaluate
@@ -104,12 +104,14 @@ def export_command(
 
 
 def verify_command(bundle: str, *, against: Path | None, episodes: int, workers: int) -> int:
-    """`cellwright verify`; 1 where a check fails, 2 where the arguments make no sense."""
+    """`cellwright verify`; 1 where a check fails, 2 where there is no readable bundle."""
     from cellwright_train.verification import verify
 
     directory = _bundle_directory(bundle)
     reference = None if against is None else resolve_policy(str(against))
     checks = verify(directory, against=reference, episodes=episodes, workers=workers)
+    if not checks[0].passed:
+        raise BundleError(checks[0].detail)
     console().print(verification_table(bundle, checks))
     failed = [check for check in checks if not check.passed]
     for check in failed:

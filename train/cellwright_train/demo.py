@@ -118,8 +118,7 @@ def _weld(
 
 
 def _film(reference: PolicyReference, choice: CellChoice, episode: Episode) -> WeldRecord:
-    policy = reference.load()
-    env = choice.make(privileged=policy.needs_privileged, trace=True, render=True)
+    env, policy = reference.open(choice, trace=True, render=True)
     try:
         steps = len(record_weld(env, policy, episode).actions)
         return record_weld(env, policy, episode, picture_every=max(1, steps // _FILM_FRAMES))

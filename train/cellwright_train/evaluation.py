@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 import gymnasium
@@ -157,13 +158,14 @@ class _Cell:
     def __init__(self, reference: PolicyReference, choice: CellChoice, trace: bool) -> None:
         self.reference, self.choice, self.trace = reference, choice, trace
 
-    def open(self) -> tuple[gymnasium.Env[Any, Any], EpisodePolicy]:
-        policy = self.reference.load()
-        return self.choice.make(privileged=policy.needs_privileged, trace=self.trace), policy
+    @cached_property
+    def opened(self) -> tuple[gymnasium.Env[Any, Any], EpisodePolicy]:
+        """Environment and policy."""
+        return self.reference.open(self.choice, trace=self.trace)
 
 
 def _in_process(cell: _Cell, plan: Sequence[Episode], job: Job[Result]) -> Iterator[tuple[int, Result]]:
-    env, policy = cell.open()
+    env, policy = cell.opened
     try:
         for index, episode in enumerate(plan):
             yield index, job(env, policy, episode)
@@ -184,20 +186,17 @@ def _in_workers(
             for future in as_completed(waiting):
                 yield waiting[future], future.result()
         except BrokenProcessPool as error:
-            raise RuntimeError("an evaluation worker died; its message is above") from error
+            raise RuntimeError("an evaluation worker was killed, out of memory perhaps") from error
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-_worker: tuple[gymnasium.Env[Any, Any], EpisodePolicy] | None = None
+_cells: list[_Cell] = []  # a worker's only one; opened by its first job, whose error then reaches the caller
 
 
 def _begin_worker(cell: _Cell) -> None:
-    global _worker  # noqa: PLW0603  a pool's initializer has no other way to leave something behind
-    _worker = cell.open()
+    _cells.append(cell)
 
 
 def _do(job: Job[Result], episode: Episode) -> Result:
-    if _worker is None:
-        raise RuntimeError("the worker was not initialised")
-    return job(*_worker, episode)
+    return job(*_cells[0].opened, episode)

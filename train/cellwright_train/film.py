@@ -25,8 +25,7 @@ def write_film(
     reference: PolicyReference, choice: CellChoice, plan: Sequence[Episode], out: Path
 ) -> Iterator[str]:
     """Weld the episodes of `plan`, write `out`, and yield one line per part and one for the file."""
-    policy = reference.load()
-    env = choice.make(privileged=policy.needs_privileged, trace=True, render=True)
+    env, policy = reference.open(choice, trace=True, render=True)
     frames: list[Image.Image] = []
     try:
         for episode in plan:

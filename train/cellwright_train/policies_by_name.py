@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_policies import zoo
 from cellwright_policies.bundle import Bundle, is_bundle
 from cellwright_policies.experts import EXPERTS, PRIVILEGED_EXPERTS, make_expert
-from cellwright_train.cell import EpisodePolicy, Observation
+from cellwright_train.cell import CellChoice, EpisodePolicy, Observation
 from cellwright_train.errors import UsageError, unknown
 
 ZOO_PREFIX = "zoo:"
@@ -32,13 +33,20 @@ class PolicyReference:
         """Whether it acts on the true state."""
         return self.kind == "expert" and self.name in PRIVILEGED_EXPERTS
 
-    def load(self) -> EpisodePolicy:
-        """Load it; raises BundleError or `UsageError` where it is damaged."""
+    def load(self, env: gymnasium.Env[Any, Any]) -> EpisodePolicy:
+        """Load it to act in `env`; raises BundleError or `UsageError` where it is damaged."""
         if self.kind == "bundle":
             return BundlePolicy(self.name, _path(self))
         if self.kind == "run":
             return RunPolicy(self.name, _path(self))
-        return ExpertPolicy(self.name)
+        return ExpertPolicy(self.name, env)
+
+    def open(
+        self, choice: CellChoice, *, trace: bool = False, render: bool = False
+    ) -> tuple[gymnasium.Env[Any, Any], EpisodePolicy]:
+        """The cell of `choice` with what this policy needs to see, and the policy; the caller closes it."""
+        env = choice.make(privileged=self.needs_privileged, trace=trace, render=render)
+        return env, self.load(env)
 
 
 def resolve_policy(text: str) -> PolicyReference:
@@ -68,8 +76,6 @@ def resolve_policy(text: str) -> PolicyReference:
 class BundlePolicy:
     """A bundle in ONNX Runtime."""
 
-    needs_privileged = False
-
     def __init__(self, name: str, directory: Path) -> None:
         from cellwright_policies.runtime import Runtime
 
@@ -86,8 +92,6 @@ class BundlePolicy:
 
 class RunPolicy:
     """The best checkpoint of a training run in torch, on one thread as workers need it."""
-
-    needs_privileged = False
 
     def __init__(self, name: str, directory: Path) -> None:
         import torch
@@ -115,10 +119,10 @@ class RunPolicy:
 class ExpertPolicy:
     """A scripted controller."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, env: gymnasium.Env[Any, Any]) -> None:
         self.name = name
-        self.needs_privileged = name in PRIVILEGED_EXPERTS
-        self._expert: Any = make_expert(name)
+        names = env.get_wrapper_attr("privileged_names") if name in PRIVILEGED_EXPERTS else ()
+        self._expert: Any = make_expert(name, names)
 
     def reset(self) -> None:
         """Forget integrators and filters."""

@@ -89,12 +89,12 @@ class IdealTrims:
         self._step = 0
 
     def update(
-        self, inputs: Array, nominal: tuple[float, float, float], scales: Array, plate_temperature_k: float
+        self, inputs: Array, nominal: tuple[float, float, float], scales: Array, process: WeldProcess
     ) -> None:
         """Search around the present trims under true conditions `inputs` (Input,).
 
         `nominal` are wire feed, voltage and speed at trim 0; `scales` the full scales of speed, wire and
-        voltage trim.
+        voltage trim. The scatter that `process` has just now counts as known.
         """
         step = STEPS[self._step % len(STEPS)]
         self._step += 1
@@ -106,6 +106,10 @@ class IdealTrims:
         rows[:, Input.WIRE_FEED_M_S] = nominal[0] * (1.0 + scales[1] * tried[:, 1])
         rows[:, Input.VOLTAGE_V] = nominal[1] + scales[2] * tried[:, 2]
         probe = self._probe
-        probe.state[:, State.PLATE_TEMPERATURE_K] = plate_temperature_k
+        state, drawn = process.state[0], process.constants[0]
+        probe.state[:, State.PLATE_TEMPERATURE_K] = state[State.PLATE_TEMPERATURE_K]
+        probe.constants[:, Constant.JACKSON_K] = drawn[Constant.JACKSON_K] * (
+            1.0 + drawn[Constant.PENETRATION_NOISE] * state[State.PENETRATION_NOISE]
+        )
         features = probe.steady_features(rows)
         self.trims = tried[_best(rows, probe.steady_state, features, probe.constants, nominal[2])]

@@ -124,7 +124,8 @@ class LookAhead:
         stripe = geometry.stripe
         seen = np.stack([np.full(count, geometry.look_ahead_m), self.lateral_m, self.height_m], axis=1)
         seen_c = seen @ geometry.camera_from_tool[:3, :3].T + geometry.camera_from_tool[:3, 3]
-        self.window_px = np.rint(stripe.project(seen_c) - [stripe.cx, stripe.cy])
+        middle_px = [0.5 * (stripe.width - 1), 0.5 * (stripe.height - 1)]
+        self.window_px = np.rint(stripe.project(seen_c) - middle_px)
         """How far the sensor moves its stripe window (N, 2) [px] to keep the drawing's seam in its middle."""
 
 

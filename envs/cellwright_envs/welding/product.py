@@ -125,7 +125,7 @@ _CATALOGUE = (
     _fillet("tee-s-curve-2.3", "t_fillet", s_curve(0.12, 0.7), 2.3),
     _fillet("tee-flange-3.2", "t_fillet", circle(0.06), 3.2),
     _fillet("tee-flange-4.5", "t_fillet", circle(0.05), 4.5),
-    _fillet("tee-saddle-3.2", "t_fillet", SaddlePath(branch_radius_m=0.05, main_radius_m=0.10), 3.2),
+    _fillet("tee-saddle-3.2", "t_fillet", SaddlePath(branch_radius_m=0.045, main_radius_m=0.15), 3.2),
     _butt("butt-straight-1.6", straight(0.16), 1.6),
     _butt("butt-straight-2.3", straight(0.16), 2.3),
     _butt("butt-straight-4.5", straight(0.16), 4.5),

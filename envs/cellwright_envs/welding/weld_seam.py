@@ -17,7 +17,7 @@ from cellwright_envs.welding import observation as groups
 from cellwright_envs.welding.ideal import IdealTrims
 from cellwright_envs.welding.observation import History, LookAhead, SeamTracker
 from cellwright_envs.welding.privileged import PRIVILEGED, privileged_state
-from cellwright_envs.welding.process import Input, Signal, State, WeldConditions, WeldProcess, draw_constants
+from cellwright_envs.welding.process import Input, Signal, WeldConditions, WeldProcess, draw_constants
 from cellwright_envs.welding.product import JOINTS, WeldProduct, resolve_products
 from cellwright_envs.welding.quality import BeadRecord, Joint
 from cellwright_envs.welding.seam import LEAD_IN_M, STEP_M, SeamDeviation, deviate, seam_mesh
@@ -30,12 +30,12 @@ Array = NDArray[np.float64]
 
 PROCESS_PERIOD_S = 0.01
 LONGEST_SEAM_M = 0.6
-TACK_OF_THICKNESS = 0.25
-"""Tacks on thin plate are small, or ground down to this share of the plate; an engineering assumption."""
+TACK_OF_THICKNESS = 0.15
+"""Tacks are feathered (ground down) before welding to this share of the plate; an engineering assumption."""
 STRIKE_EARLY_M = 0.4e-3
 SLOW_DOWN_M = 2e-3
 """Before this distance to the start the torch approaches fast, behind it at welding speed."""
-IDEAL_PREVIEW_M = 2e-3
+IDEAL_PREVIEW_M = 3e-3
 """How far ahead of the wire the teacher sets trims, to cover slew and latency."""
 
 REWARD_WEIGHTS: dict[str, float] = {
@@ -531,7 +531,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             self._nominal[1] + changed.voltage_offset_v,
             self._nominal[2] * changed.travel_speed_factor,
         )
-        ideal.update(inputs, nominal, self._scale[2:], self.process.state[0, State.PLATE_TEMPERATURE_K])
+        ideal.update(inputs, nominal, self._scale[2:], self.process)
 
     def _take_frame(self) -> NDArray[np.uint8]:
         """Expose a frame, deliver the newest one that has arrived, and measure the seam on it if it is new."""

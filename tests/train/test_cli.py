@@ -1,0 +1,109 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cellwright_train.cli import COMMANDS, main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ([], "demo, train, evaluate, export, verify, bench, watch"),
+        (["evalaute"], "did you mean evaluate?"),
+        (["evaluate"], "POLICY"),
+        (["evaluate", "oracle", "--epsiodes", "3"], "did you mean --episodes?"),
+        (["evaluate", "oracle", "--episodes", "many"], "--episodes"),
+        (["evaluate", "oracle", "--episodes", "0"], "--episodes must be at least 1, got 0"),
+        (["evaluate", "orakle"], "did you mean 'oracle'?"),
+        (["evaluate", "zoo:weld"], "unknown zoo policy 'zoo:weld'"),
+        (["evaluate", "oracle", "--products", "trian"], "did you mean 'train'?"),
+        (["evaluate", "oracle", "--env", "cellwright/WeldSeem-v0"], "did you mean 'cellwright/WeldSeam-v0'?"),
+        (["evaluate", "oracle", "--disturbances", "hrad"], "hrad"),
+        (["evaluate", "oracle", "--json", "/no/such/place/a.json"], "/no/such/place is no directory"),
+        (["verify", "/no/such/bundle"], "is not a directory"),
+        (["verify", "."], "no manifest.json"),
+        (["export", "/no/such/run", "--out", "/tmp/never"], "does not exist"),
+        (["export", "oracle", "--out", "/tmp/never"], "export takes a run directory"),
+        (["train", "weld-saem"], "did you mean 'weld-seam'?"),
+        (["train", "--resume", "--run-dir", "/no/such/run"], "no checkpoints"),
+        (["watch", "oracle", "--out", "weld.docx"], "use .gif or .png"),
+    ],
+)
+def test_bad_input_gets_one_line_and_exit_code_2(
+    arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    output = capsys.readouterr()
+    assert told in output.err
+    assert output.err.startswith("cellwright: ")
+    assert output.err.count("\n") == 1
+
+
+def test_a_damaged_bundle_gets_one_line_and_exit_code_2(
+    bundle_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "manifest.json").write_bytes((bundle_dir / "manifest.json").read_bytes())
+    assert main(["evaluate", str(tmp_path)]) == 2
+    assert "is missing, the manifest lists it" in capsys.readouterr().err
+
+
+def test_a_bundle_for_other_observations_is_told_the_shape(
+    bundle_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["evaluate", str(bundle_dir), "--episodes", "1", "--workers", "1"]) == 2
+    assert "'image' is uint8 (2, 64, 64), the policy takes uint8 (2, 16, 16)" in capsys.readouterr().err
+
+
+def test_verify_of_a_foreign_bundle_fails_with_exit_code_1(
+    bundle_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", str(bundle_dir)]) == 1
+    output = capsys.readouterr()
+    assert "layout: manifest.json says image is uint8 (2, 16, 16)" in output.err
+    assert "golden vectors" in output.out
+
+
+def test_existing_files_are_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film = tmp_path / "weld.gif"
+    film.write_text("keep me")
+    assert main(["watch", "oracle", "--out", str(film)]) == 2
+    assert "exists" in capsys.readouterr().err
+    assert film.read_text() == "keep me"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "notes").write_text("keep me")
+    assert main(["train", "debug", "--run-dir", str(tmp_path / "run")]) == 2
+    assert "not empty" in capsys.readouterr().err
+
+
+def test_evaluate_writes_its_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "result.json"
+    arguments = ["evaluate", "taught-program", "--episodes", "2", "--seed", "5", "--workers", "1"]
+    assert main([*arguments, "--disturbances", "none", "--json", str(target)]) == 0
+    told = json.loads(target.read_text())
+    assert (told["policy"], told["env"], told["episodes"], told["seed"]) == (
+        "taught-program",
+        "cellwright/WeldSeam-v0",
+        2,
+        5,
+    )
+    assert [episode["seed"] for episode in told["per_episode"]] == [5, 6]
+    assert "95 % intervals" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == 0
+    assert f"usage: cellwright {command}" in capsys.readouterr().out
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = (
+        "import sys\nfrom cellwright_train.cli import main\nmain(['--help'])\n"
+        "heavy = {'torch', 'gymnasium', 'pybullet', 'numba', 'matplotlib', 'onnx', 'numpy'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or None)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cellwright_policies import zoo
 from cellwright_policies.bundle import Bundle, is_bundle
-from cellwright_policies.experts import EXPERTS, PRIVILEGED_EXPERTS, make_expert
+from cellwright_policies.experts import EXPERTS, PRIVILEGED_EXPERTS, WeldExpert, make_expert
 from cellwright_train.cell import CellChoice, EpisodePolicy, Observation
 from cellwright_train.errors import UsageError, unknown
 
@@ -39,7 +39,8 @@ class PolicyReference:
             return BundlePolicy(self.name, _path(self))
         if self.kind == "run":
             return RunPolicy(self.name, _path(self))
-        return ExpertPolicy(self.name, env)
+        names = env.get_wrapper_attr("privileged_names") if self.needs_privileged else ()
+        return ExpertPolicy(self.name, make_expert(self.name, names))
 
     def open(
         self, choice: CellChoice, *, trace: bool = False, render: bool = False
@@ -119,10 +120,9 @@ class RunPolicy:
 class ExpertPolicy:
     """A scripted controller."""
 
-    def __init__(self, name: str, env: gymnasium.Env[Any, Any]) -> None:
+    def __init__(self, name: str, expert: WeldExpert) -> None:
         self.name = name
-        names = env.get_wrapper_attr("privileged_names") if name in PRIVILEGED_EXPERTS else ()
-        self._expert: Any = make_expert(name, names)
+        self._expert = expert
 
     def reset(self) -> None:
         """Forget integrators and filters."""

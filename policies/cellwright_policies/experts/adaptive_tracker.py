@@ -42,7 +42,7 @@ class AdaptiveGains:
 class AdaptiveTracker:
     """A seam tracker that also changes speed, wire feed and voltage with the gap."""
 
-    def __init__(self, gains: AdaptiveGains = AdaptiveGains()) -> None:  # noqa: B008 (frozen)
+    def __init__(self, gains: AdaptiveGains = AdaptiveGains()) -> None:
         self.gains = gains
         self._tracker = SeamTracker(gains.tracker)
 

@@ -17,7 +17,9 @@ class Oracle:
 
     def __init__(self, privileged_names: Sequence[str]) -> None:
         if not set(IDEAL) <= set(privileged_names):
-            raise ValueError("the oracle needs the environment's privileged_names; make it with privileged=True")
+            raise ValueError(
+                "the oracle needs the environment's privileged_names; make it with privileged=True"
+            )
         # One millimetre ahead covers servo lag and latency at welding speed.
         self._errors = [privileged_names.index(f"{axis}_error_1_mm_ahead") for axis in ("lateral", "height")]
         self._ideal = [privileged_names.index(name) for name in IDEAL]

@@ -34,7 +34,7 @@ class TrackerGains:
 class SeamTracker:
     """What a shop with a laser seam sensor runs: follows the joint sideways and in height, nothing else."""
 
-    def __init__(self, gains: TrackerGains = TrackerGains()) -> None:  # noqa: B008 (frozen)
+    def __init__(self, gains: TrackerGains = TrackerGains()) -> None:
         self.gains = gains
         self._integral_m_s = np.zeros((0, 2))
 

@@ -33,7 +33,7 @@ class SeamSensorGeometry:
     """Point of the tool frame on the optical axis [m]."""
     image_size_px: int = 64
     """Width and height of both images [px]."""
-    overview_focal_px: float = 196.0
+    overview_focal_px: float = 250.0
     """Focal length of the overview [px]."""
     stripe_focal_px: float = 450.0
     """Focal length of the stripe window [px]."""

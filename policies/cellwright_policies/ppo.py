@@ -37,6 +37,8 @@ class PPOConfig:
     """Adam's step for the actor."""
     critic_learning_rate: float = 5e-4
     """Adam's step for the critic."""
+    learning_rate_left: float = 1.0
+    """Share of both learning rates that is left at the end; they fall linearly."""
     gamma: float = 0.98
     """Discount a control step: at 25 Hz, 0.98 looks two seconds ahead."""
     gae_lambda: float = 0.95
@@ -74,6 +76,8 @@ class PPOConfig:
             < 1
         ):
             raise ValueError(f"steps, epochs and threads must be at least 1: {self}")
+        if not 0 < self.learning_rate_left <= 1:
+            raise ValueError(f"need 0 < {self.learning_rate_left=} <= 1")
         if not 0 < self.std_range[0] <= self.std_range[1]:
             raise ValueError(f"need 0 < low <= high, got {self.std_range=}")
 
@@ -276,8 +280,10 @@ class CellPPO(PPO):
 
     def _set_learning_rates(self) -> None:
         actor, critic = self.policy.optimizer.param_groups
-        actor["lr"] = self.config.learning_rate
-        critic["lr"] = self.config.critic_learning_rate
+        left = self.config.learning_rate_left
+        share = left + (1.0 - left) * self._current_progress_remaining
+        actor["lr"] = share * self.config.learning_rate
+        critic["lr"] = share * self.config.critic_learning_rate
 
     def _rescale_value(self) -> None:
         """Follow mean and standard deviation of the returns; at once during warm-up, slowly afterwards."""

@@ -37,11 +37,14 @@ class Mixture:
         return assigned
 
 
+UNDISTURBED = Mixture(levels=("none",), shares=(1.0,))
+
+
 @dataclass(frozen=True, kw_only=True)
 class CurriculumConfig:
     """Mixtures from easy to hard."""
 
-    mixtures: tuple[Mixture, ...] = (Mixture(levels=("none",), shares=(1.0,)),)
+    mixtures: tuple[Mixture, ...] = (UNDISTURBED,)
     """What cells meet, stage by stage."""
     promote_at: float = 0.8
     """Success rate over the recent episodes of a stage that leads to the next stage."""

@@ -16,6 +16,7 @@ from torch import nn
 
 from cellwright_policies.networks import PRIVILEGED, WeldActorCritic
 from cellwright_policies.threads import StepThreads
+from cellwright_train.curriculum import UNDISTURBED, Mixture
 
 Observations = Mapping[str, NDArray[Any]]
 Actions = NDArray[np.float32]
@@ -43,7 +44,7 @@ class DemonstrationConfig:
     """Control steps to collect, over all cells; 0 for no warm start."""
     rounds: int = 10
     """How often collecting and learning alternate; the expert alone acts in the first round."""
-    level: str = "none"
+    mixture: Mixture = UNDISTURBED
     """Disturbances that the cells meet meanwhile."""
     expert_share: float = 0.5
     """Share of the time that the expert acts in the second round; it halves from round to round."""

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from cellwright_envs.probe import PROBE_ID
 from cellwright_policies.networks import NetworkConfig
 from cellwright_policies.ppo import PPOConfig
-from cellwright_train.curriculum import CurriculumConfig, Mixture
+from cellwright_train.curriculum import UNDISTURBED, CurriculumConfig, Mixture
 from cellwright_train.demonstrations import DemonstrationConfig
 
 Config = TypeVar("Config")
@@ -25,7 +25,7 @@ class EvaluationConfig:
 
     episodes: int = 48
     """Episodes a test, spread evenly over the cells."""
-    level: str = "train"
+    mixture: Mixture = UNDISTURBED
     """Disturbances they meet."""
     every_minutes: float = 6.0
     """Time between tests."""
@@ -121,13 +121,19 @@ WELD_SEAM = TrainConfig(
         "penetration",
     ),
     network=NetworkConfig(initial_std=0.12),
-    demonstrations=DemonstrationConfig(expert="oracle", steps=200_000, level="train"),
+    demonstrations=DemonstrationConfig(
+        expert="oracle", steps=300_000, mixture=Mixture(levels=("train", "hard"), shares=(0.625, 0.375))
+    ),
+    ppo=PPOConfig(learning_rate_left=0.1, aux_coefficient=0.2),
     curriculum=CurriculumConfig(
         mixtures=(
             Mixture(levels=("none", "train"), shares=(0.25, 0.75)),
-            Mixture(levels=("none", "train", "hard"), shares=(0.125, 0.625, 0.25)),
+            Mixture(levels=("none", "train", "hard"), shares=(0.0625, 0.5625, 0.375)),
         ),
-        longest_stage_steps=1_000_000,
+        longest_stage_steps=500_000,
+    ),
+    evaluation=EvaluationConfig(
+        episodes=96, mixture=Mixture(levels=("train", "hard"), shares=(0.5, 0.5)), every_minutes=5.0
     ),
 )
 
@@ -136,8 +142,8 @@ PRESETS: dict[str, TrainConfig] = {
     "weld-seam-quick": dataclasses.replace(
         WELD_SEAM,
         steps=60_000,
-        demonstrations=DemonstrationConfig(expert="oracle", steps=16_000, rounds=4, level="train"),
-        evaluation=EvaluationConfig(episodes=16, every_minutes=2.0),
+        demonstrations=dataclasses.replace(WELD_SEAM.demonstrations, steps=16_000, rounds=4),
+        evaluation=dataclasses.replace(WELD_SEAM.evaluation, episodes=16, every_minutes=2.0),
     ),
     "debug": TrainConfig(
         env_id=PROBE_ID,

@@ -228,7 +228,7 @@ class TrainingSession:
             threads=StepThreads(self.config.ppo.update_threads, adaptive=self.config.ppo.adaptive_threads),
             rng=rng,
         )
-        set_levels(self.env, [config.level] * self.env.num_envs)
+        set_levels(self.env, config.mixture.assign(self.env.num_envs))
         rate = RecentRate()
         shown: dict[str, float] = {}
 
@@ -398,7 +398,7 @@ def evaluate_in_training(
     from counting more than long ones.
     """
     each = max(1, config.episodes // env.num_envs)
-    set_levels(env, [config.level] * env.num_envs)
+    set_levels(env, config.mixture.assign(env.num_envs))
     env.seed(config.seed)
     observations: Any = env.reset()
     outcomes: list[list[tuple[float, float, float]]] = [[] for _ in range(env.num_envs)]

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from cellwright_perception.geometry import SeamSensorGeometry
 from gymnasium import spaces
 from numpy.typing import NDArray
 
@@ -25,6 +24,7 @@ from cellwright_envs.welding.trace import WeldTrace
 from cellwright_envs.welding.weld_camera import WeldCamera, WeldLighting
 from cellwright_envs.welding.weld_cell import ORIGIN_W, WeldCell
 from cellwright_envs.world import PHYSICS_PERIOD_S
+from cellwright_perception.geometry import SeamSensorGeometry
 
 Array = NDArray[np.float64]
 
@@ -42,7 +42,7 @@ REWARD_WEIGHTS: dict[str, float] = {
     "grade": 1.0,
     "placement": 0.3,
     "stand_off": 0.1,
-    "pace": 0.15,
+    "pace": 0.08,
     "smoothness": 0.02,
     "crash": 50.0,
 }
@@ -114,12 +114,12 @@ def on_seam(lateral_m: float, *, tolerance_m: float) -> float:
 
 
 def grade_score(violations: tuple[int, int, int]) -> float:
-    """Score the bead laid now: 1 at level B, 0.7 at C, -1 at D, -2 below."""
+    """Score the bead laid now: 1 at level B, 0.7 at C, -3 at D, -4 below: one bad millimetre fails a part."""
     level_b, level_c, level_d = violations
     if level_d:
-        return -2.0
+        return -4.0
     if level_c:
-        return -1.0
+        return -3.0
     return 0.7 if level_b else 1.0
 
 
@@ -134,7 +134,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         privileged: bool = False,
         record_trace: bool = False,
         render_mode: str | None = None,
-        config: WeldSeamConfig = WeldSeamConfig(),  # noqa: B008 (frozen)
+        config: WeldSeamConfig = WeldSeamConfig(),
     ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
@@ -180,7 +180,8 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         size = config.sensor.image_size_px
         self.observation_components = {
             "image": tuple(
-                Component(name=name, unit="grey level", low=0.0, high=255.0) for name in ("overview", "stripe")
+                Component(name=name, unit="grey level", low=0.0, high=255.0)
+                for name in ("overview", "stripe")
             ),
             **groups.COMPONENTS,
         }
@@ -414,9 +415,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self._signals.push(self.process.signals[0])
         if arc_on:
             self._errors_m.append(self._lateral_error_m)
-            self.record.add(
-                np.array([before_m]), np.array([self._wire_m]), np.ones(1), self.process.features
-            )
+            self.record.add(np.array([before_m]), np.array([self._wire_m]), np.ones(1), self.process.features)
 
     # Reward and end
 
@@ -560,9 +559,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         number = max(disturbed.frame_delivery.delivered(self._frame_number), 0)
         age = min(self._frame_number - number, len(self._frames) - 1)
         delivered, torch_m, lateral_m, height_m = self._frames[age]
-        self._tracker.update(
-            delivered[1], torch_m, self._tracker.window_px(torch_m), lateral_m, height_m
-        )
+        self._tracker.update(delivered[1], torch_m, self._tracker.window_px(torch_m), lateral_m, height_m)
         return delivered
 
     def trace(self) -> dict[str, Any]:

@@ -44,7 +44,7 @@ SCANNED = (cellwright_envs, cellwright_perception, cellwright_assets)
 """Packages searched for what their authors call an assumption."""
 
 Block = Callable[[str], str]
-_BLOCK = re.compile(r"<!-- generated: (\S+) ?(.*?) -->\n(.*?)<!-- end -->", re.DOTALL)
+_BLOCK = re.compile(r"<!-- generated: (\S+)([^\n]*?) -->\n(.*?)<!-- end -->", re.DOTALL)
 _OPENING = "<!-- generated: "
 _UNITS = (
     ("_per_s", "1/s", 1.0),
@@ -98,45 +98,52 @@ def _attributes(body: Sequence[ast.stmt]) -> Iterator[tuple[str, str]]:
 
 def assumptions_in(source: str) -> Iterator[tuple[str, str]]:
     """Name and sentences of everything a source calls an assumption, in docstrings and comments."""
-    tree = ast.parse(source)
     scopes: list[tuple[int, int, str]] = []
-    yield from _marked_docstrings(tree.body, "", scopes)
-    for first_line, text in _comments(source):
+    yield from _marked_docstrings(ast.parse(source).body, "", scopes)
+    for first, last, text in _comments(source):
         if marked := _sentences_on_assumptions(text):
-            inside = [name for low, high, name in scopes if low <= first_line <= high]
-            yield (inside[-1] if inside else "module"), marked
+            near = [name for low, high, name in scopes if low <= first <= high or low == last + 1]
+            yield (near[-1] if near else "module"), marked
 
 
 def _marked_docstrings(
     body: Sequence[ast.stmt], prefix: str, scopes: list[tuple[int, int, str]]
 ) -> Iterator[tuple[str, str]]:
+    """Marked docstrings of `body`; `scopes` collects first line, last line and name of what has a name."""
     for name, text in _attributes(body):
         if "ssumption" in text:
             yield prefix + name, text
     for node in body:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            scopes.append((node.lineno, node.end_lineno or node.lineno, prefix + ast.unparse(target)))
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef):
             name = prefix + node.name
             scopes.append((node.lineno, node.end_lineno or node.lineno, name))
             if marked := _sentences_on_assumptions(ast.get_docstring(node) or ""):
                 yield name, marked
-            yield from _marked_docstrings(node.body, f"{name}.", scopes)
+            yield from _marked_docstrings(
+                node.body if isinstance(node, ast.ClassDef) else (), f"{name}.", scopes
+            )
 
 
-def _comments(source: str) -> Iterator[tuple[int, str]]:
-    """First line and text of each run of comment lines."""
+def _comments(source: str) -> Iterator[tuple[int, int, str]]:
+    """First line, last line and text of each comment; whole lines that follow each other are one."""
     run: list[str] = []
     first = last = 0
+    goes_on = False
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type != tokenize.COMMENT:
             continue
-        if run and token.start[0] != last + 1:
-            yield first, " ".join(run)
+        whole_line = token.line.lstrip().startswith("#")
+        if run and not (whole_line and goes_on and token.start[0] == last + 1):
+            yield first, last, " ".join(run)
             run = []
         first = token.start[0] if not run else first
-        last = token.start[0]
+        last, goes_on = token.start[0], whole_line
         run.append(token.string.lstrip("# "))
     if run:
-        yield first, " ".join(run)
+        yield first, last, " ".join(run)
 
 
 def _sentences_on_assumptions(text: str) -> str:
@@ -391,10 +398,10 @@ def limits() -> str:
     """The limits of ISO 5817 that welds are graded by."""
     rows = []
     for row in quality.ROWS:
-        joints = ", ".join(joint.name.lower() for joint in row.joints)
-        size = row.feature.name.lower().replace("_", " ")
-        reference = row.reference.name.lower().replace("_", " ")
-        for plate, at in (("up to 3 mm", row.thin), ("above", row.thick)):
+        joints = ", ".join(name.name.lower() for name in row.joints) if len(row.joints) < 3 else "all"
+        size, reference = (item.name.lower().replace("_", " ") for item in (row.feature, row.reference))
+        sides = (("up to 3 mm", row.thin), ("above 3 mm", row.thick))
+        for plate, at in (("any", row.thin),) if row.thin == row.thick else sides:
             rows.append((row.code, size, joints, plate, *(_limit(limit, reference) for limit in at)))
     return table(("code", "size", "joints", "plate", *LEVELS), rows)
 
@@ -412,22 +419,29 @@ def _limit(limit: quality.Limit, reference: str) -> str:
 
 
 def presets() -> str:
-    """Every setting that a preset changes, and its default."""
+    """Every setting that a preset changes, and its default; long lists of names stand below the table."""
     flat = {name: _flat(config) for name, config in PRESETS.items()}
     default = _flat(TrainConfig(env_id=""))
-    rows = [
-        (f"`{name}`", *(_shown(values[name]) for values in (default, *flat.values())))
-        for name in default
-        if any(values[name] != default[name] for values in flat.values())
+    changed = [key for key in default if any(values[key] != default[key] for values in flat.values())]
+    rows = [(f"`{key}`", *(_short(values[key]) for values in (default, *flat.values()))) for key in changed]
+    lists = [
+        f"`{key}` of `{name}`: {_shown(values[key])}."
+        for name, values in flat.items()
+        for key in changed
+        if _short(values[key]) != _shown(values[key])
     ]
-    return table(("setting", "default", *flat), rows)
+    return "\n\n".join([table(("setting", "default", *flat), rows), *lists])
+
+
+def _short(value: Any) -> str:
+    return f"{len(value)} names" if isinstance(value, tuple) and len(value) > 6 else _shown(value)
 
 
 def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
     values: dict[str, Any] = {}
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
-        if dataclasses.is_dataclass(value):
+        if dataclasses.is_dataclass(value) and not isinstance(value, Mixture):
             values |= _flat(value, f"{prefix}{field.name}.")
         else:
             values[prefix + field.name] = value
@@ -661,7 +675,7 @@ def filled(text: str, known: Mapping[str, Block], page: str = "page") -> str:
         if name not in known:
             raise DocumentationError(f"{page}: unknown block {name!r}; known: {', '.join(known)}")
         marker = found.group(0).partition("\n")[0]
-        return f"{marker}\n\n{known[name](argument)}\n\n<!-- end -->"
+        return f"{marker}\n\n{known[name](argument.strip())}\n\n<!-- end -->"
 
     if text.count(_OPENING) != len(_BLOCK.findall(text)):
         raise DocumentationError(f"{page}: a generated block has no end")

@@ -101,7 +101,7 @@ def _value(hint: Any, value: Any) -> Any:
 WELD_SEAM = TrainConfig(
     env_id="cellwright/WeldSeam-v0",
     env_kwargs={"product": "train"},
-    steps=4_000_000,
+    steps=3_000_000,
     aux_targets=(
         "lateral_error_0_mm_ahead",
         "lateral_error_4_mm_ahead",
@@ -124,7 +124,13 @@ WELD_SEAM = TrainConfig(
     demonstrations=DemonstrationConfig(
         expert="oracle", steps=300_000, mixture=Mixture(levels=("train", "hard"), shares=(0.625, 0.375))
     ),
-    ppo=PPOConfig(learning_rate_left=0.1, aux_coefficient=0.2),
+    ppo=PPOConfig(
+        rollout_steps=512,
+        learning_rate_left=0.1,
+        aux_coefficient=0.2,
+        teacher_coefficient=1.0,
+        teacher_steps=2_000_000,
+    ),
     curriculum=CurriculumConfig(
         mixtures=(
             Mixture(levels=("none", "train"), shares=(0.25, 0.75)),

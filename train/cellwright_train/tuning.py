@@ -37,9 +37,9 @@ TRIMS = ("speed", "wire", "voltage_v", "speed_offset", "wire_offset", "voltage_o
 class SearchConfig:
     """How long and on what the search goes."""
 
-    rounds: int = 6
-    population: int = 12
-    episodes: int = 24
+    rounds: int = 5
+    population: int = 10
+    episodes: int = 16
     """Parts that each candidate welds."""
     seed: int = 0
     workers: int = 2

@@ -1,4 +1,4 @@
-"""The trims that keep a weld furthest from every limit, found on the true process: what an oracle would dial in."""
+"""The trims that keep a weld furthest from every limit, found on the true process."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from cellwright_envs.welding.columns import Constant, Input, State
+from cellwright_envs.welding.margin import risk
 from cellwright_envs.welding.process import WeldProcess
-from cellwright_envs.welding.quality import Feature
 
 Array = NDArray[np.float64]
 
@@ -32,42 +32,12 @@ DIRECTIONS = np.array(
 
 
 @njit(cache=True)
-def _risk(u, s, f, c):
-    """Sum of exp(-margin) over the imperfections of level C; margins in deviations of the process scatter."""
-    depth, width = 0.08, 0.04
-    index, cap = max(s[State.ROOT_INDEX], 1e-3), s[State.CAP_HEIGHT_M]
-    heat = s[State.HEAT_PER_THICKNESS_J_M2]
-    over = s[State.VOLTAGE_V] - c[Constant.SYNERGIC_INTERCEPT_V] - c[Constant.SYNERGIC_SLOPE_V_A] * s[State.CURRENT_A]
-    reach = 0.5 * s[State.WIDTH_M] - abs(u[Input.LATERAL_OFFSET_M]) - 0.5 * u[Input.GAP_M]
-    risk = math.exp(-math.log(c[Constant.BURN_THROUGH_INDEX] / index) / depth)
-    risk += math.exp(-math.log(c[Constant.BURN_THROUGH_HEAT_J_M2] / heat) / 0.04)
-    risk += math.exp(-(over + c[Constant.COLD_VOLTAGE_V]) / 0.3)
-    risk += math.exp(-(c[Constant.UNDERCUT_VOLTAGE_V] - over) / 0.3)
-    risk += math.exp(-(c[Constant.UNDERCUT_SPEED_M_S] - u[Input.TRAVEL_SPEED_M_S]) / 0.5e-3)
-    risk += math.exp(-(reach - c[Constant.TOE_MARGIN_M]) / (0.5 * width * s[State.WIDTH_M] + 0.05e-3))
-    limit = 1e-3 + 0.15 * f[Feature.FACE_WIDTH]
-    risk += math.exp(-(limit - cap) / (0.12 * max(cap, 0.4e-3)))
-    if c[Constant.JOINT] == 2.0:
-        risk += math.exp(-math.log(index / c[Constant.LACK_OF_PENETRATION_INDEX]) / depth)
-        risk += math.exp(-cap / 0.15e-3)
-        return risk
-    throat, wanted = s[State.THROAT_M], c[Constant.REQUIRED_THROAT_M]
-    beyond = s[State.ROOT_PENETRATION_M] - c[Constant.FILLET_ROOT_M]
-    scatter = depth * s[State.PENETRATION_M] * (1.0 + c[Constant.GAP_FACTOR_PER_M] * u[Input.GAP_M])
-    risk += math.exp(-beyond / scatter)
-    risk += math.exp(-(throat - wanted) / (0.05 * throat))
-    risk += math.exp(-(1e-3 + 0.2 * wanted - throat + wanted) / (0.05 * throat))
-    risk += math.exp(-(2e-3 + 0.15 * wanted - f[Feature.LEG_DIFFERENCE]) / 0.25e-3)
-    return risk
-
-
-@njit(cache=True)
-def _best(inputs, states, features, constants, nominal_speed):
+def _best(inputs, states, features, constants, nominal_speed):  # type: ignore[no-untyped-def]
     """Row with the lowest risk less the value of its pace."""
     best, lowest = 0, np.inf
     for row in range(inputs.shape[0]):
         pace = math.log(max(inputs[row, Input.TRAVEL_SPEED_M_S], 1e-4) / nominal_speed)
-        cost = _risk(inputs[row], states[row], features[row], constants[row]) - PACE_VALUE * pace
+        cost = risk(inputs[row], states[row], features[row], constants[row]) - PACE_VALUE * pace
         if cost < lowest:
             best, lowest = row, cost
     return best

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from cellwright_perception.delay_line import SeamProfile
-from cellwright_perception.geometry import SeamSensorGeometry
-from cellwright_perception.seam_measurement import SeamSensor
 from numpy.typing import NDArray
 
 from cellwright_envs.cell_env import Component
 from cellwright_envs.welding.product import JOINTS, WeldProduct
 from cellwright_envs.welding.seam import STEP_M, SeamFrames
+from cellwright_perception.delay_line import SeamProfile
+from cellwright_perception.geometry import SeamSensorGeometry
+from cellwright_perception.outlier_gate import OutlierGate
+from cellwright_perception.seam_measurement import SeamSensor
 
 Array = NDArray[np.float64]
 
@@ -103,9 +104,7 @@ class History:
 class LookAhead:
     """Where the drawing's seam crosses the laser plane, seen from each point of the taught path."""
 
-    def __init__(
-        self, frames: SeamFrames, torch_rotations_w: Array, geometry: SeamSensorGeometry
-    ) -> None:
+    def __init__(self, frames: SeamFrames, torch_rotations_w: Array, geometry: SeamSensorGeometry) -> None:
         count = len(frames.path_position_m)
         reach = np.arange(1, 46)
         later = np.minimum(np.arange(count)[:, None] + reach, count - 1)
@@ -136,6 +135,7 @@ class SeamTracker:
         self._geometry = geometry
         self._sensor = SeamSensor(geometry)
         self._profile = SeamProfile(look_ahead_m=geometry.look_ahead_m, capacity=512)
+        self._gate = OutlierGate()
         self._ahead_m = np.linspace(0.0, geometry.look_ahead_m, PROFILE_POINTS)
 
     def load(self, product: WeldProduct, frames: SeamFrames, look_ahead: LookAhead) -> None:
@@ -147,6 +147,7 @@ class SeamTracker:
 
     def reset(self) -> None:
         self._profile.reset()
+        self._gate.reset()
 
     def window_px(self, path_position_m: float) -> tuple[float, float]:
         """Shift of the stripe window (columns, rows) at `path_position_m` of the taught path."""
@@ -167,13 +168,13 @@ class SeamTracker:
             return
         ahead, index = self._look_ahead, self._frames.index(path_position_m)
         cosine = ahead.cosine[index]
-        self._profile.push(
-            path_position_m + ahead.arc_m[index],
-            (found.lateral_m - ahead.lateral_m[index]) * cosine + lateral_m,
-            found.height_m - ahead.height_m[index] + height_m,
-            found.gap_m * cosine,
-            found.confidence,
+        measured = (
+            float((found.lateral_m - ahead.lateral_m[index]) * cosine + lateral_m),
+            float(found.height_m - ahead.height_m[index] + height_m),
+            float(found.gap_m * cosine),
         )
+        if self._gate.passes(*measured):
+            self._profile.push(path_position_m + ahead.arc_m[index], *measured, found.confidence)
 
     def profile(self, path_position_m: float, lateral_m: float, height_m: float) -> NDArray[np.float32]:
         """The `seam` group (25,): the seam ahead relative to the torch, kind-major, then the confidence."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from cellwright_envs.cell_env import CellEnv, Component, Observation, Streams, g
 from cellwright_envs.disturbances import WeldDisturbances, resolve
 from cellwright_envs.welding import observation as groups
 from cellwright_envs.welding.ideal import IdealTrims
+from cellwright_envs.welding.margin import risk
 from cellwright_envs.welding.observation import History, LookAhead, SeamTracker
 from cellwright_envs.welding.privileged import PRIVILEGED, privileged_state
 from cellwright_envs.welding.process import Input, Signal, WeldConditions, WeldProcess, draw_constants
@@ -40,13 +42,14 @@ IDEAL_PREVIEW_M = 3e-3
 
 REWARD_WEIGHTS: dict[str, float] = {
     "grade": 1.0,
+    "margin": 0.5,
     "placement": 0.3,
     "stand_off": 0.1,
-    "pace": 0.08,
+    "pace": 0.05,
     "smoothness": 0.02,
     "crash": 50.0,
 }
-"""Per millimetre welded for grade, placement and stand-off; per step for pace and smoothness."""
+"""Per millimetre welded for grade, margin, placement and stand-off; per step for pace and smoothness."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +108,8 @@ class WeldMeasurement(NamedTuple):
     arc_on: bool
     violations: tuple[int, int, int]
     """ISO 6520-1 bit masks of the bead laid now that miss level B, C and D."""
+    risk: float
+    """Sum of exp(-margin) over the limits of level C, see `margin.risk`."""
     touching: str | None
 
 
@@ -420,7 +425,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
     # Reward and end
 
     def _measure(self) -> WeldMeasurement:
-        arc_on = self._progress_m > 0.0
+        arc_on, process = self._progress_m > 0.0, self.process
         violations = self.record.violations_now(self.process.features)[0].tolist() if arc_on else (0, 0, 0)
         measurement = WeldMeasurement(
             time_s=self._time_s,
@@ -431,6 +436,9 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             speed_m_s=self._speed_m_s,
             arc_on=arc_on,
             violations=tuple(violations),
+            risk=risk(self._inputs[1, 0], process.state[0], process.features[0], process.constants[0])
+            if arc_on
+            else 0.0,
             touching=self._touching,
         )
         if self.trace_record:
@@ -444,6 +452,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         change = float(np.abs(self._last_action[:2]).mean())
         return {
             "grade": weights["grade"] * welded_mm * grade_score(m.violations),
+            "margin": weights["margin"] * welded_mm * math.exp(-m.risk),
             "placement": weights["placement"]
             * welded_mm
             * on_seam(m.lateral_error_m, tolerance_m=2.0 * config.tolerance_m),

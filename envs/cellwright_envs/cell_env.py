@@ -66,9 +66,7 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         self._begin_episode(streams, options or {})
         return self._observe(), {}
 
-    def step(
-        self, action: NDArray[np.float32]
-    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(self, action: NDArray[np.float32]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """One control period. Truncation is the TimeLimit wrapper's business."""
         self._act(np.clip(action, -1.0, 1.0))
         measurement = self._measure()

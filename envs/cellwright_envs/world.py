@@ -11,6 +11,8 @@ import pybullet
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Vector = tuple[float, float, float]
+Quaternion = tuple[float, float, float, float]
 
 PHYSICS_PERIOD_S = 1.0 / 250.0
 """240 Hz, PyBullet's habit, is no whole multiple of the 25 Hz control rate."""
@@ -18,11 +20,35 @@ PHYSICS_PERIOD_S = 1.0 / 250.0
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
-    """One box of a static body: half sizes (3,) [m], centre (3,) [m] and rotation (3, 3) in the world."""
+    """One box of a body: half sizes (3,) [m], centre (3,) [m] and rotation (3, 3) in the body's frame.
+
+    A static body's frame is the world's until the body is placed elsewhere.
+    """
 
     half_m: Array
     centre_w: Array
     rotation_w: Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cylinder:
+    """A round collision shape along z, of exact radius: centre (3,) [m] in the frame of its body."""
+
+    radius_m: float
+    length_m: float
+    centre_w: Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grip:
+    """What two flat finger pads hold by friction: beyond these loads the part slips between them."""
+
+    along_n: float
+    """Load along z, the axis of the part."""
+    across_n: float
+    """Load along x, across the part in the plane of the pads."""
+    twist_n_m: float
+    """Moment about y, the normal of the pads."""
 
 
 class World:
@@ -141,6 +167,187 @@ class World:
         if self._client >= 0:
             pybullet.disconnect(physicsClientId=self._client)
             self._client = -1
+
+
+class ContactWorld(World):
+    """A tool that a controller pushes through space, a part gripped in it, and what the part meets.
+
+    The tool is one free body whose mass is the controller's virtual mass; the part hangs on it by three joints
+    with dry friction (along z, along x, about y), which is how flat pads hold and lose a part. Collision
+    margins are 0 and contacts further than `CONTACT_RANGE_M` are left out of the solver.
+    """
+
+    CONTACT_RANGE_M = 0.5e-3
+    """Contacts this near take part in solving; a part moves less than 0.3 mm in a physics step."""
+    _SLIDER_MASS_KG = 0.01
+    _SLIDER_INERTIA_KG_M2 = 1e-5
+    _HOLD_GAIN = 0.2
+
+    def clear(self, physics_period_s: float) -> None:
+        """Forget every body and start again at `physics_period_s`; a cleared world equals a fresh one."""
+        client = self._client
+        pybullet.resetSimulation(physicsClientId=client)
+        pybullet.setPhysicsEngineParameter(deterministicOverlappingPairs=1, physicsClientId=client)
+        pybullet.setTimeStep(physics_period_s, physicsClientId=client)
+        pybullet.setGravity(0.0, 0.0, -9.81, physicsClientId=client)
+        self.physics_period_s = physics_period_s
+        self._static.clear()
+
+    def add_fixture(self, name: str, boxes: Sequence[Box]) -> None:
+        """Add a static body for contacts with the part; friction is the part's business."""
+        self.add_static(name, boxes)
+        self._contact_settings(self._static[name], -1, friction=1.0)
+
+    def pose_static(self, name: str, pose_w: Array) -> None:
+        """Put a static body's frame at `pose_w` (4, 4)."""
+        pybullet.resetBasePositionAndOrientation(
+            self._static[name],
+            pose_w[:3, 3].tolist(),
+            _quaternion(pose_w[:3, :3]),
+            physicsClientId=self._client,
+        )
+
+    def add_tool(
+        self,
+        solids: Sequence[Box | Cylinder],
+        *,
+        tool_mass_kg: float,
+        tool_inertia_kg_m2: float,
+        part_mass_kg: float,
+        part_centre_m: float,
+        pads_above_tip_m: float,
+        grip: Grip,
+        grasp: Array,
+        friction: float,
+        pose_w: Array,
+    ) -> None:
+        """Add the tool at `pose_w` (4, 4), holding a part made of `solids` (in the part's frame).
+
+        The tool's frame is at the tip of a part held as it should be; `grasp` (3,) is how this one sits: along
+        z [m], along x [m] and turned about y [rad], about the middle of the pads `pads_above_tip_m` over the
+        tip. `part_centre_m` is the height of its centre of mass over its tip.
+        """
+        client, pads = self._client, pads_above_tip_m
+        types = [pybullet.JOINT_PRISMATIC, pybullet.JOINT_PRISMATIC, pybullet.JOINT_REVOLUTE]
+        self._tool = pybullet.createMultiBody(
+            baseMass=tool_mass_kg,
+            basePosition=pose_w[:3, 3].tolist(),
+            baseOrientation=_quaternion(pose_w[:3, :3]),
+            linkMasses=[self._SLIDER_MASS_KG, self._SLIDER_MASS_KG, part_mass_kg],
+            linkCollisionShapeIndices=[-1, -1, self._shape(solids, -pads)],
+            linkVisualShapeIndices=[-1, -1, -1],
+            linkPositions=[[0.0, 0.0, pads], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]],
+            linkOrientations=[[0.0, 0.0, 0.0, 1.0]] * 3,
+            linkInertialFramePositions=[[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, part_centre_m - pads]],
+            linkInertialFrameOrientations=[[0.0, 0.0, 0.0, 1.0]] * 3,
+            linkParentIndices=[0, 1, 2],
+            linkJointTypes=types,
+            linkJointAxis=[[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]],
+            physicsClientId=client,
+        )
+        for link in range(-1, 3):
+            self._contact_settings(self._tool, link, friction=friction)
+        for link, inertia in ((-1, tool_inertia_kg_m2), (0, self._SLIDER_INERTIA_KG_M2), (1, self._SLIDER_INERTIA_KG_M2)):
+            pybullet.changeDynamics(
+                self._tool, link, localInertiaDiagonal=[inertia] * 3, physicsClientId=client
+            )
+        self._pads_above_tip_m = pads
+        self._grip_limits = [grip.along_n, grip.across_n, grip.twist_n_m]
+        for joint, value in enumerate(grasp.tolist()):
+            pybullet.resetJointState(self._tool, joint, value, 0.0, physicsClientId=client)
+        self.hold(grasp)
+
+    @property
+    def carried_mass_kg(self) -> float:
+        """Mass that hangs on the tool beside the part: the pads of the grip."""
+        return 2.0 * self._SLIDER_MASS_KG
+
+    def hold(self, grasp: Array) -> None:
+        """Let the pads hold the part where it is: (3,) as `grasp_now` gives it."""
+        pybullet.setJointMotorControlArray(
+            self._tool,
+            [0, 1, 2],
+            pybullet.POSITION_CONTROL,
+            grasp.tolist(),
+            [0.0, 0.0, 0.0],
+            self._grip_limits,
+            [self._HOLD_GAIN] * 3,
+            [1.0] * 3,
+            physicsClientId=self._client,
+        )
+
+    def grasp_now(self) -> Array:
+        """How the part sits in the fingers now (3,): along z [m], along x [m], turned about y [rad]."""
+        states = pybullet.getJointStates(self._tool, [0, 1, 2], physicsClientId=self._client)
+        return np.array([state[0] for state in states])
+
+    def tool_motion(self) -> tuple[Vector, Quaternion, Vector, Vector]:
+        """Position [m], quaternion (x, y, z, w), velocity [m/s] and angular velocity [rad/s] of the tool."""
+        position, quaternion = pybullet.getBasePositionAndOrientation(
+            self._tool, physicsClientId=self._client
+        )
+        linear, angular = pybullet.getBaseVelocity(self._tool, physicsClientId=self._client)
+        return position, quaternion, linear, angular
+
+    def push(self, position_w: Vector, force_w: Sequence[float], torque_w: Sequence[float]) -> None:
+        """Apply force [N] and torque [N m] on the tool's origin at `position_w` and take one physics step."""
+        client, tool, frame = self._client, self._tool, pybullet.WORLD_FRAME
+        pybullet.applyExternalForce(tool, -1, force_w, position_w, frame, physicsClientId=client)
+        pybullet.applyExternalTorque(tool, -1, torque_w, frame, physicsClientId=client)
+        pybullet.stepSimulation(physicsClientId=client)
+
+    def part_pose(self) -> Array:
+        """Pose (4, 4) of the part's frame, at the middle of its tip, in the world."""
+        state = pybullet.getLinkState(
+            self._tool, 2, computeForwardKinematics=1, physicsClientId=self._client
+        )
+        pose = np.eye(4)
+        pose[:3, :3] = np.array(pybullet.getMatrixFromQuaternion(state[5])).reshape(3, 3)
+        pose[:3, 3] = state[4] - self._pads_above_tip_m * pose[:3, 2]
+        return pose
+
+    def contact(self, name: str) -> tuple[Array, float]:
+        """Force (3,) [N] of a static body on the part in the last physics step, and how deep they overlap [m]."""
+        force, depth_m = np.zeros(3), 0.0
+        for point in pybullet.getContactPoints(
+            self._tool, self._static[name], physicsClientId=self._client
+        ):
+            if point[9] > 0.0:
+                force += point[9] * np.array(point[7])
+                force += point[10] * np.array(point[11]) + point[12] * np.array(point[13])
+            depth_m = max(depth_m, -point[8])
+        return force, depth_m
+
+    def _shape(self, solids: Sequence[Box | Cylinder], shift_z_m: float) -> int:
+        """One compound collision shape of `solids`, moved along z."""
+        boxes = [isinstance(solid, Box) for solid in solids]
+        shift = np.array([0.0, 0.0, shift_z_m])
+        return pybullet.createCollisionShapeArray(
+            shapeTypes=[pybullet.GEOM_BOX if box else pybullet.GEOM_CYLINDER for box in boxes],
+            halfExtents=[list(solid.half_m) if isinstance(solid, Box) else [0.0] * 3 for solid in solids],
+            radii=[solid.radius_m if isinstance(solid, Cylinder) else 0.0 for solid in solids],
+            lengths=[solid.length_m if isinstance(solid, Cylinder) else 0.0 for solid in solids],
+            collisionFramePositions=[list(solid.centre_w + shift) for solid in solids],
+            collisionFrameOrientations=[
+                _quaternion(solid.rotation_w) if isinstance(solid, Box) else [0.0, 0.0, 0.0, 1.0]
+                for solid in solids
+            ],
+            physicsClientId=self._client,
+        )
+
+    def _contact_settings(self, body: int, link: int, *, friction: float) -> None:
+        pybullet.changeDynamics(
+            body,
+            link,
+            lateralFriction=friction,
+            restitution=0.0,
+            linearDamping=0.0,
+            angularDamping=0.0,
+            jointDamping=0.0,
+            collisionMargin=0.0,
+            contactProcessingThreshold=self.CONTACT_RANGE_M,
+            physicsClientId=self._client,
+        )
 
 
 def _quaternion(rotation: Array) -> list[float]:

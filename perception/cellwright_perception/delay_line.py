@@ -53,8 +53,7 @@ class SeamProfile:
         capacity = len(self._ring)
         while len(self) and self._ring[(self._count - 1) % capacity, 0] >= path_position_m:
             self._count -= 1
-            if self._count < 0:
-                self._count = 0
+            self._count = max(self._count, 0)
         self._ring[self._count % capacity] = values
         self._count += 1
 

@@ -520,7 +520,17 @@ def measure_joint(
         score, first, last = 0.0, 0, -1
         for _ in range(2):
             _butt_evidence(
-                homography, strength, smoothed, u, h, angle, levels, split[0], reference, vectors[10], evidence
+                homography,
+                strength,
+                smoothed,
+                u,
+                h,
+                angle,
+                levels,
+                split[0],
+                reference,
+                vectors[10],
+                evidence,
             )
             score, first, last = _groove(evidence, 0, columns)
             if last < first:
@@ -556,9 +566,7 @@ def measure_joint(
         result[5] = angle
     else:
         reference = max(stats[2, 3] / max(stats[2, 1], 1e-9), 1.0)
-        gap, corner_px = _face_gap(
-            homography, inverse, row_px, strength, smoothed, angle, levels, reference
-        )
+        gap, corner_px = _face_gap(homography, inverse, row_px, strength, smoothed, angle, levels, reference)
         if not 0.0 <= corner_px <= columns - 1.0:
             return
         cos, sin = math.cos(angle), math.sin(angle)

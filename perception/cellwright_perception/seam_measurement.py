@@ -58,7 +58,9 @@ class SeamSensor:
         """Homography from a moved window to laser-plane coordinates around its middle, inverse, and that middle."""
         key = (mirrored, columns, rows)
         if key not in self._windows:
-            moved = np.array([[1.0, 0.0, -columns if mirrored else columns], [0.0, 1.0, rows], [0.0, 0.0, 1.0]])
+            moved = np.array(
+                [[1.0, 0.0, -columns if mirrored else columns], [0.0, 1.0, rows], [0.0, 0.0, 1.0]]
+            )
             homography = self._laser_from_window[mirrored] @ moved
             still = self._laser_from_window[mirrored]
             centre_px = np.array([0.5 * (self._shape[1] - 1), 0.5 * (self._shape[0] - 1), 1.0])

@@ -85,7 +85,7 @@ class Conditions:
 def render(
     joint: Joint,
     rng: np.random.Generator,
-    conditions: Conditions = Conditions(),  # noqa: B008
+    conditions: Conditions = Conditions(),
     samples: int = 1,
 ) -> NDArray[np.uint8]:
     """Return the stripe window (64, 64) of `joint`, `samples` x `samples` rays per pixel."""
@@ -123,7 +123,9 @@ def _shade(joint: Joint, conditions: Conditions, du: float, dv: float) -> NDArra
     return np.where(seen, light, 0.1 * conditions.ambient).reshape(size, size)
 
 
-def _disturb(image: NDArray[np.float64], conditions: Conditions, rng: np.random.Generator) -> NDArray[np.uint8]:
+def _disturb(
+    image: NDArray[np.float64], conditions: Conditions, rng: np.random.Generator
+) -> NDArray[np.uint8]:
     size = image.shape[0]
     rows, columns = np.mgrid[0:size, 0:size]
     if conditions.reflection:

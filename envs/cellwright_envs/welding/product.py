@@ -6,8 +6,6 @@ import difflib
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import numpy as np
-
 from cellwright_envs.welding.arc import melting_rate_m_s
 from cellwright_envs.welding.paths import SaddlePath, SeamCurve, arc, circle, s_curve, straight
 

@@ -207,7 +207,9 @@ def cross_section(
     ]
 
 
-def seam_mesh(product: WeldProduct, frames: SeamFrames, deviation: SeamDeviation, origin_w: Array) -> SeamMesh:
+def seam_mesh(
+    product: WeldProduct, frames: SeamFrames, deviation: SeamDeviation, origin_w: Array
+) -> SeamMesh:
     """Sweep the joint's cross-section along the seam as the part really lies."""
     every = int(round(STATION_M / STEP_M))
     pick = np.arange(0, len(frames.path_position_m), every)
@@ -226,10 +228,13 @@ def seam_mesh(product: WeldProduct, frames: SeamFrames, deviation: SeamDeviation
     if isinstance(product.path, SaddlePath):
         points = _onto_main_pipe(points, section, product.path, origin_w)
     rotations = frames.rotations_w[pick]
-    points = points + (
-        deviation.warp_lateral_m[pick, None] * rotations[:, :, 1]
-        + deviation.warp_height_m[pick, None] * rotations[:, :, 2]
-    )[:, None]
+    points = (
+        points
+        + (
+            deviation.warp_lateral_m[pick, None] * rotations[:, :, 1]
+            + deviation.warp_height_m[pick, None] * rotations[:, :, 2]
+        )[:, None]
+    )
     points = (points - origin_w) @ _yaw(deviation.yaw_rad).T + origin_w + deviation.translation_w
     stations, per_station = points.shape[:2]
     corner = np.arange(len(strips)) * 2
@@ -252,8 +257,6 @@ def _onto_main_pipe(points: Array, section: Array, path: SaddlePath, origin_w: A
     axis = np.array([0.0, origin_w[1], origin_w[2] - path.main_radius_m])
     radial = points - axis
     radial[..., 0] = 0.0
-    on_surface = points + radial * (
-        path.main_radius_m / np.linalg.norm(radial, axis=-1, keepdims=True) - 1.0
-    )
+    on_surface = points + radial * (path.main_radius_m / np.linalg.norm(radial, axis=-1, keepdims=True) - 1.0)
     base = (section[..., 1:2] == 0.0) & (section[..., 0:1] > 0.0)
     return np.where(base, on_surface, points)

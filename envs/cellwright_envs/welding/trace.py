@@ -58,7 +58,10 @@ class WeldTrace:
         masks = self._record.grade(0)
         welded = masks[:, 0] >= 0
         grade = np.where(welded, (masks != 0).sum(axis=1), 4)
-        code = [codes_of(int(worst))[0] if ok and worst else 0 for ok, worst in zip(welded, _worst(masks), strict=True)]
+        code = [
+            codes_of(int(worst))[0] if ok and worst else 0
+            for ok, worst in zip(welded, _worst(masks), strict=True)
+        ]
         return {
             **{name: table[:, column] for column, name in enumerate(COLUMNS)},
             "bead_position_m": (np.arange(len(masks)) + 0.5) * BIN_M,

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from cellwright_assets import torch_mesh
-from cellwright_perception.camera import CameraModel
-from cellwright_perception.geometry import SeamSensorGeometry
 from numba import njit
 from numpy.typing import NDArray
 
+from cellwright_assets import torch_mesh
 from cellwright_envs.rasterizer import WORKSPACE_COLUMNS, draw_mesh
 from cellwright_envs.shading import face_normals, rotate_normals
 from cellwright_envs.welding.seam import SeamMesh
+from cellwright_perception.camera import CameraModel
+from cellwright_perception.geometry import SeamSensorGeometry
 
 Array = NDArray[np.float64]
 
@@ -62,7 +62,9 @@ def _light(
             nx, ny, nz = normals_c[index, 0], normals_c[index, 1], normals_c[index, 2]
             facing = (nx * x + ny * y + nz * z) / np.sqrt(x * x + y * y + z * z)
             value = lamp * abs(facing)
-            from_laser_m = laser_normal_c[0] * x + laser_normal_c[1] * y + laser_normal_c[2] * z - laser_offset_m
+            from_laser_m = (
+                laser_normal_c[0] * x + laser_normal_c[1] * y + laser_normal_c[2] * z - laser_offset_m
+            )
             sigmas = from_laser_m / laser_sigma_m
             if abs(sigmas) < 4.0:
                 value += laser * np.exp(-0.5 * sigmas * sigmas)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from cellwright_assets import asset_path, ur10e
 from numba import njit
 from numpy.typing import NDArray
 
+from cellwright_assets import asset_path, ur10e
 from cellwright_envs.robot import Arm, forward_kinematics
 from cellwright_envs.welding.product import WeldProduct
 from cellwright_envs.welding.seam import FLANK_M, LEAD_IN_M, STEP_M, SeamDeviation, SeamFrames, seam_frames
@@ -186,7 +186,9 @@ def part_boxes(product: WeldProduct, frames: SeamFrames) -> list[Box]:
             normal = np.cross(along, base) * np.sign(np.dot(np.cross(along, base), web))
             centre = point + 0.5 * (out_from_m + out_to_m) * base + 0.5 * (up_from_m + up_to_m) * web
             half = np.array([half_length_m, 0.5 * (out_to_m - out_from_m), 0.5 * (up_to_m - up_from_m)])
-            return Box(half_m=half, centre_w=centre, rotation_w=np.stack([along, np.cross(normal, along), normal], 1))
+            return Box(
+                half_m=half, centre_w=centre, rotation_w=np.stack([along, np.cross(normal, along), normal], 1)
+            )
 
         if product.joint == "butt":
             boxes += [plate(-FLANK_M, FLANK_M, -thickness_m, 0.0)]

@@ -56,7 +56,8 @@ def evaluate_command(
     result = evaluate(reference, choice, plan, workers=workers)
     console().print(evaluation_table([result], f"{products} products, {disturbances} disturbances"))
     if json_file is not None:
-        json_file.write_text(json.dumps(result.as_json(), indent=2, allow_nan=False) + "\n")
+        chosen = {"products": products, "disturbances": disturbances}
+        json_file.write_text(json.dumps(result.as_json() | chosen, allow_nan=False) + "\n")
         print(f"written to {json_file}")
     return 0
 

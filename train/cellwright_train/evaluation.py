@@ -65,7 +65,7 @@ class Evaluation:
 
     @property
     def crashes(self) -> int:
-        """Episodes that ended in a collision or a lost arc."""
+        """Episodes that ended in a collision or with the wire off the seam."""
         return sum(r.crashed for r in self.results)
 
     def as_json(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class ProcessConstants:
 
     Spreads that `draw_constants` applies stand with each default: `spread` is a relative standard
     deviation, `logistic` the scale of a threshold drawn from a logistic distribution, `uniform` a
-    half-width. SI units; the reference numbers of sources are those of docs/references.
+    half-width. SI units; sources are named as in docs/references.md.
     """
 
     melting_per_current_m_s_a: float = _constant(arc.MELTING_PER_CURRENT_M_S_A, spread=0.04)
@@ -214,6 +214,8 @@ class WeldConditions:
     """Programmed contact-tip-to-work distance (CTWD)."""
     push_angle_rad: float = 0.0
     """Programmed travel angle, + for push."""
+    work_angle_rad: float = 0.0
+    """Programmed angle from the joint's bisector, + when the arc points at the left plate."""
     gas_flow_l_min: float = 15.0
     """Programmed shielding-gas flow."""
     plate_temperature_k: float = 293.15
@@ -240,6 +242,7 @@ class WeldConditions:
         row[Input.TRAVEL_SPEED_M_S] = self.travel_speed_m_s
         row[Input.ARC_ON] = 1.0
         row[Input.CONTACT_TIP_DISTANCE_M] = self.contact_tip_distance_m
+        row[Input.WORK_ANGLE_RAD] = self.work_angle_rad
         row[Input.PUSH_ANGLE_RAD] = self.push_angle_rad
         row[Input.GAP_M] = self.gap_m
         row[Input.THICKNESS_M] = self.thickness_m

@@ -24,7 +24,7 @@ class WeldProcedure:
     contact_tip_distance_m: float = 15e-3
     """Contact-tip-to-work distance (CTWD)."""
     work_angle_rad: float = 0.0
-    """Torch rotation about the travel direction, away from the bisector of the joint."""
+    """Torch rotation about the travel direction from the joint's bisector; + points the arc at the left plate."""
     push_angle_rad: float = 0.0
     """Torch rotation about the lateral axis; positive pushes the pool. Shop practice is 0-15 degrees."""
 

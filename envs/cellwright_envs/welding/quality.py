@@ -380,7 +380,7 @@ class Scorecard:
     cycle_time_s: float
     """Time from the first move to the end of the episode."""
     crashed: bool
-    """Whether the torch touched something or the arc was lost for good."""
+    """Whether the torch or arm touched something, or the wire left the seam so far that the part is scrap."""
 
     def as_dict(self) -> dict[str, object]:
         """Return the fields as plain containers, codes as text."""

@@ -52,7 +52,7 @@ class WeldTrace:
         """Columns (T,) and, per millimetre of seam, `bead_position_m`, `bead_grade` and `bead_code` (N,).
 
         A grade of 0 passes level B, 1 only C, 2 only D, 3 fails all, 4 is not welded; the code is the first
-        ISO 6520-1 number at the strictest level missed, 0 where there is none.
+        ISO 6520-1 number at the laxest level missed, 0 where there is none.
         """
         table = np.array(self._rows).reshape(-1, len(COLUMNS))
         masks = self._record.grade(0)

@@ -30,10 +30,12 @@ def taught_program(product: WeldProduct) -> tuple[SeamFrames, Array, Array]:
     Raises UnreachablePoseError when the arm cannot weld the product where the fixture holds it.
     """
     frames = seam_frames(product, ORIGIN_W)
-    push = product.procedure.push_angle_rad
+    push, work = product.procedure.push_angle_rad, product.procedure.work_angle_rad
     c, s = np.cos(push), np.sin(push)
     lean = np.array([[c, 0.0, -s], [0.0, 1.0, 0.0], [s, 0.0, c]])
-    torch = np.ascontiguousarray(frames.rotations_w @ lean)
+    c, s = np.cos(work), np.sin(work)
+    tilt = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
+    torch = np.ascontiguousarray(frames.rotations_w @ tilt @ lean)
     last = frames.index(frames.length_m) + 2
     poses = np.tile(np.eye(4), (len(range(0, last, PLAN_STEP)), 1, 1))
     poses[:, :3, :3] = torch[:last:PLAN_STEP]

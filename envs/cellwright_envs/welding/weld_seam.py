@@ -316,6 +316,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             travel_speed_m_s=procedure.travel_speed_m_s,
             contact_tip_distance_m=procedure.contact_tip_distance_m,
             push_angle_rad=procedure.push_angle_rad,
+            work_angle_rad=procedure.work_angle_rad,
             plate_temperature_k=self.disturbed.plate_temperature.start_k,
         )
         constants = draw_constants(rng, self.disturbed.process_spread.scale)
@@ -449,7 +450,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         config, weights = self.config, REWARD_WEIGHTS
         welded_mm = m.progress_m * 1e3
         pace = m.speed_m_s / self._nominal[2] - 1.0 if m.arc_on else 0.0
-        change = float(np.abs(self._last_action[:2]).mean())
+        rate = float(np.abs(self._last_action[:2]).mean())
         return {
             "grade": weights["grade"] * welded_mm * grade_score(m.violations),
             "margin": weights["margin"] * welded_mm * math.exp(-m.risk),
@@ -460,16 +461,16 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             * welded_mm
             * on_seam(m.height_error_m, tolerance_m=2.0 * config.stand_off_tolerance_m),
             "pace": weights["pace"] * min(max(pace, -0.3), 0.3),
-            "smoothness": -weights["smoothness"] * change,
+            "smoothness": -weights["smoothness"] * rate,
             "crash": -weights["crash"] * self._failed(m),
         }
 
     def _failed(self, m: WeldMeasurement) -> bool:
         """Whether the torch touched something or the part is scrap."""
-        return m.touching is not None or (m.arc_on and abs(m.lateral_error_m) > self.config.scrap_m)
+        return m.touching is not None or bool(m.arc_on and abs(m.lateral_error_m) > self.config.scrap_m)
 
     def _terminated(self, m: WeldMeasurement) -> bool:
-        return m.path_position_m >= self.cell.frames.length_m or self._failed(m)
+        return bool(m.path_position_m >= self.cell.frames.length_m) or self._failed(m)
 
     def _episode_info(self, m: WeldMeasurement) -> dict[str, Any]:
         scorecard = self.record.scorecard(

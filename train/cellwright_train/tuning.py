@@ -71,9 +71,9 @@ TRIM_RANGES = (
 
 
 def part_cost(result: EpisodeResult, nominal_s: float) -> float:
-    """What one part costs in units of its programmed weld time: its time, and rework where it fails level C.
+    """What one part costs in units of its programmed weld time: its time, and rework if it fails level C.
 
-    A part that fails is handled once more, and what is defective is welded once more; a crash costs three parts.
+    A part that fails is handled once more and what is defective welded once more; a crash costs three parts.
     """
     if result.crashed:
         return 3.0

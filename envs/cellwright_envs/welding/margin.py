@@ -10,7 +10,7 @@ from cellwright_envs.welding.columns import Constant, Input, State
 from cellwright_envs.welding.quality import Feature
 
 DEPTH_SCATTER, WIDTH_SCATTER, HEIGHT_SCATTER, THROAT_SCATTER = 0.08, 0.04, 0.12, 0.05
-"""One sigma over the value: penetration, width and height as the process scatters, the throat by assumption."""
+"""One sigma over the value: penetration, width and height as the process scatters, the throat assumed."""
 
 
 @njit(cache=True)
@@ -18,7 +18,7 @@ def risk(u, s, f, c):  # type: ignore[no-untyped-def]
     """Sum of exp(-margin) over the imperfections of level C, with margins in units of their scatter.
 
     `u`, `s`, `f`, `c` are one row each of Input, State, Feature and Constant, arc on. Below about 1 no limit
-    is nearer than one sigma; each limit that is missed adds more than 1.
+    is nearer than one sigma; each limit that is missed adds about 1 or more.
     """
     index, cap = max(s[State.ROOT_INDEX], 1e-3), s[State.CAP_HEIGHT_M]
     heat = max(s[State.HEAT_PER_THICKNESS_J_M2], 1.0)

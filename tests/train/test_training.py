@@ -82,14 +82,20 @@ def test_demonstrations_are_learnt_in_seconds(tmp_path: Path) -> None:
         SMALL,
         steps=0,
         demonstrations=DemonstrationConfig(
-            steps=6_000, rounds=3, mixture=Mixture(levels=("mild",), shares=(1.0,)), batch_size=128, final_epochs=6
+            steps=6_000,
+            rounds=3,
+            mixture=Mixture(levels=("mild",), shares=(1.0,)),
+            batch_size=128,
+            final_epochs=6,
         ),
     )
     reports = Reports()
     run = train(config, tmp_path / "run", seed=1, expert=Expert(), report=reports)
     policy = load_policy_from_run(run, "last")
     with CellVectorEnvContext() as env:
-        scores = evaluate_in_training(policy, env, EvaluationConfig(episodes=16, mixture=Mixture(levels=("mild",), shares=(1.0,))))
+        scores = evaluate_in_training(
+            policy, env, EvaluationConfig(episodes=16, mixture=Mixture(levels=("mild",), shares=(1.0,)))
+        )
     assert scores["success_rate"] >= 0.8
     assert reports[-1].stage == "demonstrations"
     assert reports[-1].steps == 6_000

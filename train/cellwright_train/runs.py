@@ -47,7 +47,7 @@ class RunDirectory:
         """Start a run. Raises `RunExistsError` rather than write over one."""
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RunExistsError(
-                f"{path} is not empty; choose another directory, or: cellwright train --resume --run-dir {path}"
+                f"{path} is not empty; choose another, or: cellwright train --resume --run-dir {path}"
             )
         path.mkdir(parents=True, exist_ok=True)
         run = cls(path=path)

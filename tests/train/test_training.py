@@ -47,6 +47,8 @@ SMALL = dataclasses.replace(
     evaluation=EvaluationConfig(episodes=4, every_minutes=60),
 )
 
+MILD = Mixture(levels=("mild",), shares=(1.0,))
+
 
 class Expert:
     """Knows where the column is."""
@@ -84,7 +86,7 @@ def test_demonstrations_are_learnt_in_seconds(tmp_path: Path) -> None:
         demonstrations=DemonstrationConfig(
             steps=6_000,
             rounds=3,
-            mixture=Mixture(levels=("mild",), shares=(1.0,)),
+            mixture=MILD,
             batch_size=128,
             final_epochs=6,
         ),
@@ -93,9 +95,7 @@ def test_demonstrations_are_learnt_in_seconds(tmp_path: Path) -> None:
     run = train(config, tmp_path / "run", seed=1, expert=Expert(), report=reports)
     policy = load_policy_from_run(run, "last")
     with CellVectorEnvContext() as env:
-        scores = evaluate_in_training(
-            policy, env, EvaluationConfig(episodes=16, mixture=Mixture(levels=("mild",), shares=(1.0,)))
-        )
+        scores = evaluate_in_training(policy, env, EvaluationConfig(episodes=16, mixture=MILD))
     assert scores["success_rate"] >= 0.8
     assert reports[-1].stage == "demonstrations"
     assert reports[-1].steps == 6_000

@@ -51,7 +51,7 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
     their constructor.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 25}
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 25}  # noqa: RUF012 - as Gymnasium has it
 
     action_components: tuple[Component, ...]
     observation_components: dict[str, tuple[Component, ...]]

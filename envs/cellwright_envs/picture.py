@@ -5,8 +5,6 @@ Each has a shadow map of its own, so their average gives soft shadows and darken
 second: for documents, not for training.
 """
 
-# ruff: noqa: PLR0917 - compiled kernels take flat arguments
-
 from dataclasses import dataclass
 
 import numpy as np

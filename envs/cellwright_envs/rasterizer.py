@@ -10,8 +10,6 @@ Cameras follow OpenCV: x right, y down, z forward, pixel centres at integer coor
 along the optical axis. Pixels that nothing covers keep depth `inf` and face -1.
 """
 
-# ruff: noqa: PLR0917 - compiled kernels take flat arguments
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray

@@ -199,7 +199,7 @@ def _error_twist(pose: Array, position_b: Array, rotation_b: Array) -> Array:
 
 
 @njit(cache=True)
-def _track(  # noqa: PLR0917 - numba takes positional arguments only
+def _track(
     q: Array,
     position_b: Array,
     rotation_b: Array,

@@ -165,7 +165,7 @@ class Scene:
         """Poses of the bodies (B, 4, 4) in the order of `names`; a copy."""
         return self._world_from_body.copy()
 
-    def render(  # noqa: PLR0917 - a camera's intrinsics have a customary order
+    def render(
         self,
         camera_from_world: NDArray,
         fx: float,

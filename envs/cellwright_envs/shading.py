@@ -3,8 +3,6 @@
 Both sides of a face are lit: a normal that points away from the camera is turned.
 """
 
-# ruff: noqa: PLR0917 - compiled kernels take flat arguments
-
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray

@@ -122,7 +122,7 @@ class World:
             pybullet.resetJointState(self._arm, joint, float(angle), 0.0, physicsClientId=self._client)
 
     def follow(self, start_rad: Array, end_rad: Array, sub_steps: int) -> Array:
-        """Command a straight joint ramp over `sub_steps` physics steps; return the measured joints (6,) [rad].
+        """Command a straight joint ramp over `sub_steps` physics steps; return the joints reached (6,) [rad].
 
         The motors hold the arm's torque limits, so a ramp that asks for too much is followed late.
         """

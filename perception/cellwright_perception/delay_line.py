@@ -13,7 +13,8 @@ class SeamProfile:
     """Seam measurements indexed by path position, for a torch that reaches them `look_ahead_m` later.
 
     Positions, laterals and heights are relative to the taught path, so that they stay true while the torch
-    moves; the caller turns them into the torch's frame. A ring of `capacity` measurements, oldest overwritten.
+    moves; the caller turns them into the torch's frame. A ring of `capacity` measurements, the oldest is
+    overwritten.
     """
 
     def __init__(self, look_ahead_m: float, capacity: int = 256) -> None:

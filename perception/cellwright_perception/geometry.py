@@ -91,7 +91,7 @@ class SeamSensorGeometry:
 
     @cached_property
     def stripe(self) -> CameraModel:
-        """Camera model of the stripe window: the point of the laser plane on the wire's height is its centre."""
+        """Camera model of the stripe window, centred on the laser plane's point at the wire's height."""
         centre_px = (self.image_size_px - 1) / 2
         x, y, z = self.camera_from_tool[:3] @ (self.look_ahead_m, 0.0, 0.0, 1.0)
         return CameraModel(

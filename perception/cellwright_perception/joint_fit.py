@@ -105,12 +105,12 @@ def _peak(histogram: Floats) -> tuple[float, float]:
 
 @njit(cache=True, inline="always")
 def _bin(level: float) -> int:
-    return int(math.floor((level - _ORIGIN_M) / _BIN_M + 0.5))
+    return math.floor((level - _ORIGIN_M) / _BIN_M + 0.5)
 
 
 @njit(cache=True)
 def _lap_face(u: Floats, h: Floats, weight: Floats, votes: Floats, levels: Floats) -> None:
-    """Set the edge face `levels[2]`: the u that best parts lower from upper plate, with the face's own votes."""
+    """Set the edge face `levels[2]`: the u that best parts lower from upper plate, and the face's votes."""
     votes[:] = 0.0
     gate = 0.8e-3
     for column in range(u.shape[0]):
@@ -143,15 +143,15 @@ def _segment(joint: int, u: float, h: float, levels: Floats, corner: float, gate
         chosen, residual = 0, h - levels[0]
     if joint != T_FILLET and u > corner - 0.5 * gate and abs(h - levels[1]) < abs(residual):
         chosen, residual = 1, h - levels[1]
-    if joint != BUTT and h > levels[0] - 0.5 * gate and abs(u - levels[2]) < abs(residual):
-        if joint == T_FILLET or h < levels[1] + 0.5 * gate:
-            chosen, residual = 2, u - levels[2]
+    on_face = joint == T_FILLET or (joint == LAP and h < levels[1] + 0.5 * gate)
+    if on_face and h > levels[0] - 0.5 * gate and abs(u - levels[2]) < abs(residual):
+        chosen, residual = 2, u - levels[2]
     return chosen, residual
 
 
 @njit(cache=True)
 def _peaks(histogram: Floats, found: Floats) -> int:
-    """Fill `found` (PEAKS,) with the levels [m] of most votes, at least a plate's thickness apart; return how many."""
+    """Fill `found` (PEAKS,) with the levels [m] of most votes, a plate apart at least; return how many."""
     apart = int(_MIN_THICKNESS_M / _BIN_M)
     for count in range(PEAKS):
         level, votes = _peak(histogram)
@@ -165,7 +165,7 @@ def _peaks(histogram: Floats, found: Floats) -> int:
 
 @njit(cache=True)
 def _explained(joint: int, u: Floats, h: Floats, weight: Floats, levels: Floats) -> float:
-    """Return how many columns, weighted, the cross-section `levels` explains: each counts its best line once."""
+    """Return how many columns, weighted, the cross-section `levels` explains by their best line."""
     total = 0.0
     corner = levels[2]
     for column in range(u.shape[0]):
@@ -191,7 +191,7 @@ def _coarse(
     votes: Floats,
     levels: Floats,
 ) -> float:
-    """Fill `levels` with the best guess over the roll angles, leave `u`, `h` at its angle and return that [rad].
+    """Fill `levels` with the best guess over the roll angles, leave `u`, `h` at its angle, return that [rad].
 
     Votes propose levels, the number of columns explained decides between them: spatter and reflections have
     votes too, but on the wrong side of the corner.
@@ -383,7 +383,7 @@ def _face_gap(
     corner_px, _ = _position(inverse, corner_y, corner_z)
     if not 0.0 <= corner_px < smoothed.shape[1] - 2:
         return 0.0, corner_px
-    first = int(math.ceil(corner_px))
+    first = math.ceil(corner_px)
     score, best, dark_px = 0.0, 0.0, 0.0
     pending = True
     width_px = first - 0.5 - corner_px
@@ -474,7 +474,7 @@ def _groove(evidence: Floats, start: int, stop: int) -> tuple[float, int, int]:
 
 
 @njit(cache=True)
-def measure_joint(
+def measure_joint(  # noqa: PLR0912, PLR0915 - one pass over shared scratch
     joint: int,
     smoothed: NDArray[np.float32],
     homography: Floats,
@@ -492,7 +492,7 @@ def measure_joint(
     row_px, strength, weight, y, z, u, h = planes
     result[:] = 0.0
     typical = find_ridges(smoothed, ridge, row_px, strength)
-    seen = 0
+    seen = 0.0
     for column in range(columns):
         seen += strength[column, 0] > 0.0
         for slot in range(CANDIDATES):
@@ -535,11 +535,11 @@ def measure_joint(
             score, first, last = _groove(evidence, 0, columns)
             if last < first:
                 return
-            column = 0.5 * (first + last)
+            middle_px = 0.5 * (first + last)
             cos, sin = math.cos(angle), math.sin(angle)
-            row = _line_row(homography, -sin, cos, 0.5 * (levels[0] + levels[1]), column)
-            left_y, left_z = _position(homography, column - 0.5 * (last - first) - 1.0, row)
-            right_y, right_z = _position(homography, column + 0.5 * (last - first) + 1.0, row)
+            row = _line_row(homography, -sin, cos, 0.5 * (levels[0] + levels[1]), middle_px)
+            left_y, left_z = _position(homography, middle_px - 0.5 * (last - first) - 1.0, row)
+            right_y, right_z = _position(homography, middle_px + 0.5 * (last - first) + 1.0, row)
             split[0] = 0.5 * (cos * (left_y + right_y) + sin * (left_z + right_z))
             split[1] = 0.5 * math.hypot(right_y - left_y, right_z - left_z)
             angle = _refine(joint, y, z, strength, weight, u, h, angle, levels, split, _GATES_M[3:], stats)

@@ -66,10 +66,10 @@ _FIRST = 3
 def _near_median(
     rows: NDArray[np.float64], count: int, values: NDArray[np.float64], within: NDArray[np.float64]
 ) -> bool:
+    near = True
     for column in range(3):
-        if abs(np.median(rows[:count, column]) - values[column]) > within[column]:
-            return False
-    return True
+        near &= abs(np.median(rows[:count, column]) - values[column]) <= within[column]
+    return near
 
 
 @njit(cache=True)

@@ -55,7 +55,7 @@ class SeamSensor:
         self._result = np.empty(6)
 
     def _window(self, mirrored: bool, columns: float, rows: float) -> tuple[NDArray[np.float64], ...]:
-        """Homography from a moved window to laser-plane coordinates around its middle, inverse, and that middle."""
+        """Homography from a moved window to the laser plane around its middle, inverse, and that middle."""
         key = (mirrored, columns, rows)
         if key not in self._windows:
             moved = np.array(

@@ -1,4 +1,4 @@
-"""Find the laser line in the stripe window: sub-pixel rows per image column, then points in the tool frame."""
+"""Find the laser line in the stripe window: sub-pixel rows per image column, then points in the tool."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def find_ridges(
 
 @njit(cache=True)
 def _centroid(ridge: NDArray[np.float32], row: int, column: int) -> float:
-    """Return the sub-pixel row of the crest at (`row`, `column`): centroid of what exceeds a quarter of it."""
+    """Return the sub-pixel row of the crest at (`row`, `column`): centroid of what tops a quarter of it."""
     floor = 0.25 * ridge[row, column]
     total = 0.0
     moment = 0.0

@@ -90,7 +90,7 @@ def offset_factor(
 
 
 @register_jitable
-def undercut_m(  # noqa: PLR0917 - thresholds are drawn per weld, and kernels pass by position
+def undercut_m(
     travel_speed_m_s: Quantity,
     voltage_excess_v: Quantity,
     work_angle_rad: Quantity,

@@ -407,7 +407,7 @@ def _summarise(s, c, out, generator, steps):
 
 
 @register_jitable
-def _advance_cell(begin, end, s, f, u, c, out, generator, steps, period_s):  # noqa: PLR0917 - kernel
+def _advance_cell(begin, end, s, f, u, c, out, generator, steps, period_s):
     out[:] = 0.0
     for step in range(steps):
         share = (step + 1.0) / steps
@@ -426,7 +426,7 @@ def _advance_cell(begin, end, s, f, u, c, out, generator, steps, period_s):  # n
 
 
 @register_jitable
-def _predict_cell(u, c, plate_k, s, f, p):  # noqa: PLR0917 - kernel
+def _predict_cell(u, c, plate_k, s, f, p):
     s[:] = 0.0
     s[State.PLATE_TEMPERATURE_K] = plate_k
     _strike(s, u, c)
@@ -456,7 +456,7 @@ def _entry_points(sources):
     """
 
     @njit(cache=True)
-    def advance(begin, end, now, constants, state, features, signals, generators, steps, period_s):  # noqa: PLR0917 - kernel
+    def advance(begin, end, now, constants, state, features, signals, generators, steps, period_s):
         if sources < 0:
             return
         for cell in range(begin.shape[0]):
@@ -474,7 +474,7 @@ def _entry_points(sources):
             )
 
     @njit(cache=True)
-    def predict(inputs, constants, state, scratch, features, out):  # noqa: PLR0917 - kernel
+    def predict(inputs, constants, state, scratch, features, out):
         if sources < 0:
             return
         for cell in range(inputs.shape[0]):

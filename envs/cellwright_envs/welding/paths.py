@@ -140,6 +140,6 @@ class SaddlePath:
         points = self._points(parameter)
         tangents = self._points(parameter + 1e-5) - self._points(parameter - 1e-5)
         tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
-        normals = points + [0.0, 0.0, self.main_radius_m]
+        normals = points + np.array([0.0, 0.0, self.main_radius_m])
         normals[:, 0] = 0.0
         return points, tangents, normals / np.linalg.norm(normals, axis=1, keepdims=True)

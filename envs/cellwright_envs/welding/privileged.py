@@ -59,6 +59,8 @@ NAMES = tuple(component.name for component in PRIVILEGED)
 
 def privileged_state(env: WeldSeam) -> NDArray[np.float32]:
     """The components of `PRIVILEGED` now (n,), before clipping."""
+    if env.ideal is None:
+        raise ValueError("no privileged state: make the environment with privileged=True")
     wire_m, deviation, process = env._wire_m, env.deviation, env.process
     lateral_m = env._torch_lateral_m + env._tip_t[1]
     inputs = env._inputs[1]

@@ -24,7 +24,7 @@ class WeldProcedure:
     contact_tip_distance_m: float = 15e-3
     """Contact-tip-to-work distance (CTWD)."""
     work_angle_rad: float = 0.0
-    """Torch rotation about the travel direction from the joint's bisector; + points the arc at the left plate."""
+    """Torch rotation about the travel direction from the joint's bisector; + points the arc to the left."""
     push_angle_rad: float = 0.0
     """Torch rotation about the lateral axis; positive pushes the pool. Shop practice is 0-15 degrees."""
 
@@ -74,8 +74,8 @@ def _procedure(current_a: float, voltage_v: float, speed_cm_min: float) -> WeldP
 
 
 # Fillets: horizontal-fillet table of OTC CPTX-400 (CO2), middle of each row; laps take the setting of their
-# thickness. Butts start from the I-groove tables of OTC Welbee P500L and Panasonic YD-400VP1 and are moved, as
-# a procedure qualification would, to where the model keeps equal distance from lack of penetration and
+# thickness. Butts start from the I-groove tables of OTC Welbee P500L and Panasonic YD-400VP1 and are moved,
+# as a procedure qualification would, to where the model keeps equal distance from lack of penetration and
 # burn-through; 1.6, 3.2 and 4.5 mm leave the published window of speed, gap or voltage for that.
 _FILLET = {
     1.6: _procedure(105, 19.0, 55),

@@ -332,7 +332,7 @@ def _grade_weld(features: FloatArray, joint: int, masks: IntArray, shorts: IntAr
 
 
 @njit(cache=True)
-def _add(  # noqa: PLR0917 - kernel
+def _add(
     begin_m: FloatArray,
     end_m: FloatArray,
     welding: FloatArray,

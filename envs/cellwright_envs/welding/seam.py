@@ -1,8 +1,9 @@
-"""A product's joint as it really lies in the cell: frames along the seam, deviations from the drawing, mesh."""
+"""A product's joint as it lies in the cell: frames along the seam, deviations from the drawing, mesh."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,8 +50,8 @@ class SeamFrames:
 
 def seam_frames(product: WeldProduct, origin_w: Array) -> SeamFrames:
     """Lay the drawing's seam out with the middle of its points above `origin_w` (3,) [m]."""
-    count = int(round((LEAD_IN_M + product.path.length_m + RUN_OUT_M) / STEP_M)) + 1
-    positions = np.arange(count) * STEP_M - LEAD_IN_M
+    count = round((LEAD_IN_M + product.path.length_m + RUN_OUT_M) / STEP_M) + 1
+    positions = np.arange(count, dtype=np.float64) * STEP_M - LEAD_IN_M
     points, tangents, normals = product.path.frames(positions)
     welded = points[(positions >= 0) & (positions <= product.path.length_m)]
     middle = 0.5 * (welded.min(axis=0) + welded.max(axis=0))
@@ -196,7 +197,7 @@ def cross_section(
     base_edges = np.linspace(FLANK_M, 0.0, 5) if isinstance(product.path, SaddlePath) else [FLANK_M, 0.0]
     base = [
         (_pairs(start, 0.0, n), _pairs(end if end > 0 else -gap_m, 0.0, n), STEEL)
-        for start, end in zip(base_edges[:-1], base_edges[1:], strict=True)
+        for start, end in pairwise(base_edges)
     ]
     return [
         *base,
@@ -211,7 +212,7 @@ def seam_mesh(
     product: WeldProduct, frames: SeamFrames, deviation: SeamDeviation, origin_w: Array
 ) -> SeamMesh:
     """Sweep the joint's cross-section along the seam as the part really lies."""
-    every = int(round(STATION_M / STEP_M))
+    every = round(STATION_M / STEP_M)
     pick = np.arange(0, len(frames.path_position_m), every)
     strips = cross_section(
         product,

@@ -42,11 +42,11 @@ class WeldLighting:
 
 
 @njit(cache=True)
-def _light(
+def _light(  # type: ignore[no-untyped-def]
     depth, face, normals_c, albedo, fx, fy, cx, cy, lamp, laser, laser_sigma_m,
     laser_normal_c, laser_offset_m, arc_c, arc_counts_m2, torch_albedo, out,
 ):  # fmt: skip
-    """Shade one view: ring light, laser plane n.p = offset, point light of the arc. Empty pixels stay black."""
+    """Shade one view: ring light, laser plane n.p = offset, point light of the arc; else black."""
     height, width = depth.shape
     for v in range(height):
         for u in range(width):
@@ -126,7 +126,7 @@ class WeldCamera:
         self._torch_face[seen] = -self._torch_face[seen] - 4
 
     def arc_px(self, wire_tip_t: Array, window_px: tuple[float, float]) -> Array:
-        """Where the wire tip (3,) in the tool frame lies in the overview and in the stripe window (2, 2) [px]."""
+        """Where the wire tip (3,) in the tool frame lies in overview and stripe window (2, 2) [px]."""
         point = self.camera_from_tool[:3, :3] @ wire_tip_t + self.camera_from_tool[:3, 3]
         x, y = point[0] / point[2], point[1] / point[2]
         overview, stripe = self._views

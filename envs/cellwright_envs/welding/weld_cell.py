@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 from numba import njit
@@ -25,7 +25,7 @@ FIXTURE_HALF_M = np.array([0.16, 0.16, 0.05])
 
 @lru_cache(maxsize=32)
 def taught_program(product: WeldProduct) -> tuple[SeamFrames, Array, Array]:
-    """The drawing's seam, the torch rotations (N, 3, 3) along it and the joint path (M, 6) of every fifth sample.
+    """The drawing's seam, torch rotations (N, 3, 3) along it and the joints (M, 6) at every fifth sample.
 
     Raises UnreachablePoseError when the arm cannot weld the product where the fixture holds it.
     """
@@ -49,7 +49,9 @@ def _arm() -> Arm:
 
 
 @njit(cache=True)
-def _pose_at(position, points, rotations, seam_rotations, lateral_m, height_m, point_out, rotation_out):
+def _pose_at(  # type: ignore[no-untyped-def]
+    position, points, rotations, seam_rotations, lateral_m, height_m, point_out, rotation_out
+):
     """Torch pose at fractional sample `position`, moved `lateral_m` and `height_m` across the seam."""
     index = min(max(int(position), 0), points.shape[0] - 2)
     share = position - index
@@ -72,7 +74,7 @@ def _pose_at(position, points, rotations, seam_rotations, lateral_m, height_m, p
 
 
 @njit(cache=True)
-def _across_seam(point, start, points, seam_rotations, out):
+def _across_seam(point, start, points, seam_rotations, out):  # type: ignore[no-untyped-def]
     """Write path sample (fractional), lateral and height [m] of `point` relative to the drawing's seam."""
     index = min(max(int(start), 0), points.shape[0] - 2)
     along = 0.0
@@ -132,7 +134,7 @@ class WeldCell:
         self._product = product
 
     def start(self, deviation: SeamDeviation, path_position_m: float) -> Array:
-        """Place the part as it lies and the torch above the path; return the tool pose in the world (4, 4)."""
+        """Place the part as it lies and the torch above the path; return the tool's pose (4, 4)."""
         self.world.place_static("part", deviation.translation_w, deviation.yaw_rad, ORIGIN_W)
         sample = (path_position_m + LEAD_IN_M) / STEP_M
         self._commanded = self._joint_path[int(sample) // PLAN_STEP].copy()
@@ -182,20 +184,27 @@ def part_boxes(product: WeldProduct, frames: SeamFrames) -> list[Box]:
         middle = min(index + SEGMENT // 2, last)
         point, along = frames.points_w[middle], frames.rotations_w[middle][:, 0]
         base, web = frames.base_directions_w[middle], frames.web_directions_w[middle]
-        half_length_m = 0.65 * SEGMENT * STEP_M
-
-        def plate(out_from_m: float, out_to_m: float, up_from_m: float, up_to_m: float) -> Box:
-            normal = np.cross(along, base) * np.sign(np.dot(np.cross(along, base), web))
-            centre = point + 0.5 * (out_from_m + out_to_m) * base + 0.5 * (up_from_m + up_to_m) * web
-            half = np.array([half_length_m, 0.5 * (out_to_m - out_from_m), 0.5 * (up_to_m - up_from_m)])
-            return Box(
-                half_m=half, centre_w=centre, rotation_w=np.stack([along, np.cross(normal, along), normal], 1)
-            )
-
+        plate = partial(_plate, point, along, base, web)
         if product.joint == "butt":
-            boxes += [plate(-FLANK_M, FLANK_M, -thickness_m, 0.0)]
+            boxes += [plate((-FLANK_M, FLANK_M), (-thickness_m, 0.0))]
         elif product.joint == "lap":
-            boxes += [plate(-FLANK_M, FLANK_M, -thickness_m, 0.0), plate(-FLANK_M, 0.0, 0.0, thickness_m)]
+            boxes += [
+                plate((-FLANK_M, FLANK_M), (-thickness_m, 0.0)),
+                plate((-FLANK_M, 0.0), (0.0, thickness_m)),
+            ]
         else:
-            boxes += [plate(-thickness_m, FLANK_M, -thickness_m, 0.0), plate(-thickness_m, 0.0, 0.0, FLANK_M)]
+            boxes += [
+                plate((-thickness_m, FLANK_M), (-thickness_m, 0.0)),
+                plate((-thickness_m, 0.0), (0.0, FLANK_M)),
+            ]
     return boxes
+
+
+def _plate(
+    point: Array, along: Array, base: Array, web: Array, out_m: tuple[float, float], up_m: tuple[float, float]
+) -> Box:
+    """A piece of plate spanning `out_m` along the base direction and `up_m` along the web's from `point`."""
+    normal = np.cross(along, base) * np.sign(np.dot(np.cross(along, base), web))
+    centre = point + 0.5 * (out_m[0] + out_m[1]) * base + 0.5 * (up_m[0] + up_m[1]) * web
+    half = np.array([0.65 * SEGMENT * STEP_M, 0.5 * (out_m[1] - out_m[0]), 0.5 * (up_m[1] - up_m[0])])
+    return Box(half_m=half, centre_w=centre, rotation_w=np.stack([along, np.cross(normal, along), normal], 1))

@@ -84,9 +84,7 @@ class WeldSeamConfig:
         for name, period_s in (("physics", PHYSICS_PERIOD_S), ("process", PROCESS_PERIOD_S)):
             steps = self.control_period_s / period_s
             if abs(steps - round(steps)) > 1e-9 or steps < 1:
-                raise ValueError(
-                    f"control_period_s={self.control_period_s} is no whole multiple of the {name}'s {period_s}"
-                )
+                raise ValueError(f"{self.control_period_s=} is no whole multiple of the {name}'s {period_s}")
         if not 0 < self.approach_m <= LEAD_IN_M - 5e-3:
             raise ValueError(f"approach_m={self.approach_m} must be within 0..{LEAD_IN_M - 5e-3}")
         if not 0 < self.tolerance_m < self.scrap_m:
@@ -198,7 +196,8 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             if name != "image"
         }
         image = spaces.Box(0, 255, (2, size, size), np.uint8)
-        self.observation_space = spaces.Dict({"image": image, **self._boxes})
+        observed: spaces.Space[Any] = spaces.Dict({"image": image, **self._boxes})
+        self.observation_space = observed
         self._signals = History(len(groups.SIGNALS), groups.SIGNAL_LAGS)
         self._motion = History(len(groups.MOTION), groups.MOTION_LAGS)
         self._magnification = (1.0, config.sensor.stripe.fx / config.sensor.overview.fx)
@@ -242,8 +241,8 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self._errors_m: list[float] = []
         self._touching: str | None = None
         self._progress_m = self._speed_m_s = 0.0
-        self._last_action = np.zeros(5)
-        self._frames: deque[NDArray[np.uint8]] = deque(maxlen=9)
+        self._last_action: NDArray[np.floating] = np.zeros(5)
+        self._frames: deque[tuple[NDArray[np.uint8], float, float, float]] = deque(maxlen=9)
         self._frame_number = -1
         self._tracker.reset()
         self._signals.reset(self.process.signals[0])
@@ -543,7 +542,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         ideal.update(inputs, nominal, self._scale[2:], self.process)
 
     def _take_frame(self) -> NDArray[np.uint8]:
-        """Expose a frame, deliver the newest one that has arrived, and measure the seam on it if it is new."""
+        """Expose a frame, deliver the newest one that has arrived, and measure the seam on it if new."""
         disturbed, frames = self.disturbed, self.cell.frames
         arc_on = self.process.signals[0, Signal.CURRENT_MEAN_A] > 0.0
         rotation = frames.rotations_w[frames.index(self._wire_m)]

@@ -47,7 +47,7 @@ class Programme:
 
 
 def profile_at(group: NDArray[Any], ahead_m: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Interpolate the first 8 columns of `group` (n, >= 8), a seam profile, at `ahead_m` (n,) before the wire."""
+    """Interpolate the first 8 columns of `group` (n, >= 8), a seam profile, `ahead_m` (n,) before wire."""
     position = np.clip(ahead_m / LOOK_AHEAD_M, 0.0, 1.0) * (PROFILE_POINTS - 1)
     first = np.minimum(position.astype(int), PROFILE_POINTS - 2)
     share = position - first

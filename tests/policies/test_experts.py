@@ -1,0 +1,125 @@
+"""The scripted controllers on hand-made observations; how well they weld is measured, not tested."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cellwright_policies.experts import EXPERTS, make_expert
+from cellwright_policies.experts.adaptive_tracker import AdaptiveGains, AdaptiveTracker
+from cellwright_policies.experts.base import PROFILE_POINTS
+from cellwright_policies.experts.oracle import IDEAL
+from cellwright_policies.experts.seam_tracker import SeamTracker, TrackerGains
+
+LAP, TEE, BUTT = range(3)
+NAMES = ("lateral_error_1_mm_ahead", "height_error_1_mm_ahead", *IDEAL)
+
+Observations = dict[str, NDArray[np.float32]]
+
+
+def observed(
+    *,
+    lateral_m: float = 0.0,
+    height_m: float = 0.0,
+    gap_m: float = 0.0,
+    confidence: float = 1.0,
+    joint: int = TEE,
+) -> Observations:
+    """One straight seam ahead, `lateral_m` to the left and `height_m` above the torch, 3.2 mm plate."""
+    profile = np.repeat([lateral_m, height_m, gap_m], PROFILE_POINTS)
+    programme = np.zeros(12)
+    programme[joint] = 1.0
+    programme[3:7] = 3.2e-3, 0.08, 20.0, 8e-3
+    return {
+        "seam": np.append(profile, confidence)[None].astype(np.float32),
+        "programme": programme[None].astype(np.float32),
+        "privileged": np.array([[lateral_m, height_m, 0.3, -0.2, 0.1]], dtype=np.float32),
+    }
+
+
+def batch(*rows: Observations) -> Observations:
+    return {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
+
+
+@pytest.mark.parametrize("name", EXPERTS)
+def test_actions_stay_within_their_range(name: str) -> None:
+    expert = make_expert(name, NAMES)
+    far = observed(lateral_m=-8e-3, height_m=8e-3, gap_m=3e-3)
+    for _ in range(50):
+        action = expert.act_batch(far)
+        assert action.shape == (1, 5)
+        assert action.dtype == np.float32
+        assert np.abs(action).max() <= 1.0
+
+
+@pytest.mark.parametrize("name", EXPERTS)
+def test_cells_of_a_batch_do_not_mix(name: str) -> None:
+    rows = [observed(lateral_m=1e-3, gap_m=1e-3), observed(height_m=-1e-3, joint=BUTT), observed(joint=LAP)]
+    together, alone = make_expert(name, NAMES), [make_expert(name, NAMES) for _ in rows]
+    together.reset(len(rows))
+    for _ in range(5):
+        expected = np.concatenate([own.act_batch(row) for own, row in zip(alone, rows, strict=True)])
+        np.testing.assert_array_equal(together.act_batch(batch(*rows)), expected)
+
+
+@pytest.mark.parametrize("name", ["seam-tracker", "adaptive-tracker", "oracle"])
+def test_who_sees_the_seam_moves_towards_it(name: str) -> None:
+    expert = make_expert(name, NAMES)
+    left, up = expert.act_batch(observed(lateral_m=0.5e-3, height_m=0.5e-3))[0, :2]
+    assert left > 0.0
+    assert up > 0.0
+    right, down = make_expert(name, NAMES).act_batch(observed(lateral_m=-0.5e-3, height_m=-0.5e-3))[0, :2]
+    assert right == pytest.approx(-left)
+    assert down == pytest.approx(-up)
+
+
+def test_the_taught_program_changes_nothing() -> None:
+    assert not make_expert("taught-program").act_batch(observed(lateral_m=3e-3, gap_m=1e-3)).any()
+
+
+def test_a_tracker_holds_still_without_a_measurement() -> None:
+    lost = observed(lateral_m=3e-3, confidence=0.0)
+    assert not SeamTracker(TrackerGains(integral_1_s2=0.0)).act_batch(lost).any()
+
+
+def test_the_integral_grows_until_the_cell_is_reset() -> None:
+    tracker = SeamTracker(TrackerGains(integral_1_s2=1.0))
+    tracker.reset(2)
+    row = observed(lateral_m=0.5e-3)
+    first = tracker.act_batch(batch(row, row))
+    for _ in range(20):
+        later = tracker.act_batch(batch(row, row))
+    assert (later[:, 0] > first[:, 0]).all()
+    tracker.reset(2, [0])
+    again = tracker.act_batch(batch(row, row))
+    assert again[0, 0] == first[0, 0]
+    assert again[1, 0] > later[1, 0]
+
+
+@pytest.mark.parametrize("joint", [LAP, TEE, BUTT])
+def test_an_adaptive_tracker_trims_each_joint_by_its_own_gains(joint: int) -> None:
+    gains = AdaptiveGains(
+        speed=(-0.1, -0.2, -0.3), wire=(0.1, 0.2, 0.3), voltage_v=(1.0, 2.0, 3.0),
+        speed_offset=(0.0, 0.0, 0.0), wire_offset=(0.0, 0.0, 0.0), voltage_offset_v=(0.0, 0.0, 0.0),
+    )  # fmt: skip
+    tracker = AdaptiveTracker(gains)
+    closed, open_ = (
+        tracker.act_batch(observed(joint=joint))[0],
+        tracker.act_batch(observed(gap_m=1.6e-3, joint=joint))[0],
+    )
+    assert not closed[2:].any()
+    half = 0.5 * (joint + 1)  # a gap of half the plate's thickness, times the joint's gains
+    np.testing.assert_allclose(open_[2:], [-0.1 * half / 0.30, 0.1 * half / 0.25, half / 3.0], rtol=1e-5)
+
+
+def test_the_oracle_needs_to_be_told_the_truth() -> None:
+    with pytest.raises(ValueError, match="privileged=True"):
+        make_expert("oracle")
+    blind = observed()
+    del blind["privileged"]
+    with pytest.raises(ValueError, match="privileged=True"):
+        make_expert("oracle", NAMES).act_batch(blind)
+
+
+def test_an_unknown_expert_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match="did you mean 'seam-tracker'"):
+        make_expert("seam-traker")

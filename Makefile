@@ -8,7 +8,7 @@ PYTHON311 := $(shell for p in python3.11 python3 python; do \
   $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && command -v $$p && break; done)
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test check format lint types layers bench clean
+.PHONY: demo test check format lint types layers docs bench clean
 
 demo: $(STAMP)
 	$(VENV)/bin/cellwright demo
@@ -29,6 +29,9 @@ types: $(STAMP)
 
 layers: $(STAMP)
 	$(VENV)/bin/lint-imports
+
+docs: $(STAMP)
+	$(PYTHON) -m cellwright_train.documentation
 
 bench: $(STAMP)
 	$(VENV)/bin/cellwright bench --json bench.json

@@ -1,0 +1,74 @@
+"""Tables of settings: any dataclass, the presets of training, the ranges of tuning."""
+
+import dataclasses
+import importlib
+from typing import Any
+
+from cellwright_train.curriculum import Mixture
+from cellwright_train.documentation.markdown import shown, table
+from cellwright_train.documentation.source import field_texts
+from cellwright_train.presets import PRESETS, TrainConfig
+from cellwright_train.tuning import TRACKER_RANGES, TRIM_RANGES
+
+MOST_NAMES = 6
+"""Longer lists stand below the table of presets."""
+
+
+def fields(where: str) -> str:
+    """Fields of the dataclass MODULE:NAME with docstrings, and with defaults where there are any."""
+    module, _, name = where.partition(":")
+    kind = getattr(importlib.import_module(module), name)
+    texts = field_texts(kind)
+    rows = [(f"`{f.name}`", shown(_default(f)), texts[f.name]) for f in dataclasses.fields(kind)]
+    if any(default for _, default, _ in rows):
+        return table(("field", "default", "meaning"), rows)
+    return table(("field", "meaning"), [(name, meaning) for name, _, meaning in rows])
+
+
+def _default(field: "dataclasses.Field[Any]") -> Any:
+    if field.default_factory is not dataclasses.MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def presets() -> str:
+    """Every setting that a preset changes, and its default; long lists of names stand below the table."""
+    default = _flat(TrainConfig(env_id=""))
+    flat = {name: _flat(config) for name, config in PRESETS.items()}
+    changed = [key for key in default if any(values[key] != default[key] for values in flat.values())]
+    rows = [(f"`{key}`", *(_short(values[key]) for values in (default, *flat.values()))) for key in changed]
+    lists = [
+        f"`{key}` of `{name}`: {shown(values[key])}."
+        for name, values in flat.items()
+        for key in changed
+        if _is_long(values[key])
+    ]
+    return "\n\n".join([table(("setting", "default", *flat), rows), *lists])
+
+
+def _short(value: Any) -> str:
+    return f"{len(value)} names" if _is_long(value) else shown(value)
+
+
+def _is_long(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) > MOST_NAMES
+
+
+def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
+    """Settings by dotted name."""
+    values: dict[str, Any] = {}
+    for field in dataclasses.fields(config):
+        name, value = f"{prefix}{field.name}", getattr(config, field.name)
+        nested = dataclasses.is_dataclass(value) and not isinstance(value, Mixture)
+        values |= _flat(value, f"{name}.") if nested else {name: value}
+    return values
+
+
+def search_ranges() -> str:
+    """Gains that `python -m cellwright_train.tuning` searches."""
+    rows = [
+        (f"`{expert}`", f"`{each.name}`", f"{each.low:g}", f"{each.high:g}")
+        for expert, ranges in (("seam-tracker", TRACKER_RANGES), ("adaptive-tracker", TRIM_RANGES))
+        for each in ranges
+    ]
+    return table(("expert", "gain", "lowest", "highest"), rows)

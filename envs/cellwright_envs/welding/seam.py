@@ -222,21 +222,7 @@ def seam_mesh(
         deviation.thickness_m,
     )
     section = np.concatenate([np.stack([first, second], axis=1) for first, second, _ in strips], axis=1)
-    points = frames.points_w[pick, None] + (
-        section[..., 0:1] * frames.base_directions_w[pick, None]
-        + section[..., 1:2] * frames.web_directions_w[pick, None]
-    )
-    if isinstance(product.path, SaddlePath):
-        points = _onto_main_pipe(points, section, product.path, origin_w)
-    rotations = frames.rotations_w[pick]
-    points = (
-        points
-        + (
-            deviation.warp_lateral_m[pick, None] * rotations[:, :, 1]
-            + deviation.warp_height_m[pick, None] * rotations[:, :, 2]
-        )[:, None]
-    )
-    points = (points - origin_w) @ _yaw(deviation.yaw_rad).T + origin_w + deviation.translation_w
+    points = sweep(section, pick, product, frames, deviation, origin_w)
     stations, per_station = points.shape[:2]
     corner = np.arange(len(strips)) * 2
     quads = np.stack([corner, corner + 1, corner + 1 + per_station, corner + per_station], axis=1)
@@ -251,6 +237,36 @@ def seam_mesh(
         strips=len(strips),
         stations=stations,
     )
+
+
+def sweep(
+    section: Array,
+    pick: NDArray[np.intp],
+    product: WeldProduct,
+    frames: SeamFrames,
+    deviation: SeamDeviation,
+    origin_w: Array,
+) -> Array:
+    """Points (stations, points, 3) in the world of a cross-section that follows the seam as the part lies.
+
+    `section` (stations, points, 2) [m] is in (a, b), see `cross_section`; `pick` (stations,) are samples.
+    """
+    points = frames.points_w[pick, None] + (
+        section[..., 0:1] * frames.base_directions_w[pick, None]
+        + section[..., 1:2] * frames.web_directions_w[pick, None]
+    )
+    if isinstance(product.path, SaddlePath):
+        points = _onto_main_pipe(points, section, product.path, origin_w)
+    rotations = frames.rotations_w[pick]
+    points = (
+        points
+        + (
+            deviation.warp_lateral_m[pick, None] * rotations[:, :, 1]
+            + deviation.warp_height_m[pick, None] * rotations[:, :, 2]
+        )[:, None]
+    )
+    moved: Array = (points - origin_w) @ _yaw(deviation.yaw_rad).T + origin_w + deviation.translation_w
+    return moved
 
 
 def _onto_main_pipe(points: Array, section: Array, path: SaddlePath, origin_w: Array) -> Array:

@@ -21,6 +21,7 @@ ORIGIN_W = np.array([0.75, 0.0, 0.20])
 PLAN_STEP = 5
 SEGMENT = 12
 FIXTURE_HALF_M = np.array([0.16, 0.16, 0.05])
+TABLE_HALF_M = np.array([0.3, 0.6, 0.03])
 
 
 @lru_cache(maxsize=32)
@@ -114,9 +115,7 @@ class WeldCell:
             "fixture", [Box(half_m=FIXTURE_HALF_M, centre_w=top - [0, 0, 0.05], rotation_w=np.eye(3))]
         )
         table = ORIGIN_W - [0.0, 0.0, 0.175 + 0.03]
-        self.world.add_static(
-            "table", [Box(half_m=np.array([0.3, 0.6, 0.03]), centre_w=table, rotation_w=np.eye(3))]
-        )
+        self.world.add_static("table", [Box(half_m=TABLE_HALF_M, centre_w=table, rotation_w=np.eye(3))])
         self._product: WeldProduct | None = None
         self._arm = _arm()
         self._max_step_rad = np.asarray(ur10e.SPEED_LIMIT_RAD_S) * sub_steps * self.world.physics_period_s

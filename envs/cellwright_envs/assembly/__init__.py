@@ -1,0 +1,1 @@
+"""The assembly family: tight insertions by sight and touch."""

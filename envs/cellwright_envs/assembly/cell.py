@@ -1,0 +1,253 @@
+"""The mechanics of the assembly cell: a compliant arm, a part in its fingers, a fixture with the hole.
+
+How the arm is simulated was measured, on one core with PyBullet 3.2.7, per physics step. The UR10e as an
+articulated body takes 11 us with joint position motors, which have no stiffness of their own to set and turn
+a millimetre into kilonewtons, and 14 us with torques from the Jacobian; both before anything touches and
+without a part. A tool that spring and damper pull towards the reference, with the part on it by three
+friction joints, takes 14 us in the air, its controller and sensor included, and 20 us (square) to 35 us
+(round, keyed) in the hole. It is also exactly what a position-controlled arm does under admittance control.
+So contact is simulated at the tool, in Cartesian space, and the joints follow it by inverse kinematics, where
+their limits and speeds are checked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright_assets import ur10e
+from cellwright_assets.gripper import GRIPPER_MASS_KG, gripper_centre_of_mass_t, tcp_from_flange
+from cellwright_envs.assembly.compliance import (
+    ComplianceConfig,
+    compliant_push,
+    rotation_matrix,
+    rotation_vector,
+    sense,
+)
+from cellwright_envs.assembly.parts import FINE_CLEARANCE_M, GRASP_HEIGHT_M, InsertPart
+from cellwright_envs.robot import Arm
+from cellwright_envs.world import ContactWorld, Grip
+
+Array = NDArray[np.float64]
+
+NOMINAL_FIXTURE_W = np.array([0.60, 0.0, 0.15])
+"""Middle of the hole's mouth where the drawing has it; well inside the UR10e's reach."""
+GRAVITY_M_S2 = 9.81
+PHYSICS_PERIOD_S = 1.0 / 240.0
+FINE_PHYSICS_PERIOD_S = 1.0 / 480.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conditions:
+    """What one episode's cell is like."""
+
+    clearance_m: float
+    chamfer_m: float
+    friction: float
+    grip: Grip
+    grasp: tuple[float, float, float]
+    """How the part sits in the fingers: turned about y [rad], along x [m], along z [m]."""
+    stiffness_scale: float
+    dead_band_n: float
+
+
+class CellState(NamedTuple):
+    """The mechanical truth after one control step."""
+
+    tool: Array
+    """(6,) position [m] and rotation vector [rad] of the tool in the world."""
+    part_f: Array
+    """(4, 4) the part's frame in the fixture frame."""
+    wrench_t: Array
+    """(6,) mean force [N] and torque [N m] on the wrist sensor, in the tool frame, about its origin.
+
+    What the fixture does to the part, and the weights of gripper and part.
+    """
+    peak_force_n: float
+    """Largest contact force in this step."""
+    overlap_m: float
+    """How deep part and fixture overlap."""
+
+
+@lru_cache(maxsize=1)
+def arm() -> Arm:
+    """The arm with sensor and gripper."""
+    return Arm(tool=tcp_from_flange(GRASP_HEIGHT_M))
+
+
+@lru_cache(maxsize=1)
+def _home_rad() -> tuple[float, ...]:
+    """Joints that hold the tool upright over the fixture, elbow up."""
+    above = np.eye(4)
+    above[:3, 3] = NOMINAL_FIXTURE_W + np.array([0.0, 0.0, 0.02])
+    return tuple(arm().plan(above[None])[0].tolist())
+
+
+def pose_matrix(vector: Array) -> Array:
+    """Pose (4, 4) of a vector (6,): position [m] and rotation vector [rad]."""
+    pose = np.eye(4)
+    pose[:3, :3] = rotation_matrix(vector[3:])
+    pose[:3, 3] = vector[:3]
+    return pose
+
+
+class AssemblyCell:
+    """One robot, one fixture, one part at a time."""
+
+    def __init__(self, control_period_s: float, compliance: ComplianceConfig) -> None:
+        for period_s in (PHYSICS_PERIOD_S, FINE_PHYSICS_PERIOD_S):
+            steps = control_period_s / period_s
+            if abs(steps - round(steps)) > 1e-9 or steps < 1:
+                raise ValueError(f"{control_period_s=} is no whole multiple of the physics' {period_s}")
+        self.compliance = compliance
+        self.world = ContactWorld()
+        self._control_period_s = control_period_s
+        self._arm = arm()
+        self._max_step_rad = np.asarray(ur10e.SPEED_LIMIT_RAD_S) * control_period_s
+        self._gripper_t = gripper_centre_of_mass_t(GRASP_HEIGHT_M)
+
+    def begin(self, part: InsertPart, conditions: Conditions, tool: Array, fixture_w: Array) -> CellState:
+        """Hold `part` at rest with the tool at `tool` (6,) over a fixture at `fixture_w` (4, 4)."""
+        self.part, self.conditions = part, conditions
+        fine = conditions.clearance_m < FINE_CLEARANCE_M
+        period_s = FINE_PHYSICS_PERIOD_S if fine else PHYSICS_PERIOD_S
+        self._sub_steps = round(self._control_period_s / period_s)
+        world, config = self.world, self.compliance
+        world.clear(period_s)
+        world.add_fixture("fixture", part.hole_solids(conditions.clearance_m, conditions.chamfer_m))
+        self._grasp = np.array(conditions.grasp)
+        world.add_tool(
+            part.solids(),
+            mass_kg=config.virtual_mass_kg,
+            inertia_kg_m2=config.virtual_inertia_kg_m2,
+            pads_above_tip_m=GRASP_HEIGHT_M,
+            grip=conditions.grip,
+            grasp=self._grasp,
+            friction=conditions.friction,
+            pose_w=pose_matrix(tool),
+        )
+        self._gains = config.gains(
+            stiffness_scale=conditions.stiffness_scale, dead_band_n=conditions.dead_band_n
+        )
+        self._target = tool.copy()
+        self._filtered = np.concatenate([tool, np.zeros(6)])
+        self._load = np.zeros(3)
+        self.joints_rad = self._arm.solve(pose_matrix(tool), np.array(_home_rad()))
+        self._fixture_w = fixture_w.copy()
+        world.pose_static("fixture", fixture_w)
+        self._motion = world.tool_motion()
+        return self._state(np.zeros(6), 0.0)
+
+    def move(self, target: Array, fixture_w: Array) -> CellState:
+        """One control period in which the reference goes to `target` (6,) and the fixture to `fixture_w`.
+
+        The reference goes no further than the joints can follow.
+        """
+        self.joints_rad = self._follow(self._tool())
+        goal = self._reachable(target)
+        start, sub_steps = self._target, self._sub_steps
+        ramp = start + (goal - start) * (np.arange(1, sub_steps + 1) / sub_steps)[:, None]
+        self._target = goal
+        moved_m = fixture_w[:3, 3] - self._fixture_w[:3, 3]
+        rests = not moved_m.any()
+        total, peak_n = np.zeros(6), 0.0
+        config, world, dt = self.compliance, self.world, self.world.physics_period_s
+        position, quaternion, velocity, angular = self._motion
+        for index in range(sub_steps):
+            if not rests:
+                self._fixture_w[:3, 3] += moved_m / sub_steps
+                world.pose_static("fixture", self._fixture_w)
+            force, torque = compliant_push(
+                position, quaternion, velocity, angular, ramp[index], self._filtered, self._gains, dt
+            )
+            world.push(position, force, torque)
+            position, quaternion, after, angular_after = world.tool_motion()
+            force_n = sense(
+                velocity, angular, after, angular_after, force, torque,
+                config.virtual_mass_kg, config.virtual_inertia_kg_m2, dt, total, self._load,
+            )  # fmt: skip
+            peak_n = max(peak_n, force_n)
+            velocity, angular = after, angular_after
+        self._motion = position, quaternion, velocity, angular
+        self._fixture_w[:3, 3] = fixture_w[:3, 3]
+        self._let_slip()
+        return self._state(total / sub_steps, peak_n)
+
+    @property
+    def grasp(self) -> Array:
+        """How the part sits in the fingers now, as in `Conditions.grasp`."""
+        return self._grasp
+
+    @property
+    def fixture_w(self) -> Array:
+        """(4, 4) the fixture now."""
+        return self._fixture_w
+
+    def _tool(self) -> Array:
+        position, quaternion = self._motion[:2]
+        return np.array([*position, *rotation_vector(quaternion)])
+
+    def _follow(self, tool: Array) -> Array:
+        return self._arm.track(self.joints_rad, tool[:3], rotation_matrix(tool[3:]), self._max_step_rad)
+
+    def _reachable(self, target: Array) -> Array:
+        """The target, or where the joints can take the tool towards it within one control period."""
+        joints_rad = self._follow(target)
+        reached = self._arm.tool_pose(joints_rad)
+        if np.abs(reached[:3, 3] - target[:3]).max() < 1e-6:
+            return target.copy()
+        turned = reached[:3, :3]
+        return np.array([*reached[:3, 3], *(0.5 * _skew(turned))])
+
+    def _let_slip(self) -> None:
+        """Let the pads hold the part where it has slipped to."""
+        now, slips = self.world.grip_state()
+        if slips:
+            self._grasp = now
+            self.world.hold(now)
+
+    def _part_centre_t(self) -> Array:
+        """The part's centre of mass (3,) [m] in the tool frame."""
+        turn_rad, x_m, z_m = self._grasp
+        below_m = GRASP_HEIGHT_M - 0.5 * self.part.length_m
+        return np.array(
+            [x_m - below_m * np.sin(turn_rad), 0.0, GRASP_HEIGHT_M + z_m - below_m * np.cos(turn_rad)]
+        )
+
+    def _state(self, contact_w: Array, peak_n: float) -> CellState:
+        tool = self._tool()
+        rotation = rotation_matrix(tool[3:])
+        down_t = rotation.T @ np.array([0.0, 0.0, -GRAVITY_M_S2])
+        weight = GRIPPER_MASS_KG * self._gripper_t + self.part.mass_kg * self._part_centre_t()
+        wrench_t = np.concatenate([rotation.T @ contact_w[:3], rotation.T @ contact_w[3:]])
+        wrench_t[:3] += (GRIPPER_MASS_KG + self.part.mass_kg) * down_t
+        wrench_t[3:] += np.cross(weight, down_t)
+        part_w, fixture = self.world.part_pose(), self._fixture_w
+        part_f = np.eye(4)
+        part_f[:3, :3] = fixture[:3, :3].T @ part_w[:3, :3]
+        part_f[:3, 3] = fixture[:3, :3].T @ (part_w[:3, 3] - fixture[:3, 3])
+        return CellState(
+            tool=tool,
+            part_f=part_f,
+            wrench_t=wrench_t,
+            peak_force_n=peak_n,
+            overlap_m=self.world.contact("fixture")[1],
+        )
+
+    def close(self) -> None:
+        self.world.close()
+
+
+def _skew(rotation: Array) -> Array:
+    """Twice the skew part of a small rotation (3, 3) as a vector (3,)."""
+    return np.array(
+        [
+            rotation[2, 1] - rotation[1, 2],
+            rotation[0, 2] - rotation[2, 0],
+            rotation[1, 0] - rotation[0, 1],
+        ]
+    )

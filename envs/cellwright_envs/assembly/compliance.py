@@ -1,0 +1,177 @@
+"""The compliant controller of the arm, and the wrist sensor below it.
+
+A position-controlled arm becomes compliant by admittance control: a virtual mass, damper and spring turn the
+measured wrench into a deviation from the commanded pose, and the position loop follows. Seen from the part
+that is a body of the virtual mass that spring and damper pull to the reference, and so it is simulated. The
+spring is preloaded by a dead band: as long as the wrench stays within it, the arm does not give way. A
+reference that may not run further ahead of the arm than a leash bounds the force, leash x stiffness, before
+any policy does anything.
+
+Poses are vectors (6,): position [m] and rotation vector [rad] in the world; the tool stays within half a
+radian of upright, so that rotation vectors can be subtracted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+DEAD_BAND_REACH_M = 0.1e-3
+"""Deviation at which the preload is fully used; a sound arm repeats to 0.05 mm."""
+DEAD_BAND_REACH_RAD = 2e-3
+FORCE_FILTER_HZ = 50.0
+"""Cut-off behind which a force counts: sensors of this class deliver 100 Hz."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComplianceConfig:
+    """Set-up of the controller, in the range of published contact-rich work."""
+
+    stiffness_n_m: float = 1500.0
+    """SERL runs 2000 N/m, FORGE 565 N/m."""
+    rotational_stiffness_n_m_rad: float = 12.0
+    """About the part's tip, the centre of compliance."""
+    damping_ratio: float = 1.0
+    virtual_mass_kg: float = 1.5
+    virtual_inertia_kg_m2: float = 0.01
+    servo_s: float = 0.02
+    """Time constant of the reference filter; two of these are its lag. UR's look-ahead: 0.03-0.2 s."""
+    dead_band_n: float = 1.0
+    dead_band_n_m: float = 0.02
+    leash_m: float = 5e-3
+    """The reference's largest lead; SERL uses 3 to 6 mm."""
+    leash_rad: float = 0.1
+
+    def __post_init__(self) -> None:
+        for name in (
+            "stiffness_n_m",
+            "rotational_stiffness_n_m_rad",
+            "virtual_mass_kg",
+            "servo_s",
+            "leash_m",
+        ):
+            if not getattr(self, name) > 0.0:
+                raise ValueError(f"need {name} > 0, got {getattr(self, name)}")
+        if min(self.dead_band_n, self.dead_band_n_m) < 0.0:
+            raise ValueError(f"need {self.dead_band_n=} and {self.dead_band_n_m=} >= 0")
+
+    def gains(self, *, stiffness_scale: float, dead_band_n: float) -> Array:
+        """The constants (9,) of `compliant_push` for an arm whose stiffness and dead band are off."""
+        stiffness, turning = (
+            self.stiffness_n_m * stiffness_scale,
+            self.rotational_stiffness_n_m_rad * stiffness_scale,
+        )
+        ratio = dead_band_n / self.dead_band_n if self.dead_band_n > 0.0 else 0.0
+        return np.array(
+            [
+                stiffness,
+                turning,
+                2.0 * self.damping_ratio * np.sqrt(stiffness * self.virtual_mass_kg),
+                2.0 * self.damping_ratio * np.sqrt(turning * self.virtual_inertia_kg_m2),
+                dead_band_n,
+                self.dead_band_n_m * ratio,
+                self.virtual_mass_kg,
+                self.virtual_inertia_kg_m2,
+                self.servo_s,
+            ]
+        )
+
+
+@njit(cache=True)
+def rotation_vector(quaternion: tuple[float, float, float, float]) -> tuple[float, float, float]:
+    """Rotation vector [rad] of a quaternion (x, y, z, w)."""
+    x, y, z, w = quaternion
+    sign = 1.0 if w >= 0.0 else -1.0
+    sine = np.sqrt(x * x + y * y + z * z)
+    scale = 2.0 * sign if sine < 1e-9 else sign * 2.0 * np.arctan2(sine, sign * w) / sine
+    return scale * x, scale * y, scale * z
+
+
+@njit(cache=True)
+def rotation_matrix(vector: Array) -> Array:
+    """Matrix (3, 3) of a rotation vector (3,) [rad] (Rodrigues)."""
+    angle = np.sqrt(vector[0] ** 2 + vector[1] ** 2 + vector[2] ** 2)
+    out = np.eye(3)
+    if angle < 1e-12:
+        return out
+    x, y, z = vector[0] / angle, vector[1] / angle, vector[2] / angle
+    c, s = np.cos(angle), np.sin(angle)
+    t = 1.0 - c
+    out[0, 0], out[0, 1], out[0, 2] = t * x * x + c, t * x * y - s * z, t * x * z + s * y
+    out[1, 0], out[1, 1], out[1, 2] = t * x * y + s * z, t * y * y + c, t * y * z - s * x
+    out[2, 0], out[2, 1], out[2, 2] = t * x * z - s * y, t * y * z + s * x, t * z * z + c
+    return out
+
+
+@njit(cache=True)
+def _preload(error: float, band: float, reach: float) -> float:
+    return band * min(max(error / reach, -1.0), 1.0)
+
+
+@njit(cache=True)
+def compliant_push(
+    position: tuple[float, float, float],
+    quaternion: tuple[float, float, float, float],
+    velocity: tuple[float, float, float],
+    angular: tuple[float, float, float],
+    target: Array,
+    filtered: Array,
+    gains: Array,
+    dt: float,
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Force [N] and torque [N m] on the tool for the next physics step, in the world.
+
+    `target` (6,) is where the reference is to go, `filtered` (12,) the filter's pose and velocity, which move
+    on by `dt` [s]. `gains` are those of `ComplianceConfig.gains`.
+    """
+    rotation = rotation_vector(quaternion)
+    servo_s = gains[8]
+    wrench = np.empty(6)
+    for axis in range(6):
+        acceleration = (target[axis] - filtered[axis]) / servo_s**2 - 2.0 * filtered[6 + axis] / servo_s
+        filtered[6 + axis] += acceleration * dt
+        filtered[axis] += filtered[6 + axis] * dt
+        turning = axis >= 3
+        at = rotation[axis - 3] if turning else position[axis]
+        speed = angular[axis - 3] if turning else velocity[axis]
+        error = filtered[axis] - at
+        kind = 1 if turning else 0
+        reach = DEAD_BAND_REACH_RAD if turning else DEAD_BAND_REACH_M
+        wrench[axis] = gains[kind] * error + gains[2 + kind] * (filtered[6 + axis] - speed)
+        wrench[axis] += _preload(error, gains[4 + kind], reach) + gains[6 + kind] * acceleration
+    return (wrench[0], wrench[1], wrench[2]), (wrench[3], wrench[4], wrench[5])
+
+
+@njit(cache=True)
+def sense(
+    before: tuple[float, float, float],
+    angular_before: tuple[float, float, float],
+    after: tuple[float, float, float],
+    angular_after: tuple[float, float, float],
+    force: tuple[float, float, float],
+    torque: tuple[float, float, float],
+    mass_kg: float,
+    inertia_kg_m2: float,
+    dt: float,
+    total: Array,
+    load: Array,
+) -> float:
+    """Add one physics step to the wrist sensor; returns the magnitude of the filtered contact force [N].
+
+    What the fixture does to the part follows from the momentum of tool and part: mass x change of velocity
+    minus what the controller did. It is added to `total` (6,) and low-passed into `load` (3,).
+    """
+    share = dt / (dt + 1.0 / (2.0 * np.pi * FORCE_FILTER_HZ))
+    square = 0.0
+    for axis in range(3):
+        contact = mass_kg * (after[axis] - before[axis]) / dt - force[axis]
+        total[axis] += contact
+        total[3 + axis] += inertia_kg_m2 * (angular_after[axis] - angular_before[axis]) / dt - torque[axis]
+        load[axis] += share * (contact - load[axis])
+        square += load[axis] ** 2
+    return np.sqrt(square)

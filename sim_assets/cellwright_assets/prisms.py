@@ -1,0 +1,112 @@
+"""Meshes of prismatic parts and of blocks with a hole of the same outline.
+
+An outline is a closed polygon (K, 2) [m], counter-clockwise, every point of it visible from the origin.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright_assets.meshes import Faces, Vertices
+
+Outline = NDArray[np.float64]
+
+
+def round_outline(radius_m: float, segments: int = 16) -> Outline:
+    """Return a regular polygon (segments, 2) [m] that lies on the circle."""
+    angle_rad = 2.0 * np.pi * np.arange(segments) / segments
+    return np.asarray(radius_m * np.column_stack([np.cos(angle_rad), np.sin(angle_rad)]))
+
+
+def regular_outline(across_flats_m: float, sides: int) -> Outline:
+    """Return a regular polygon (sides, 2) [m] with one flat facing +x."""
+    radius_m = 0.5 * across_flats_m / np.cos(np.pi / sides)
+    angle_rad = np.pi * (2.0 * np.arange(sides) + 1.0) / sides
+    return np.asarray(radius_m * np.column_stack([np.cos(angle_rad), np.sin(angle_rad)]))
+
+
+def keyed_outline(radius_m: float, key_width_m: float, key_reach_m: float, segments: int = 14) -> Outline:
+    """Return a circle with a rectangular key that reaches to x = `key_reach_m`."""
+    half_m = 0.5 * key_width_m
+    open_rad = np.arcsin(half_m / radius_m)
+    angle_rad = np.linspace(open_rad, 2.0 * np.pi - open_rad, segments)
+    circle = radius_m * np.column_stack([np.cos(angle_rad), np.sin(angle_rad)])
+    return np.concatenate([[[key_reach_m, -half_m], [key_reach_m, half_m]], circle])
+
+
+def prism_mesh(outline: Outline, bottom_m: float, top_m: float) -> tuple[Vertices, Faces]:
+    """Return vertices [m] and faces of the closed prism over `outline` from z = `bottom_m` to `top_m`."""
+    count = len(outline)
+    vertices = np.concatenate(
+        [_at(outline, bottom_m), _at(outline, top_m), [[0, 0, bottom_m], [0, 0, top_m]]]
+    )
+    faces = _band(0, count, count)
+    for k in range(count):
+        following = (k + 1) % count
+        faces += [(2 * count, following, k), (2 * count + 1, count + k, count + following)]
+    return vertices, np.array(faces, dtype=np.int32)
+
+
+def holed_block_mesh(
+    outline: Outline, *, half_width_m: float, hole_depth_m: float, height_m: float, chamfer_m: float
+) -> tuple[Vertices, Faces, slice]:
+    """Return vertices [m] and faces of a square block with a blind hole, and the rows of faces in the hole.
+
+    The top lies at z = 0, the hole opens there around the origin, widened by `chamfer_m` (0 for none).
+    """
+    if not 0.0 < hole_depth_m < height_m:
+        raise ValueError(f"need 0 < {hole_depth_m=} < {height_m=}")
+    inner = _with_corner_angles(outline)
+    widest_m = np.max(np.abs(inner)) + chamfer_m
+    if widest_m >= half_width_m:
+        raise ValueError(f"a hole reaching to {widest_m} m leaves nothing of {half_width_m=}")
+    reach_m = np.linalg.norm(inner, axis=1, keepdims=True)
+    mouth = inner * (1.0 + chamfer_m / reach_m)
+    outer = inner * (half_width_m / np.max(np.abs(inner), axis=1, keepdims=True))
+    count = len(inner)
+    rings = [_at(outer, -height_m), _at(outer, 0.0), _at(mouth, 0.0)]
+    rings += [_at(inner, -chamfer_m)] if chamfer_m > 0.0 else []
+    rings += [_at(inner, -hole_depth_m)]
+    vertices = np.concatenate([*rings, [[0.0, 0.0, -hole_depth_m]]])
+    faces = [face for ring in range(2) for face in _band(ring * count, (ring + 1) * count, count)]
+    first_inside = len(faces)
+    for ring in range(2, len(rings) - 1):
+        faces += _band(ring * count, (ring + 1) * count, count)
+    last = (len(rings) - 1) * count
+    faces += [(len(vertices) - 1, last + k, last + (k + 1) % count) for k in range(count)]
+    return vertices, np.array(faces, dtype=np.int32), slice(first_inside, len(faces))
+
+
+def _at(outline: Outline, height_m: float) -> Vertices:
+    return np.column_stack([outline, np.full(len(outline), height_m)])
+
+
+def _band(lower: int, upper: int, count: int) -> list[tuple[int, int, int]]:
+    """Return two triangles for each edge between two rings of `count` vertices."""
+    faces = []
+    for k in range(count):
+        following = (k + 1) % count
+        faces += [
+            (lower + k, lower + following, upper + following),
+            (lower + k, upper + following, upper + k),
+        ]
+    return faces
+
+
+def _with_corner_angles(outline: Outline) -> Outline:
+    """Return `outline` with points added at 45, 135, 225 and 315 degrees, so that a square fits around it."""
+    points = [tuple(point) for point in outline]
+    for angle_rad in np.pi * (0.25 + 0.5 * np.arange(4)):
+        direction = np.array([np.cos(angle_rad), np.sin(angle_rad)])
+        for start, end in zip(outline, np.roll(outline, -1, axis=0), strict=True):
+            edge = end - start
+            crossing = direction[0] * edge[1] - direction[1] * edge[0]
+            if abs(crossing) < 1e-15:
+                continue
+            share = (start[0] * direction[1] - start[1] * direction[0]) / crossing
+            point = start + share * edge
+            if 1e-6 < share < 1.0 - 1e-6 and point @ direction > 0.0:
+                points.append((float(point[0]), float(point[1])))
+    added = np.array(points)
+    return added[np.argsort(np.arctan2(added[:, 1], added[:, 0]), kind="stable")]

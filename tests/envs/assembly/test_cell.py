@@ -1,0 +1,229 @@
+"""The mechanics of the assembly cell: what touches, what it weighs, what enters, what slips."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cellwright_assets import ur10e
+from cellwright_assets.gripper import GRIPPER_MASS_KG
+from cellwright_envs.assembly.cell import (
+    GRAVITY_M_S2,
+    NOMINAL_FIXTURE_W,
+    AssemblyCell,
+    CellState,
+    Conditions,
+    arm,
+    pose_matrix,
+)
+from cellwright_envs.assembly.compliance import ComplianceConfig
+from cellwright_envs.assembly.parts import PARTS, InsertPart
+from cellwright_envs.world import Grip
+
+FIRM = Grip(along_n=200.0, across_n=200.0, twist_n_m=5.0)
+FIXTURE_W = pose_matrix(np.array([*NOMINAL_FIXTURE_W, 0.0, 0.0, 0.0]))
+ONE_OF_EACH = ("round-8-0.5", "square-8-0.3", "keyed-12-0.5-chamfer", "hexagonal-12-0.3")
+
+
+@pytest.fixture(scope="module")
+def cell() -> Iterator[AssemblyCell]:
+    cell = AssemblyCell(0.05, ComplianceConfig())
+    yield cell
+    cell.close()
+
+
+def conditions(part: InsertPart, **changed: object) -> Conditions:
+    usual = Conditions(
+        clearance_m=part.clearance_m,
+        chamfer_m=0.0,
+        friction=part.friction,
+        grip=FIRM,
+        grasp=(0.0, 0.0, 0.0),
+        stiffness_scale=1.0,
+        dead_band_n=1.0,
+    )
+    return replace(usual, **changed)
+
+
+def above(height_m: float, lateral_m: float = 0.0, tilt_rad: float = 0.0) -> np.ndarray:
+    return np.array([*(NOMINAL_FIXTURE_W + np.array([lateral_m, 0.0, height_m])), 0.0, tilt_rad, 0.0])
+
+
+def press(cell: AssemblyCell, state: CellState, *, steps: int, down_m: float = 1e-3) -> list[CellState]:
+    """Lower the reference step by step, never further than the leash ahead of the tool."""
+    states, target = [], state.tool.copy()
+    start = state.tool.copy()
+    for _ in range(steps):
+        low_m = max(target[2] - down_m, state.tool[2] - cell.compliance.leash_m)
+        target = np.array([*start[:2], low_m, *start[3:]])
+        state = cell.move(target, FIXTURE_W)
+        states.append(state)
+    return states
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_no_force_while_clear_of_the_hole(cell: AssemblyCell, name: str) -> None:
+    """Down through the middle of the hole, as far as 2 mm over its ground."""
+    part = PARTS[name]
+    state = cell.begin(part, conditions(part), above(5e-3), FIXTURE_W)
+    states = press(cell, state, steps=26)
+    assert states[-1].part_f[2, 3] < -0.018
+    assert max(state.peak_force_n for state in states) < 1e-3
+    assert max(state.overlap_m for state in states) == 0.0
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+@pytest.mark.parametrize("beyond_m", [0.2e-3, 0.5e-3, 2e-3])
+def test_a_part_outside_its_clearance_stays_outside(cell: AssemblyCell, name: str, beyond_m: float) -> None:
+    part = PARTS[name]
+    stiff = conditions(part, stiffness_scale=3.0)
+    state = cell.begin(part, stiff, above(2e-3, part.clearance_m + beyond_m), FIXTURE_W)
+    states = press(cell, state, steps=40)
+    assert states[-1].peak_force_n > 10.0
+    assert min(state.part_f[2, 3] for state in states) > -0.15e-3
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_a_part_a_tenth_too_thick_stays_outside(cell: AssemblyCell, name: str) -> None:
+    part = PARTS[name]
+    state = cell.begin(part, conditions(part, clearance_m=-0.1e-3), above(2e-3), FIXTURE_W)
+    assert min(state.part_f[2, 3] for state in press(cell, state, steps=60)) > -0.3e-3
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_a_part_within_its_clearance_goes_in(cell: AssemblyCell, name: str) -> None:
+    part = PARTS[name]
+    state = cell.begin(part, conditions(part), above(2e-3, 0.8 * part.clearance_m), FIXTURE_W)
+    states = press(cell, state, steps=45)
+    assert states[-1].part_f[2, 3] == pytest.approx(-part.depth_m, abs=0.1e-3)
+    assert max(state.overlap_m for state in states) < 0.1e-3
+
+
+@pytest.mark.parametrize(("height_m", "lateral_m"), [(2e-3, 2e-3), (2e-3, 0.0)])
+def test_tared_sensor_agrees_with_the_contacts_at_rest(
+    cell: AssemblyCell, height_m: float, lateral_m: float
+) -> None:
+    """Standing on the rim, and at the ground of the hole."""
+    part = PARTS["round-12-0.3"]
+    state = cell.begin(part, conditions(part), above(height_m, lateral_m), FIXTURE_W)
+    states = press(cell, state, steps=60)
+    felt_t = states[-1].wrench_t[:3] - states[0].wrench_t[:3]
+    rotation = pose_matrix(states[-1].tool)[:3, :3]
+    true_w = cell.world.contact("fixture")[0]
+    assert np.linalg.norm(true_w) > 5.0
+    assert np.linalg.norm(rotation @ felt_t - true_w) < 0.05 * np.linalg.norm(true_w)
+
+
+def test_sensor_feels_the_weight_of_gripper_and_part_in_the_air(cell: AssemblyCell) -> None:
+    part = PARTS["round-16-1"]
+    tilt_rad = 0.1
+    state = cell.begin(part, conditions(part), above(0.02, tilt_rad=tilt_rad), FIXTURE_W)
+    weight_n = (GRIPPER_MASS_KG + part.mass_kg) * GRAVITY_M_S2
+    expected = weight_n * np.array([np.sin(tilt_rad), 0.0, -np.cos(tilt_rad)])
+    np.testing.assert_allclose(state.wrench_t[:3], expected, rtol=1e-6)
+    # The centre of mass is over the tip and the tool leans towards +x: it turns the sensor further about +y.
+    assert state.wrench_t[4] > 0.05
+
+
+def test_leash_times_stiffness_bounds_the_force(cell: AssemblyCell) -> None:
+    part = PARTS["square-16-1"]
+    config = cell.compliance
+    state = cell.begin(part, conditions(part), above(1e-3, 4e-3), FIXTURE_W)
+    states = press(cell, state, steps=60)
+    bound_n = config.leash_m * config.stiffness_n_m + config.dead_band_n
+    assert states[-1].peak_force_n == pytest.approx(bound_n, rel=0.01)
+
+
+def test_part_slips_at_the_limit_of_the_grip_and_stays_where_it_slipped_to(cell: AssemblyCell) -> None:
+    part = PARTS["square-16-1"]
+    weak = conditions(part, grip=Grip(along_n=4.0, across_n=50.0, twist_n_m=1.0))
+    state = cell.begin(part, weak, above(1e-3, 4e-3), FIXTURE_W)
+    states = press(cell, state, steps=30)
+    assert states[-1].peak_force_n == pytest.approx(4.0, rel=0.05)
+    lifted = states[-1].tool + np.array([0.0, 0.0, 0.01, 0.0, 0.0, 0.0])
+    for _ in range(10):
+        cell.move(lifted, FIXTURE_W)
+    assert cell.grasp[2] > 5e-3
+    assert cell.world.grip_state()[0][2] == pytest.approx(cell.grasp[2], abs=0.01e-3)
+
+
+@pytest.mark.parametrize("grasp", [(0.0, 0.0, 0.0), (0.03, 1e-3, -2e-3)])
+def test_part_hangs_where_the_grasp_says(cell: AssemblyCell, grasp: tuple[float, float, float]) -> None:
+    part = PARTS["round-8-0.5"]
+    state = cell.begin(part, conditions(part, grasp=grasp), above(0.02), FIXTURE_W)
+    turn_rad, x_m, z_m = grasp
+    pads_m = 0.048
+    tip_f = [x_m - pads_m * np.sin(turn_rad), 0.0, 0.02 + z_m + pads_m * (1.0 - np.cos(turn_rad))]
+    np.testing.assert_allclose(state.part_f[:3, 3], tip_f, atol=1e-9)
+    assert np.arctan2(state.part_f[0, 2], state.part_f[2, 2]) == pytest.approx(turn_rad)
+    moved = cell.move(above(0.02), FIXTURE_W)
+    np.testing.assert_allclose(moved.part_f[:3, 3], tip_f, atol=1e-6)
+
+
+def test_dead_band_holds_the_arm_still_under_small_forces(cell: AssemblyCell) -> None:
+    part = PARTS["square-16-1"]
+    deflections_m = []
+    for dead_band_n in (0.5, 4.0):
+        state = cell.begin(part, conditions(part, dead_band_n=dead_band_n), above(1e-3, 4e-3), FIXTURE_W)
+        for _ in range(20):
+            state = cell.move(above(-1.2e-3, 4e-3), FIXTURE_W)
+        deflections_m.append(state.peak_force_n)
+    # 1.2 mm under the surface: the spring's 1.8 N, and whatever band comes on top.
+    assert deflections_m[1] - deflections_m[0] == pytest.approx(3.5, abs=0.1)
+
+
+def test_reference_goes_no_faster_than_the_joints(cell: AssemblyCell) -> None:
+    part = PARTS["round-8-0.5"]
+    state = cell.begin(part, conditions(part), above(0.05), FIXTURE_W)
+    joints_rad = cell.joints_rad
+    state = cell.move(above(0.05, 0.5), FIXTURE_W)
+    moved_m = state.tool[0] - NOMINAL_FIXTURE_W[0]
+    assert moved_m < 0.2
+    state = cell.move(state.tool, FIXTURE_W)
+    step_rad = np.asarray(ur10e.SPEED_LIMIT_RAD_S) * 0.05
+    assert np.all(np.abs(cell.joints_rad - joints_rad) <= step_rad + 1e-9)
+
+
+def test_joints_follow_the_tool(cell: AssemblyCell) -> None:
+    part = PARTS["round-8-0.5"]
+    state = cell.begin(part, conditions(part), above(0.02), FIXTURE_W)
+    target = above(0.01, 2e-3)
+    for _ in range(20):
+        state = cell.move(target, FIXTURE_W)
+    np.testing.assert_allclose(state.tool, target, atol=1e-6)
+    np.testing.assert_allclose(arm().tool_pose(cell.joints_rad), pose_matrix(target), atol=1e-5)
+
+
+def test_a_moving_fixture_takes_the_part_along(cell: AssemblyCell) -> None:
+    part = PARTS["round-8-0.5"]
+    state = cell.begin(part, conditions(part), above(2e-3), FIXTURE_W)
+    states = press(cell, state, steps=20)
+    moved_w = FIXTURE_W.copy()
+    for _ in range(20):
+        moved_w[0, 3] += 0.1e-3
+        state = cell.move(states[-1].tool, moved_w)
+    assert state.tool[0] - states[-1].tool[0] == pytest.approx(2e-3 - 0.5e-3, abs=0.3e-3)
+    assert state.overlap_m < 0.2e-3
+    np.testing.assert_array_equal(cell.fixture_w, moved_w)
+
+
+def test_one_begin_is_one_course_of_events(cell: AssemblyCell) -> None:
+    """Also after another part has been in the cell."""
+
+    def course() -> np.ndarray:
+        part = PARTS["keyed-8-0.3-chamfer"]
+        state = cell.begin(part, conditions(part), above(2e-3, 0.4e-3), FIXTURE_W)
+        return np.array([state.part_f for state in press(cell, state, steps=30)])
+
+    first = course()
+    other = PARTS["square-12-0.1-chamfer"]
+    press(cell, cell.begin(other, conditions(other), above(2e-3), FIXTURE_W), steps=10)
+    np.testing.assert_array_equal(course(), first)
+
+
+def test_control_period_must_be_whole_physics_steps() -> None:
+    with pytest.raises(ValueError, match=r"control_period_s=0\.03"):
+        AssemblyCell(0.03, ComplianceConfig())

@@ -77,6 +77,24 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
             info |= self._episode_info(measurement)
         return self._observe(), float(sum(terms.values())), terminated, False, info
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What travels in a pickle: the physics engine cannot, so a restored cell waits for its `reset`."""
+        return {
+            "arguments": self.constructor_arguments(),
+            "spec": self.spec,
+            "generator": self._np_random,
+            "seed": self._np_random_seed,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        type(self).__init__(self, **state["arguments"])
+        self.spec = state["spec"]
+        self._np_random, self._np_random_seed = state["generator"], state["seed"]
+
+    @abstractmethod
+    def constructor_arguments(self) -> dict[str, Any]:
+        """Arguments that make another cell like this one."""
+
     @abstractmethod
     def _begin_episode(self, streams: Streams, options: dict[str, Any]) -> None:
         """Draw and place everything that this episode fixes."""

@@ -213,6 +213,16 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         """Draw from other disturbances from the next reset on."""
         self.disturbances = resolve(disturbances)
 
+    def constructor_arguments(self) -> dict[str, Any]:
+        return {
+            "product": self.products,
+            "disturbances": self.disturbances,
+            "privileged": self.ideal is not None,
+            "record_trace": self.trace_record is not None,
+            "render_mode": self.render_mode,
+            "config": self.config,
+        }
+
     # Disturbances and placement
 
     def _begin_episode(self, streams: Streams, options: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cellwright_train.curriculum import Mixture
@@ -37,13 +38,15 @@ def presets() -> str:
     flat = {name: _flat(config) for name, config in PRESETS.items()}
     changed = [key for key in default if any(values[key] != default[key] for values in flat.values())]
     rows = [(f"`{key}`", *(_short(values[key]) for values in (default, *flat.values()))) for key in changed]
-    lists = [
-        f"`{key}` of `{name}`: {shown(values[key])}."
-        for name, values in flat.items()
-        for key in changed
-        if _is_long(values[key])
-    ]
-    return "\n\n".join([table(("setting", "default", *flat), rows), *lists])
+    return "\n\n".join([table(("setting", "default", *flat), rows), *_long_lists(flat, changed)])
+
+
+def _long_lists(flat: Mapping[str, Mapping[str, Any]], keys: Sequence[str]) -> Iterator[str]:
+    """What is too long for the table, once for all presets that share it."""
+    for key in keys:
+        for value in dict.fromkeys(values[key] for values in flat.values() if _is_long(values[key])):
+            names = [f"`{name}`" for name, values in flat.items() if values[key] == value]
+            yield f"`{key}` of {' and '.join(names)}: {shown(value)}."
 
 
 def _short(value: Any) -> str:

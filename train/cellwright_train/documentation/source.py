@@ -38,8 +38,8 @@ def attribute_texts(body: Sequence[ast.stmt]) -> Iterator[tuple[str, str]]:
 
 
 def is_assumed(text: str) -> bool:
-    """Whether a text calls something an assumption."""
-    return "ssumption" in text
+    """Whether a text calls something an assumption, or assumed."""
+    return re.search(r"[Aa]ssum(ption|ed)", text) is not None
 
 
 def assumptions_in(source: str) -> Iterator[tuple[str, str]]:

@@ -7,6 +7,9 @@ A cross-section is described in the joint's own frame (u, h) in the laser plane,
     t_fillet  base plate h = levels[0] at u < levels[2], web u = levels[2]; a is about -45 degrees
     lap       lower plate h = levels[0], edge face u = levels[2], upper plate h = levels[1]; a as t_fillet
 
+Where base and web are not square to each other (a branch on a round pipe), h is turned back and u turned
+on by a known `skew`: u = y cos(a + skew) + z sin(a + skew), h = -y sin(a - skew) + z cos(a - skew).
+
 Coarse: votes of all candidates for h and u over a few angles. Fine: re-weighted least squares (Tukey) of all
 levels and the one angle that they share.
 """
@@ -64,14 +67,15 @@ def _line_row(homography: Floats, ny: float, nz: float, level: float, column: fl
 
 
 @njit(cache=True)
-def _rotate(y: Floats, z: Floats, weight: Floats, angle: float, u: Floats, h: Floats) -> None:
-    cos, sin = math.cos(angle), math.sin(angle)
+def _rotate(y: Floats, z: Floats, weight: Floats, angle: float, skew: float, u: Floats, h: Floats) -> None:
+    cos_u, sin_u = math.cos(angle + skew), math.sin(angle + skew)
+    cos_h, sin_h = math.cos(angle - skew), math.sin(angle - skew)
     for column in range(y.shape[0]):
         for slot in range(CANDIDATES):
             if weight[column, slot] <= 0.0:
                 break
-            u[column, slot] = cos * y[column, slot] + sin * z[column, slot]
-            h[column, slot] = cos * z[column, slot] - sin * y[column, slot]
+            u[column, slot] = cos_u * y[column, slot] + sin_u * z[column, slot]
+            h[column, slot] = cos_h * z[column, slot] - sin_h * y[column, slot]
 
 
 @njit(cache=True)
@@ -186,6 +190,7 @@ def _coarse(
     y: Floats,
     z: Floats,
     weight: Floats,
+    skew: float,
     u: Floats,
     h: Floats,
     votes: Floats,
@@ -200,7 +205,7 @@ def _coarse(
     best, best_angle = -1.0, nominal
     plates, faces, trial = np.empty(PEAKS), np.empty(PEAKS), np.zeros(LEVELS)
     for roll in _ROLLS_RAD:
-        _rotate(y, z, weight, nominal + roll, u, h)
+        _rotate(y, z, weight, nominal + roll, skew, u, h)
         _vote(h, weight, votes[0])
         plate_count = _peaks(votes[0], plates)
         face_count = 1
@@ -224,7 +229,7 @@ def _coarse(
                 if score > best:
                     best, best_angle = score, nominal + roll
                     levels[:] = trial
-    _rotate(y, z, weight, best_angle, u, h)
+    _rotate(y, z, weight, best_angle, skew, u, h)
     return best_angle
 
 
@@ -279,6 +284,7 @@ def _refine(
     u: Floats,
     h: Floats,
     angle: float,
+    skew: float,
     levels: Floats,
     split: Floats,
     gates: Floats,
@@ -332,7 +338,7 @@ def _refine(
                 levels[k] = scale * (levels[k] + (sums[k, 2] - slope * sums[k, 1]) / sums[k, 0])
         split[0] = scale * (split[0] + slope * levels[0])
         angle += math.atan(slope)
-        _rotate(y, z, weight, angle, u, h)
+        _rotate(y, z, weight, angle, skew, u, h)
     return angle
 
 
@@ -367,6 +373,15 @@ def _lit(
 
 
 @njit(cache=True)
+def _corner(angle: float, skew: float, levels: Floats) -> tuple[float, float]:
+    """Return (y, z) [m] where the base plate meets the web's or edge's face."""
+    square = math.cos(2.0 * skew)
+    y = (math.cos(angle - skew) * levels[2] - math.sin(angle + skew) * levels[0]) / square
+    z = (math.sin(angle - skew) * levels[2] + math.cos(angle + skew) * levels[0]) / square
+    return y, z
+
+
+@njit(cache=True)
 def _face_gap(
     homography: Floats,
     inverse: Floats,
@@ -374,12 +389,15 @@ def _face_gap(
     strength: Floats,
     smoothed: NDArray[np.float32],
     angle: float,
+    skew: float,
     levels: Floats,
     reference: float,
 ) -> tuple[float, float]:
     """Return the gap [m] under a web or an edge face, from its dark columns, and the corner's column [px]."""
-    cos, sin = math.cos(angle), math.sin(angle)
-    corner_y, corner_z = cos * levels[2] - sin * levels[0], sin * levels[2] + cos * levels[0]
+    cos, sin = math.cos(angle + skew), math.sin(angle + skew)
+    cos_h, sin_h = math.cos(angle - skew), math.sin(angle - skew)
+    square = math.cos(2.0 * skew)
+    corner_y, corner_z = _corner(angle, skew, levels)
     corner_px, _ = _position(inverse, corner_y, corner_z)
     if not 0.0 <= corner_px < smoothed.shape[1] - 2:
         return 0.0, corner_px
@@ -390,9 +408,9 @@ def _face_gap(
     for column in range(first, smoothed.shape[1]):
         row = _line_row(homography, cos, sin, levels[2], column)
         y, z = _position(homography, column, row)
-        if cos * z - sin * y - levels[0] > _MAX_GAP_M:
+        if (cos_h * z - sin_h * y - levels[0]) / square > _MAX_GAP_M:
             break
-        base_row = _line_row(homography, -sin, cos, levels[0], column)
+        base_row = _line_row(homography, -sin_h, cos_h, levels[0], column)
         lit = _lit(row_px, strength, smoothed, column, row, base_row, reference)
         if lit < 0.0:
             continue
@@ -407,7 +425,7 @@ def _face_gap(
             width_px = first - 0.5 - corner_px + dark_px
     end = corner_px + max(width_px, 0.0)
     y, z = _position(homography, end, _line_row(homography, cos, sin, levels[2], end))
-    return max(0.0, cos * z - sin * y - levels[0]), corner_px
+    return max(0.0, (cos_h * z - sin_h * y - levels[0]) / square), corner_px
 
 
 @njit(cache=True)
@@ -477,6 +495,7 @@ def _groove(evidence: Floats, start: int, stop: int) -> tuple[float, int, int]:
 def measure_joint(  # noqa: PLR0912, PLR0915 - one pass over shared scratch
     joint: int,
     smoothed: NDArray[np.float32],
+    skew: float,
     homography: Floats,
     inverse: Floats,
     ridge: NDArray[np.float32],
@@ -486,6 +505,7 @@ def measure_joint(  # noqa: PLR0912, PLR0915 - one pass over shared scratch
 ) -> None:
     """Fill `result`: lateral, height, gap, mismatch [m], confidence 0..1, roll [rad].
 
+    `skew` [rad] is half of what base and web enclose less than a right angle, 0 for a butt joint.
     `planes` (7, columns, CANDIDATES) and `vectors` (12, columns or bins) are scratch.
     """
     columns = smoothed.shape[1]
@@ -507,10 +527,10 @@ def measure_joint(  # noqa: PLR0912, PLR0915 - one pass over shared scratch
         return
 
     levels, split, stats = np.zeros(LEVELS), np.zeros(2), np.zeros((LEVELS, 4))
-    angle = _coarse(joint, y, z, weight, u, h, vectors[:3], levels)
+    angle = _coarse(joint, y, z, weight, skew, u, h, vectors[:3], levels)
     if joint == BUTT:
         split[0] = _butt_split(u, h, weight, vectors[3:9], levels[0])
-    angle = _refine(joint, y, z, strength, weight, u, h, angle, levels, split, _GATES_M, stats)
+    angle = _refine(joint, y, z, strength, weight, u, h, angle, skew, levels, split, _GATES_M, stats)
 
     expected = float(columns)
     found = 1.0
@@ -542,7 +562,9 @@ def measure_joint(  # noqa: PLR0912, PLR0915 - one pass over shared scratch
             right_y, right_z = _position(homography, middle_px + 0.5 * (last - first) + 1.0, row)
             split[0] = 0.5 * (cos * (left_y + right_y) + sin * (left_z + right_z))
             split[1] = 0.5 * math.hypot(right_y - left_y, right_z - left_z)
-            angle = _refine(joint, y, z, strength, weight, u, h, angle, levels, split, _GATES_M[3:], stats)
+            angle = _refine(
+                joint, y, z, strength, weight, u, h, angle, skew, levels, split, _GATES_M[3:], stats
+            )
         if score < _MIN_GROOVE_EVIDENCE or first == 0 or last == columns - 1:
             return
         rival = max(_groove(evidence, 0, first - 1)[0], _groove(evidence, last + 2, columns)[0])
@@ -566,12 +588,12 @@ def measure_joint(  # noqa: PLR0912, PLR0915 - one pass over shared scratch
         result[5] = angle
     else:
         reference = max(stats[2, 3] / max(stats[2, 1], 1e-9), 1.0)
-        gap, corner_px = _face_gap(homography, inverse, row_px, strength, smoothed, angle, levels, reference)
+        gap, corner_px = _face_gap(
+            homography, inverse, row_px, strength, smoothed, angle, skew, levels, reference
+        )
         if not 0.0 <= corner_px <= columns - 1.0:
             return
-        cos, sin = math.cos(angle), math.sin(angle)
-        result[0] = cos * levels[2] - sin * levels[0]
-        result[1] = sin * levels[2] + cos * levels[0]
+        result[0], result[1] = _corner(angle, skew, levels)
         result[2] = gap
         expected -= 2.5e3 * gap
         fewest = min(stats[0, 0], stats[2, 0])

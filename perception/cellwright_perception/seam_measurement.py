@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -77,13 +78,15 @@ class SeamSensor:
         *,
         mirrored: bool = False,
         window_px: tuple[float, float] = (0.0, 0.0),
+        opening_rad: float = 0.5 * math.pi,
     ) -> SeamMeasurement:
         """Return where `joint` ("lap", "t_fillet" or "butt") is in the stripe window `image` (rows, columns).
 
         The web or upper plate is on the left (+y_t), or on the right where `mirrored`. Lateral and height are
         those of the seam point: the middle of the gap at the mean of both tops (butt), the intersection of
         base plate and web face (t_fillet), of lower plate and edge face (lap). `window_px` (columns, rows) is
-        how far the sensor had moved its read-out window from where the geometry has it.
+        how far the sensor had moved its read-out window from where the geometry has it; `opening_rad` is
+        the angle between base plate and web in the laser plane, as the drawing has it.
 
         Raises ValueError for another joint, dtype or image size than the geometry's.
         """
@@ -99,6 +102,7 @@ class SeamSensor:
         measure_joint(
             JOINTS[joint],
             smoothed,
+            0.0 if joint == "butt" else 0.5 * (0.5 * math.pi - opening_rad),
             homography,
             inverse,
             self._ridge,

@@ -124,8 +124,22 @@ class LookAhead:
         seen = np.stack([np.full(count, geometry.look_ahead_m), self.lateral_m, self.height_m], axis=1)
         seen_c = seen @ geometry.camera_from_tool[:3, :3].T + geometry.camera_from_tool[:3, 3]
         middle_px = [0.5 * (stripe.width - 1), 0.5 * (stripe.height - 1)]
+        self.opening_rad = _opening_rad(frames, torch_rotations_w, later[rows, step])
+        """Angle between base plate and web in the laser plane (N,) [rad]."""
         self.window_px = np.rint(stripe.project(seen_c) - middle_px)
         """How far the sensor moves its stripe window (N, 2) [px] to keep the drawing's seam in its middle."""
+
+
+def _opening_rad(frames: SeamFrames, torch_rotations_w: Array, ahead: NDArray[np.intp]) -> Array:
+    """Angle (N,) between base plate and web in each sample's laser plane, which they cross at `ahead`."""
+    tangents, across = frames.rotations_w[ahead][:, :, 0], torch_rotations_w[:, :, 0]
+    traces = []
+    for directions in (frames.base_directions_w[ahead], frames.web_directions_w[ahead]):
+        trace = np.cross(np.cross(tangents, directions), across)
+        traces.append(trace / np.linalg.norm(trace, axis=1, keepdims=True))
+    cosine = np.einsum("ni,ni->n", *traces)
+    # Rounded, so that what is square on the drawing stays square to the last bit.
+    return np.round(np.arccos(np.clip(cosine, -1.0, 1.0)) - 0.5 * np.pi, 4) + 0.5 * np.pi
 
 
 class SeamTracker:
@@ -163,10 +177,12 @@ class SeamTracker:
         height_m: float,
     ) -> None:
         """Measure one frame taken with the torch `lateral_m` and `height_m` off the taught path."""
-        found = self._sensor.measure(stripe, self._joint, window_px=window_px)
+        ahead, index = self._look_ahead, self._frames.index(path_position_m)
+        found = self._sensor.measure(
+            stripe, self._joint, window_px=window_px, opening_rad=float(ahead.opening_rad[index])
+        )
         if found.confidence <= 0.0:
             return
-        ahead, index = self._look_ahead, self._frames.index(path_position_m)
         cosine = ahead.cosine[index]
         measured = (
             float((found.lateral_m - ahead.lateral_m[index]) * cosine + lateral_m),

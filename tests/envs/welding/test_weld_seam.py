@@ -1,0 +1,336 @@
+"""The weld task: how episodes end, limits of actions, what it observes, what it refuses, what it rewards."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cellwright_assets import ur10e
+from cellwright_envs.disturbances import NAMED, WeldDisturbances
+from cellwright_envs.disturbances.actuation import ActuatorLatency
+from cellwright_envs.welding.observation import MOTION, PROFILE_POINTS
+from cellwright_envs.welding.paths import arc
+from cellwright_envs.welding.product import PRODUCTS, WeldProcedure, WeldProduct
+from cellwright_envs.welding.weld_cell import ORIGIN_W
+from cellwright_envs.welding.weld_seam import REWARD_WEIGHTS, WeldSeam, WeldSeamConfig, grade_score, on_seam
+
+STILL = np.zeros(5, np.float32)
+BUTT = "butt-straight-2.3"
+MOTION_NAMES = [component.name for component in MOTION]
+
+
+@pytest.fixture(scope="module")
+def cell() -> Iterator[WeldSeam]:
+    """A cell without disturbances, shared: every test resets it."""
+    env = WeldSeam(product="all", disturbances="none", privileged=True)
+    yield env
+    env.close()
+
+
+@pytest.fixture(scope="module")
+def roomy_cell() -> Iterator[WeldSeam]:
+    """A cell in which no placement error ends the episode."""
+    env = WeldSeam(product=BUTT, disturbances="none", config=WeldSeamConfig(scrap_m=1.0))
+    yield env
+    env.close()
+
+
+def act(**values: float) -> np.ndarray:
+    """An action that leaves everything alone but the named components."""
+    names = ("lateral_rate", "height_rate", "travel_speed_trim", "wire_feed_trim", "voltage_trim")
+    return np.array([values.get(name, 0.0) for name in names], np.float32)
+
+
+def run(env: WeldSeam, action: np.ndarray, steps: int = 2000) -> tuple[dict[str, Any], float, int]:
+    """Repeat one action until the episode ends: last info, last reward and the steps taken."""
+    for step in range(steps):
+        _, reward, terminated, _, info = env.step(action)
+        if terminated:
+            return info, reward, step + 1
+    raise AssertionError(f"the episode did not end within {steps} steps")
+
+
+def privileged(env: WeldSeam, observation: dict[str, np.ndarray], name: str) -> float:
+    return float(observation["privileged"][env.privileged_names.index(name)])
+
+
+def motion(observation: dict[str, np.ndarray], name: str) -> float:
+    return float(observation["motion"][MOTION_NAMES.index(name)])
+
+
+# How episodes end
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_the_taught_program_welds_every_undisturbed_product_to_level_c(cell: WeldSeam, name: str) -> None:
+    cell.reset(seed=1, options={"product": name})
+    info, _, _ = run(cell, STILL)
+    scorecard = info["scorecard"]
+    assert info["is_success"], scorecard.defect_length_by_code_m
+    assert scorecard.unwelded_length_m == 0.0
+    assert scorecard.tracking_error_p95_m < 0.1e-3
+    assert info["product"] == name
+
+
+def test_a_product_of_ones_own_can_be_welded(cell: WeldSeam) -> None:
+    procedure = WeldProcedure(current_a=140, voltage_v=20.0, travel_speed_m_s=8.6e-3)
+    bracket = WeldProduct(
+        name="bracket", joint="lap", path=arc(0.2, 0.3), thickness_m=2.6e-3, procedure=procedure
+    )
+    cell.reset(seed=1, options={"product": bracket})
+    info, _, _ = run(cell, STILL)
+    assert info["product"] == "bracket"
+    assert info["is_success"]
+
+
+@pytest.mark.parametrize(("name", "raise_m"), [("part", 0.02), ("fixture", 0.10)])
+def test_touching_something_ends_the_episode_as_a_crash(cell: WeldSeam, name: str, raise_m: float) -> None:
+    cell.reset(seed=1, options={"product": BUTT})
+    cell.cell.world.place_static(name, np.array([0.0, 0.0, raise_m]), 0.0, ORIGIN_W)
+    info, reward, steps = run(cell, STILL)
+    cell.cell.world.place_static("fixture", np.zeros(3), 0.0, ORIGIN_W)
+    assert steps == 1
+    assert info["touching"] == name
+    assert info["scorecard"].crashed
+    assert not info["is_success"]
+    assert info["reward_terms"]["crash"] == -REWARD_WEIGHTS["crash"]
+    assert reward < -0.9 * REWARD_WEIGHTS["crash"]
+
+
+def test_a_wire_too_far_from_the_seam_makes_scrap(cell: WeldSeam) -> None:
+    cell.reset(seed=1, options={"product": BUTT})
+    action, scrap_m = act(lateral_rate=1.0), cell.config.scrap_m
+    info, _, _ = run(cell, action)
+    assert info["touching"] is None
+    assert info["reward_terms"]["crash"] == -REWARD_WEIGHTS["crash"]
+    assert info["scorecard"].crashed
+    observation = cell._observe()
+    assert abs(privileged(cell, observation, "lateral_error_0_mm_ahead")) == pytest.approx(
+        scrap_m, abs=0.3e-3
+    )
+
+
+def test_before_the_arc_burns_no_distance_makes_scrap(cell: WeldSeam) -> None:
+    cell.reset(seed=1, options={"product": BUTT})
+    for _ in range(29):
+        observation, _, terminated, _, info = cell.step(act(lateral_rate=1.0))
+        assert not terminated
+    assert motion(observation, "lateral_correction") > cell.config.scrap_m
+    assert info["reward_terms"]["grade"] == 0.0
+
+
+# Actions
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_corrections_keep_to_rate_and_range(roomy_cell: WeldSeam, sign: float) -> None:
+    config, dt = roomy_cell.config, roomy_cell.config.control_period_s
+    observation, _ = roomy_cell.reset(seed=1)
+    for _ in range(60):
+        before = observation
+        # Beyond the action space: a controller that asks for more gets no more.
+        observation, *_ = roomy_cell.step(act(lateral_rate=3.0 * sign, height_rate=3.0 * sign))
+        for name, rate_m_s, range_m in (
+            ("lateral_correction", config.lateral_rate_m_s, config.lateral_range_m),
+            ("height_correction", config.height_rate_m_s, config.height_range_m),
+        ):
+            moved_m = motion(observation, name) - motion(before, name)
+            assert abs(moved_m) <= rate_m_s * dt * (1.0 + 1e-4)
+            assert abs(motion(observation, name)) <= range_m * (1.0 + 1e-6)
+    assert motion(observation, "lateral_correction") == pytest.approx(sign * config.lateral_range_m)
+    assert motion(observation, "height_correction") == pytest.approx(sign * config.height_range_m)
+
+
+@pytest.mark.parametrize(
+    ("action", "column", "full"),
+    [
+        ("travel_speed_trim", "travel_speed_trim", WeldSeamConfig().speed_trim),
+        ("wire_feed_trim", "wire_feed_trim", WeldSeamConfig().wire_trim),
+        ("voltage_trim", "voltage_trim", WeldSeamConfig().voltage_trim_v),
+    ],
+)
+def test_trims_slew_to_what_is_asked(roomy_cell: WeldSeam, action: str, column: str, full: float) -> None:
+    roomy_cell.reset(seed=1)
+    slew = roomy_cell.config.trim_slew_1_s * roomy_cell.config.control_period_s
+    seen = [motion(roomy_cell.step(act(**{action: -1.0}))[0], column) / full for _ in range(20)]
+    np.testing.assert_allclose(seen, -np.minimum(slew * np.arange(1, 21), 1.0), atol=1e-6)
+
+
+def test_joints_keep_to_their_speed_limits_and_ranges(roomy_cell: WeldSeam) -> None:
+    roomy_cell.reset(seed=1)
+    rng, before = np.random.default_rng(0), roomy_cell.cell.world.joints_rad()
+    fastest = np.zeros(6)
+    for _ in range(150):
+        roomy_cell.step(np.sign(rng.normal(size=5)).astype(np.float32))
+        after = roomy_cell.cell.joints_rad
+        fastest = np.maximum(fastest, np.abs(after - before) / roomy_cell.config.control_period_s)
+        before = after
+        assert np.all(after > ur10e.LOWER_LIMIT_RAD)
+        assert np.all(after < ur10e.UPPER_LIMIT_RAD)
+    assert np.all(fastest <= ur10e.SPEED_LIMIT_RAD_S)
+    assert np.all(fastest > 0.0)
+
+
+@pytest.mark.parametrize("name", ["lap-straight-2.3", "tee-arc-4.5", BUTT])
+def test_a_correction_moves_torch_and_measurements_as_named(cell: WeldSeam, name: str) -> None:
+    """Left and up are positive: after a millimetre of each, the seam is a millimetre right and below."""
+    cell.reset(seed=1, options={"product": name})
+    for _ in range(5):
+        cell.step(act(lateral_rate=1.0, height_rate=1.0))
+    for _ in range(30):
+        observation, *_ = cell.step(STILL)
+    for axis, first in (("lateral", 0), ("height", PROFILE_POINTS)):
+        assert motion(observation, f"{axis}_correction") == pytest.approx(1e-3, rel=1e-3)
+        assert privileged(cell, observation, f"{axis}_error_0_mm_ahead") == pytest.approx(-1e-3, abs=0.05e-3)
+        assert observation["seam"][first] == pytest.approx(-1e-3, abs=0.1e-3)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_latency_delays_commands_by_whole_steps(roomy_cell: WeldSeam, steps: int) -> None:
+    late = WeldDisturbances(actuator_latency=ActuatorLatency(steps=(steps, steps)))
+    roomy_cell.reset(seed=1, options={"disturbances": late})
+    seen = [motion(roomy_cell.step(act(lateral_rate=1.0))[0], "lateral_correction") for _ in range(6)]
+    assert np.flatnonzero(seen)[0] == steps
+
+
+def test_a_faster_torch_ends_sooner(roomy_cell: WeldSeam) -> None:
+    times_s = []
+    for trim in (-1.0, 0.0, 1.0):
+        roomy_cell.reset(seed=1)
+        times_s.append(run(roomy_cell, act(travel_speed_trim=trim))[0]["scorecard"].cycle_time_s)
+    assert times_s[0] > 1.2 * times_s[1] > 1.4 * times_s[2]
+
+
+# Observations
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_observations_stay_within_their_space_whatever_happens(cell: WeldSeam, name: str) -> None:
+    rng = np.random.default_rng(0)
+    observation, _ = cell.reset(seed=2, options={"product": name, "disturbances": "hard"})
+    assert observation in cell.observation_space
+    for _ in range(70):
+        observation, reward, terminated, _, _ = cell.step(rng.uniform(-1, 1, 5).astype(np.float32))
+        assert observation in cell.observation_space
+        assert np.isfinite(reward)
+        assert all(np.isfinite(group).all() for group in observation.values())
+        if terminated:
+            break
+
+
+@pytest.mark.parametrize(
+    "off", ["fixture_offset", "gap_profile", "process_spread", "smoke", "frame_delivery", "procedure_change"]
+)
+def test_switching_one_disturbance_off_leaves_the_others_draws(cell: WeldSeam, off: str) -> None:
+    without = dataclasses.replace(NAMED["train"], **{off: getattr(NAMED["none"], off)})
+    seen = []
+    for disturbances in (NAMED["train"], without):
+        cell.reset(seed=4, options={"disturbances": disturbances})
+        disturbed = {each.name: getattr(cell.disturbed, each.name) for each in dataclasses.fields(without)}
+        del disturbed[off]
+        seen.append(
+            (cell.product.name, cell.process.constants.copy(), repr(disturbed), cell._sensor_rng.random())
+        )
+    assert seen[0][0] == seen[1][0]
+    assert (off == "process_spread") != np.array_equal(seen[0][1], seen[1][1])
+    assert seen[0][2] == seen[1][2]
+    assert seen[0][3] == seen[1][3]
+
+
+def test_disturbances_set_from_outside_hold_from_the_next_reset_on() -> None:
+    env = WeldSeam(product=BUTT, disturbances="none")
+    env.reset(seed=1)
+    env.set_disturbances("fixture_offset")
+    assert not np.any(env.deviation.translation_w)
+    env.reset(seed=1)
+    assert np.any(env.deviation.translation_w)
+    env.close()
+
+
+def test_options_of_a_reset_hold_for_one_episode(cell: WeldSeam) -> None:
+    names = set()
+    cell.reset(seed=1, options={"product": BUTT, "disturbances": "fixture_offset"})
+    assert np.any(cell.deviation.translation_w)
+    for _ in range(6):
+        cell.reset()
+        names.add(cell.product.name)
+        assert not np.any(cell.deviation.translation_w)
+    assert len(names) > 1
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"product": "lap-strait-2.3"}, "did you mean 'lap-straight-2.3'"),
+        ({"disturbances": "tain"}, "Did you mean 'train'"),
+        ({"render_mode": "human"}, "rgb_array"),
+    ],
+)
+def test_an_argument_that_is_unknown_is_refused_with_the_nearest(
+    arguments: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        WeldSeam(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"product": "buttstraight-2.3"}, "did you mean 'butt-straight-2.3'"),
+        ({"disturbances": "fixture_ofset"}, "Did you mean 'fixture_offset'"),
+        ({"products": "all"}, r"\['products'\]; known: product, disturbances"),
+    ],
+)
+def test_a_reset_option_that_is_unknown_is_refused_with_the_nearest(
+    cell: WeldSeam, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        cell.reset(seed=1, options=options)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("control_period_s", 0.042), ("control_period_s", 0.001), ("approach_m", 0.05), ("scrap_m", 0.0001)],
+)
+def test_a_configuration_that_cannot_work_is_refused(field: str, value: float) -> None:
+    with pytest.raises(ValueError, match=str(value)):
+        WeldSeamConfig(**{field: value})
+
+
+def test_a_trace_that_was_not_recorded_is_refused(cell: WeldSeam) -> None:
+    with pytest.raises(ValueError, match="record_trace=True"):
+        cell.trace()
+
+
+# Reward terms
+
+
+def test_placement_scores_one_on_the_seam_and_a_tenth_at_the_tolerance() -> None:
+    assert on_seam(0.0, tolerance_m=0.5e-3) == 1.0
+    assert on_seam(-0.5e-3, tolerance_m=0.5e-3) == pytest.approx(0.1)
+    assert on_seam(5e-3, tolerance_m=0.5e-3) < 1e-6
+
+
+def test_a_worse_grade_never_scores_more() -> None:
+    scores = [grade_score(masks) for masks in ((0, 0, 0), (1, 0, 0), (1, 1, 0), (1, 1, 1))]
+    assert scores == sorted(scores, reverse=True)
+    assert len(set(scores)) == 4
+
+
+def test_a_sound_weld_is_worth_more_than_one_beside_the_seam(cell: WeldSeam) -> None:
+    returns = []
+    for action in (STILL, act(lateral_rate=0.08)):
+        cell.reset(seed=1, options={"product": BUTT})
+        total, terminated = 0.0, False
+        while not terminated:
+            _, reward, terminated, _, _ = cell.step(action)
+            total += reward
+        returns.append(total)
+    assert returns[0] > 0.0 > returns[1], returns

@@ -101,7 +101,7 @@ def _value(hint: Any, value: Any) -> Any:
 WELD_SEAM = TrainConfig(
     env_id="cellwright/WeldSeam-v0",
     env_kwargs={"product": "train"},
-    steps=3_000_000,
+    steps=2_000_000,
     aux_targets=(
         "lateral_error_0_mm_ahead",
         "lateral_error_4_mm_ahead",

@@ -199,6 +199,7 @@ class ContactWorld(World):
         pybullet.setTimeStep(physics_period_s, physicsClientId=client)
         self.physics_period_s = physics_period_s
         self._static.clear()
+        self._turned: dict[str, list[float]] = {}
 
     def add_fixture(self, name: str, boxes: Sequence[Box]) -> None:
         """Add a static body for contacts with the part; friction is the part's business."""
@@ -207,11 +208,13 @@ class ContactWorld(World):
 
     def pose_static(self, name: str, pose_w: Array) -> None:
         """Put a static body's frame at `pose_w` (4, 4)."""
+        self._turned[name] = _quaternion(pose_w[:3, :3])
+        self.shift_static(name, pose_w[:3, 3])
+
+    def shift_static(self, name: str, position_w: Array) -> None:
+        """Move a static body's frame to `position_w` (3,) [m], turned as `pose_static` left it."""
         pybullet.resetBasePositionAndOrientation(
-            self._static[name],
-            pose_w[:3, 3].tolist(),
-            _quaternion(pose_w[:3, :3]),
-            physicsClientId=self._client,
+            self._static[name], position_w.tolist(), self._turned[name], physicsClientId=self._client
         )
 
     def add_tool(

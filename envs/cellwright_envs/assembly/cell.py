@@ -160,7 +160,7 @@ class AssemblyCell:
         for index in range(sub_steps):
             if not rests:
                 self._fixture_w[:3, 3] += moved_m / sub_steps
-                world.pose_static("fixture", self._fixture_w)
+                world.shift_static("fixture", self._fixture_w[:3, 3])
             force, torque = compliant_push(
                 position, quaternion, velocity, angular, ramp[index], self._filtered, self._gains, dt
             )
@@ -225,7 +225,7 @@ class AssemblyCell:
         weight = GRIPPER_MASS_KG * self._gripper_t + self.part.mass_kg * self._part_centre_t()
         wrench_t = np.concatenate([rotation.T @ contact_w[:3], rotation.T @ contact_w[3:]])
         wrench_t[:3] += (GRIPPER_MASS_KG + self.part.mass_kg) * down_t
-        wrench_t[3:] += np.cross(weight, down_t)
+        wrench_t[3:] += _cross(weight, down_t)
         part_w, fixture = self.world.part_pose(), self._fixture_w
         part_f = np.eye(4)
         part_f[:3, :3] = fixture[:3, :3].T @ part_w[:3, :3]
@@ -240,6 +240,12 @@ class AssemblyCell:
 
     def close(self) -> None:
         self.world.close()
+
+
+def _cross(a: Array, b: Array) -> Array:
+    """The cross product; NumPy's own takes ten times as long for two vectors."""
+    (ax, ay, az), (bx, by, bz) = a.tolist(), b.tolist()
+    return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
 
 
 def _skew(rotation: Array) -> Array:

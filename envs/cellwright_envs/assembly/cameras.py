@@ -1,0 +1,220 @@
+"""What the two cameras of the assembly cell see: one rides on the hand, one stands beside the fixture.
+
+Each frame is drawn at twice its size and averaged, so that an edge moves the grey level of its pixels by less
+than a pixel's step: a clearance is a fraction of a pixel wide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from cellwright_assets.gripper import finger_meshes
+from cellwright_assets.meshes import box_mesh
+from cellwright_assets.prisms import holed_block_mesh, prism_mesh
+from cellwright_envs.assembly.parts import GRASP_HEIGHT_M, InsertPart
+from cellwright_envs.disturbances.image_kernel import Image
+from cellwright_envs.rasterizer import draw_bodies
+from cellwright_envs.scene import Scene
+from cellwright_perception.camera import CameraModel
+
+Array = NDArray[np.float64]
+
+VIEWS = ("hand", "fixed")
+SUPERSAMPLING = 2
+BLOCK_HALF_M = 0.026
+BLOCK_HEIGHT_M = 0.034
+TABLE_HALF_M = 0.15
+
+FIXTURE_GREY, WALL_GREY, GROUND_GREY, PART_GREY, TABLE_GREY = 0.50, 0.16, 0.08, 0.95, 0.30
+"""Albedos; the inside of a hole is darkened because the renderer casts no shadows (assumption)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraRig:
+    """Where the two cameras are mounted; engineering assumptions in the range of small industrial cameras."""
+
+    image_size_px: int = 64
+    hand_position_t: tuple[float, float, float] = (0.072, 0.0, 0.082)
+    """Optical centre of the camera on the hand in the tool frame [m]; it sees the tip and below."""
+    hand_target_t: tuple[float, float, float] = (0.0, 0.0, -0.004)
+    hand_focal_px: float = 190.0
+    """0.57 mm per pixel at the tip."""
+    fixed_position_f: tuple[float, float, float] = (0.045, -0.150, 0.150)
+    """Optical centre of the standing camera in the nominal fixture's frame [m]."""
+    fixed_target_f: tuple[float, float, float] = (0.0, 0.0, 0.006)
+    fixed_focal_px: float = 310.0
+    """0.69 mm per pixel at the hole."""
+    ambient_levels: float = 95.0
+    """Grey level of a white surface in full shade."""
+    lamp_levels: float = 130.0
+    """What the lamp adds to a white surface square to it."""
+    lamp_direction_w: tuple[float, float, float] = (-0.45, 0.35, -1.0)
+
+    def model(self, focal_px: float) -> CameraModel:
+        """The pinhole of one camera."""
+        centre_px = (self.image_size_px - 1) / 2
+        return CameraModel(
+            width=self.image_size_px,
+            height=self.image_size_px,
+            fx=focal_px,
+            fy=focal_px,
+            cx=centre_px,
+            cy=centre_px,
+        )
+
+    @property
+    def models(self) -> tuple[CameraModel, CameraModel]:
+        """The pinholes of both cameras, in the order of `VIEWS`."""
+        return self.model(self.hand_focal_px), self.model(self.fixed_focal_px)
+
+    @property
+    def camera_from_tool(self) -> Array:
+        """(4, 4) for the camera on the hand, as calibrated."""
+        return looking_at(np.array(self.hand_position_t), np.array(self.hand_target_t))
+
+    @property
+    def camera_from_fixture(self) -> Array:
+        """(4, 4) for the standing camera and the nominal fixture, as calibrated."""
+        return looking_at(np.array(self.fixed_position_f), np.array(self.fixed_target_f))
+
+
+def looking_at(position: Array, target: Array) -> Array:
+    """Transform (4, 4) into the frame of a camera at `position` that looks at `target`, z being up."""
+    forward = (target - position) / np.linalg.norm(target - position)
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    transform = np.eye(4)
+    transform[:3, :3] = np.stack([right, np.cross(forward, right), forward])
+    transform[:3, 3] = -transform[:3, :3] @ position
+    return transform
+
+
+@lru_cache(maxsize=64)
+def insertion_scene(part: InsertPart) -> Scene:
+    """Table, fixture, part and fingers; the bodies have these names and stand at the world's origin."""
+    scene = Scene()
+    table = box_mesh((2 * TABLE_HALF_M, 2 * TABLE_HALF_M, 0.01), (0.0, 0.0, -BLOCK_HEIGHT_M - 0.005))
+    scene.add_body("table", *table, colour=(TABLE_GREY,) * 3, segmentation_id=0)
+    vertices, faces, inside = holed_block_mesh(
+        part.outline(part.clearance_m),
+        half_width_m=BLOCK_HALF_M,
+        hole_depth_m=part.depth_m,
+        height_m=BLOCK_HEIGHT_M,
+        chamfer_m=part.chamfer_m,
+    )
+    grey = np.full((len(faces), 3), FIXTURE_GREY)
+    grey[inside] = WALL_GREY
+    is_ground = np.all(vertices[faces][:, :, 2] <= -part.depth_m + 1e-9, axis=1)
+    grey[is_ground & (np.arange(len(faces)) >= inside.start)] = GROUND_GREY
+    if part.chamfer_m > 0.0:
+        ring = (inside.stop - inside.start - int(is_ground[inside].sum())) // 2
+        grey[inside.start : inside.start + ring] = 0.8 * FIXTURE_GREY
+    scene.add_body("fixture", vertices, faces, colour=grey, segmentation_id=1)
+    peg = prism_mesh(part.outline(), 0.0, part.length_m)
+    scene.add_body("part", *peg, colour=(PART_GREY,) * 3, segmentation_id=2)
+    for mesh in finger_meshes(GRASP_HEIGHT_M, part.width_m):
+        scene.add_body(mesh.name, mesh.vertices, mesh.faces, colour=mesh.color, segmentation_id=3)
+    return scene
+
+
+@njit(cache=True, error_model="numpy")
+def _shade(  # type: ignore[no-untyped-def]
+    face, faces, face_begin, camera_from_body, vertices, normals, colours,
+    to_light_w, world_from_body, ambient, lamp, palette, out,
+):  # fmt: skip
+    """Grey levels of one view, averaged over blocks of SUPERSAMPLING squared samples."""
+    for body in range(camera_from_body.shape[0]):
+        m, w = camera_from_body[body], world_from_body[body]
+        light = np.empty(3)
+        eye = np.empty(3)
+        for axis in range(3):
+            light[axis] = w[0, axis] * to_light_w[0] + w[1, axis] * to_light_w[1] + w[2, axis] * to_light_w[2]
+            eye[axis] = -(m[0, axis] * m[0, 3] + m[1, axis] * m[1, 3] + m[2, axis] * m[2, 3])
+        for row in range(face_begin[body], face_begin[body + 1]):
+            corner = faces[row, 0]
+            towards_eye, cosine = 0.0, 0.0
+            for axis in range(3):
+                towards_eye += normals[row, axis] * (eye[axis] - vertices[corner, axis])
+                cosine += normals[row, axis] * light[axis]
+            cosine = cosine if towards_eye >= 0.0 else -cosine
+            palette[row] = colours[row, 0] * (ambient + lamp * max(cosine, 0.0))
+    height, width = out.shape
+    share = 1.0 / (SUPERSAMPLING * SUPERSAMPLING)
+    for v in range(height):
+        for u in range(width):
+            level = 0.0
+            for i in range(SUPERSAMPLING):
+                for j in range(SUPERSAMPLING):
+                    index = face[SUPERSAMPLING * v + i, SUPERSAMPLING * u + j]
+                    if index >= 0:
+                        level += palette[index]
+            out[v, u] = np.uint8(min(share * level + 0.5, 255.0))
+
+
+class InsertionCameras:
+    """Takes the clean frames of both cameras."""
+
+    def __init__(self, rig: CameraRig) -> None:
+        self.rig = rig
+        size = rig.image_size_px * SUPERSAMPLING
+        self._depth = np.empty((size, size), dtype=np.float32)
+        self._face = np.empty((size, size), dtype=np.int32)
+        self._models = rig.models
+
+    def begin(
+        self,
+        part: InsertPart,
+        nominal_w: Array,
+        *,
+        hand_error: Array,
+        fixed_error: Array,
+        lamp_direction_w: tuple[float, float, float],
+        lamp_factor: float,
+        room_factor: float,
+    ) -> None:
+        """Look at another part in this episode's light, over the fixture's nominal pose (4, 4).
+
+        `hand_error` and `fixed_error` (4, 4) lead from the calibrated to the true camera frames.
+        """
+        scene = insertion_scene(part)
+        self._geometry = scene.geometry
+        self._poses = np.tile(np.eye(4), (len(scene.names), 1, 1))
+        self._poses[0] = nominal_w
+        self._workspace = np.empty((len(self._geometry.vertices), 6))
+        self._palette = np.empty(len(self._geometry.faces))
+        self._hand_from_tool = hand_error @ self.rig.camera_from_tool
+        self._fixed_from_world = fixed_error @ self.rig.camera_from_fixture @ np.linalg.inv(nominal_w)
+        self._to_light_w = -np.array(lamp_direction_w) / np.linalg.norm(lamp_direction_w)
+        self._levels = self.rig.ambient_levels * room_factor, self.rig.lamp_levels * lamp_factor
+
+    def take(self, tool_w: Array, part_w: Array, fixture_w: Array, out: Image) -> None:
+        """Fill `out` (2, H, W) with the frames of this moment; poses (4, 4)."""
+        poses = self._poses
+        poses[1], poses[2] = fixture_w, part_w
+        poses[3:] = tool_w
+        tool_from_world = np.linalg.inv(tool_w)
+        geometry = self._geometry
+        for view, camera_from_world in enumerate(
+            (self._hand_from_tool @ tool_from_world, self._fixed_from_world)
+        ):
+            model = self._models[view]
+            scale = SUPERSAMPLING
+            camera_from_body = camera_from_world @ poses
+            self._depth.fill(np.inf)
+            self._face.fill(-1)
+            draw_bodies(
+                camera_from_body, geometry.vertex_begin, geometry.vertices, geometry.faces,
+                scale * model.fx, scale * model.fy,
+                scale * (model.cx + 0.5) - 0.5, scale * (model.cy + 0.5) - 0.5,
+                self._workspace, self._depth, self._face,
+            )  # fmt: skip
+            _shade(
+                self._face, geometry.faces, geometry.face_begin, camera_from_body, geometry.vertices,
+                geometry.normals, geometry.colours, self._to_light_w, poses, *self._levels,
+                self._palette, out[view],
+            )  # fmt: skip

@@ -1,0 +1,13 @@
+"""Disturbances of an assembly cell: the families of `cellwright_envs.disturbances`, for insertions.
+
+Latency, play, lost frames, camera calibration, exposure and noise are the weld cell's own objects.
+"""
+
+from cellwright_envs.assembly.disturbances.catalogue import (
+    NAMED,
+    AssemblyDisturbances,
+    AssemblyDisturbanceState,
+    resolve,
+)
+
+__all__ = ["NAMED", "AssemblyDisturbanceState", "AssemblyDisturbances", "resolve"]

@@ -1,0 +1,149 @@
+"""A picture of the assembly cell for people: arm, gripper, part and fixture, and what both cameras see."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright_assets import box_mesh, robot_meshes, tube_mesh
+from cellwright_assets.gripper import body_meshes, finger_meshes
+from cellwright_assets.meshes import Faces, Vertices
+from cellwright_assets.prisms import holed_block_mesh, prism_mesh, round_outline
+from cellwright_envs.assembly.cameras import BLOCK_HALF_M, BLOCK_HEIGHT_M, looking_at
+from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, pose_matrix
+from cellwright_envs.assembly.parts import GRASP_HEIGHT_M
+from cellwright_envs.picture import Studio, take_picture
+from cellwright_envs.robot import link_poses
+from cellwright_envs.scene import Scene
+
+if TYPE_CHECKING:
+    from cellwright_envs.assembly.peg_insertion import PegInsertion
+
+Array = NDArray[np.float64]
+Colour = tuple[float, float, float]
+
+WIDTH_PX, HEIGHT_PX, FOCAL_PX = 640, 480, 980.0
+EYE_FROM_FIXTURE_M = np.array([0.37, -0.43, 0.22])
+TARGET_FROM_FIXTURE_M = np.array([-0.02, 0.0, 0.065])
+FLOOR_M = -0.75
+INSET_PX, INSET_GAP_PX, INSET_FRAME = 128, 10, 235
+STUDIO = Studio(
+    key_lamps=16,
+    sky_lamps=20,
+    key_spread=0.04,
+    sky_strength=0.6,
+    floor_height_m=FLOOR_M,
+    floor_colour=(0.36, 0.38, 0.41),
+    horizon_colour=(0.50, 0.54, 0.59),
+    zenith_colour=(0.26, 0.31, 0.38),
+)
+BENCH: Colour = (0.30, 0.33, 0.37)
+FIXTURE: Colour = (0.30, 0.42, 0.55)
+HOLE: Colour = (0.16, 0.21, 0.28)
+PART: Colour = (0.90, 0.68, 0.30)
+CAMERA: Colour = (0.85, 0.60, 0.10)
+CLAMP: Colour = (0.16, 0.16, 0.18)
+
+
+def picture(env: PegInsertion) -> NDArray[np.uint8]:
+    """Return an sRGB picture (480, 640, 3) of `env` as it is now, both camera frames in its corner."""
+    scene = Scene()
+    _add_hall(scene)
+    _add_robot(scene, env)
+    _add_part(scene, env)
+    eye_w, target_w = NOMINAL_FIXTURE_W + EYE_FROM_FIXTURE_M, NOMINAL_FIXTURE_W + TARGET_FROM_FIXTURE_M
+    taken = take_picture(
+        scene,
+        looking_at(eye_w, target_w),
+        FOCAL_PX,
+        FOCAL_PX,
+        (WIDTH_PX - 1) / 2,
+        (HEIGHT_PX - 1) / 2,
+        WIDTH_PX,
+        HEIGHT_PX,
+        studio=STUDIO,
+    )
+    for view, frame in enumerate(env.delivered_frame):
+        _inset(taken, frame, view)
+    return taken
+
+
+def _inset(taken: NDArray[np.uint8], frame: NDArray[np.uint8], corner: int) -> None:
+    """Put a grey frame, enlarged and framed, into the lower left (0) or right (1) corner of the picture."""
+    size = frame.shape[0]
+    pick = np.arange(INSET_PX) * size // INSET_PX
+    top = HEIGHT_PX - INSET_PX - INSET_GAP_PX
+    left = corner * (WIDTH_PX - INSET_PX - 2 * INSET_GAP_PX) + INSET_GAP_PX
+    taken[top - 2 : top + INSET_PX + 2, left - 2 : left + INSET_PX + 2] = INSET_FRAME
+    taken[top : top + INSET_PX, left : left + INSET_PX] = frame[np.ix_(pick, pick)][:, :, None]
+
+
+def _add(scene: Scene, name: str, mesh: tuple[Vertices, Faces], colour: Colour, pose_w: Array) -> None:
+    scene.add_body(name, *mesh, colour=colour, segmentation_id=0)
+    scene.set_pose(name, pose_w)
+
+
+def _add_hall(scene: Scene) -> None:
+    """Bench and the robot's pedestal."""
+    top_m = float(NOMINAL_FIXTURE_W[2]) - BLOCK_HEIGHT_M - 0.02
+    bench = box_mesh((0.5, 0.9, top_m - FLOOR_M), (NOMINAL_FIXTURE_W[0], 0.0, 0.5 * (top_m + FLOOR_M)))
+    pedestal = box_mesh((0.24, 0.24, -FLOOR_M), (0.0, 0.0, 0.5 * FLOOR_M))
+    _add(scene, "bench", bench, BENCH, np.eye(4))
+    _add(scene, "pedestal", pedestal, BENCH, np.eye(4))
+
+
+def _add_robot(scene: Scene, env: PegInsertion) -> None:
+    """Arm, sensor and gripper, and the camera on the hand."""
+    world_from_link = link_poses(env.cell.joints_rad)
+    for index, mesh in enumerate(robot_meshes()):
+        if not mesh.name.startswith("torch"):
+            shape = mesh.vertices, mesh.faces
+            _add(scene, f"{mesh.name} {index}", shape, mesh.color, world_from_link[mesh.link])
+    tool_w = env.tool_w
+    for tool_mesh in (*finger_meshes(GRASP_HEIGHT_M, env.product.width_m), *body_meshes(GRASP_HEIGHT_M)):
+        _add(scene, tool_mesh.name, (tool_mesh.vertices, tool_mesh.faces), tool_mesh.color, tool_w)
+    rig = env.config.cameras
+    _add_camera(scene, "hand camera", np.array(rig.hand_position_t), np.array(rig.hand_target_t), tool_w)
+    arm_m = box_mesh((0.05, 0.016, 0.008), (0.052, 0.0, 0.122))
+    _add(scene, "camera bracket", arm_m, CLAMP, tool_w)
+
+
+def _add_camera(scene: Scene, name: str, position: Array, target: Array, pose_w: Array) -> None:
+    """A small housing behind the optical centre, and its lens."""
+    back = (position - target) / np.linalg.norm(position - target)
+    body = tube_mesh(np.stack([position + 0.010 * back, position + 0.042 * back]), [0.013, 0.013], 4)
+    lens = tube_mesh(np.stack([position, position + 0.012 * back]), [0.008, 0.009], 12)
+    _add(scene, name, body, CAMERA, pose_w)
+    _add(scene, f"{name}'s lens", lens, CLAMP, pose_w)
+
+
+def _add_part(scene: Scene, env: PegInsertion) -> None:
+    """The part where it hangs, the fixture where it stands, on a plate with four screws."""
+    part, fixture_w = env.product, env.cell.fixture_w
+    vertices, faces, inside = holed_block_mesh(
+        part.outline(env.conditions.clearance_m),
+        half_width_m=BLOCK_HALF_M,
+        hole_depth_m=part.depth_m,
+        height_m=BLOCK_HEIGHT_M,
+        chamfer_m=env.conditions.chamfer_m,
+    )
+    colours = np.tile(FIXTURE, (len(faces), 1))
+    colours[inside] = HOLE
+    scene.add_body("fixture", vertices, faces, colour=colours, segmentation_id=0)
+    scene.set_pose("fixture", fixture_w)
+    plate = box_mesh((0.13, 0.09, 0.02), (0.0, 0.0, -BLOCK_HEIGHT_M - 0.010))
+    _add(scene, "plate", plate, BENCH, fixture_w)
+    for index, (x_m, y_m) in enumerate([(x, y) for x in (-0.05, 0.05) for y in (-0.034, 0.034)]):
+        screw = prism_mesh(round_outline(0.005, 12), -BLOCK_HEIGHT_M, -BLOCK_HEIGHT_M + 0.004)
+        _add(
+            scene, f"screw {index}", screw, CLAMP, fixture_w @ pose_matrix(np.array([x_m, y_m, 0, 0, 0, 0.0]))
+        )
+    fine = round_outline(part.radius_m, 48) if part.family == "round" else part.outline()
+    _add(scene, "part", prism_mesh(fine, 0.0, part.length_m), PART, env.part_w)
+    rig = env.config.cameras
+    position, target = np.array(rig.fixed_position_f), np.array(rig.fixed_target_f)
+    _add_camera(
+        scene, "fixed camera", position, target, pose_matrix(np.array([*NOMINAL_FIXTURE_W, 0, 0, 0.0]))
+    )

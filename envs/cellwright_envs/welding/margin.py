@@ -10,7 +10,7 @@ from cellwright_envs.welding.columns import Constant, Input, State
 from cellwright_envs.welding.quality import Feature
 
 DEPTH_SCATTER, WIDTH_SCATTER, HEIGHT_SCATTER, THROAT_SCATTER = 0.08, 0.04, 0.12, 0.05
-"""One sigma over the value: penetration, width and height as the process scatters, the throat assumed."""
+"""One sigma over the value: penetration and width as the process scatters, height and throat assumed."""
 
 
 @njit(cache=True)

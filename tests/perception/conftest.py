@@ -28,6 +28,8 @@ class Joint:
     mismatch_m: float = 0.0
     thickness_m: float = 4e-3
     roll_rad: float = 0.0
+    opening_rad: float = 0.5 * np.pi
+    """Angle between base plate and web of a T-fillet."""
     mirrored: bool = False
 
     def surfaces_t(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -53,7 +55,8 @@ class Joint:
         ]
 
     def _t_fillet(self) -> list:
-        out, up = np.array([-1.0, 1.0]) / np.sqrt(2.0), np.array([1.0, 1.0]) / np.sqrt(2.0)
+        sin, cos = np.sin(0.5 * self.opening_rad), np.cos(0.5 * self.opening_rad)
+        out, up = np.array([-sin, cos]), np.array([sin, cos])
         return [[-self.gap_m * out, PLATE_M * out, 1.0], [self.gap_m * up, PLATE_M * up, 1.0]]
 
     def _lap(self) -> list:

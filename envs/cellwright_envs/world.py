@@ -188,8 +188,13 @@ class ContactWorld(World):
     """Shares of mass and inertia in pads and tool; the part has the rest. The tool's share keeps spring and
     damper stable while the part slips."""
     _HOLD_GAIN = 0.2
+    _SHAPES_PER_BODY = 16
     _JOINTS = (0, 1, 2)
     _TOOL = 2
+
+    def __init__(self, *, physics_period_s: float = PHYSICS_PERIOD_S) -> None:
+        super().__init__(physics_period_s=physics_period_s)
+        self.clear(physics_period_s)
 
     def clear(self, physics_period_s: float) -> None:
         """Forget every body and start again at `physics_period_s`; a cleared world equals a fresh one."""
@@ -200,22 +205,30 @@ class ContactWorld(World):
         self.physics_period_s = physics_period_s
         self._static.clear()
         self._turned: dict[str, list[float]] = {}
+        self._fixtures: dict[str, list[int]] = {}
 
     def add_fixture(self, name: str, boxes: Sequence[Box]) -> None:
-        """Add a static body for contacts with the part; friction is the part's business."""
-        self.add_static(name, boxes)
-        self._contact_settings(self._static[name], -1, friction=1.0)
+        """Add a fixture for contacts with the part; friction is the part's business.
 
-    def pose_static(self, name: str, pose_w: Array) -> None:
-        """Put a static body's frame at `pose_w` (4, 4)."""
+        It becomes as many bodies as it takes: PyBullet drops a compound's shapes beyond the sixteenth.
+        """
+        self._fixtures[name] = []
+        for first in range(0, len(boxes), self._SHAPES_PER_BODY):
+            piece = f"{name} {first}"
+            self.add_static(piece, boxes[first : first + self._SHAPES_PER_BODY])
+            self._contact_settings(self._static[piece], -1, friction=1.0)
+            self._fixtures[name].append(self._static[piece])
+
+    def pose_fixture(self, name: str, pose_w: Array) -> None:
+        """Put a fixture's frame at `pose_w` (4, 4)."""
         self._turned[name] = _quaternion(pose_w[:3, :3])
-        self.shift_static(name, pose_w[:3, 3])
+        self.shift_fixture(name, pose_w[:3, 3])
 
-    def shift_static(self, name: str, position_w: Array) -> None:
-        """Move a static body's frame to `position_w` (3,) [m], turned as `pose_static` left it."""
-        pybullet.resetBasePositionAndOrientation(
-            self._static[name], position_w.tolist(), self._turned[name], physicsClientId=self._client
-        )
+    def shift_fixture(self, name: str, position_w: Array) -> None:
+        """Move a fixture's frame to `position_w` (3,) [m], turned as `pose_fixture` left it."""
+        position, turned = position_w.tolist(), self._turned[name]
+        for body in self._fixtures[name]:
+            pybullet.resetBasePositionAndOrientation(body, position, turned, physicsClientId=self._client)
 
     def add_tool(
         self,
@@ -324,14 +337,14 @@ class ContactWorld(World):
         return pose
 
     def contact(self, name: str) -> tuple[Array, float]:
-        """Force (3,) [N] of a static body on the part in the last physics step, and their overlap [m]."""
+        """Force (3,) [N] of a fixture on the part in the last physics step, and their overlap [m]."""
         force, depth_m = np.zeros(3), 0.0
-        points = pybullet.getContactPoints(self._held, self._static[name], physicsClientId=self._client)
-        for point in points:
-            if point[9] > 0.0:
-                force += point[9] * np.array(point[7])
-                force += point[10] * np.array(point[11]) + point[12] * np.array(point[13])
-            depth_m = max(depth_m, -point[8])
+        for body in self._fixtures[name]:
+            for point in pybullet.getContactPoints(self._held, body, physicsClientId=self._client):
+                if point[9] > 0.0:
+                    force += point[9] * np.array(point[7])
+                    force += point[10] * np.array(point[11]) + point[12] * np.array(point[13])
+                depth_m = max(depth_m, -point[8])
         return force, depth_m
 
     def _shape(self, solids: Sequence[Box | Cylinder]) -> int:

@@ -138,7 +138,7 @@ class AssemblyCell:
         self._load = np.zeros(3)
         self.joints_rad = self._arm.solve(pose_matrix(tool), np.array(_home_rad()))
         self._fixture_w = fixture_w.copy()
-        world.pose_static("fixture", fixture_w)
+        world.pose_fixture("fixture", fixture_w)
         self._motion = world.tool_motion()
         return self._state(np.zeros(6), 0.0)
 
@@ -160,7 +160,7 @@ class AssemblyCell:
         for index in range(sub_steps):
             if not rests:
                 self._fixture_w[:3, 3] += moved_m / sub_steps
-                world.shift_static("fixture", self._fixture_w[:3, 3])
+                world.shift_fixture("fixture", self._fixture_w[:3, 3])
             force, torque = compliant_push(
                 position, quaternion, velocity, angular, ramp[index], self._filtered, self._gains, dt
             )

@@ -77,11 +77,17 @@ def test_no_force_while_clear_of_the_hole(cell: AssemblyCell, name: str) -> None
 
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 @pytest.mark.parametrize("beyond_m", [0.2e-3, 0.5e-3, 2e-3])
-def test_a_part_outside_its_clearance_stays_outside(cell: AssemblyCell, name: str, beyond_m: float) -> None:
+@pytest.mark.parametrize("direction_rad", [0.0, 1.57, 2.5, 3.7, 4.71])
+def test_a_part_outside_its_clearance_stays_outside(
+    cell: AssemblyCell, name: str, beyond_m: float, direction_rad: float
+) -> None:
     part = PARTS[name]
     stiff = conditions(part, stiffness_scale=3.0)
-    state = cell.begin(part, stiff, above(2e-3, part.clearance_m + beyond_m), FIXTURE_W)
-    states = press(cell, state, steps=40)
+    # Past the corner of a square hole, not only past its flats.
+    reach_m = (1.0 if part.family == "round" else 1.5) * part.clearance_m + beyond_m
+    start = above(2e-3)
+    start[:2] += reach_m * np.array([np.cos(direction_rad), np.sin(direction_rad)])
+    states = press(cell, cell.begin(part, stiff, start, FIXTURE_W), steps=40)
     assert states[-1].peak_force_n > 10.0
     assert min(state.part_f[2, 3] for state in states) > -0.15e-3
 
@@ -227,3 +233,17 @@ def test_one_begin_is_one_course_of_events(cell: AssemblyCell) -> None:
 def test_control_period_must_be_whole_physics_steps() -> None:
     with pytest.raises(ValueError, match=r"control_period_s=0\.03"):
         AssemblyCell(0.03, ComplianceConfig())
+
+
+@pytest.mark.parametrize("part", PARTS.values(), ids=lambda part: part.name)
+def test_the_hole_holds_the_part_on_every_side(cell: AssemblyCell, part: InsertPart) -> None:
+    """Pulled sideways in the hole, in twelve directions, the part meets a wall after its clearance."""
+    for direction_rad in 2.0 * np.pi * np.arange(12) / 12:
+        state = cell.begin(part, conditions(part, chamfer_m=part.chamfer_m), above(-0.02), FIXTURE_W)
+        pull_m = part.clearance_m + 2.5e-3
+        aside = above(-0.02)
+        aside[:2] += pull_m * np.array([np.cos(direction_rad), np.sin(direction_rad)])
+        for _ in range(12):
+            state = cell.move(aside, FIXTURE_W)
+        assert np.hypot(*state.part_f[:2, 3]) < 1.5 * part.clearance_m + 0.03e-3
+        assert state.overlap_m < 0.05e-3

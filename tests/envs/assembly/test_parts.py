@@ -11,6 +11,7 @@ from cellwright_envs.assembly.parts import (
     FAMILIES,
     HELD_OUT,
     PARTS,
+    ROUND_STAVES,
     SPLITS,
     InsertPart,
     resolve_parts,
@@ -46,14 +47,14 @@ def free_distance_m(part: InsertPart, solids: list[Box], angle_rad: float, heigh
 def test_hole_leaves_its_clearance_at_every_flat(part: InsertPart) -> None:
     walls = part.hole_solids(part.clearance_m, part.chamfer_m)
     at_m = -0.5 * part.depth_m
-    turns = {"round": 12, "square": 4, "hexagonal": 6, "keyed": 0}[part.family]
+    turns = {"round": ROUND_STAVES, "square": 4, "hexagonal": 6, "keyed": 0}[part.family]
     for k in range(turns):
         gap_m = free_distance_m(part, walls, 2.0 * np.pi * k / turns, at_m) - part.radius_m
         assert gap_m == pytest.approx(part.clearance_m, abs=1e-5)
     if part.family == "keyed":
         reach_m = free_distance_m(part, walls, 0.0, at_m)
         assert reach_m - part.radius_m - part.key_m[1] == pytest.approx(part.clearance_m, abs=1e-5)
-        staves = [free_distance_m(part, walls, angle_rad, at_m) for angle_rad in np.linspace(2.9, 3.4, 21)]
+        staves = [free_distance_m(part, walls, angle_rad, at_m) for angle_rad in np.linspace(2.7, 3.6, 37)]
         assert min(staves) - part.radius_m == pytest.approx(part.clearance_m, abs=1e-5)
 
 
@@ -71,11 +72,11 @@ def test_a_seated_part_overlaps_nothing(part: InsertPart) -> None:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_chamfer_widens_the_mouth_and_nothing_else(family: str) -> None:
     part = next(part for part in PARTS.values() if part.family == family)
-    angle_rad = np.pi if family != "hexagonal" else 0.0
+    angle_rad = {"hexagonal": 0.0, "keyed": 0.0}.get(family, np.pi)
     for chamfer_m, mouth_m in ((0.0, 0.0), (1e-3, 0.9e-3)):
         walls = part.hole_solids(0.5e-3, chamfer_m)
         base_m = free_distance_m(part, walls, angle_rad, -0.01)
-        assert free_distance_m(part, walls, angle_rad, -0.1e-3) - base_m == pytest.approx(mouth_m, abs=3e-5)
+        assert free_distance_m(part, walls, angle_rad, -0.1e-3) - base_m == pytest.approx(mouth_m, abs=2e-5)
 
 
 @ALL

@@ -68,7 +68,8 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
 
     def step(self, action: NDArray[np.float32]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """One control period. Truncation is the TimeLimit wrapper's business."""
-        self._act(np.clip(action, -1.0, 1.0))
+        # Half the time of np.clip, which matters at a few hundred microseconds a step.
+        self._act(np.minimum(np.maximum(action, -1.0), 1.0))
         measurement = self._measure()
         terms = self._reward_terms(measurement)
         terminated = self._terminated(measurement)

@@ -166,7 +166,8 @@ class WeldCell:
         frames = self.frames
         start = (near_path_position_m + LEAD_IN_M) / STEP_M
         _across_seam(point_w, start, frames.points_w, frames.rotations_w, self._across)
-        return self._across[0] * STEP_M - LEAD_IN_M, self._across[1], self._across[2]
+        sample, lateral_m, height_m = self._across.tolist()
+        return sample * STEP_M - LEAD_IN_M, lateral_m, height_m
 
     def close(self) -> None:
         self.world.close()

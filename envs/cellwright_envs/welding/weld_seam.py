@@ -252,7 +252,9 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self._touching: str | None = None
         self._progress_m = self._speed_m_s = 0.0
         self._last_action: NDArray[np.floating] = np.zeros(5)
-        self._frames: deque[tuple[NDArray[np.uint8], float, float, float]] = deque(maxlen=9)
+        self._frames: deque[tuple[NDArray[np.uint8], float, tuple[float, float], float, float]] = deque(
+            maxlen=9
+        )
         self._frame_number = -1
         self._tracker.reset()
         self._signals.reset(self.process.signals[0])
@@ -382,11 +384,13 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             pose[:3, 3], self._command_m
         )
         self._tip_t = self.disturbed.tool_centre_point.offset_t(self._time_s)
-        self._wire_m = self._torch_m + self._tip_t[0]
+        self._wire_m = self._torch_m + float(self._tip_t[0])
         bump = self.disturbed.fixture_bump.offset_m(self._wire_m / length_m)
         drift_m = self.disturbed.heat_drift.offset_m(self._arc_time_s, max(self._wire_m, 0.0))
         self._shift_m = (bump[0] + drift_m, bump[1])
-        self._lateral_error_m = self._seam_lateral_m(self._wire_m) - self._torch_lateral_m - self._tip_t[1]
+        self._lateral_error_m = (
+            self._seam_lateral_m(self._wire_m) - self._torch_lateral_m - float(self._tip_t[1])
+        )
         self._height_error_m = self._seam_height_m(self._wire_m) - self._torch_height_m
 
     def _seam_lateral_m(self, path_position_m: float) -> float:
@@ -401,7 +405,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         position = (path_position_m + LEAD_IN_M) / STEP_M
         index = min(max(int(position), 0), len(profile) - 2)
         share = position - index
-        return float((1.0 - share) * profile[index] + share * profile[index + 1])
+        return float((1.0 - share) * profile.item(index) + share * profile.item(index + 1))
 
     def _weld(self, before_m: float, arc_on: bool) -> None:
         """Run the process over the seam covered in this step and lay its bead."""
@@ -459,7 +463,8 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         config, weights = self.config, REWARD_WEIGHTS
         welded_mm = m.progress_m * 1e3
         pace = m.speed_m_s / self._nominal[2] - 1.0 if m.arc_on else 0.0
-        rate = float(np.abs(self._last_action[:2]).mean())
+        lateral_rate, height_rate = self._last_action[:2]
+        rate = float((abs(lateral_rate) + abs(height_rate)) / 2)
         return {
             "grade": weights["grade"] * welded_mm * grade_score(m.violations),
             "margin": weights["margin"] * welded_mm * math.exp(-m.risk),
@@ -528,7 +533,8 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             values["privileged"] = privileged_state(self)
         for name, group in values.items():
             box = self._boxes[name]
-            np.clip(group, box.low, box.high, out=group)
+            np.maximum(group, box.low, out=group)
+            np.minimum(group, box.high, out=group)
         return {"image": image, **values}
 
     def _search_ideal(self, ideal: IdealTrims) -> None:
@@ -556,6 +562,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         disturbed, frames = self.disturbed, self.cell.frames
         arc_on = self.process.signals[0, Signal.CURRENT_MEAN_A] > 0.0
         rotation = frames.rotations_w[frames.index(self._wire_m)]
+        window_px = self._tracker.window_px(self._torch_m)
         self.camera.render(
             self._clean,
             world_from_tool=self._pose_w,
@@ -563,22 +570,24 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             wire_tip_t=self._tip_t,
             arc_on=arc_on,
             part_shift_w=rotation[:, 1] * self._shift_m[0] + rotation[:, 2] * self._shift_m[1],
-            window_px=self._tracker.window_px(self._torch_m),
+            window_px=window_px,
         )
         frame = disturbed.corrupt(
             self._clean,
-            self.camera.arc_px(self._tip_t, self._tracker.window_px(self._torch_m)),
+            self.camera.arc_px(self._tip_t, window_px),
             arc_on=arc_on,
             time_s=self._time_s,
             magnification=self._magnification,
             rng=self._sensor_rng,
         )
         self._frame_number += 1
-        self._frames.appendleft((frame, self._torch_m, self._torch_lateral_m, self._torch_height_m))
+        self._frames.appendleft(
+            (frame, self._torch_m, window_px, self._torch_lateral_m, self._torch_height_m)
+        )
         number = max(disturbed.frame_delivery.delivered(self._frame_number), 0)
         age = min(self._frame_number - number, len(self._frames) - 1)
-        delivered, torch_m, lateral_m, height_m = self._frames[age]
-        self._tracker.update(delivered[1], torch_m, self._tracker.window_px(torch_m), lateral_m, height_m)
+        delivered, torch_m, window_px, lateral_m, height_m = self._frames[age]
+        self._tracker.update(delivered[1], torch_m, window_px, lateral_m, height_m)
         return delivered
 
     def trace(self) -> dict[str, Any]:

@@ -24,6 +24,7 @@ CONTACT_TIP_M = 0.012
 WIRE_RADIUS_M = 0.6e-3
 WIRE_ALBEDO = 0.8
 TORCH_ALBEDO = 0.25
+_IDENTITY = np.eye(4)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +91,7 @@ class WeldCamera:
         self._torch_depth = np.empty(shape, dtype=np.float32)
         self._torch_face = np.empty(shape, dtype=np.int32)
         self._wire_faces = np.array([[0, 1, 2], [0, 2, 3]], dtype=np.int32)
+        self._ribbon = np.empty((4, 3))
         self.set_calibration(np.eye(4))
 
     def set_part(self, mesh: SeamMesh) -> None:
@@ -105,6 +107,8 @@ class WeldCamera:
         Camera and laser are one rigid head: the laser plane stays where it is in the camera frame.
         """
         self.camera_from_tool = np.ascontiguousarray(camera_error @ self.geometry.camera_from_tool)
+        tip_t = [0.0, 0.0, CONTACT_TIP_M]
+        self._contact_tip_c = self.camera_from_tool[:3, :3] @ tip_t + self.camera_from_tool[:3, 3]
         plane = self.geometry.laser_plane_c
         self._laser_normal_c, self._laser_offset_m = np.ascontiguousarray(plane[:3]), -float(plane[3])
         self._draw_torch()
@@ -193,13 +197,15 @@ class WeldCamera:
 
     def _draw_wire(self, wire_tip_c: Array) -> None:
         """A ribbon from the contact tip to the wire tip, turned to the camera; face numbers -3 and -2."""
-        tip_c = self.camera_from_tool[:3, :3] @ [0.0, 0.0, CONTACT_TIP_M] + self.camera_from_tool[:3, 3]
-        side = np.cross(wire_tip_c - tip_c, tip_c)
+        tip_c, ribbon = self._contact_tip_c, self._ribbon
+        (ax, ay, az), (bx, by, bz) = (wire_tip_c - tip_c).tolist(), tip_c.tolist()
+        side = np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
         side *= WIRE_RADIUS_M / np.linalg.norm(side)
-        ribbon = np.stack([tip_c - side, tip_c + side, wire_tip_c + side, wire_tip_c - side])
+        ribbon[0], ribbon[1] = tip_c - side, tip_c + side
+        ribbon[2], ribbon[3] = wire_tip_c + side, wire_tip_c - side
         view = self._views[0]
         draw_mesh(
-            np.eye(4), ribbon, self._wire_faces, 0, 2, -3,
+            _IDENTITY, ribbon, self._wire_faces, 0, 2, -3,
             view.fx, view.fy, view.cx, view.cy, self._workspace, self._depth, self._face,
         )  # fmt: skip
 

@@ -1,0 +1,86 @@
+"""What every scripted assembly expert shares: named columns, and how an action becomes motion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Observations = Mapping[str, NDArray[Any]]
+Actions = NDArray[np.float32]
+Array = NDArray[np.float64]
+
+CONTROL_PERIOD_S = 0.05
+FULL_SCALE = np.array([1.5e-3] * 3 + [0.015] * 3)
+"""How far an action of 1 moves the reference (6,): [m] along and [rad] about the axes of the tool."""
+POSE, WRENCH, LEASH = "pose", "wrench", "leash"
+MEMORY = 8
+"""Control steps of actions that an expert remembers."""
+
+
+class AssemblyExpert(Protocol):
+    """A controller of the assembly cell that is not learned."""
+
+    def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
+        """Forget the episodes of all `cells`, or only those of `indices`."""
+        ...
+
+    def act_batch(self, observations: Observations) -> Actions:
+        """Actions (n, 6) within [-1, 1] for observations batched along axis 0."""
+        ...
+
+
+class State:
+    """Numbers that an expert keeps for each cell, all zero at the start of an episode."""
+
+    def __init__(self, **shapes: tuple[int, ...]) -> None:
+        self._shapes = shapes
+        self._values: dict[str, Array] = {}
+
+    def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
+        """Zero everything of all `cells`, or of `indices`."""
+        if indices is None or not self._values:
+            self._values = {name: np.zeros((cells, *shape)) for name, shape in self._shapes.items()}
+        else:
+            for values in self._values.values():
+                values[np.asarray(indices, dtype=int)] = 0.0
+
+    def __getitem__(self, name: str) -> Array:
+        return self._values[name]
+
+    def __setitem__(self, name: str, values: Array) -> None:
+        self._values[name][:] = values
+
+    def require(self, cells: int) -> None:
+        """Make room for `cells` if nobody has called `reset`."""
+        if not self._values or len(next(iter(self._values.values()))) != cells:
+            self.reset(cells)
+
+
+def lead_to_action(wanted: Array, lead: Array, share: float = 1.0) -> Actions:
+    """Actions (n, 6) that bring the reference's lead over the tool (n, 6) to what is wanted."""
+    return np.clip(share * (wanted - lead) / FULL_SCALE, -1.0, 1.0).astype(np.float32)
+
+
+class Pending:
+    """What the last actions will still add to the reference, for arms that act on them late."""
+
+    def __init__(self) -> None:
+        self._state = State(actions=(MEMORY, 6))
+
+    def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
+        self._state.reset(cells, indices)
+
+    def sum(self, latency: Array) -> Array:
+        """Motion (n, 6) [m] and [rad] of the last `latency` (n,) actions, which the arm has yet to make."""
+        self._state.require(len(latency))
+        late = np.arange(MEMORY)[None, :] < latency[:, None]
+        return np.asarray(np.einsum("nk,nkj->nj", late, self._state["actions"]) * FULL_SCALE)
+
+    def push(self, actions: Actions) -> None:
+        """Remember the actions (n, 6) given now."""
+        past = self._state["actions"]
+        past[:, 1:] = past[:, :-1]
+        past[:, 0] = actions

@@ -1,0 +1,25 @@
+"""The taught programme: straight down where the drawing has the hole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cellwright_policies.experts.assembly.base import LEASH, POSE, Actions, Observations, lead_to_action
+
+DESCENT_M = 2.0e-3
+"""Lead along z: the speed in the air, and some 3 N against whatever is in the way."""
+
+
+class BlindInsertion:
+    """Neither looks nor feels; the compliance of the arm is all that helps it."""
+
+    def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
+        """Nothing to forget: it acts on where the tool is."""
+
+    def act_batch(self, observations: Observations) -> Actions:
+        pose = np.asarray(observations[POSE], dtype=np.float64)
+        wanted = -pose
+        wanted[:, 2] = -DESCENT_M
+        return lead_to_action(wanted, np.asarray(observations[LEASH], dtype=np.float64), share=0.6)

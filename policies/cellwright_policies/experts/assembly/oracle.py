@@ -1,0 +1,80 @@
+"""A fitter who knows everything: lines the part up over the hole, then lets it down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cellwright_policies.experts.assembly.base import (
+    LEASH,
+    Actions,
+    Array,
+    Observations,
+    Pending,
+    State,
+    lead_to_action,
+)
+
+NEEDED = ("tip_x", "tip_y", "tip_z", "axis_x", "axis_y", "yaw_error", "clearance", "chamfer", "latency")
+WAIT_M = 1.5e-3
+"""Height over the mouth at which it lines up."""
+GLIDE_M = 2.2e-3
+"""Lead with which it descends in the air, for each step that the arm is late."""
+PRESS_M = 3.0e-3
+"""Lead with which it pushes once the part is in: some 5 N at the usual stiffness."""
+ALIGNED_RAD = 0.02
+INTEGRAL = 0.15
+"""Share of the error added per step to what is asked for: overcomes play and dead band."""
+INTEGRAL_LIMIT = np.array([0.4e-3, 0.4e-3, 0.02, 0.02, 0.02])
+
+
+class Oracle:
+    """Needs the `privileged` group and the names of its components."""
+
+    def __init__(self, privileged_names: Sequence[str]) -> None:
+        if not set(NEEDED) <= set(privileged_names):
+            raise ValueError(
+                "the oracle needs the environment's privileged_names; make it with privileged=True"
+            )
+        self._columns = [privileged_names.index(name) for name in NEEDED]
+        self._pending = Pending()
+        self._state = State(integral=(5,))
+
+    def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
+        self._pending.reset(cells, indices)
+        self._state.reset(cells, indices)
+
+    def act_batch(self, observations: Observations) -> Actions:
+        if "privileged" not in observations:
+            raise ValueError("the oracle needs observations made with privileged=True")
+        truth = np.asarray(observations["privileged"], dtype=np.float64)[:, self._columns]
+        x, y, z, axis_x, axis_y, yaw, clearance, chamfer, latency = truth.T
+        self._state.require(len(truth))
+        # What to move and turn so that the part stands over the hole: x, y, about x, about y, about z.
+        errors = np.stack([-x, -y, axis_y, -axis_x, -yaw], axis=1)
+        lead = np.asarray(observations[LEASH], dtype=np.float64) + self._pending.sum(latency)
+        wanted = np.zeros_like(lead)
+        integral = self._integrate(errors, inside=z < 0.0)
+        wanted[:, [0, 1, 3, 4, 5]] = errors + integral
+        lined_up = (np.hypot(x, y) < 0.5 * clearance + 0.6 * chamfer) & (np.abs(yaw) < ALIGNED_RAD)
+        wanted[:, 2] = self._descent(z, lined_up, late=1.0 + latency)
+        actions = lead_to_action(wanted, lead, share=0.6)
+        self._pending.push(actions)
+        return actions
+
+    def _integrate(self, errors: Array, inside: Array) -> Array:
+        integral = self._state["integral"]
+        near = np.abs(errors) < 5.0 * INTEGRAL_LIMIT
+        integral += INTEGRAL * np.where(near, errors, 0.0)
+        integral *= np.where(inside, 0.9, 1.0)[:, None]
+        np.clip(integral, -INTEGRAL_LIMIT, INTEGRAL_LIMIT, out=integral)
+        return integral
+
+    @staticmethod
+    def _descent(z: Array, lined_up: Array, late: Array) -> Array:
+        """Wanted lead along z: down to the waiting height, on when lined up, then with force."""
+        waiting = np.clip(WAIT_M - z, -GLIDE_M * late, GLIDE_M * late)
+        approaching = np.maximum(-GLIDE_M * late, -0.5 * z - 0.6e-3)
+        pressing = np.maximum(-PRESS_M * (0.8 + 0.2 * late), -4.5e-3)
+        return np.where(z < -0.3e-3, pressing, np.where(lined_up, approaching, waiting))

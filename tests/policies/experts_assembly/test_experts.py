@@ -1,0 +1,186 @@
+"""Scripted assembly experts: what they solve, in batches as alone, and what they refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cellwright_envs.assembly.disturbances import NAMED
+from cellwright_envs.assembly.observation import ACTIONS
+from cellwright_envs.assembly.peg_insertion import InsertionScorecard, PegInsertion, PegInsertionConfig
+from cellwright_envs.disturbances.actuation import ActuatorLatency
+from cellwright_policies.experts.assembly import EXPERTS, PRIVILEGED_EXPERTS, make_expert
+from cellwright_policies.experts.assembly.base import FULL_SCALE, Pending, State
+from cellwright_policies.experts.assembly.hole_vision import find_hole, hole_from_part
+from cellwright_policies.experts.assembly.oracle import Oracle
+
+SEED = 7000
+LATE = replace(NAMED["train"], actuator_latency=ActuatorLatency(steps=(3, 3)))
+
+
+@pytest.fixture(scope="module")
+def env() -> Iterator[PegInsertion]:
+    env = PegInsertion(privileged=True)
+    yield env
+    env.close()
+
+
+def batched(observation: dict[str, Any]) -> dict[str, Any]:
+    return {name: values[None] for name, values in observation.items()}
+
+
+def work(
+    env: PegInsertion, name: str, *, episodes: int, steps: int = 400, **options: Any
+) -> list[InsertionScorecard]:
+    """Scorecards of an expert on the first seeds of its own."""
+    expert = make_expert(name, env.privileged_names)
+    cards = []
+    for seed in range(SEED, SEED + episodes):
+        observation, _ = env.reset(seed=seed, options=options)
+        expert.reset(1)
+        for _ in range(steps):
+            observation, _, terminated, _, _ = env.step(expert.act_batch(batched(observation))[0])
+            if terminated:
+                break
+        cards.append(env.scorecard())
+    return cards
+
+
+def success_rate(cards: list[InsertionScorecard]) -> float:
+    return float(np.mean([card.success for card in cards]))
+
+
+@pytest.mark.parametrize(
+    ("product", "disturbances"),
+    [
+        ("train", "none"),
+        ("train", "train"),
+        ("held-out", "train"),
+        ("all", "hard"),
+        (("round-8-0.1-chamfer", "square-12-0.1-chamfer"), "train"),
+        ("train", LATE),
+    ],
+    ids=["drawing", "training", "held out", "hard", "a tenth", "three steps late"],
+)
+def test_oracle_inserts_every_part(env: PegInsertion, product: Any, disturbances: Any) -> None:
+    cards = work(env, "oracle", episodes=8, product=product, disturbances=disturbances)
+    assert success_rate(cards) == 1.0
+    assert max(card.peak_force_n for card in cards) < 15.0
+
+
+@pytest.mark.parametrize("name", sorted(set(EXPERTS) - {"visual-servo"}))
+def test_undisturbed_parts_are_inserted_by_every_expert(env: PegInsertion, name: str) -> None:
+    assert success_rate(work(env, name, episodes=8, disturbances="none")) == 1.0
+
+
+def test_touch_helps_and_sight_saves_time(env: PegInsertion) -> None:
+    """On the same seeds: blind, then searching, then looking first."""
+    blind = work(env, "blind-insertion", episodes=12, steps=150)
+    spiral = work(env, "spiral-search", episodes=12)
+    visual = work(env, "visual-servo", episodes=12)
+    assert success_rate(blind) <= 0.6
+    assert success_rate(spiral) >= success_rate(blind) + 0.2
+    assert success_rate(visual) >= success_rate(blind) + 0.2
+
+
+@pytest.mark.parametrize("name", EXPERTS)
+def test_a_batch_is_handled_as_its_cells_alone(env: PegInsertion, name: str) -> None:
+    together, alone = make_expert(name, env.privileged_names), []
+    together.reset(3)
+    cells = [PegInsertion(privileged=True) for _ in range(3)]
+    observations = [cell.reset(seed=SEED + index)[0] for index, cell in enumerate(cells)]
+    for _ in range(3):
+        alone.append(make_expert(name, env.privileged_names))
+        alone[-1].reset(1)
+    for _ in range(25):
+        stacked = {key: np.stack([o[key] for o in observations]) for key in observations[0]}
+        actions = together.act_batch(stacked)
+        assert actions.shape == (3, 6)
+        assert actions.dtype == np.float32
+        assert np.abs(actions).max() <= 1.0
+        for expert, observation, action in zip(alone, observations, actions, strict=True):
+            np.testing.assert_allclose(expert.act_batch(batched(observation))[0], action, atol=1e-6)
+        observations = [cell.step(action)[0] for cell, action in zip(cells, actions, strict=True)]
+    for cell in cells:
+        cell.close()
+
+
+@pytest.mark.parametrize("name", EXPERTS)
+def test_resetting_one_cell_leaves_the_others(env: PegInsertion, name: str) -> None:
+    observation, _ = env.reset(seed=SEED)
+    pair = {key: np.stack([values, values]) for key, values in observation.items()}
+    expert, untouched = (make_expert(name, env.privileged_names) for _ in range(2))
+    for each in (expert, untouched):
+        each.reset(2)
+        for _ in range(5):
+            each.act_batch(pair)
+    expert.reset(2, [0])
+    fresh = make_expert(name, env.privileged_names)
+    fresh.reset(1)
+    after = expert.act_batch(pair)
+    np.testing.assert_array_equal(after[1], untouched.act_batch(pair)[1])
+    np.testing.assert_array_equal(after[0], fresh.act_batch(batched(observation))[0])
+
+
+def test_experts_know_the_scale_of_an_action(env: PegInsertion) -> None:
+    config = PegInsertionConfig()
+    np.testing.assert_array_equal(FULL_SCALE, [config.step_m] * 3 + [config.turn_rad] * 3)
+    assert tuple(component.name for component in env.action_components) == ACTIONS
+
+
+def test_pending_motion_is_what_a_late_arm_has_yet_to_do() -> None:
+    pending = Pending()
+    pending.reset(2)
+    first, second = np.full((2, 6), 1.0, np.float32), np.full((2, 6), -0.5, np.float32)
+    pending.push(first)
+    pending.push(second)
+    waiting = pending.sum(np.array([1.0, 2.0]))
+    np.testing.assert_allclose(waiting[0], -0.5 * FULL_SCALE)
+    np.testing.assert_allclose(waiting[1], 0.5 * FULL_SCALE)
+    assert not pending.sum(np.zeros(2)).any()
+
+
+def test_state_makes_room_for_whoever_did_not_reset() -> None:
+    state = State(angle=(), place=(2,))
+    state.require(3)
+    assert state["place"].shape == (3, 2)
+    state["angle"] = np.arange(3.0)
+    state.reset(3, [1])
+    np.testing.assert_array_equal(state["angle"], [0.0, 0.0, 2.0])
+
+
+@pytest.mark.parametrize("disturbances", ["fixture_pose", "fixture_pose+hand_camera"])
+def test_sight_finds_the_hole_to_a_millimetre(env: PegInsertion, disturbances: str) -> None:
+    errors_m = []
+    for seed in range(SEED, SEED + 24):
+        options = {"disturbances": disturbances}
+        observation, _ = env.reset(seed=seed, options=options)
+        offset_m = hole_from_part(observation["image"], float(observation["pose"][2]))
+        if offset_m is not None:
+            true_m = env.cell.fixture_w[:2, 3] - env.part_w[:2, 3]
+            errors_m.append(np.linalg.norm(offset_m - true_m))
+    assert len(errors_m) >= 18
+    assert np.median(errors_m) < 1.2e-3
+
+
+def test_a_frame_without_a_hole_shows_none() -> None:
+    assert find_hole(np.full((64, 64), 120, dtype=np.uint8)) is None
+
+
+def test_only_the_oracle_needs_to_be_told_the_truth(env: PegInsertion) -> None:
+    assert PRIVILEGED_EXPERTS == ("oracle",)
+    with pytest.raises(ValueError, match="privileged_names"):
+        make_expert("oracle")
+    expert = Oracle(env.privileged_names)
+    observation = PegInsertion().reset(seed=0)[0]
+    with pytest.raises(ValueError, match="privileged=True"):
+        expert.act_batch(batched(observation))
+
+
+def test_unknown_expert_is_answered_with_the_nearest() -> None:
+    with pytest.raises(ValueError, match="did you mean 'spiral-search'"):
+        make_expert("spiral-serch")

@@ -157,21 +157,22 @@ class AssemblyCell:
         total, peak_n = np.zeros(6), 0.0
         config, world, dt = self.compliance, self.world, self.world.physics_period_s
         position, quaternion, velocity, angular = self._motion
-        for index in range(sub_steps):
-            if not rests:
-                self._fixture_w[:3, 3] += moved_m / sub_steps
-                world.shift_fixture("fixture", self._fixture_w[:3, 3])
-            force, torque = compliant_push(
-                position, quaternion, velocity, angular, ramp[index], self._filtered, self._gains, dt
-            )
-            world.push(position, force, torque)
-            position, quaternion, after, angular_after = world.tool_motion()
-            force_n = sense(
-                velocity, angular, after, angular_after, force, torque,
-                config.virtual_mass_kg, config.virtual_inertia_kg_m2, dt, total, self._load,
-            )  # fmt: skip
-            peak_n = max(peak_n, force_n)
-            velocity, angular = after, angular_after
+        with world.sharp_contacts():
+            for index in range(sub_steps):
+                if not rests:
+                    self._fixture_w[:3, 3] += moved_m / sub_steps
+                    world.shift_fixture("fixture", self._fixture_w[:3, 3])
+                force, torque = compliant_push(
+                    position, quaternion, velocity, angular, ramp[index], self._filtered, self._gains, dt
+                )
+                world.push(position, force, torque)
+                position, quaternion, after, angular_after = world.tool_motion()
+                force_n = sense(
+                    velocity, angular, after, angular_after, force, torque,
+                    config.virtual_mass_kg, config.virtual_inertia_kg_m2, dt, total, self._load,
+                )  # fmt: skip
+                peak_n = max(peak_n, force_n)
+                velocity, angular = after, angular_after
         self._motion = position, quaternion, velocity, angular
         self._fixture_w[:3, 3] = fixture_w[:3, 3]
         self._let_slip()

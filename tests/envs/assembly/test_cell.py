@@ -247,3 +247,19 @@ def test_the_hole_holds_the_part_on_every_side(cell: AssemblyCell, part: InsertP
             state = cell.move(aside, FIXTURE_W)
         assert np.hypot(*state.part_f[:2, 3]) < 1.5 * part.clearance_m + 0.03e-3
         assert state.overlap_m < 0.05e-3
+
+
+@pytest.mark.parametrize("name", ["round-8-0.1-chamfer", "square-12-0.1-chamfer", "round-16-0.2-chamfer"])
+@pytest.mark.parametrize("direction_rad", [0.0, 0.4, 1.57, 2.0, 3.5, 5.0])
+def test_a_part_that_slid_down_the_chamfer_stands_on_nothing(
+    cell: AssemblyCell, name: str, direction_rad: float
+) -> None:
+    """Led over the middle once it has met the chamfer, a well oiled part goes to the ground of the hole."""
+    part = PARTS[name]
+    start = above(2e-3)
+    start[:2] += 0.5e-3 * np.array([np.cos(direction_rad), np.sin(direction_rad)])
+    oiled = conditions(part, chamfer_m=part.chamfer_m, friction=0.02)
+    state = press(cell, cell.begin(part, oiled, start, FIXTURE_W), steps=6)[-1]
+    for _ in range(50):
+        state = cell.move(above(max(state.tool[2] - NOMINAL_FIXTURE_W[2] - 3e-3, -0.03)), FIXTURE_W)
+    assert state.part_f[2, 3] == pytest.approx(-part.depth_m, abs=0.1e-3)

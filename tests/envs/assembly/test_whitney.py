@@ -69,14 +69,15 @@ def advance_m(
         friction=friction,
         pose_w=pose_matrix(np.array([x_m, 0.0, start_m, 0.0, tilt_rad, 0.0])),
     )
-    for step in range(96):
-        if step == 48:
-            start_m = float(world.part_pose()[2, 3])
-        position, _, velocity, angular = world.tool_motion()
-        drag_n = [-DRAG_N_S_M * speed for speed in velocity]
-        drag_n_m = [-DRAG_N_M_S * speed for speed in angular]
-        force = (drag_n[0] + sideways_n, drag_n[1], drag_n[2] - FORCE_N)
-        world.push(position, force, (drag_n_m[0], drag_n_m[1] + moment_n_m, drag_n_m[2]))
+    with world.sharp_contacts():
+        for step in range(96):
+            if step == 48:
+                start_m = float(world.part_pose()[2, 3])
+            position, _, velocity, angular = world.tool_motion()
+            drag_n = [-DRAG_N_S_M * speed for speed in velocity]
+            drag_n_m = [-DRAG_N_M_S * speed for speed in angular]
+            force = (drag_n[0] + sideways_n, drag_n[1], drag_n[2] - FORCE_N)
+            world.push(position, force, (drag_n_m[0], drag_n_m[1] + moment_n_m, drag_n_m[2]))
     return start_m - float(world.part_pose()[2, 3])
 
 

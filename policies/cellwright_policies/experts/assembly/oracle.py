@@ -26,7 +26,13 @@ PRESS_M = 3.0e-3
 ALIGNED_RAD = 0.02
 INTEGRAL = 0.15
 """Share of the error added per step to what is asked for: overcomes play and dead band."""
-INTEGRAL_LIMIT = np.array([0.4e-3, 0.4e-3, 0.02, 0.02, 0.02])
+INTEGRAL_LIMIT = np.array([1.5e-3, 1.5e-3, 0.04, 0.04, 0.06])
+NEAR = np.array([1.0e-3, 1.0e-3, 0.05, 0.05, 0.05])
+"""Errors below which it is worked with."""
+ENTRY_M = 1.5e-3
+"""Depth below the chamfer up to which a part can still stand on an edge of the hole."""
+EASE_M = 1.6e-3
+"""Lead along z while it does: little friction, so that it slides into place."""
 
 
 class Oracle:
@@ -55,26 +61,27 @@ class Oracle:
         errors = np.stack([-x, -y, axis_y, -axis_x, -yaw], axis=1)
         lead = np.asarray(observations[LEASH], dtype=np.float64) + self._pending.sum(latency)
         wanted = np.zeros_like(lead)
-        integral = self._integrate(errors, inside=z < 0.0)
+        entered = z < -chamfer - ENTRY_M
+        integral = self._integrate(errors, entered)
         wanted[:, [0, 1, 3, 4, 5]] = errors + integral
         lined_up = (np.hypot(x, y) < 0.5 * clearance + 0.6 * chamfer) & (np.abs(yaw) < ALIGNED_RAD)
-        wanted[:, 2] = self._descent(z, lined_up, late=1.0 + latency)
+        wanted[:, 2] = self._descent(z, lined_up, entered, late=1.0 + latency)
         actions = lead_to_action(wanted, lead, share=0.6)
         self._pending.push(actions)
         return actions
 
-    def _integrate(self, errors: Array, inside: Array) -> Array:
+    def _integrate(self, errors: Array, entered: Array) -> Array:
         integral = self._state["integral"]
-        near = np.abs(errors) < 5.0 * INTEGRAL_LIMIT
-        integral += INTEGRAL * np.where(near, errors, 0.0)
-        integral *= np.where(inside, 0.9, 1.0)[:, None]
+        integral += INTEGRAL * np.where(np.abs(errors) < NEAR, errors, 0.0)
+        integral *= np.where(entered, 0.9, 1.0)[:, None]
         np.clip(integral, -INTEGRAL_LIMIT, INTEGRAL_LIMIT, out=integral)
         return integral
 
     @staticmethod
-    def _descent(z: Array, lined_up: Array, late: Array) -> Array:
+    def _descent(z: Array, lined_up: Array, entered: Array, late: Array) -> Array:
         """Wanted lead along z: down to the waiting height, on when lined up, then with force."""
         waiting = np.clip(WAIT_M - z, -GLIDE_M * late, GLIDE_M * late)
         approaching = np.maximum(-GLIDE_M * late, -0.5 * z - 0.6e-3)
         pressing = np.maximum(-PRESS_M * (0.8 + 0.2 * late), -4.5e-3)
-        return np.where(z < -0.3e-3, pressing, np.where(lined_up, approaching, waiting))
+        mouth = np.where(z < -0.3e-3, -EASE_M, np.where(lined_up, approaching, waiting))
+        return np.where(entered, pressing, mouth)

@@ -18,6 +18,8 @@ Quaternion = tuple[float, float, float, float]
 PHYSICS_PERIOD_S = 1.0 / 250.0
 """240 Hz, PyBullet's habit, is no whole multiple of the 25 Hz control rate."""
 
+_SHAPES_PER_BODY = 16
+
 
 @dataclass(frozen=True, kw_only=True)
 class Box:
@@ -65,7 +67,7 @@ class World:
         self._joints: list[int] = []
         self._torques_n_m: list[float] = []
         self._gains: list[float] = []
-        self._static: dict[str, int] = {}
+        self._static: dict[str, list[int]] = {}
 
     def load_arm(
         self,
@@ -93,29 +95,35 @@ class World:
         self._gains = [position_gain] * len(self._joints)
 
     def add_static(self, name: str, boxes: Sequence[Box]) -> None:
-        """Add a fixed body made of `boxes`; `name` identifies it in `touching` and `remove_static`."""
-        shape = pybullet.createCollisionShapeArray(
-            shapeTypes=[pybullet.GEOM_BOX] * len(boxes),
-            halfExtents=[list(box.half_m) for box in boxes],
-            collisionFramePositions=[list(box.centre_w) for box in boxes],
-            collisionFrameOrientations=[_quaternion(box.rotation_w) for box in boxes],
-            physicsClientId=self._client,
-        )
-        self._static[name] = pybullet.createMultiBody(0.0, shape, physicsClientId=self._client)
+        """Add a fixed object made of `boxes`; `name` identifies it in `touching` and `remove_static`.
+
+        It becomes as many bodies as it takes: PyBullet drops a compound's shapes beyond the sixteenth.
+        """
+        self._static[name] = []
+        for first in range(0, len(boxes), _SHAPES_PER_BODY):
+            some = boxes[first : first + _SHAPES_PER_BODY]
+            shape = pybullet.createCollisionShapeArray(
+                shapeTypes=[pybullet.GEOM_BOX] * len(some),
+                halfExtents=[list(box.half_m) for box in some],
+                collisionFramePositions=[list(box.centre_w) for box in some],
+                collisionFrameOrientations=[_quaternion(box.rotation_w) for box in some],
+                physicsClientId=self._client,
+            )
+            body = pybullet.createMultiBody(0.0, shape, physicsClientId=self._client)
+            self._static[name].append(body)
 
     def remove_static(self, name: str) -> None:
-        pybullet.removeBody(self._static.pop(name), physicsClientId=self._client)
+        for body in self._static.pop(name):
+            pybullet.removeBody(body, physicsClientId=self._client)
 
     def place_static(self, name: str, translation_w: Array, yaw_rad: float, about_w: Array) -> None:
         """Turn a static body by `yaw_rad` about the vertical through `about_w`, then shift it."""
         c, s = np.cos(yaw_rad), np.sin(yaw_rad)
         turned = np.array([c * about_w[0] - s * about_w[1], s * about_w[0] + c * about_w[1], about_w[2]])
-        pybullet.resetBasePositionAndOrientation(
-            self._static[name],
-            list(about_w - turned + translation_w),
-            [0.0, 0.0, np.sin(yaw_rad / 2), np.cos(yaw_rad / 2)],
-            physicsClientId=self._client,
-        )
+        position = list(about_w - turned + translation_w)
+        turn = [0.0, 0.0, np.sin(yaw_rad / 2), np.cos(yaw_rad / 2)]
+        for body in self._static[name]:
+            pybullet.resetBasePositionAndOrientation(body, position, turn, physicsClientId=self._client)
 
     def reset_arm(self, joints_rad: Array) -> None:
         """Put the arm at `joints_rad` (6,) at rest."""
@@ -157,10 +165,11 @@ class World:
 
     def touching(self) -> str | None:
         """Name of a static body the arm or its torch touches, None when it is free."""
-        for name, body in self._static.items():
-            contacts = pybullet.getContactPoints(self._arm, body, physicsClientId=self._client)
-            if contacts and any(contact[8] < 0.0 for contact in contacts):
-                return name
+        for name, bodies in self._static.items():
+            for body in bodies:
+                contacts = pybullet.getContactPoints(self._arm, body, physicsClientId=self._client)
+                if contacts and any(contact[8] < 0.0 for contact in contacts):
+                    return name
         return None
 
     def close(self) -> None:
@@ -189,7 +198,6 @@ class ContactWorld(World):
     """Shares of mass and inertia in pads and tool; the part has the rest. The tool's share keeps spring and
     damper stable while the part slips."""
     _HOLD_GAIN = 0.2
-    _SHAPES_PER_BODY = 16
     _BREAKING, _USUAL_BREAKING = 0.002, 0.02
     _JOINTS = (0, 1, 2)
     _TOOL = 2
@@ -207,19 +215,12 @@ class ContactWorld(World):
         self.physics_period_s = physics_period_s
         self._static.clear()
         self._turned: dict[str, list[float]] = {}
-        self._fixtures: dict[str, list[int]] = {}
 
     def add_fixture(self, name: str, boxes: Sequence[Box]) -> None:
-        """Add a fixture for contacts with the part; friction is the part's business.
-
-        It becomes as many bodies as it takes: PyBullet drops a compound's shapes beyond the sixteenth.
-        """
-        self._fixtures[name] = []
-        for first in range(0, len(boxes), self._SHAPES_PER_BODY):
-            piece = f"{name} {first}"
-            self.add_static(piece, boxes[first : first + self._SHAPES_PER_BODY])
-            self._contact_settings(self._static[piece], -1, friction=1.0)
-            self._fixtures[name].append(self._static[piece])
+        """Add a fixture for contacts with the part; friction is the part's business."""
+        self.add_static(name, boxes)
+        for body in self._static[name]:
+            self._contact_settings(body, -1, friction=1.0)
 
     def pose_fixture(self, name: str, pose_w: Array) -> None:
         """Put a fixture's frame at `pose_w` (4, 4)."""
@@ -229,7 +230,7 @@ class ContactWorld(World):
     def shift_fixture(self, name: str, position_w: Array) -> None:
         """Move a fixture's frame to `position_w` (3,) [m], turned as `pose_fixture` left it."""
         position, turned = position_w.tolist(), self._turned[name]
-        for body in self._fixtures[name]:
+        for body in self._static[name]:
             pybullet.resetBasePositionAndOrientation(body, position, turned, physicsClientId=self._client)
 
     def add_tool(
@@ -359,7 +360,7 @@ class ContactWorld(World):
     def contact(self, name: str) -> tuple[Array, float]:
         """Force (3,) [N] of a fixture on the part in the last physics step, and their overlap [m]."""
         force, depth_m = np.zeros(3), 0.0
-        for body in self._fixtures[name]:
+        for body in self._static[name]:
             for point in pybullet.getContactPoints(self._held, body, physicsClientId=self._client):
                 if point[9] > 0.0:
                     force += point[9] * np.array(point[7])

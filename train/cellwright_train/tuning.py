@@ -37,8 +37,8 @@ TRIMS = ("speed", "wire", "voltage_v", "speed_offset", "wire_offset", "voltage_o
 class SearchConfig:
     """How long and on what the search goes."""
 
-    rounds: int = 5
-    population: int = 10
+    rounds: int = 4
+    population: int = 8
     episodes: int = 16
     """Parts that each candidate welds."""
     seed: int = 0

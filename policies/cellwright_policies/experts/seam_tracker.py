@@ -22,12 +22,12 @@ from cellwright_policies.experts.base import (
 class TrackerGains:
     """Tuned by `python -m cellwright_train.tuning seam-tracker` on training seeds."""
 
-    proportional_1_s: float = 4.0
+    proportional_1_s: float = 2.8
     """Correction rate per error."""
-    integral_1_s2: float = 0.3
-    preview_s: float = 0.15
+    integral_1_s2: float = 0.0
+    preview_s: float = 0.165
     """How far ahead of the wire the profile is read, to cover servo lag and latency."""
-    smallest_confidence: float = 0.2
+    smallest_confidence: float = 0.35
     """Below it the correction holds still."""
 
 

@@ -101,7 +101,6 @@ def test_touching_something_ends_the_episode_as_a_crash(cell: WeldSeam, name: st
     assert reward < -0.9 * REWARD_WEIGHTS["crash"]
 
 
-@pytest.mark.xfail(strict=True, reason="PyBullet drops a compound's shapes beyond the sixteenth")
 @pytest.mark.parametrize("name", ["lap-straight-2.3", "tee-flange-3.2"])
 def test_the_part_can_be_touched_all_along_its_seam(cell: WeldSeam, name: str) -> None:
     for share in (0.1, 0.5, 0.9):

@@ -51,7 +51,7 @@ class PegInsertionConfig:
     """How the cell works; what it inserts and what goes wrong are arguments of the environment."""
 
     control_period_s: float = 0.05
-    step_m: float = 1.5e-3
+    step_m: float = 2.0e-3
     """How far a full action moves the reference, along each axis of the tool."""
     turn_rad: float = 0.015
     """How far a full action turns it, about each axis."""

@@ -165,9 +165,9 @@ _NONE = AssemblyDisturbances()
 
 _TRAIN = AssemblyDisturbances(
     fixture_pose=FixturePose(
-        sigma_m=1.5e-3,
-        height_sigma_m=0.75e-3,
-        yaw_sigma_rad=math.radians(1.5),
+        sigma_m=2.2e-3,
+        height_sigma_m=1.0e-3,
+        yaw_sigma_rad=math.radians(2.5),
         tilt_sigma_rad=math.radians(0.15),
     ),
     fixture_bump=FixtureBump(probability=0.2),
@@ -196,9 +196,9 @@ _TRAIN = AssemblyDisturbances(
 
 _HARD = AssemblyDisturbances(
     fixture_pose=FixturePose(
-        sigma_m=2.5e-3,
+        sigma_m=3.0e-3,
         height_sigma_m=1.5e-3,
-        yaw_sigma_rad=math.radians(3.0),
+        yaw_sigma_rad=math.radians(3.5),
         tilt_sigma_rad=math.radians(0.4),
     ),
     fixture_bump=FixtureBump(probability=1.0, jump_m=(0.5e-3, 1.5e-3)),

@@ -13,7 +13,7 @@ Actions = NDArray[np.float32]
 Array = NDArray[np.float64]
 
 CONTROL_PERIOD_S = 0.05
-FULL_SCALE = np.array([1.5e-3] * 3 + [0.015] * 3)
+FULL_SCALE = np.array([2.0e-3] * 3 + [0.015] * 3)
 """How far an action of 1 moves the reference (6,): [m] along and [rad] about the axes of the tool."""
 POSE, WRENCH, LEASH = "pose", "wrench", "leash"
 MEMORY = 8

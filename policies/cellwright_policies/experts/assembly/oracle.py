@@ -19,9 +19,9 @@ from cellwright_policies.experts.assembly.base import (
 NEEDED = ("tip_x", "tip_y", "tip_z", "axis_x", "axis_y", "yaw_error", "clearance", "chamfer", "latency")
 WAIT_M = 1.5e-3
 """Height over the mouth at which it lines up."""
-GLIDE_M = 2.2e-3
+GLIDE_M = 3.6e-3
 """Lead with which it descends in the air, for each step that the arm is late."""
-PRESS_M = 3.0e-3
+PRESS_M = 3.6e-3
 """Lead with which it pushes once the part is in: some 5 N at the usual stiffness."""
 ALIGNED_RAD = 0.02
 INTEGRAL = 0.15
@@ -66,7 +66,7 @@ class Oracle:
         wanted[:, [0, 1, 3, 4, 5]] = errors + integral
         lined_up = (np.hypot(x, y) < 0.5 * clearance + 0.6 * chamfer) & (np.abs(yaw) < ALIGNED_RAD)
         wanted[:, 2] = self._descent(z, lined_up, entered, late=1.0 + latency)
-        actions = lead_to_action(wanted, lead, share=0.6)
+        actions = lead_to_action(wanted, lead, share=0.8)
         self._pending.push(actions)
         return actions
 

@@ -39,11 +39,11 @@ class SpiralSettings:
     pitch_m: float = 0.45e-3
     """Distance between two turns of the spiral."""
     speed_m_s: float = 0.012
-    largest_m: float = 4.6e-3
+    largest_m: float = 6.4e-3
     """Radius at which the spiral starts again."""
     dropped_m: float = 0.45e-3
     """Drop below the surface that counts as having found the hole."""
-    turn_rad: float = 0.05
+    turn_rad: float = 0.07
     """Amplitude of the turning motion."""
     turn_hz: float = 0.8
     wiggle_m: float = 0.4e-3

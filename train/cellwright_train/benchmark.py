@@ -161,8 +161,14 @@ def _raw_step_s(inner: Any, steps: int) -> float:
 
     client = inner.cell.world._client  # the bare engine call, without the world's own work around it
     sub_steps = round(inner.config.control_period_s / inner.cell.world.physics_period_s)
-    pose_w, image = inner._pose_w, np.empty_like(inner._clean)
-    where = {"world_from_tool": pose_w, "path_position_m": 0.05, "wire_tip_t": np.zeros(3), "arc_on": True}
+    image = np.empty_like(inner._clean)
+    where = {
+        "world_from_tool": inner._pose_w,
+        "path_position_m": inner._torch_m,
+        "wire_tip_t": inner._tip_t,
+        "arc_on": True,
+        "window_px": inner._tracker.window_px(inner._torch_m),
+    }
 
     def raw() -> None:
         for _ in range(sub_steps):

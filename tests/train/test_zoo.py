@@ -1,0 +1,34 @@
+"""What ships is sound: every bundle of the zoo passes its own verification."""
+
+import pytest
+
+from cellwright_policies import zoo
+from cellwright_policies.bundle import Bundle
+from cellwright_train.verification import verify
+
+LARGEST_BYTES = 5_000_000
+
+
+def test_the_weld_policy_ships() -> None:
+    assert "weld-seam" in zoo.names()
+
+
+def test_an_unknown_name_is_answered_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match="there is weld-seam"):
+        zoo.path("weld-sem")
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_a_shipped_bundle_passes_verification(name: str) -> None:
+    for check in verify(zoo.path(name), episodes=2, workers=1, progress=False):
+        assert check.passed, f"{check.name}: {check.detail}"
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_a_shipped_bundle_is_small_and_says_how_it_was_made(name: str) -> None:
+    bundle = Bundle.load(zoo.path(name))
+    assert sum(map(len, bundle.files.values())) < LARGEST_BYTES
+    assert bundle.spec.training["command"].startswith("cellwright train ")
+    assert isinstance(bundle.spec.training["seed"], int)
+    assert bundle.scorecard["episodes"] >= 40
+    assert "privileged" not in [group.name for group in bundle.spec.observation]

@@ -95,8 +95,8 @@ class InsertPart:
 
     @property
     def width_m(self) -> float:
-        """Between the fingers, which close on two opposite flats."""
-        return self.size_m
+        """Between the fingers, which close along y."""
+        return max(self.size_m, 2.0 * float(self.outline()[:, 1].max()))
 
     @cached_property
     def mass_kg(self) -> float:

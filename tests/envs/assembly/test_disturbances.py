@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cellwright_assets.gripper import GRIP_FORCE_N
 from cellwright_envs.assembly.disturbances import NAMED, AssemblyDisturbances, resolve
 from cellwright_envs.assembly.disturbances.fixture import (
     ConveyorCreep,
@@ -17,6 +18,7 @@ from cellwright_envs.assembly.disturbances.fixture import (
 )
 from cellwright_envs.assembly.disturbances.mechanics import (
     AS_SET_GRIP,
+    GRIP_N,
     ChamferDamage,
     ContactFriction,
     ControllerGain,
@@ -104,6 +106,11 @@ def test_creep_is_steady_and_shifts_the_fixture() -> None:
     moved = shifted(np.eye(4), state.offset_m(1.0), (0.0, 2e-3))
     np.testing.assert_allclose(moved[:2, 3], np.add(state.offset_m(1.0), (0.0, 2e-3)))
     assert moved[2, 3] == 0.0
+
+
+def test_set_grip_is_within_what_the_gripper_does() -> None:
+    assert GRIP_FORCE_N[0] <= GRIP_N <= GRIP_FORCE_N[1]
+    assert AS_SET_GRIP.along_n < 2.0 * GRIP_N
 
 
 def test_weak_grip_holds_less_of_everything() -> None:

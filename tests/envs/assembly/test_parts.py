@@ -99,6 +99,12 @@ def test_meshes_are_closed_and_face_outwards(part: InsertPart) -> None:
     assert underside == pytest.approx(0.06**2 * 0.04 - hole_m3, rel=0.01)
 
 
+@ALL
+def test_fingers_close_on_the_part_and_not_into_it(part: InsertPart) -> None:
+    assert np.abs(part.outline()[:, 1]).max() == pytest.approx(0.5 * part.width_m, rel=0.03)
+    assert np.abs(part.outline()[:, 1]).max() <= 0.5 * part.width_m + 1e-9
+
+
 def test_held_out_is_a_family_and_a_size_that_training_never_sees() -> None:
     training = [PARTS[name] for name in SPLITS["train"]]
     unseen = [PARTS[name] for name in HELD_OUT]

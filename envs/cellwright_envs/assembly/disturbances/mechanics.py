@@ -20,8 +20,11 @@ from cellwright_envs.world import Grip
 
 PAD_PATCH_M = 5e-3
 """Moment that a pad holds over the force it holds: mean radius of its contact (assumption)."""
-AS_SET_GRIP = Grip(along_n=80.0, across_n=80.0, twist_n_m=80.0 * PAD_PATCH_M)
-"""100 N of grip force on two pads with a friction of 0.4 (assumption); the gripper does 20 to 235 N."""
+GRIP_N, PAD_FRICTION = 100.0, 0.4
+"""Set force of the gripper, which does 20 to 235 N, and rubber on steel (assumptions)."""
+_HELD_N = 2.0 * PAD_FRICTION * GRIP_N
+AS_SET_GRIP = Grip(along_n=_HELD_N, across_n=_HELD_N, twist_n_m=_HELD_N * PAD_PATCH_M)
+"""What two pads hold before the part slips."""
 
 
 @dataclass(frozen=True, kw_only=True)

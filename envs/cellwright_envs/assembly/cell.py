@@ -4,10 +4,10 @@ How the arm is simulated was measured, on one core with PyBullet 3.2.7, per phys
 articulated body takes 11 us with joint position motors, which have no stiffness of their own to set and turn
 a millimetre into kilonewtons, and 14 us with torques from the Jacobian; both before anything touches and
 without a part. A tool that spring and damper pull towards the reference, with the part on it by three
-friction joints, takes 14 us in the air, its controller and sensor included, and 17 us (round) to 45 us (keyed,
-with a chamfer) in the hole. It is also exactly what a position-controlled arm does under admittance control.
-So contact is simulated at the tool, in Cartesian space, and the joints follow it by inverse kinematics, where
-their limits and speeds are checked.
+friction joints, takes 14 us in the air, its controller and sensor included, and 17 us (round) to 45 us
+(keyed, with a chamfer) in the hole. It is also exactly what a position-controlled arm does under admittance
+control. So contact is simulated at the tool, in Cartesian space, and the joints follow it by inverse
+kinematics, where their limits and speeds are checked.
 """
 
 from __future__ import annotations

@@ -264,11 +264,12 @@ class PegInsertion(CellEnv[InsertionMeasurement]):
 
     def _begin_sensing(self) -> None:
         disturbed, rig = self.disturbed, self.config.cameras
-        light = disturbed.room_light
+        light, knock = disturbed.room_light, disturbed.camera_knock
         self.cameras.begin(
             self.product,
             pose_matrix(NOMINAL),
-            hand_error=disturbed.hand_camera.true_from_calibrated(),
+            hand_error=pose_matrix(np.array([*knock.translation_m, *knock.rotation_rad]))
+            @ disturbed.hand_camera.true_from_calibrated(),
             fixed_error=disturbed.fixed_camera.true_from_calibrated(),
             lamp_direction_w=light.direction_w(rig.lamp_direction_w),
             lamp_factor=light.lamp_factor,

@@ -27,7 +27,7 @@ from cellwright_envs.assembly.disturbances.mechanics import (
     GripStrength,
     PartFit,
 )
-from cellwright_envs.assembly.disturbances.optics import Glare, LensDirt, RoomLight
+from cellwright_envs.assembly.disturbances.optics import CameraKnock, Glare, LensDirt, RoomLight
 
 NAMES = [each.name for each in fields(AssemblyDisturbances)]
 
@@ -169,6 +169,34 @@ def test_lamp_leans_no_further_than_asked() -> None:
         cosine = direction @ usual / np.linalg.norm(direction) / np.linalg.norm(usual)
         assert cosine >= np.cos(0.5) - 1e-9
         assert state.lamp_factor == 1.0
+
+
+def test_a_knocked_camera_is_off_by_just_that_much_in_any_direction() -> None:
+    states = draws(CameraKnock(probability=0.5, distance_m=3e-3, angle_rad=0.1))
+    moved = np.array([state.translation_m for state in states])
+    turned = np.linalg.norm([state.rotation_rad for state in states], axis=1)
+    knocked = turned > 0.0
+    assert np.mean(knocked) == pytest.approx(0.5, abs=0.1)
+    np.testing.assert_allclose(turned[knocked], 0.1)
+    np.testing.assert_allclose(np.linalg.norm(moved[knocked], axis=1), 3e-3)
+    assert not moved[~knocked].any()
+    assert np.all(np.abs(moved[knocked].mean(axis=0)) < 0.6e-3)
+
+
+def test_named_worst_cases_are_training_with_one_factor_at_its_worst() -> None:
+    for name, moved_m, turned_rad, steps in (
+        ("moved_camera", 3e-3, 0.0, None),
+        ("turned_camera", 0.0, np.radians(5.0), None),
+        ("late", None, None, 3),
+    ):
+        state, train = (NAMED[each].draw(np.random.default_rng(5)) for each in (name, "train"))
+        if steps is None:
+            assert np.linalg.norm(state.camera_knock.translation_m) == pytest.approx(moved_m)
+            assert np.linalg.norm(state.camera_knock.rotation_rad) == pytest.approx(turned_rad)
+        else:
+            assert state.actuator_latency.steps == steps
+        assert state.fixture_pose == train.fixture_pose
+        assert state.hand_camera == train.hand_camera
 
 
 def test_glare_saturates_where_it_is_and_nowhere_else() -> None:

@@ -208,6 +208,17 @@ def test_both_cameras_see_where_the_hole_is(env: PegInsertion) -> None:
     assert np.all(change > 0.5)
 
 
+def test_a_knocked_camera_changes_its_own_view_only(env: PegInsertion) -> None:
+    for seed in range(3, 30):
+        knocked = begin(env, "round-8-0.5", "fixture_pose+camera_knock", seed=seed)["image"].astype(int)
+        if any(env.disturbed.camera_knock.translation_m):
+            break
+    straight = begin(env, "round-8-0.5", "fixture_pose", seed=seed)["image"].astype(int)
+    assert env.disturbed.camera_knock.translation_m == (0.0, 0.0, 0.0)
+    assert np.abs(knocked[0] - straight[0]).mean() > 1.0
+    np.testing.assert_array_equal(knocked[1], straight[1])
+
+
 def test_rendering_shows_the_cell_and_what_the_cameras_see(env: PegInsertion) -> None:
     begin(env, "keyed-16-0.3", "train")
     picture = env.render()

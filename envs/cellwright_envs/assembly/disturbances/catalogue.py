@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import reduce
 from typing import Any
 
@@ -36,6 +36,8 @@ from cellwright_envs.assembly.disturbances.mechanics import (
     PartFitState,
 )
 from cellwright_envs.assembly.disturbances.optics import (
+    CameraKnock,
+    CameraKnockState,
     Glare,
     GlareState,
     LensDirt,
@@ -84,6 +86,7 @@ class AssemblyDisturbances:
     force_sensor: ForceSensor = field(default_factory=ForceSensor)
     hand_camera: CameraCalibration = field(default_factory=CameraCalibration)
     fixed_camera: CameraCalibration = field(default_factory=CameraCalibration)
+    camera_knock: CameraKnock = field(default_factory=CameraKnock)
     room_light: RoomLight = field(default_factory=RoomLight)
     glare: Glare = field(default_factory=Glare)
     lens_dirt: LensDirt = field(default_factory=LensDirt)
@@ -121,6 +124,7 @@ class AssemblyDisturbanceState:
     force_sensor: ForceSensorState
     hand_camera: CameraCalibrationState
     fixed_camera: CameraCalibrationState
+    camera_knock: CameraKnockState
     room_light: RoomLightState
     glare: GlareState
     lens_dirt: LensDirtState
@@ -186,6 +190,7 @@ _TRAIN = AssemblyDisturbances(
     # Two sigma are 3 mm and 5 degrees.
     hand_camera=CameraCalibration(translation_sigma_m=1.5e-3, rotation_sigma_rad=math.radians(2.5)),
     fixed_camera=CameraCalibration(translation_sigma_m=1.5e-3, rotation_sigma_rad=math.radians(1.5)),
+    camera_knock=CameraKnock(probability=0.2),
     room_light=RoomLight(lamp_factor=(0.7, 1.3), room_factor=(0.7, 1.3), direction_rad=0.5),
     glare=Glare(probability=0.2),
     lens_dirt=LensDirt(spots=(0, 3)),
@@ -216,6 +221,7 @@ _HARD = AssemblyDisturbances(
     force_sensor=ForceSensor(bias_n=0.8, drift_n_s=0.1, noise_factor=2.0),
     hand_camera=CameraCalibration(translation_sigma_m=2.5e-3, rotation_sigma_rad=math.radians(3.5)),
     fixed_camera=CameraCalibration(translation_sigma_m=2.5e-3, rotation_sigma_rad=math.radians(2.5)),
+    camera_knock=CameraKnock(probability=0.7),
     room_light=RoomLight(lamp_factor=(0.3, 1.8), room_factor=(0.4, 1.6), direction_rad=0.8),
     glare=Glare(probability=0.7, radius_px=(4.0, 9.0)),
     lens_dirt=LensDirt(spots=(2, 6), opacity=(0.4, 0.8)),
@@ -235,8 +241,12 @@ NAMED: dict[str, AssemblyDisturbances] = {
     "train": _TRAIN,
     "hard": _HARD,
     **{each.name: _only(each.name) for each in fields(AssemblyDisturbances)},
+    "moved_camera": replace(_TRAIN, camera_knock=CameraKnock(probability=1.0, angle_rad=0.0)),
+    "turned_camera": replace(_TRAIN, camera_knock=CameraKnock(probability=1.0, distance_m=0.0)),
+    "late": replace(_TRAIN, actuator_latency=ActuatorLatency(steps=(3, 3))),
 }
-"""Sets of disturbances by name: none, train, hard, and every single one at training strength."""
+"""Sets of disturbances by name: none, train, hard, every single one at training strength, and training with
+one factor at its worst: hand camera moved by 3 mm or turned by 5 degrees, three control steps of latency."""
 
 
 def combine(first: AssemblyDisturbances, second: AssemblyDisturbances) -> AssemblyDisturbances:

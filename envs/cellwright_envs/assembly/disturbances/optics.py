@@ -62,6 +62,47 @@ class RoomLightState:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CameraKnock:
+    """Somebody bumped the camera on the hand and nobody calibrated it again."""
+
+    probability: float = 0.0
+    """Probability that an episode's camera has been knocked."""
+    distance_m: float = 3e-3
+    """How far it was moved, in any direction [m]."""
+    angle_rad: float = math.radians(5.0)
+    """How far it was turned, about any axis [rad]."""
+
+    def __post_init__(self) -> None:
+        require_probability(self, "probability")
+        require_not_negative(self, "distance_m", "angle_rad")
+
+    def draw(self, rng: np.random.Generator) -> CameraKnockState:
+        """Draw whether and in which direction it was knocked."""
+        happens = rng.random() < self.probability
+        moved, turned = (_direction(rng) for _ in range(2))
+        return CameraKnockState(
+            translation_m=tuple((happens * self.distance_m * moved).tolist()),
+            rotation_rad=tuple((happens * self.angle_rad * turned).tolist()),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CameraKnockState:
+    """The knock of one episode; nothing if there was none."""
+
+    translation_m: tuple[float, ...]
+    """(3,) along the camera's axes."""
+    rotation_rad: tuple[float, ...]
+    """(3,) rotation vector."""
+
+
+def _direction(rng: np.random.Generator) -> NDArray[np.float64]:
+    """Draw a direction (3,), all alike."""
+    vector = rng.standard_normal(3)
+    return np.asarray(vector / np.linalg.norm(vector))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Glare:
     """The lamp mirrors in a shiny surface and saturates a disc of the picture."""
 

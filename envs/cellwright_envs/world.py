@@ -198,7 +198,7 @@ class ContactWorld(World):
     """Shares of mass and inertia in pads and tool; the part has the rest. The tool's share keeps spring and
     damper stable while the part slips."""
     _HOLD_GAIN = 0.2
-    _BREAKING, _USUAL_BREAKING = 0.0005, 0.02
+    _BREAKING, _USUAL_BREAKING = 0.001, 0.02
     _JOINTS = (0, 1, 2)
     _TOOL = 2
 
@@ -326,7 +326,7 @@ class ContactWorld(World):
 
     @contextmanager
     def sharp_contacts(self) -> Iterator[None]:
-        """Physics steps in here forget a contact point once it has slid by some 0.03 mm.
+        """Physics steps in here forget a contact point once it has slid by some 0.05 mm.
 
         Bullet remembers contact points and lets them drift by 2 % of the body's size, here a millimetre: a
         part that has left a chamfer would still stand on it. The setting is one for all worlds of a process,

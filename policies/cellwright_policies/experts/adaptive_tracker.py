@@ -28,13 +28,13 @@ class AdaptiveGains:
     """
 
     tracker: TrackerGains = field(default_factory=TrackerGains)
-    speed: tuple[float, float, float] = (-0.2, -0.2, 0.1)
-    wire: tuple[float, float, float] = (0.2, 0.2, -0.4)
-    voltage_v: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    speed_offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    speed: tuple[float, float, float] = (1.03, -0.44, 0.66)
+    wire: tuple[float, float, float] = (1.30, 0.39, -0.54)
+    voltage_v: tuple[float, float, float] = (3.48, 5.68, 1.37)
+    speed_offset: tuple[float, float, float] = (0.142, -0.004, -0.055)
     """Constant trims: a shop also sets each joint type up better than the table does."""
-    wire_offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    voltage_offset_v: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    wire_offset: tuple[float, float, float] = (0.150, 0.098, 0.112)
+    voltage_offset_v: tuple[float, float, float] = (1.50, 0.53, 1.15)
     preview_s: float = 0.3
     """How far ahead of the wire the gap is read, to cover the slew of wire feed and speed."""
 

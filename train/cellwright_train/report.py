@@ -260,7 +260,7 @@ def _film(weld: WeldRecord) -> dict[str, Any]:
         "stripe": _webp(camera_image(weld.camera[still][1], _STRIP_PX), quality=85),
         "policy": weld.policy,
         "product": weld.result.product,
-        "verdict": _verdict(weld.result),
+        "verdict": _verdict(weld.result).replace("–", "none"),
     }
 
 

@@ -588,7 +588,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         age = min(self._frame_number - number, len(self._frames) - 1)
         delivered, torch_m, window_px, lateral_m, height_m = self._frames[age]
         self._tracker.update(delivered[1], torch_m, window_px, lateral_m, height_m)
-        return delivered
+        return delivered.copy()  # a frame that is delivered twice must not be one object
 
     def trace(self) -> dict[str, Any]:
         """Arrays of the episode so far; needs `record_trace=True`, see `WeldTrace`."""

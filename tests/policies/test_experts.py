@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cellwright_policies.experts import EXPERTS, make_expert
-from cellwright_policies.experts.adaptive_tracker import AdaptiveGains, AdaptiveTracker
-from cellwright_policies.experts.base import PROFILE_POINTS
-from cellwright_policies.experts.oracle import IDEAL
-from cellwright_policies.experts.seam_tracker import SeamTracker, TrackerGains
+from cellwright_policies.experts import make_expert
+from cellwright_policies.experts.welding import WELD_SEAM
+from cellwright_policies.experts.welding.adaptive_tracker import AdaptiveGains, AdaptiveTracker
+from cellwright_policies.experts.welding.base import PROFILE_POINTS
+from cellwright_policies.experts.welding.oracle import IDEAL
+from cellwright_policies.experts.welding.seam_tracker import SeamTracker, TrackerGains
 
+ENV_ID = "cellwright/WeldSeam-v0"
 LAP, TEE, BUTT = range(3)
 NAMES = ("lateral_error_1_mm_ahead", "height_error_1_mm_ahead", *IDEAL)
 
@@ -40,9 +42,9 @@ def batch(*rows: Observations) -> Observations:
     return {key: np.concatenate([row[key] for row in rows]) for key in rows[0]}
 
 
-@pytest.mark.parametrize("name", EXPERTS)
+@pytest.mark.parametrize("name", WELD_SEAM)
 def test_actions_stay_within_their_range(name: str) -> None:
-    expert = make_expert(name, NAMES)
+    expert = make_expert(ENV_ID, name, NAMES)
     far = observed(lateral_m=-8e-3, height_m=8e-3, gap_m=3e-3)
     for _ in range(50):
         action = expert.act_batch(far)
@@ -51,10 +53,10 @@ def test_actions_stay_within_their_range(name: str) -> None:
         assert np.abs(action).max() <= 1.0
 
 
-@pytest.mark.parametrize("name", EXPERTS)
+@pytest.mark.parametrize("name", WELD_SEAM)
 def test_cells_of_a_batch_do_not_mix(name: str) -> None:
     rows = [observed(lateral_m=1e-3, gap_m=1e-3), observed(height_m=-1e-3, joint=BUTT), observed(joint=LAP)]
-    together, alone = make_expert(name, NAMES), [make_expert(name, NAMES) for _ in rows]
+    together, alone = make_expert(ENV_ID, name, NAMES), [make_expert(ENV_ID, name, NAMES) for _ in rows]
     together.reset(len(rows))
     for _ in range(5):
         expected = np.concatenate([own.act_batch(row) for own, row in zip(alone, rows, strict=True)])
@@ -63,17 +65,19 @@ def test_cells_of_a_batch_do_not_mix(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["seam-tracker", "adaptive-tracker", "oracle"])
 def test_who_sees_the_seam_moves_towards_it(name: str) -> None:
-    expert = make_expert(name, NAMES)
+    expert = make_expert(ENV_ID, name, NAMES)
     left, up = expert.act_batch(observed(lateral_m=0.5e-3, height_m=0.5e-3))[0, :2]
     assert left > 0.0
     assert up > 0.0
-    right, down = make_expert(name, NAMES).act_batch(observed(lateral_m=-0.5e-3, height_m=-0.5e-3))[0, :2]
+    right, down = make_expert(ENV_ID, name, NAMES).act_batch(observed(lateral_m=-0.5e-3, height_m=-0.5e-3))[
+        0, :2
+    ]
     assert right == pytest.approx(-left)
     assert down == pytest.approx(-up)
 
 
 def test_the_taught_program_changes_nothing() -> None:
-    assert not make_expert("taught-program").act_batch(observed(lateral_m=3e-3, gap_m=1e-3)).any()
+    assert not make_expert(ENV_ID, "taught-program").act_batch(observed(lateral_m=3e-3, gap_m=1e-3)).any()
 
 
 def test_a_tracker_holds_still_without_a_measurement() -> None:
@@ -113,13 +117,20 @@ def test_an_adaptive_tracker_trims_each_joint_by_its_own_gains(joint: int) -> No
 
 def test_the_oracle_needs_to_be_told_the_truth() -> None:
     with pytest.raises(ValueError, match="privileged=True"):
-        make_expert("oracle")
+        make_expert(ENV_ID, "oracle")
     blind = observed()
     del blind["privileged"]
     with pytest.raises(ValueError, match="privileged=True"):
-        make_expert("oracle", NAMES).act_batch(blind)
+        make_expert(ENV_ID, "oracle", NAMES).act_batch(blind)
 
 
 def test_an_unknown_expert_is_answered_with_the_nearest() -> None:
     with pytest.raises(ValueError, match="did you mean 'seam-tracker'"):
-        make_expert("seam-traker")
+        make_expert(ENV_ID, "seam-traker")
+
+
+def test_an_expert_of_another_task_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match="for cellwright/WeldSeam-v0; known: taught-program"):
+        make_expert(ENV_ID, "spiral-search")
+    with pytest.raises(ValueError, match="no experts for 'cellwright/Nothing-v0'"):
+        make_expert("cellwright/Nothing-v0", "oracle")

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from cellwright_policies import zoo
 from cellwright_policies.bundle import Bundle, is_bundle
-from cellwright_policies.experts import EXPERTS, PRIVILEGED_EXPERTS, WeldExpert, make_expert
+from cellwright_policies.experts import NAMES, PRIVILEGED_EXPERTS, Expert, make_expert
 from cellwright_train.cell import CellChoice, EpisodePolicy, Observation
-from cellwright_train.errors import UsageError, unknown
+from cellwright_train.errors import UsageError, one_line, unknown
 
 ZOO_PREFIX = "zoo:"
 RUN_MARKER = "config.json"
@@ -40,7 +40,10 @@ class PolicyReference:
         if self.kind == "run":
             return RunPolicy(self.name, _path(self))
         names = env.get_wrapper_attr("privileged_names") if self.needs_privileged else ()
-        return ExpertPolicy(self.name, make_expert(self.name, names))
+        try:
+            return ExpertPolicy(self.name, make_expert(str(env.spec and env.spec.id), self.name, names))
+        except ValueError as error:
+            raise UsageError(one_line(error)) from error
 
     def open(
         self, choice: CellChoice, *, trace: bool = False, render: bool = False
@@ -59,7 +62,7 @@ def resolve_policy(text: str) -> PolicyReference:
                 "zoo policy", text, [ZOO_PREFIX + known for known in zoo.names()] or ["none installed"]
             )
         return PolicyReference(name=text, kind="bundle", path=_sound(zoo.path(name)))
-    if text in EXPERTS:
+    if text in NAMES:
         return PolicyReference(name=text, kind="expert")
     path = Path(text)
     if is_bundle(path):
@@ -70,7 +73,7 @@ def resolve_policy(text: str) -> PolicyReference:
         raise UsageError(
             f"{text} is neither a bundle (no manifest.json) nor a run directory (no {RUN_MARKER})"
         )
-    known = [*EXPERTS, *(ZOO_PREFIX + name for name in zoo.names())]
+    known = [*NAMES, *(ZOO_PREFIX + name for name in zoo.names())]
     raise unknown("policy", text, known, note=", or a bundle or run directory; that path does not exist")
 
 
@@ -120,7 +123,7 @@ class RunPolicy:
 class ExpertPolicy:
     """A scripted controller."""
 
-    def __init__(self, name: str, expert: WeldExpert) -> None:
+    def __init__(self, name: str, expert: Expert) -> None:
         self.name = name
         self._expert = expert
 

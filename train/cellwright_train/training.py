@@ -194,7 +194,7 @@ class TrainingSession:
     def _teacher(self) -> Controller:
         if self._expert is not None:
             return self._expert
-        return make_expert(self.config.demonstrations.expert, privileged_names(self.env))
+        return make_expert(self.config.env_id, self.config.demonstrations.expert, privileged_names(self.env))
 
     def _state(self) -> dict[str, Any]:
         return {

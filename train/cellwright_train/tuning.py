@@ -21,9 +21,9 @@ import tyro
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from cellwright_policies.experts.adaptive_tracker import AdaptiveGains, AdaptiveTracker
-from cellwright_policies.experts.base import WeldExpert
-from cellwright_policies.experts.seam_tracker import SeamTracker, TrackerGains
+from cellwright_policies.experts.expert import Expert
+from cellwright_policies.experts.welding.adaptive_tracker import AdaptiveGains, AdaptiveTracker
+from cellwright_policies.experts.welding.seam_tracker import SeamTracker, TrackerGains
 from cellwright_train.cell import CellChoice, Episode, EpisodeResult, products_of, run_episode
 from cellwright_train.evaluation import episode_plan
 from cellwright_train.policies_by_name import ExpertPolicy
@@ -118,7 +118,7 @@ class _Cells:
             initargs=(CellChoice(products=products, disturbances="train"),),
         )
 
-    def costs(self, experts: Sequence[WeldExpert], bar: Any) -> list[float]:
+    def costs(self, experts: Sequence[Expert], bar: Any) -> list[float]:
         """Mean cost of a part for each of `experts`."""
         costs = []
         for cost in self._pool.map(_cost, [(expert, self.plan) for expert in experts]):
@@ -141,7 +141,7 @@ def _open_cell(choice: CellChoice) -> None:
     _opened.append(choice.make())
 
 
-def _cost(job: tuple[WeldExpert, Sequence[Episode]]) -> float:
+def _cost(job: tuple[Expert, Sequence[Episode]]) -> float:
     expert, plan = job
     env, policy = _opened[0], ExpertPolicy("candidate", expert)
     costs = []

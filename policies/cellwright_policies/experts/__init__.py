@@ -1,36 +1,38 @@
-"""Scripted weld experts: scores to beat, and teachers for warm starts."""
+"""Scripted experts: scores to beat, and teachers for warm starts."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
 
-from cellwright_policies.experts.adaptive_tracker import AdaptiveTracker
-from cellwright_policies.experts.base import WeldExpert
-from cellwright_policies.experts.oracle import Oracle
-from cellwright_policies.experts.seam_tracker import SeamTracker
-from cellwright_policies.experts.taught_program import TaughtProgram
+from cellwright_policies.experts.assembly import PEG_INSERTION
+from cellwright_policies.experts.expert import Expert
+from cellwright_policies.experts.welding import WELD_SEAM
 
-EXPERTS: dict[str, Callable[[Sequence[str]], WeldExpert]] = {
-    "taught-program": lambda _: TaughtProgram(),
-    "seam-tracker": lambda _: SeamTracker(),
-    "adaptive-tracker": lambda _: AdaptiveTracker(),
-    "oracle": Oracle,
+EXPERTS: dict[str, dict[str, Callable[[Sequence[str]], Expert]]] = {
+    "cellwright/WeldSeam-v0": WELD_SEAM,
+    "cellwright/PegInsertion-v0": PEG_INSERTION,
 }
+"""The experts of each environment, made from the names of the components of `privileged`."""
+NAMES: tuple[str, ...] = tuple(dict.fromkeys(name for experts in EXPERTS.values() for name in experts))
+"""Every expert's name, whatever the environment."""
 PRIVILEGED_EXPERTS = ("oracle",)
 """Experts that need the `privileged` observation group."""
 
 
-def make_expert(name: str, privileged_names: Sequence[str] = ()) -> WeldExpert:
-    """The expert called `name`; ValueError with the nearest name when there is none.
+def make_expert(env_id: str, name: str, privileged_names: Sequence[str] = ()) -> Expert:
+    """The expert called `name` for the environment `env_id`; ValueError with what there is where none is.
 
     `privileged_names` are the environment's, for experts that read the `privileged` group.
     """
-    if name not in EXPERTS:
-        near = difflib.get_close_matches(name, EXPERTS, n=1)
+    experts = EXPERTS.get(env_id)
+    if experts is None:
+        raise ValueError(f"there are no experts for {env_id!r}; there are for {', '.join(EXPERTS)}")
+    if name not in experts:
+        near = difflib.get_close_matches(name, experts, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ValueError(f"unknown expert {name!r}; {hint}known: {', '.join(EXPERTS)}")
-    return EXPERTS[name](privileged_names)
+        raise ValueError(f"unknown expert {name!r} for {env_id}; {hint}known: {', '.join(experts)}")
+    return experts[name](privileged_names)
 
 
-__all__ = ["EXPERTS", "PRIVILEGED_EXPERTS", "WeldExpert", "make_expert"]
+__all__ = ["EXPERTS", "NAMES", "PRIVILEGED_EXPERTS", "Expert", "make_expert"]

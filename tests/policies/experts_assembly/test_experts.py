@@ -10,11 +10,13 @@ import pytest
 
 from cellwright_envs.assembly.observation import ACTIONS
 from cellwright_envs.assembly.peg_insertion import InsertionScorecard, PegInsertion, PegInsertionConfig
-from cellwright_policies.experts.assembly import EXPERTS, PRIVILEGED_EXPERTS, make_expert
+from cellwright_policies.experts import PRIVILEGED_EXPERTS, make_expert
+from cellwright_policies.experts.assembly import PEG_INSERTION
 from cellwright_policies.experts.assembly.base import FULL_SCALE, Pending, State
 from cellwright_policies.experts.assembly.hole_vision import find_hole, hole_from_part
 from cellwright_policies.experts.assembly.oracle import Oracle
 
+ENV_ID = "cellwright/PegInsertion-v0"
 SEED = 7000
 
 
@@ -33,7 +35,7 @@ def work(
     env: PegInsertion, name: str, *, episodes: int, first: int = SEED, steps: int = 400, **options: Any
 ) -> list[InsertionScorecard]:
     """Scorecards of an expert on the first seeds of its own."""
-    expert = make_expert(name, env.privileged_names)
+    expert = make_expert(ENV_ID, name, env.privileged_names)
     cards = []
     for seed in range(first, first + episodes):
         observation, _ = env.reset(seed=seed, options=options)
@@ -76,7 +78,7 @@ def test_no_part_stands_on_a_chamfer_that_it_has_left(env: PegInsertion, seed: i
     assert cards[0].depth_share >= 0.95
 
 
-@pytest.mark.parametrize("name", sorted(set(EXPERTS) - {"visual-servo"}))
+@pytest.mark.parametrize("name", sorted(set(PEG_INSERTION) - {"visual-servo"}))
 def test_undisturbed_parts_are_inserted_by_every_expert(env: PegInsertion, name: str) -> None:
     assert success_rate(work(env, name, episodes=8, disturbances="none")) == 1.0
 
@@ -91,14 +93,14 @@ def test_touch_helps_and_sight_saves_time(env: PegInsertion) -> None:
     assert success_rate(visual) >= success_rate(blind) + 0.2
 
 
-@pytest.mark.parametrize("name", EXPERTS)
+@pytest.mark.parametrize("name", PEG_INSERTION)
 def test_a_batch_is_handled_as_its_cells_alone(env: PegInsertion, name: str) -> None:
-    together, alone = make_expert(name, env.privileged_names), []
+    together, alone = make_expert(ENV_ID, name, env.privileged_names), []
     together.reset(3)
     cells = [PegInsertion(privileged=True) for _ in range(3)]
     observations = [cell.reset(seed=SEED + index)[0] for index, cell in enumerate(cells)]
     for _ in range(3):
-        alone.append(make_expert(name, env.privileged_names))
+        alone.append(make_expert(ENV_ID, name, env.privileged_names))
         alone[-1].reset(1)
     for _ in range(25):
         stacked = {key: np.stack([o[key] for o in observations]) for key in observations[0]}
@@ -113,17 +115,17 @@ def test_a_batch_is_handled_as_its_cells_alone(env: PegInsertion, name: str) -> 
         cell.close()
 
 
-@pytest.mark.parametrize("name", EXPERTS)
+@pytest.mark.parametrize("name", PEG_INSERTION)
 def test_resetting_one_cell_leaves_the_others(env: PegInsertion, name: str) -> None:
     observation, _ = env.reset(seed=SEED)
     pair = {key: np.stack([values, values]) for key, values in observation.items()}
-    expert, untouched = (make_expert(name, env.privileged_names) for _ in range(2))
+    expert, untouched = (make_expert(ENV_ID, name, env.privileged_names) for _ in range(2))
     for each in (expert, untouched):
         each.reset(2)
         for _ in range(5):
             each.act_batch(pair)
     expert.reset(2, [0])
-    fresh = make_expert(name, env.privileged_names)
+    fresh = make_expert(ENV_ID, name, env.privileged_names)
     fresh.reset(1)
     after = expert.act_batch(pair)
     np.testing.assert_array_equal(after[1], untouched.act_batch(pair)[1])
@@ -178,7 +180,7 @@ def test_a_frame_without_a_hole_shows_none() -> None:
 def test_only_the_oracle_needs_to_be_told_the_truth(env: PegInsertion) -> None:
     assert PRIVILEGED_EXPERTS == ("oracle",)
     with pytest.raises(ValueError, match="privileged_names"):
-        make_expert("oracle")
+        make_expert(ENV_ID, "oracle")
     expert = Oracle(env.privileged_names)
     observation = PegInsertion().reset(seed=0)[0]
     with pytest.raises(ValueError, match="privileged=True"):
@@ -187,4 +189,4 @@ def test_only_the_oracle_needs_to_be_told_the_truth(env: PegInsertion) -> None:
 
 def test_unknown_expert_is_answered_with_the_nearest() -> None:
     with pytest.raises(ValueError, match="did you mean 'spiral-search'"):
-        make_expert("spiral-serch")
+        make_expert(ENV_ID, "spiral-serch")

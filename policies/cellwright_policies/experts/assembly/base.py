@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-Observations = Mapping[str, NDArray[Any]]
-Actions = NDArray[np.float32]
+from cellwright_policies.experts.expert import Actions
+
 Array = NDArray[np.float64]
 
 CONTROL_PERIOD_S = 0.05
@@ -18,18 +17,6 @@ FULL_SCALE = np.array([2.0e-3] * 3 + [0.015] * 3)
 POSE, WRENCH, LEASH = "pose", "wrench", "leash"
 MEMORY = 8
 """Control steps of actions that an expert remembers."""
-
-
-class AssemblyExpert(Protocol):
-    """A controller of the assembly cell that is not learned."""
-
-    def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
-        """Forget the episodes of all `cells`, or only those of `indices`."""
-        ...
-
-    def act_batch(self, observations: Observations) -> Actions:
-        """Actions (n, 6) within [-1, 1] for observations batched along axis 0."""
-        ...
 
 
 class State:

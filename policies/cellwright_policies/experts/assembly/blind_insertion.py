@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cellwright_policies.experts.assembly.base import LEASH, POSE, Actions, Observations, lead_to_action
+from cellwright_policies.experts.assembly.base import LEASH, POSE, lead_to_action
+from cellwright_policies.experts.expert import Actions, Observations
 
 DESCENT_M = 2.0e-3
 """Lead along z: the speed in the air, and some 3 N against whatever is in the way."""

@@ -6,15 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cellwright_policies.experts.assembly.base import (
-    LEASH,
-    Actions,
-    Array,
-    Observations,
-    Pending,
-    State,
-    lead_to_action,
-)
+from cellwright_policies.experts.assembly.base import LEASH, Array, Pending, State, lead_to_action
+from cellwright_policies.experts.expert import Actions, Observations
 
 NEEDED = ("tip_x", "tip_y", "tip_z", "axis_x", "axis_y", "yaw_error", "clearance", "chamfer", "latency")
 WAIT_M = 1.5e-3

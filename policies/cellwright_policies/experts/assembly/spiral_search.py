@@ -16,12 +16,11 @@ from cellwright_policies.experts.assembly.base import (
     LEASH,
     POSE,
     WRENCH,
-    Actions,
     Array,
-    Observations,
     State,
     lead_to_action,
 )
+from cellwright_policies.experts.expert import Actions, Observations
 
 DESCEND, SEARCH, INSERT = 0.0, 1.0, 2.0
 

@@ -7,17 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cellwright_policies.experts.assembly.base import (
-    LEASH,
-    POSE,
-    Actions,
-    Array,
-    Observations,
-    State,
-    lead_to_action,
-)
+from cellwright_policies.experts.assembly.base import LEASH, POSE, Array, State, lead_to_action
 from cellwright_policies.experts.assembly.hole_vision import hole_from_part
 from cellwright_policies.experts.assembly.spiral_search import SpiralSearch, SpiralSettings
+from cellwright_policies.experts.expert import Actions, Observations
 
 
 @dataclass(frozen=True, kw_only=True)

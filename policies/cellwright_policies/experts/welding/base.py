@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Observations = Mapping[str, NDArray[Any]]
-Actions = NDArray[np.float32]
+from cellwright_policies.experts.expert import Observations
 
 CONTROL_PERIOD_S = 0.04
 RATE_LIMIT_M_S = 5e-3
@@ -19,18 +17,6 @@ WIRE_TRIM = 0.25
 VOLTAGE_TRIM_V = 3.0
 PROFILE_POINTS = 8
 LOOK_AHEAD_M = 0.025
-
-
-class WeldExpert(Protocol):
-    """A controller of the weld cell that is not learned."""
-
-    def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
-        """Forget the episodes of all `cells`, or only those of `indices`."""
-        ...
-
-    def act_batch(self, observations: Observations) -> Actions:
-        """Actions (n, 5) within [-1, 1] for observations batched along axis 0."""
-        ...
 
 
 class Programme:

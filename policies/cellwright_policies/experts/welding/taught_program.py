@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cellwright_policies.experts.base import Actions, Observations
+from cellwright_policies.experts.expert import Actions, Observations
 
 
 class TaughtProgram:

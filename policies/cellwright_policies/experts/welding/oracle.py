@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cellwright_policies.experts.base import RATE_LIMIT_M_S, Actions, Observations
+from cellwright_policies.experts.expert import Actions, Observations
+from cellwright_policies.experts.welding.base import RATE_LIMIT_M_S
 
 PROPORTIONAL_1_S = 5.0
 IDEAL = ("ideal_travel_speed", "ideal_wire_feed", "ideal_voltage")

@@ -7,17 +7,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cellwright_policies.experts.base import (
+from cellwright_policies.experts.expert import Actions, Observations
+from cellwright_policies.experts.welding.base import (
     PROFILE_POINTS,
     SPEED_TRIM,
     VOLTAGE_TRIM_V,
     WIRE_TRIM,
-    Actions,
-    Observations,
     Programme,
     profile_at,
 )
-from cellwright_policies.experts.seam_tracker import SeamTracker, TrackerGains
+from cellwright_policies.experts.welding.seam_tracker import SeamTracker, TrackerGains
 
 
 @dataclass(frozen=True, kw_only=True)

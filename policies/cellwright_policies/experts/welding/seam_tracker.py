@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cellwright_policies.experts.base import (
+from cellwright_policies.experts.expert import Actions, Observations
+from cellwright_policies.experts.welding.base import (
     CONTROL_PERIOD_S,
     PROFILE_POINTS,
     RATE_LIMIT_M_S,
-    Actions,
-    Observations,
     Programme,
     profile_at,
 )

@@ -33,7 +33,7 @@ SCORECARD = "scorecard.json"
 WEIGHTS = "weights.npz"
 REQUIRED_FILES = (POLICY, GOLDEN, SCORECARD)
 OUTPUTS = ("action", "action_preclip", "command")
-SI_UNITS = ("1", "m", "m/s", "rad", "rad/s", "s", "Hz", "A", "V", "K", "N", "N m", "kg", "1/m", "m/s^2")
+SI_UNITS = ("1", "m", "m/s", "rad", "rad/s", "s", "Hz", "A", "V", "K", "N", "N.m", "kg", "1/m", "m/s^2")
 """Units a bundle may speak; "1" is a plain number. Millimetres and degrees are refused."""
 
 

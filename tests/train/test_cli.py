@@ -7,6 +7,8 @@ import pytest
 
 from cellwright_train.cli import COMMANDS, main
 
+PEG = ("--env", "cellwright/PegInsertion-v0")
+
 
 @pytest.mark.parametrize(
     ("arguments", "told"),
@@ -22,6 +24,15 @@ from cellwright_train.cli import COMMANDS, main
         (["evaluate", "oracle", "--products", "trian"], "did you mean 'train'?"),
         (["evaluate", "oracle", "--env", "cellwright/WeldSeem-v0"], "did you mean 'cellwright/WeldSeam-v0'?"),
         (["evaluate", "oracle", "--disturbances", "hrad"], "hrad"),
+        (
+            ["evaluate", "spiral-search"],
+            "an expert of cellwright/PegInsertion-v0, not of cellwright/WeldSeam-v0",
+        ),
+        (["evaluate", "seam-tracker", *PEG], "an expert of cellwright/WeldSeam-v0, not of cellwright/PegIns"),
+        (["evaluate", "oracle", *PEG, "--products", "lap-straight-1.6"], "unknown part 'lap-straight-1.6'"),
+        (["evaluate", "oracle", *PEG, "--disturbances", "arc_glare"], "arc_glare"),
+        (["evaluate", "zoo:weld-seam", *PEG], "was trained in cellwright/WeldSeam-v0 and does not act in"),
+        (["watch", "zoo:weld-seam", *PEG], "was trained in cellwright/WeldSeam-v0 and does not act in"),
         (["evaluate", "oracle", "--json", "/no/such/place/a.json"], "/no/such/place is no directory"),
         (["verify", "/no/such/bundle"], "is not a directory"),
         (["verify", "."], "no manifest.json"),
@@ -91,6 +102,19 @@ def test_evaluate_writes_its_results(tmp_path: Path, capsys: pytest.CaptureFixtu
     )
     assert [episode["seed"] for episode in told["per_episode"]] == [5, 6]
     assert "95 % intervals" in capsys.readouterr().out
+
+
+def test_evaluate_of_insertions_writes_what_insertions_have(tmp_path: Path) -> None:
+    target = tmp_path / "result.json"
+    arguments = ["evaluate", "blind-insertion", *PEG, "--episodes", "2", "--seed", "5", "--workers", "1"]
+    assert main([*arguments, "--products", "held-out", "--json", str(target)]) == 0
+    told = json.loads(target.read_text())
+    assert (told["env"], told["products"], told["disturbances"]) == (PEG[1], "held-out", "train")
+    assert {"success_rate", "loose_success_rate", "broken", "lost", "cut_off"} < set(told)
+    assert [episode["product"] for episode in told["per_episode"]] == [
+        "hexagonal-8-0.5-chamfer",
+        "hexagonal-12-0.3",
+    ]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from cellwright_train.documentation.errors import DocumentationError
-from cellwright_train.documentation.results import bench, defect_codes, evaluations, results
+from cellwright_train.documentation.results import bench, defect_codes, insertion_results, results, welds
 
 
 def record(directory: Path, file: str, **changes: Any) -> None:
@@ -55,8 +55,60 @@ def test_the_policy_with_the_least_defects_comes_first(tmp_path: Path) -> None:
     record(tmp_path, "zoo-weld-seam--held-out--hard.json")
     better = evaluation(passed=[True], defect_mm=1.0) | {"policy": "runs/a"}
     record(tmp_path, "runs-a--held-out--hard.json", **better)
-    found = [each.evaluation.policy for each in evaluations(tmp_path)]
+    found = [each.evaluation.policy for each in welds(tmp_path)]
     assert found == ["oracle", "runs/a", "zoo:weld-seam"]
+
+
+def insertion(*, success: bool, cycle_time_s: float = 2.0) -> dict[str, Any]:
+    return {
+        "seed": 0,
+        "product": "round-8-0.5",
+        "success": success,
+        "loose_success": True,
+        "broken": not success,
+        "lost": False,
+        "cut_off": False,
+        "cycle_time_s": cycle_time_s,
+        "depth_share": 1.0,
+        "lateral_mm": 0.1,
+        "tilt_deg": 0.1,
+        "peak_force_n": 8.0,
+        "slip_mm": 0.0,
+    }
+
+
+INSERTIONS = {
+    "policy": "spiral-search",
+    "env": "cellwright/PegInsertion-v0",
+    "products": "train",
+    "disturbances": "hard",
+    "seed": 100,
+    "per_episode": [insertion(success=True), insertion(success=True), insertion(success=False)],
+}
+
+
+def test_recorded_insertions_have_a_table_of_their_own(tmp_path: Path) -> None:
+    assert insertion_results(tmp_path) == "No evaluation has been recorded yet."
+    record(tmp_path, "zoo-weld-seam--held-out--hard.json")
+    (tmp_path / "peg-insertion--spiral-search--train--hard.json").write_text(json.dumps(INSERTIONS))
+    assert (
+        "| `cellwright/PegInsertion-v0` | train | hard | `spiral-search` | 3 from 100 | 67 (21 to 94) "
+        "| 100 (44 to 100) | 2.0 (2.0 to 2.0) | 8.0 (8.0 to 8.0) | 1 | 0 |"
+    ) in insertion_results(tmp_path)
+    assert "zoo:weld-seam" not in insertion_results(tmp_path)
+    assert "spiral-search" not in results(tmp_path)
+
+
+def test_a_policy_that_inserts_nothing_has_no_median_time(tmp_path: Path) -> None:
+    told = INSERTIONS | {"per_episode": [insertion(success=False)]}
+    (tmp_path / "peg-insertion--spiral-search--train--hard.json").write_text(json.dumps(told))
+    assert "| 0 (0 to 79) | 100 (21 to 100) |  | 8.0 (8.0 to 8.0) | 1 | 0 |" in insertion_results(tmp_path)
+
+
+def test_a_file_of_insertions_is_named_after_its_environment(tmp_path: Path) -> None:
+    (tmp_path / "spiral-search--train--hard.json").write_text(json.dumps(INSERTIONS))
+    with pytest.raises(DocumentationError, match=r"name it peg-insertion--spiral-search--train--hard\.json"):
+        insertion_results(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -4,55 +4,13 @@ import gymnasium
 import numpy as np
 import pytest
 
-from cellwright_train.cell import CellChoice, Episode, EpisodeResult, products_of, run_episode
+from cellwright_envs import ENVIRONMENTS
+from cellwright_train.cell import DEFAULT_ENV, CellChoice, Episode, products_of, run_episode
 from cellwright_train.errors import UsageError
-from cellwright_train.evaluation import Evaluation, episode_plan, evaluate, run_plan
+from cellwright_train.evaluation import episode_plan, evaluate, run_plan
 from cellwright_train.policies_by_name import PolicyReference, resolve_policy
 
-TOP_LEVEL = {
-    "policy", "env", "episodes", "seed", "first_pass_yield", "defect_mm_per_m", "tracking_error_mm",
-    "cycle_time_s", "crashes", "per_episode",
-}  # fmt: skip
-
-
-def result(seed: int = 0, **changed: Any) -> EpisodeResult:
-    values = {
-        "seed": seed,
-        "product": "lap",
-        "passed": {"B": False, "C": True, "D": True},
-        "defect_mm": 4.0,
-        "defect_mm_by_code": {"5011": 3.0, "2017": 2.0},
-        "seam_mm": 160.0,
-        "tracking_mean_mm": 0.2,
-        "tracking_p95_mm": 0.5,
-        "cycle_time_s": 20.0,
-        "crashed": False,
-    }
-    return EpisodeResult(**(values | changed))
-
-
-def evaluation(*results: EpisodeResult) -> Evaluation:
-    return Evaluation(policy="p", env="e", seed=0, results=results)
-
-
-def test_the_json_has_the_documented_keys_and_no_others() -> None:
-    told = evaluation(result(), result(1)).as_json()
-    assert set(told) == TOP_LEVEL
-    assert set(told["first_pass_yield"]) == {"B", "C", "D"}
-    assert set(told["defect_mm_per_m"]) == {"total", "by_code"}
-    assert set(told["tracking_error_mm"]) == {"mean", "p95"}
-    assert {"seed", "product", "passed", "defect_mm", "cycle_time_s", "tracking_error_mm", "crashed"} <= set(
-        told["per_episode"][0]
-    )
-
-
-def test_yields_count_parts_and_defects_count_millimetres_per_metre() -> None:
-    scrap = result(1, passed={"B": False, "C": False, "D": False}, defect_mm=80.0, seam_mm=80.0, crashed=True)
-    told = evaluation(result(), scrap).as_json()
-    assert told["first_pass_yield"] == {"B": 0.0, "C": 0.5, "D": 0.5}
-    assert told["defect_mm_per_m"]["total"] == pytest.approx(84.0 / 0.24)
-    assert told["defect_mm_per_m"]["by_code"]["5011"] == pytest.approx(6.0 / 0.24)
-    assert told["crashes"] == 1
+PEG = "cellwright/PegInsertion-v0"
 
 
 def test_seeds_count_up_and_products_take_turns() -> None:
@@ -66,12 +24,13 @@ def test_plans_without_episodes_or_with_negative_seeds_are_refused(episodes: int
         episode_plan(seed, episodes, ())
 
 
-def test_splits_cover_all_products_once() -> None:
-    train, held_out = products_of("train"), products_of("held-out")
-    assert sorted((*train, *held_out)) == sorted(products_of("all"))
-    assert products_of(train[0]) == (train[0],)
+@pytest.mark.parametrize(("env", "name"), [(DEFAULT_ENV, "lap-straight-1.6"), (PEG, "round-8-0.5")])
+def test_splits_are_those_of_the_environment_and_cover_all_products_once(env: str, name: str) -> None:
+    train, held_out = products_of("train", env), products_of("held-out", env)
+    assert sorted((*train, *held_out)) == sorted(products_of("all", env))
+    assert products_of(name, env) == (name,)
     with pytest.raises(UsageError, match="did you mean 'held-out'"):
-        products_of("heldout")
+        products_of("heldout", env)
 
 
 class Card(NamedTuple):
@@ -85,9 +44,16 @@ class Card(NamedTuple):
     crashed: bool = False
 
 
+class Product(NamedTuple):
+    name: str
+
+
 class Counting(gymnasium.Env):
     """Ends after three steps; passes when the actions add up."""
 
+    __module__ = "cellwright_envs.welding.counting"  # so that it counts as a weld cell
+    product = Product("lap")
+    control_rate_hz = 25.0
     observation_space = gymnasium.spaces.Dict({"seam": gymnasium.spaces.Box(-1, 1, (2,))})
     action_space = gymnasium.spaces.Box(-1, 1, (5,))
 
@@ -112,14 +78,14 @@ class Counting(gymnasium.Env):
 class Steady:
     name, needs_privileged = "steady", False
 
-    def __init__(self, value: float) -> None:
-        self.value, self.resets = value, 0
+    def __init__(self, value: float, actions: int = 5) -> None:
+        self.value, self.actions, self.resets = value, actions, 0
 
     def reset(self) -> None:
         self.resets += 1
 
     def act(self, observation: Any) -> np.ndarray:
-        return np.full(5, self.value, np.float32)
+        return np.full(self.actions, self.value, np.float32)
 
 
 def test_an_episode_ends_with_what_inspection_says() -> None:
@@ -138,20 +104,58 @@ def test_the_product_is_chosen_at_reset() -> None:
     assert env.options == {"product": "tee"}
 
 
-def test_an_episode_that_is_cut_off_is_an_error_not_a_pass() -> None:
-    env = gymnasium.wrappers.TimeLimit(Counting(), 2)
-    with pytest.raises(UsageError, match="cut off"):
-        run_episode(env, Steady(0.5), Episode(3, "lap"))
+def cut_off(env_id: str, steps: int, policy: Any) -> Any:
+    env = gymnasium.make(env_id, max_episode_steps=steps, disturbances="none")
+    try:
+        return run_episode(env, policy, Episode(3, None))
+    finally:
+        env.close()
+
+
+def test_a_weld_that_is_cut_off_is_a_failed_part() -> None:
+    result = cut_off(DEFAULT_ENV, 60, Steady(0.0))
+    assert not any(result.passed.values())
+    assert 0.5 * result.seam_mm < result.defect_mm <= result.seam_mm
+    assert (result.cycle_time_s, result.crashed) == (pytest.approx(2.4), False)
+
+
+def test_an_insertion_that_is_cut_off_is_a_failed_part_and_says_so() -> None:
+    result = cut_off(PEG, 5, Steady(0.0, actions=6))
+    assert (result.success, result.cut_off, result.told) == (False, True, "not inserted (0 % deep)")
+    assert result.cycle_time_s == pytest.approx(0.25)
+
+
+def test_line_changes_are_refused_where_there_are_none() -> None:
+    env = gymnasium.make(PEG)
+    with pytest.raises(UsageError, match="PegInsertion-v0 has no line changes"):
+        run_episode(env, Steady(0.0, actions=6), Episode(3, None, "new-batch"))
+    env.close()
+
+
+def test_an_unknown_line_change_names_those_there_are() -> None:
+    with pytest.raises(UsageError, match="did you mean 'new-batch'"):
+        run_episode(Counting(), Steady(0.0), Episode(3, None, "new-bacth"))
 
 
 CELL = CellChoice(products=("tee-straight-3.2",), disturbances="train")
 SHORT = (Episode(11, "tee-straight-3.2"), Episode(12, "tee-straight-3.2"))
 
 
-def test_results_do_not_depend_on_the_number_of_workers() -> None:
-    expert = resolve_policy("taught-program")
-    alone = evaluate(expert, CELL, SHORT, workers=1, progress=False)
-    assert evaluate(expert, CELL, SHORT, workers=2, progress=False) == alone
+@pytest.mark.parametrize(
+    ("expert", "cell", "plan"),
+    [
+        ("taught-program", CELL, SHORT),
+        ("spiral-search", CellChoice(env=PEG), (Episode(11, "round-8-0.5"), Episode(12, "square-8-0.3"))),
+    ],
+)
+def test_results_do_not_depend_on_the_number_of_workers(
+    expert: str, cell: CellChoice, plan: tuple[Episode, ...]
+) -> None:
+    if cell.env not in ENVIRONMENTS:
+        pytest.skip("workers do not know it before it is registered with the others")
+    policy = resolve_policy(expert)
+    alone = evaluate(policy, cell, plan, workers=1, progress=False)
+    assert evaluate(policy, cell, plan, workers=2, progress=False) == alone
     assert [r.seed for r in alone.results] == [11, 12]
 
 

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cellwright_train.cell import EpisodeResult
 from cellwright_train.tuning import Range, SearchConfig, cross_entropy, part_cost
+from cellwright_train.welds import WeldResult
 
-GOOD = EpisodeResult(
+GOOD = WeldResult(
     seed=0,
     product="tee-straight-3.2",
     passed={"B": True, "C": True, "D": True},

@@ -1,9 +1,11 @@
 """Every classic deployment mistake has to make `verify` fail, with one line that says why."""
 
 import io
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -24,9 +26,12 @@ from cellwright_policies.bundle import (
     write_bundle,
 )
 from cellwright_train import verification
-from cellwright_train.cell import EpisodeResult
-from cellwright_train.evaluation import Evaluation
+from cellwright_train.cell import CellChoice, Episode, action_components, control_rate_hz, observation_groups
+from cellwright_train.cli import main
+from cellwright_train.evaluation import evaluate
+from cellwright_train.policies_by_name import resolve_policy
 from cellwright_train.verification import Check, verify_closed_loop, verify_open_loop
+from cellwright_train.welds import WeldEvaluation, WeldResult
 
 
 class Mistaken(nn.Module):
@@ -202,12 +207,24 @@ def test_recorded_actions_that_were_never_clipped_are_found(bundle_dir: Path, tm
     assert "recorded actions are not" in reasons(verify_open_loop(wrong))
 
 
+def weld(seed: int, product: str, passes_c: bool) -> WeldResult:
+    return WeldResult(
+        seed=seed,
+        product=product,
+        passed={"B": False, "C": passes_c, "D": True},
+        defect_mm=0.0,
+        defect_mm_by_code={},
+        seam_mm=160.0,
+        tracking_mean_mm=0.1,
+        tracking_p95_mm=0.2,
+        cycle_time_s=20.0,
+        crashed=False,
+    )
+
+
 CARD = {
     "disturbances": "train",
-    "per_episode": [
-        {"seed": 7, "product": "lap", "passed": {"B": False, "C": True, "D": True}},
-        {"seed": 8, "product": "tee", "passed": {"B": False, "C": False, "D": True}},
-    ],
+    "per_episode": [weld(7, "lap", True).as_json(), weld(8, "tee", False).as_json()],
 }
 
 
@@ -219,24 +236,10 @@ def scored(bundle_dir: Path, tmp_path: Path) -> Path:
 def welding(monkeypatch: pytest.MonkeyPatch, second_passes: bool) -> None:
     """Stands in for the cell: the bundle's second seam passes C or not."""
 
-    def fake(reference: object, choice: object, plan: list, **_: object) -> Evaluation:
+    def fake(reference: object, choice: object, plan: list, **_: object) -> WeldEvaluation:
         passes_c = [True, second_passes]
-        results = tuple(
-            EpisodeResult(
-                seed=episode.seed,
-                product=episode.product,
-                passed={"B": False, "C": passed, "D": True},
-                defect_mm=0.0,
-                defect_mm_by_code={},
-                seam_mm=160.0,
-                tracking_mean_mm=0.1,
-                tracking_p95_mm=0.2,
-                cycle_time_s=20.0,
-                crashed=False,
-            )
-            for episode, passed in zip(plan, passes_c, strict=True)
-        )
-        return Evaluation(policy="fake", env="", seed=7, results=results)
+        results = tuple(weld(e.seed, e.product, passed) for e, passed in zip(plan, passes_c, strict=True))
+        return WeldEvaluation(policy="fake", env="", seed=7, results=results)
 
     monkeypatch.setattr(verification, "evaluate", fake)
 
@@ -261,3 +264,94 @@ def test_a_scorecard_without_episodes_is_a_failure(bundle_dir: Path) -> None:
     check = verify_closed_loop(bundle_dir, progress=False)
     assert not check.passed
     assert "no episode" in check.detail
+
+
+def test_a_scorecard_that_says_too_little_of_an_episode_is_a_failure(
+    bundle_dir: Path, tmp_path: Path
+) -> None:
+    card = CARD | {"per_episode": [{"seed": 7, "product": "lap"}]}
+    told = verify_closed_loop(variant(bundle_dir, tmp_path / "short", scorecard=canonical_json(card)))
+    assert not told.passed
+    assert "lacks 'passed'" in told.detail
+
+
+PEG = "cellwright/PegInsertion-v0"
+
+
+class Presser(nn.Module):
+    """A network that presses down where the drawing has the hole, whatever the image shows."""
+
+    input_keys = ("image", "pose", "leash")
+
+    def forward(self, image: torch.Tensor, pose: torch.Tensor, leash: torch.Tensor) -> torch.Tensor:
+        wanted = torch.cat([-pose[:, :2], torch.full_like(pose[:, :1], -2e-3), -pose[:, 3:]], dim=1)
+        scale = torch.tensor([2e-3] * 3 + [0.015] * 3)
+        return (wanted - leash) / scale + 0.0 * image.float().mean()
+
+
+@pytest.fixture(scope="module")
+def insertion_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that inserts, with the scorecard of its first two parts."""
+    actor = Presser()
+    env: Any = CellChoice(env=PEG, disturbances="none").make()
+    observation, _ = env.reset(seed=0)
+    rows = [observation]
+    for _ in range(export.MIN_ON_POLICY - 1):
+        observation, _, terminated, *_ = env.step(np.array([0, 0, -0.5, 0, 0, 0], np.float32))
+        rows.append(env.reset()[0] if terminated else observation)
+    spec = PolicySpec(
+        name="presser",
+        environment=PEG,
+        control_rate_hz=control_rate_hz(env),
+        observation=observation_groups(env, actor.input_keys),
+        action=action_components(env),
+    )
+    env.close()
+    plan = (Episode(0, "round-16-1"), Episode(1, "round-12-0.3"))
+    directory = tmp_path_factory.mktemp("bundles") / "presser"
+    for scorecard in ({"per_episode": []}, None):
+        export.export_bundle(
+            actor,
+            spec=spec,
+            observations={key: np.stack([row[key] for row in rows]) for key in actor.input_keys},
+            scorecard=scorecard or scored_by(directory, plan),
+            directory=directory,
+            overwrite=True,
+        )
+    return directory
+
+
+def scored_by(directory: Path, plan: tuple[Episode, ...]) -> dict[str, Any]:
+    choice = CellChoice(env=PEG, disturbances="none")
+    told = evaluate(resolve_policy(str(directory)), choice, plan, workers=1, progress=False)
+    return told.as_json() | {"disturbances": "none"}
+
+
+def test_a_sound_insertion_bundle_passes_every_check(insertion_bundle: Path) -> None:
+    checks = verification.verify(insertion_bundle, workers=1, progress=False)
+    assert reasons(checks) == ""
+    assert checks[-1].detail.startswith("2 seeds repeated, the same parts are good as with the recorded")
+
+
+def test_an_insertion_that_succeeds_now_but_did_not_then_is_a_failure(
+    insertion_bundle: Path, tmp_path: Path
+) -> None:
+    card = Bundle.load(insertion_bundle).scorecard
+    first = card["per_episode"][0]
+    first["success"] = not first["success"]
+    wrong = variant(insertion_bundle, tmp_path / "wrong", scorecard=canonical_json(card))
+    check = verify_closed_loop(wrong, workers=1, progress=False)
+    assert not check.passed
+    assert "seed 0 (round-16-1) gives" in check.detail
+
+
+def test_the_environment_of_a_bundle_is_the_one_it_is_evaluated_in(
+    insertion_bundle: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["evaluate", str(insertion_bundle), "--episodes", "1", "--workers", "1"]
+    target = tmp_path / "told.json"
+    assert main([*arguments, "--json", str(target)]) == 0
+    assert json.loads(target.read_text())["env"] == PEG
+    assert main([*arguments, "--env", "cellwright/WeldSeam-v0"]) == 2
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert "was trained in cellwright/PegInsertion-v0 and does not act in cellwright/WeldSeam-v0" in told

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from cellwright_policies.bundle import Component, ObservationGroup
 from cellwright_train.errors import UsageError, one_line, unknown
+from cellwright_train.families import Family, family_of, require_env
+from cellwright_train.results import EpisodeResult
 
 DEFAULT_ENV = "cellwright/WeldSeam-v0"
-LEVELS = ("B", "C", "D")
 
 Observation = Mapping[str, NDArray[Any]]
 Watcher = Callable[[gymnasium.Env[Any, Any], Observation, NDArray[np.float32]], None]
@@ -20,7 +21,7 @@ Watcher = Callable[[gymnasium.Env[Any, Any], Observation, NDArray[np.float32]], 
 
 
 class EpisodePolicy(Protocol):
-    """Anything that can weld: a bundle, a training run's policy, an expert."""
+    """Anything that can act in a cell: a bundle, a training run's policy, an expert."""
 
     name: str
 
@@ -32,45 +33,13 @@ class EpisodePolicy(Protocol):
 
 
 class Episode(NamedTuple):
-    """One part to weld."""
+    """One part to work on."""
 
     seed: int
     product: str | None = None
     """None: the environment draws one."""
     line_change: str | None = None
-    """Name in `cellwright_envs.disturbances.LINE_CHANGES`: the part comes after this change of the line."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpisodeResult:
-    """One part, inspected."""
-
-    seed: int
-    product: str
-    passed: dict[str, bool]
-    """Quality level of ISO 5817 to verdict."""
-    defect_mm: float
-    """Length that fails level C, whatever the code, unwelded length included."""
-    defect_mm_by_code: dict[str, float]
-    """The same by ISO 6520-1 code; lengths of different codes may overlap."""
-    seam_mm: float
-    tracking_mean_mm: float
-    tracking_p95_mm: float
-    cycle_time_s: float
-    crashed: bool
-
-    def as_json(self) -> dict[str, Any]:
-        """The entry of `per_episode`."""
-        return {
-            "seed": self.seed,
-            "product": self.product,
-            "passed": dict(self.passed),
-            "defect_mm": {"total": self.defect_mm, "by_code": dict(self.defect_mm_by_code)},
-            "seam_mm": self.seam_mm,
-            "tracking_error_mm": {"mean": self.tracking_mean_mm, "p95": self.tracking_p95_mm},
-            "cycle_time_s": self.cycle_time_s,
-            "crashed": self.crashed,
-        }
+    """Name among the line changes of the cell's family: the part comes after this change of the line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,47 +62,54 @@ class CellChoice:
             keywords["product"] = self.products
         if render:
             keywords["render_mode"] = "rgb_array"
-        _require_env(self.env)
+        require_env(self.env)
         try:
             return gymnasium.make(self.env, disable_env_checker=True, **keywords)
         except (ValueError, TypeError) as error:
             raise UsageError(f"{self.env}: {one_line(error)}") from error
 
 
-def products_of(split: str) -> tuple[str, ...]:
-    """Names of the products in `train`, `held-out` or `all`, or one product; raises `UsageError`."""
-    from cellwright_envs.welding.product import PRODUCTS, SPLITS
-
-    if split in SPLITS:
-        return tuple(SPLITS[split])
-    if split in PRODUCTS:
-        return (split,)
-    raise unknown("products", split, [*SPLITS, *PRODUCTS])
+def products_of(split: str, env: str = DEFAULT_ENV) -> tuple[str, ...]:
+    """Names of an environment's products in `train`, `held-out` or `all`, or one; raises `UsageError`."""
+    made = CellChoice(env=env, products=(split,), disturbances="none").make()
+    try:
+        return tuple(product.name for product in made.unwrapped.products)  # type: ignore[attr-defined]
+    finally:
+        made.close()
 
 
 def run_episode(
     env: gymnasium.Env[Any, Any], policy: EpisodePolicy, episode: Episode, *, watch: Watcher | None = None
 ) -> EpisodeResult:
-    """Weld one part to the end and return what inspection says."""
-    observation, _ = env.reset(seed=episode.seed, options=_options(env, episode))
+    """Work on one part to the end, or until the time is up, and return what inspection says."""
+    family = family_of(env)
+    observation, _ = env.reset(seed=episode.seed, options=_options(env, family, episode))
     policy.reset()
-    over = False
+    terminated = truncated = False
     info: dict[str, Any] = {}
-    while not over:
+    steps = 0
+    while not (terminated or truncated):
         action = policy.act(observation)
         if watch is not None:
             watch(env, observation, action)
         observation, _, terminated, truncated, info = env.step(action)
-        over = terminated or truncated
-    return _result(info, episode)
+        steps += 1
+    cell: Any = env.unwrapped
+    card = info["scorecard"] if terminated else family.scorecard(cell, steps / cell.control_rate_hz)
+    return family.result.read(
+        card, seed=episode.seed, product=cell.product.name, cut_off=truncated and not terminated
+    )
 
 
-def _options(env: gymnasium.Env[Any, Any], episode: Episode) -> dict[str, Any]:
+def _options(env: gymnasium.Env[Any, Any], family: Family, episode: Episode) -> dict[str, Any]:
     options: dict[str, Any] = {} if episode.product is None else {"product": episode.product}
     if episode.line_change is not None:
-        from cellwright_envs.disturbances import LINE_CHANGES
-
-        change = LINE_CHANGES[episode.line_change]
+        changes = family.line_changes
+        if not changes:
+            raise UsageError(f"{env.spec and env.spec.id} has no line changes")
+        if episode.line_change not in changes:
+            raise unknown("line change", episode.line_change, changes)
+        change = changes[episode.line_change]
         options["disturbances"] = change.apply(env.unwrapped.disturbances)  # type: ignore[attr-defined]
         if change.product is not None:
             options["product"] = change.product
@@ -161,18 +137,6 @@ def control_rate_hz(env: gymnasium.Env[Any, Any]) -> float:
     return float(env.unwrapped.control_rate_hz)  # type: ignore[attr-defined]
 
 
-def _require_env(env_id: str) -> None:
-    import cellwright_envs
-
-    register = getattr(cellwright_envs, "register_environments", None)
-    ours = [name for name in gymnasium.registry if name.startswith("cellwright/")]
-    if not ours and register is not None:
-        register()
-        ours = [name for name in gymnasium.registry if name.startswith("cellwright/")]
-    if env_id not in gymnasium.registry:
-        raise unknown("environment", env_id, ours)
-
-
 def _group(key: str, space: Any, described: Any) -> ObservationGroup:
     if space.dtype == np.uint8:
         names = [entry.name for entry in described] if described else range(space.shape[0])
@@ -186,23 +150,3 @@ def _component(entry: Any) -> Component:
     # float32, so that the manifest's bounds are those of the space the policy was trained in
     low, high = float(np.float32(entry.low)), float(np.float32(entry.high))
     return Component(name=entry.name, unit=entry.unit, low=low, high=high)
-
-
-def _result(info: Mapping[str, Any], episode: Episode) -> EpisodeResult:
-    if "scorecard" not in info:
-        raise UsageError("the episode was cut off before its end, so there is no scorecard to read")
-    card = info["scorecard"]
-    return EpisodeResult(
-        seed=episode.seed,
-        product=str(info.get("product", episode.product or "")),
-        passed={level: bool(card.passed[level]) for level in LEVELS},
-        defect_mm=1e3 * float(card.defect_length_m["C"]),
-        defect_mm_by_code={
-            str(code): 1e3 * float(length) for code, length in sorted(card.defect_length_by_code_m.items())
-        },
-        seam_mm=1e3 * float(card.weld_length_m),
-        tracking_mean_mm=1e3 * float(card.tracking_error_mean_m),
-        tracking_p95_mm=1e3 * float(card.tracking_error_p95_m),
-        cycle_time_s=float(card.cycle_time_s),
-        crashed=bool(card.crashed),
-    )

@@ -14,12 +14,18 @@ from typing import Annotated
 import tyro
 from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, Positional, arg, subcommand
 
-DEFAULT_ENV = "cellwright/WeldSeam-v0"
-POLICY_HELP = "a bundle, a run directory, an expert's name, or zoo:weld-seam"
+POLICY_HELP = "a bundle, a run directory, an expert's name, or zoo:NAME"
 COMMANDS = ("demo", "train", "evaluate", "export", "verify", "bench", "watch")
 BAD_INPUT = 2
 
 Policy = Annotated[str, arg(metavar="POLICY", help=POLICY_HELP)]
+Env = Annotated[
+    str | None,
+    arg(
+        metavar="ID",
+        help="an environment; default: the one the policy was trained in, for experts the weld cell",
+    ),
+]
 Products = Annotated[str, arg(metavar="{train,held-out,all}|NAME")]
 Disturbances = Annotated[str, arg(metavar="{none,train,hard}|NAME")]
 
@@ -72,10 +78,10 @@ class Train:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluate:
-    """Weld many unseen seeds with a policy and print what inspection says, with 95 % intervals."""
+    """Work on many unseen parts with a policy and print what inspection says, with 95 % intervals."""
 
     policy: Positional[Policy]
-    env: str = DEFAULT_ENV
+    env: Env = None
     episodes: int = 100
     seed: int = 100_000
     """First seed; episode i uses seed + i."""
@@ -114,9 +120,9 @@ class Export:
     """The bundle to write."""
     name: str | None = None
     """Name in the manifest; default: the bundle directory's."""
-    env: str = DEFAULT_ENV
+    env: Env = None
     episodes: int = 40
-    """Episodes in the scorecard, which `verify` welds again."""
+    """Episodes in the scorecard, which `verify` repeats."""
     seed: int = 100_000
     products: Products = "train"
     disturbances: Disturbances = "train"
@@ -147,13 +153,13 @@ class Export:
 
 @dataclass(frozen=True, kw_only=True)
 class Verify:
-    """Prove that a bundle does what the trained policy did: files, graph, recorded vectors, and welds."""
+    """Prove that a bundle does what the trained policy did: files, graph, recorded vectors, and parts."""
 
-    bundle: Positional[Annotated[str, arg(metavar="BUNDLE", help="a bundle directory, or zoo:weld-seam")]]
+    bundle: Positional[Annotated[str, arg(metavar="BUNDLE", help="a bundle directory, or zoo:NAME")]]
     against: Path | None = None
-    """A run directory: weld the same seeds with its policy instead of trusting the recorded results."""
+    """A run directory: repeat the seeds with its policy instead of trusting the recorded results."""
     episodes: int = 20
-    """Recorded episodes to weld again; 0 leaves the closed loop out."""
+    """Recorded episodes to repeat; 0 leaves the closed loop out."""
     workers: int = field(default_factory=lambda: min(os.cpu_count() or 1, 4))
 
     def run(self) -> int:
@@ -186,7 +192,7 @@ class Watch:
     policy: Positional[Policy]
     out: Path = Path("weld.gif")
     """A .gif animation, or a .png strip of moments."""
-    env: str = DEFAULT_ENV
+    env: Env = None
     episodes: int = 1
     seed: int = 0
     products: Products = "train"
@@ -245,7 +251,7 @@ def _parse(arguments: list[str]) -> "Command | int":
             return tyro.cli(
                 Command,
                 prog="cellwright",
-                description="Vision policies for robot cells that weld: train, compare, export, verify.",
+                description="Vision policies for robot cells: train, compare, export, verify.",
                 args=arguments,
                 config=(OmitArgPrefixes, OmitSubcommandPrefixes),
             )

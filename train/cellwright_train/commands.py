@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from cellwright_policies.bundle import BundleError, canonical_json
-from cellwright_train.cell import CellChoice, products_of
+from cellwright_train.cell import DEFAULT_ENV, CellChoice, products_of
 from cellwright_train.errors import UsageError, unknown
 from cellwright_train.evaluation import episode_plan, evaluate
 from cellwright_train.policies_by_name import PolicyReference, resolve_policy
@@ -39,7 +39,7 @@ def train(preset: str, directory: Path, *, seed: int, minutes: float | None, res
 def evaluate_command(
     policy: str,
     *,
-    env: str,
+    env: str | None,
     episodes: int,
     seed: int,
     products: str,
@@ -49,7 +49,7 @@ def evaluate_command(
 ) -> int:
     """`cellwright evaluate`."""
     reference = resolve_policy(policy)
-    choice = _checked_choice(env, products, disturbances)
+    choice = _checked_choice(reference, env, products, disturbances)
     plan = episode_plan(seed, episodes, choice.products)
     if json_file is not None:
         _require_parent(json_file)
@@ -67,7 +67,7 @@ def export_command(
     out: Path,
     *,
     name: str | None,
-    env: str,
+    env: str | None,
     episodes: int,
     seed: int,
     products: str,
@@ -80,7 +80,7 @@ def export_command(
     reference = resolve_policy(str(run))
     if reference.kind != "run":
         raise UsageError(f"{run} is a {reference.kind}; export takes a run directory of `cellwright train`")
-    choice = _checked_choice(env, products, disturbances)
+    choice = _checked_choice(reference, env, products, disturbances)
     from cellwright_policies.export import ExportError
     from cellwright_train.exporting import ExportConfig, export_run
 
@@ -138,7 +138,7 @@ def watch_command(
     policy: str,
     out: Path,
     *,
-    env: str,
+    env: str | None,
     episodes: int,
     seed: int,
     products: str,
@@ -154,7 +154,7 @@ def watch_command(
         raise UsageError(f"{out} exists; choose another --out or pass --force")
     _require_parent(out)
     reference = resolve_policy(policy)
-    choice = _checked_choice(env, products, disturbances)
+    choice = _checked_choice(reference, env, products, disturbances)
     plan = episode_plan(seed, episodes, choice.products)
     for line in write_film(reference, choice, plan, out):
         print(line)
@@ -167,10 +167,17 @@ def console() -> Console:
     return plain if plain.is_terminal else Console(width=120)
 
 
-def _checked_choice(env: str, products: str, disturbances: str) -> CellChoice:
-    """The cell, made once here so that a wrong name is told before any work starts."""
-    choice = CellChoice(env=env, products=products_of(products), disturbances=disturbances)
+def _checked_choice(
+    reference: PolicyReference, env: str | None, products: str, disturbances: str
+) -> CellChoice:
+    """The cell, made once here so that a wrong name is told before any work starts.
+
+    Without `env` it is the one that the policy was trained in, and for an expert the weld cell.
+    """
+    env_id = env or reference.environment or DEFAULT_ENV
+    choice = CellChoice(env=env_id, products=products_of(products, env_id), disturbances=disturbances)
     choice.make().close()
+    reference.require_fit(env_id)
     return choice
 
 

@@ -16,10 +16,11 @@ from cellwright_train.cell import CellChoice, Episode, products_of
 from cellwright_train.commands import console
 from cellwright_train.evaluation import episode_plan, record
 from cellwright_train.policies_by_name import PolicyReference, resolve_policy
-from cellwright_train.recording import WeldRecord, record_weld
+from cellwright_train.recording import PartRecord, record_part
 from cellwright_train.report import PolicyStory, Story, write_report
 from cellwright_train.tables import evaluation_table
 from cellwright_train.verification import Check, verify
+from cellwright_train.welds import WeldResult
 
 SHIPPED = "weld-seam"
 LINE_CHANGE = "new-batch"
@@ -117,11 +118,11 @@ def _weld(
     )
 
 
-def _film(reference: PolicyReference, choice: CellChoice, episode: Episode) -> WeldRecord:
+def _film(reference: PolicyReference, choice: CellChoice, episode: Episode) -> PartRecord[WeldResult]:
     env, policy = reference.open(choice, trace=True, render=True)
     try:
-        steps = len(record_weld(env, policy, episode).actions)
-        return record_weld(env, policy, episode, picture_every=max(1, steps // _FILM_FRAMES))
+        steps = len(record_part(env, policy, episode).actions)
+        return record_part(env, policy, episode, picture_every=max(1, steps // _FILM_FRAMES))
     finally:
         env.close()
 

@@ -1,91 +1,23 @@
-"""Welding many seeds with one policy, on several processes, and what came out with 95 % intervals."""
+"""Working through many seeds with one policy, on several processes."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
 
 import gymnasium
 from tqdm import tqdm
 
-from cellwright_train import intervals
-from cellwright_train.cell import LEVELS, CellChoice, Episode, EpisodePolicy, EpisodeResult, run_episode
+from cellwright_train.cell import CellChoice, Episode, EpisodePolicy, run_episode
 from cellwright_train.errors import UsageError
-from cellwright_train.intervals import Estimate
+from cellwright_train.families import family_of
 from cellwright_train.policies_by_name import PolicyReference
-from cellwright_train.recording import WeldRecord, record_weld
+from cellwright_train.recording import PartRecord, record_part
+from cellwright_train.results import Evaluation
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluation:
-    """A policy's results on a list of episodes."""
-
-    policy: str
-    env: str
-    seed: int
-    results: tuple[EpisodeResult, ...]
-
-    def first_pass_yield(self, level: str) -> Estimate:
-        """Share of parts that pass `level` as welded, without rework."""
-        return intervals.proportion(sum(r.passed[level] for r in self.results), len(self.results))
-
-    @property
-    def defect_mm_per_m(self) -> Estimate:
-        """Millimetres of seam that fail level C, per metre of seam."""
-        return intervals.ratio_of_sums([r.defect_mm for r in self.results], self._seams_m)
-
-    @property
-    def defect_mm_per_m_by_code(self) -> dict[str, float]:
-        """The same by ISO 6520-1 code; codes may overlap, so they add up to the total or more."""
-        codes = sorted({code for r in self.results for code in r.defect_mm_by_code}, key=int)
-        seams_m = sum(self._seams_m)
-        return {
-            code: sum(r.defect_mm_by_code.get(code, 0.0) for r in self.results) / seams_m for code in codes
-        }
-
-    @property
-    def tracking_mean_mm(self) -> Estimate:
-        """Mean distance of the wire from the seam, over episodes."""
-        return intervals.mean([r.tracking_mean_mm for r in self.results])
-
-    @property
-    def tracking_p95_mm(self) -> Estimate:
-        """Mean over episodes of the distance that 95 % of an episode stays below."""
-        return intervals.mean([r.tracking_p95_mm for r in self.results])
-
-    @property
-    def cycle_time_s(self) -> Estimate:
-        """Mean seconds per part."""
-        return intervals.mean([r.cycle_time_s for r in self.results])
-
-    @property
-    def crashes(self) -> int:
-        """Episodes that ended in a collision or with the wire off the seam."""
-        return sum(r.crashed for r in self.results)
-
-    def as_json(self) -> dict[str, Any]:
-        """What `cellwright evaluate --json` writes."""
-        return {
-            "policy": self.policy,
-            "env": self.env,
-            "episodes": len(self.results),
-            "seed": self.seed,
-            "first_pass_yield": {level: self.first_pass_yield(level).value for level in LEVELS},
-            "defect_mm_per_m": {"total": self.defect_mm_per_m.value, "by_code": self.defect_mm_per_m_by_code},
-            "tracking_error_mm": {"mean": self.tracking_mean_mm.value, "p95": self.tracking_p95_mm.value},
-            "cycle_time_s": self.cycle_time_s.value,
-            "crashes": self.crashes,
-            "per_episode": [result.as_json() for result in self.results],
-        }
-
-    @property
-    def _seams_m(self) -> list[float]:
-        return [r.seam_mm / 1e3 for r in self.results]
 
 
 def episode_plan(
@@ -109,10 +41,11 @@ def evaluate(
     *,
     workers: int = 2,
     progress: bool = True,
-) -> Evaluation:
-    """Weld every episode of `plan`; the result does not depend on the number of workers."""
+) -> Evaluation[Any]:
+    """Work through every episode of `plan`; the result does not depend on the number of workers."""
     results = run_plan(reference, choice, plan, run_episode, workers=workers, progress=progress)
-    return Evaluation(policy=reference.name, env=choice.env, seed=plan[0].seed, results=tuple(results))
+    kind = family_of(choice.env).evaluation
+    return kind(policy=reference.name, env=choice.env, seed=plan[0].seed, results=tuple(results))
 
 
 def record(
@@ -122,9 +55,9 @@ def record(
     *,
     workers: int = 2,
     progress: bool = True,
-) -> list[WeldRecord]:
-    """Weld every episode of `plan` and keep the traces."""
-    return run_plan(reference, choice, plan, record_weld, trace=True, workers=workers, progress=progress)
+) -> list[PartRecord[Any]]:
+    """Work through every episode of `plan` and keep the traces."""
+    return run_plan(reference, choice, plan, record_part, trace=True, workers=workers, progress=progress)
 
 
 Job = Callable[[gymnasium.Env[Any, Any], EpisodePolicy, Episode], Result]

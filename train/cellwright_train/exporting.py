@@ -17,8 +17,9 @@ from cellwright_policies.bundle import Bundle, PolicySpec, refuse_existing
 from cellwright_policies.export import MIN_ON_POLICY, export_bundle
 from cellwright_train import cell
 from cellwright_train.cell import CellChoice, Episode, Observation, run_episode
-from cellwright_train.evaluation import Evaluation, episode_plan, evaluate
+from cellwright_train.evaluation import episode_plan, evaluate
 from cellwright_train.policies_by_name import PolicyReference, RunPolicy
+from cellwright_train.results import Evaluation
 
 GOLDEN_VECTORS = 160
 _RECORDED_EPISODES = 4
@@ -42,7 +43,7 @@ class ExportConfig:
     directory: Path
     choice: CellChoice
     episodes: int = 40
-    """Episodes in the scorecard; `verify` welds them again."""
+    """Episodes in the scorecard; `verify` repeats them."""
     seed: int = 100_000
     """First seed of the scorecard, beyond those that training draws."""
     command: str = ""
@@ -114,7 +115,7 @@ class _Recorder:
         return {key: np.stack([rows[index] for index in chosen]) for key, rows in self._rows.items()}
 
 
-def _score(reference: PolicyReference, config: ExportConfig) -> Evaluation:
+def _score(reference: PolicyReference, config: ExportConfig) -> Evaluation[Any]:
     plan = episode_plan(config.seed, config.episodes, config.choice.products)
     return evaluate(reference, config.choice, plan, workers=config.workers, progress=config.progress)
 

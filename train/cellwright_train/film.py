@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from cellwright_train.cell import CellChoice, Episode
 from cellwright_train.policies_by_name import PolicyReference
-from cellwright_train.recording import WeldRecord, record_weld
+from cellwright_train.recording import PartRecord, record_part
 
 FORMATS = (".gif", ".png")
 PICTURE_PX = (480, 360)
@@ -29,12 +29,9 @@ def write_film(
     frames: list[Image.Image] = []
     try:
         for episode in plan:
-            weld = record_weld(env, policy, episode, picture_every=6)
+            weld = record_part(env, policy, episode, picture_every=6)
             frames += compose(weld)
-            verdict = ", ".join(
-                f"{level} {'pass' if ok else 'fail'}" for level, ok in weld.result.passed.items()
-            )
-            yield f"{weld.result.product}, seed {episode.seed}: {verdict}"
+            yield f"{weld.result.product}, seed {episode.seed}: {weld.result.told}"
     finally:
         env.close()
     if out.suffix == ".png":
@@ -44,7 +41,7 @@ def write_film(
     yield f"written to {out} ({out.stat().st_size / 1e6:.1f} MB)"
 
 
-def compose(weld: WeldRecord) -> list[Image.Image]:
+def compose(weld: PartRecord[Any]) -> list[Image.Image]:
     """The cell beside what its camera saw, one frame per recorded picture."""
     return [
         _frame(weld, picture, camera, time_s)
@@ -64,7 +61,7 @@ def camera_image(channel: np.ndarray[Any, np.dtype[np.uint8]], size_px: int) -> 
     return Image.fromarray(channel).resize((size_px, size_px), Image.Resampling.NEAREST).convert("RGB")
 
 
-def _frame(weld: WeldRecord, picture: Any, camera: Any, time_s: float) -> Image.Image:
+def _frame(weld: PartRecord[Any], picture: Any, camera: Any, time_s: float) -> Image.Image:
     width = PICTURE_PX[0] + MARGIN_PX + CAMERA_PX
     frame = Image.new("RGB", (width, PICTURE_PX[1] + BAR_PX), _PAPER)
     frame.paste(Image.fromarray(picture).resize(PICTURE_PX, Image.Resampling.LANCZOS), (0, 0))

@@ -43,3 +43,13 @@ def ratio_of_sums(numerators: Sequence[float], denominators: Sequence[float]) ->
 def mean(values: Sequence[float]) -> Estimate:
     """Mean with a bootstrap interval from a fixed seed."""
     return ratio_of_sums(values, np.ones(len(values)).tolist())
+
+
+def quantile(values: Sequence[float], share: float) -> Estimate:
+    """The value that `share` of `values` stay below, with a bootstrap interval from a fixed seed."""
+    array = np.asarray(values, float)
+    if array.size == 0 or not 0.0 <= share <= 1.0:
+        raise ValueError(f"need values and a share from 0 to 1, got {array.size} values and {share}")
+    draws = np.random.default_rng(0).integers(0, array.size, (_RESAMPLES, array.size))
+    low, high = np.quantile(np.quantile(array[draws], share, axis=1), [0.025, 0.975])
+    return Estimate(value=float(np.quantile(array, share)), low=float(low), high=float(high))

@@ -1,5 +1,6 @@
 """A POLICY argument: a bundle, a run directory, an expert's name, or `zoo:<name>`."""
 
+import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from cellwright_policies import zoo
 from cellwright_policies.bundle import Bundle, is_bundle
-from cellwright_policies.experts import NAMES, PRIVILEGED_EXPERTS, Expert, make_expert
+from cellwright_policies.experts import EXPERTS, NAMES, PRIVILEGED_EXPERTS, Expert, make_expert
 from cellwright_train.cell import CellChoice, EpisodePolicy, Observation
 from cellwright_train.errors import UsageError, one_line, unknown
 
@@ -44,6 +45,28 @@ class PolicyReference:
             return ExpertPolicy(self.name, make_expert(str(env.spec and env.spec.id), self.name, names))
         except ValueError as error:
             raise UsageError(one_line(error)) from error
+
+    @property
+    def environment(self) -> str | None:
+        """Id of the environment it was trained in; None for an expert."""
+        if self.kind == "bundle":
+            return Bundle.load(_path(self)).spec.environment
+        if self.kind == "run":
+            return str(json.loads((_path(self) / RUN_MARKER).read_text())["env_id"])
+        return None
+
+    def require_fit(self, env_id: str) -> None:
+        """Raise `UsageError` where it belongs to another environment than `env_id`."""
+        if self.kind == "expert":
+            homes = [home for home, experts in EXPERTS.items() if self.name in experts]
+            if homes and env_id not in homes:
+                raise UsageError(
+                    f"{self.name} is an expert of {' and '.join(homes)}, not of {env_id}; choose with --env"
+                )
+        elif self.environment != env_id:
+            raise UsageError(
+                f"{self.name} was trained in {self.environment} and does not act in {env_id}; leave --env out"
+            )
 
     def open(
         self, choice: CellChoice, *, trace: bool = False, render: bool = False

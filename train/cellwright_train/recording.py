@@ -1,29 +1,34 @@
-"""One weld written down step by step, with pictures, for `watch` and the report."""
+"""One part written down step by step, with pictures, for `watch` and the report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic
 
 import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_train.cell import Episode, EpisodePolicy, EpisodeResult, Observation, run_episode
+from cellwright_train.cell import Episode, EpisodePolicy, Observation, run_episode
+from cellwright_train.results import Result_co
 
 Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, kw_only=True)
-class WeldRecord:
+class PartRecord(Generic[Result_co]):
     """What one policy did to one part."""
 
     policy: str
     episode: Episode
-    result: EpisodeResult
+    result: Result_co
     trace: Mapping[str, NDArray[Any]]
-    """`time_s`, `path_position_m`, `lateral_error_m`, `current_a`, `voltage_v`, `temperature_k`, `gap_m` and
-    `speed_m_s` (steps,), and per millimetre of bead `bead_position_m`, `bead_grade` (0 passes B, 1 passes C,
-    2 passes D, 3 fails D, 4 not welded) and `bead_code` (ISO 6520-1, 0 for none)."""
+    """What the environment's `trace()` gives.
+
+    Of a weld: `time_s`, `path_position_m`, `lateral_error_m`, `current_a`, `voltage_v`, `temperature_k`,
+    `gap_m` and `speed_m_s` (steps,), and per millimetre of bead `bead_position_m`, `bead_grade` (0 passes B,
+    1 passes C, 2 passes D, 3 fails D, 4 not welded) and `bead_code` (ISO 6520-1, 0 for none). Of an
+    insertion: the fields of its measurement (steps,) and `wrench_t` (steps, 6).
+    """
     actions: NDArray[np.float32]
     """(steps, actions)."""
     pictures: tuple[Image, ...] = ()
@@ -54,14 +59,14 @@ class _Camera:
         self.actions.append(np.array(action))
 
 
-def record_weld(
+def record_part(
     env: gymnasium.Env[Any, Any],
     policy: EpisodePolicy,
     episode: Episode,
     *,
     picture_every: int = 0,
-) -> WeldRecord:
-    """Weld one part and keep the trace; a picture every `picture_every` control steps, none at 0.
+) -> PartRecord[Any]:
+    """Work on one part and keep the trace; a picture every `picture_every` control steps, none at 0.
 
     `env` has to be made with `trace=True`, and with `render=True` where pictures are wanted.
     """
@@ -69,7 +74,7 @@ def record_weld(
     result = run_episode(env, policy, episode, watch=camera)
     trace: dict[str, Any] = dict(env.unwrapped.trace())  # type: ignore[attr-defined]
     rate_hz = float(env.unwrapped.control_rate_hz)  # type: ignore[attr-defined]
-    return WeldRecord(
+    return PartRecord(
         policy=policy.name,
         episode=episode,
         result=result,

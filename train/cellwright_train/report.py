@@ -14,11 +14,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cellwright_train.cell import LEVELS, EpisodeResult
-from cellwright_train.evaluation import Evaluation
 from cellwright_train.film import camera_image
 from cellwright_train.intervals import Estimate
-from cellwright_train.recording import WeldRecord
+from cellwright_train.recording import PartRecord
+from cellwright_train.welds import LEVELS, WeldEvaluation, WeldResult
 
 GRADES = ("passes B", "passes C", "passes D", "fails D", "not welded")
 """Meaning of `bead_grade`; the page's classes are g0 to g4."""
@@ -57,12 +56,12 @@ class PolicyStory:
     label: str
     explanation: str
     """What it is, in one plain sentence."""
-    welds: tuple[WeldRecord, ...]
+    welds: tuple[PartRecord[WeldResult], ...]
 
-    def evaluation(self, first: int = 0, last: int | None = None) -> Evaluation:
+    def evaluation(self, first: int = 0, last: int | None = None) -> WeldEvaluation:
         """Numbers of the parts `first` to `last`."""
         results = tuple(weld.result for weld in self.welds[first:last])
-        return Evaluation(policy=self.label, env="", seed=results[0].seed, results=results)
+        return WeldEvaluation(policy=self.label, env="", seed=results[0].seed, results=results)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +73,7 @@ class Story:
     """Index of the first part after the line change."""
     change: str
     """What changed, in one sentence."""
-    film: WeldRecord | None = None
+    film: PartRecord[WeldResult] | None = None
     """A weld with pictures."""
     fine_tuning: Mapping[str, str] = field(default_factory=dict)
     """What the fine-tuning run did, label to value; empty: it was not run."""
@@ -150,22 +149,22 @@ def _parts(story: Story) -> list[dict[str, Any]]:
     ]
 
 
-def _weld(weld: WeldRecord) -> dict[str, Any]:
+def _weld(weld: PartRecord[WeldResult]) -> dict[str, Any]:
     return {"strip": _strip(weld), "verdict": _verdict(weld.result), "defects": _defects(weld.result)}
 
 
-def _verdict(result: EpisodeResult) -> str:
+def _verdict(result: WeldResult) -> str:
     if result.crashed:
         return "scrap"
     return next((level for level in LEVELS if result.passed[level]), "–")
 
 
-def _defects(result: EpisodeResult) -> str:
+def _defects(result: WeldResult) -> str:
     worst = sorted(result.defect_mm_by_code.items(), key=lambda item: -item[1])
     return ", ".join(f"{code} ({length:.0f} mm)" for code, length in worst[:2] if length > 0)
 
 
-def _strip(weld: WeldRecord) -> str:
+def _strip(weld: PartRecord[WeldResult]) -> str:
     """The seam from start to end as coloured runs of equal grade and code, one unit per millimetre."""
     grades = np.asarray(weld.trace["bead_grade"]).astype(int)
     codes = np.asarray(weld.trace["bead_code"]).astype(int)
@@ -246,7 +245,7 @@ def _dress(axis: Any, label: str) -> None:
         spine.set_alpha(0.4)
 
 
-def _film(weld: WeldRecord) -> dict[str, Any]:
+def _film(weld: PartRecord[WeldResult]) -> dict[str, Any]:
     still = len(weld.pictures) // 2
     return {
         "frames": [_webp(Image.fromarray(picture).resize(_PICTURE_PX)) for picture in weld.pictures],

@@ -6,33 +6,22 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from cellwright_train.cell import LEVELS
-from cellwright_train.evaluation import Evaluation
 from cellwright_train.intervals import Estimate
+from cellwright_train.results import Evaluation, Figure
 from cellwright_train.verification import Check
 
 
-def evaluation_table(evaluations: Sequence[Evaluation], caption: str) -> Table:
+def evaluation_table(evaluations: Sequence[Evaluation[Any]], caption: str) -> Table:
     """One row per policy; under each value its 95 % interval."""
     count = len(evaluations[0].results)
     table = Table(
         title=f"{count} parts, {caption}", title_justify="left", caption="95 % intervals below values"
     )
     table.add_column("policy")
-    for level in LEVELS:
-        table.add_column(f"passes {level}\n%", justify="right")
-    for heading in ("defects C\nmm per m", "off seam\nmm", "p95 off seam\nmm", "cycle\ns", "crashes\n"):
-        table.add_column(heading, justify="right")
+    for figure in evaluations[0].figures:
+        table.add_column(f"{figure.heading}\n{figure.unit}", justify="right")
     for evaluation in evaluations:
-        table.add_row(
-            evaluation.policy,
-            *(_percent(evaluation.first_pass_yield(level)) for level in LEVELS),
-            _value(evaluation.defect_mm_per_m, 1),
-            _value(evaluation.tracking_mean_mm, 2),
-            _value(evaluation.tracking_p95_mm, 2),
-            _value(evaluation.cycle_time_s, 1),
-            str(evaluation.crashes),
-        )
+        table.add_row(evaluation.policy, *map(_cell, evaluation.figures))
     return table
 
 
@@ -63,9 +52,9 @@ def figures_table(figures: Mapping[str, Any]) -> Table:
     return table
 
 
-def _percent(estimate: Estimate) -> str:
-    return f"{100 * estimate.value:.0f}\n[dim]{100 * estimate.low:.0f}…{100 * estimate.high:.0f}[/dim]"
-
-
-def _value(estimate: Estimate, digits: int) -> str:
-    return f"{estimate.value:.{digits}f}\n[dim]{estimate.low:.{digits}f}…{estimate.high:.{digits}f}[/dim]"
+def _cell(figure: Figure) -> str:
+    if not isinstance(figure.value, Estimate):
+        return "–" if figure.value is None else str(figure.value)
+    factor, digits = (100 if figure.unit == "%" else 1), figure.digits
+    value, low, high = (factor * x for x in (figure.value.value, figure.value.low, figure.value.high))
+    return f"{value:.{digits}f}\n[dim]{low:.{digits}f}…{high:.{digits}f}[/dim]"

@@ -13,7 +13,7 @@ import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -24,9 +24,10 @@ from tqdm import tqdm
 from cellwright_policies.experts.expert import Expert
 from cellwright_policies.experts.welding.adaptive_tracker import AdaptiveGains, AdaptiveTracker
 from cellwright_policies.experts.welding.seam_tracker import SeamTracker, TrackerGains
-from cellwright_train.cell import CellChoice, Episode, EpisodeResult, products_of, run_episode
+from cellwright_train.cell import CellChoice, Episode, products_of, run_episode
 from cellwright_train.evaluation import episode_plan
 from cellwright_train.policies_by_name import ExpertPolicy
+from cellwright_train.welds import WeldResult
 
 FIRST_SEED = 9_000_000
 Floats = NDArray[np.float64]
@@ -70,7 +71,7 @@ TRIM_RANGES = (
 )
 
 
-def part_cost(result: EpisodeResult, nominal_s: float) -> float:
+def part_cost(result: WeldResult, nominal_s: float) -> float:
     """What one part costs in units of its programmed weld time: its time, and rework if it fails level C.
 
     A part that fails is handled once more and what is defective welded once more; a crash costs three parts.
@@ -146,7 +147,7 @@ def _cost(job: tuple[Expert, Sequence[Episode]]) -> float:
     env, policy = _opened[0], ExpertPolicy("candidate", expert)
     costs = []
     for episode in plan:
-        result = run_episode(env, policy, episode)
+        result = cast(WeldResult, run_episode(env, policy, episode))
         product = env.unwrapped.product  # type: ignore[attr-defined]
         costs.append(part_cost(result, product.path.length_m / product.procedure.travel_speed_m_s))
     return float(np.mean(costs))

@@ -1,7 +1,7 @@
 """`cellwright verify`: does this bundle do what the trained policy did?
 
 Every check answers with one line. The open-loop checks compare the graph with recorded vectors *before*
-clipping, because a clip makes a wrong graph look right; the closed-loop gate welds recorded seeds again.
+clipping, because a clip makes a wrong graph look right; the closed-loop gate repeats recorded seeds.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,9 +16,10 @@ from cellwright_policies.bundle import MANIFEST, POLICY, Bundle, BundleError, Co
 from cellwright_policies.export import OPSET, PARITY, edge_cases, parity
 from cellwright_policies.runtime import Decision, Runtime
 from cellwright_train import cell
-from cellwright_train.cell import LEVELS, CellChoice, Episode
+from cellwright_train.cell import CellChoice, Episode
 from cellwright_train.errors import UsageError, one_line
 from cellwright_train.evaluation import evaluate
+from cellwright_train.families import family_of
 from cellwright_train.policies_by_name import PolicyReference
 
 ALLOWED_OPERATORS = frozenset(
@@ -110,10 +111,10 @@ def verify_closed_loop(
     workers: int = 2,
     progress: bool = True,
 ) -> Check:
-    """Weld the scorecard's first `episodes` again with the bundle: the same seams must pass.
+    """Repeat the scorecard's first `episodes` with the bundle: the same parts must be good.
 
     The reference is what the scorecard recorded from the training framework at export, or, where `against`
-    names a run, that run's policy welding the same seeds now.
+    names a run, that run's policy on the same seeds now.
     """
     return _attempt(
         "closed loop", lambda: _check_closed_loop(directory, against, episodes, workers, progress)
@@ -282,36 +283,32 @@ def _check_closed_loop(
     card = bundle.scorecard
     entries = list(card.get("per_episode", []))[:episodes]
     if not entries:
-        raise _CheckFailedError("scorecard.json records no episode to weld again")
+        raise _CheckFailedError("scorecard.json records no episode to repeat")
     try:
         plan: list[Episode] = [Episode(int(entry["seed"]), entry["product"] or None) for entry in entries]
-        wanted = [{level: bool(entry["passed"][level]) for level in LEVELS} for entry in entries]
+        kind = family_of(bundle.spec.environment).result
+        wanted = [kind.from_json(entry) for entry in entries]
         choice = _choice(bundle, card)
     except (KeyError, TypeError) as error:
         raise _CheckFailedError(f"scorecard.json lacks {error} of an episode") from None
     if against is not None:
-        framework = evaluate(against, choice, plan, workers=workers, progress=progress)
-        wanted = [result.passed for result in framework.results]
+        against.require_fit(choice.env)
+        wanted = list(evaluate(against, choice, plan, workers=workers, progress=progress).results)
     reference = PolicyReference(name=f"bundle {directory.name}", kind="bundle", path=directory)
-    welded = evaluate(reference, choice, plan, workers=workers, progress=progress)
-    for result, verdict in zip(welded.results, wanted, strict=True):
-        if result.passed != verdict:
+    worked = evaluate(reference, choice, plan, workers=workers, progress=progress)
+    for result, before in zip(worked.results, wanted, strict=True):
+        if result.verdict != before.verdict:
             raise _CheckFailedError(
-                f"seed {result.seed} ({result.product}) gives {_levels(result.passed)} with the bundle, "
-                f"{_levels(verdict)} with {against.name if against else 'the policy as exported'}"
+                f"seed {result.seed} ({result.product}) gives {result.told} with the bundle, "
+                f"{before.told} with {against.name if against else 'the policy as exported'}"
             )
-    passed = sum(result.passed["C"] for result in welded.results)
     source = against.name if against else "the recorded results"
-    return f"{len(plan)} seeds welded again, the same seams pass as with {source} ({passed} at level C)"
+    return f"{len(plan)} seeds repeated, the same parts are good as with {source} ({worked.good} of them)"
 
 
 def _choice(bundle: Bundle, card: dict[str, Any]) -> CellChoice:
     products = tuple(dict.fromkeys(entry["product"] for entry in card["per_episode"] if entry["product"]))
     return CellChoice(env=bundle.spec.environment, products=products, disturbances=str(card["disturbances"]))
-
-
-def _levels(passed: dict[str, bool]) -> str:
-    return ", ".join(f"{level} {'pass' if passed[level] else 'fail'}" for level in LEVELS)
 
 
 def _limits(components: Sequence[Component]) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import gymnasium
 
+from cellwright_envs import ENVIRONMENTS
 from cellwright_envs.cell_env import Component
 from cellwright_train.documentation.errors import DocumentationError
 from cellwright_train.documentation.markdown import one_line, shown, table
@@ -28,13 +29,18 @@ SECTIONS = {
 
 def environment_ids() -> tuple[str, ...]:
     """Ids that this distribution registers."""
-    return tuple(name for name in gymnasium.registry if name.startswith("cellwright/"))
+    return tuple(ENVIRONMENTS)
+
+
+def slug_of(env_id: str) -> str:
+    """`peg-insertion` for `cellwright/PegInsertion-v0`."""
+    name = env_id.split("/")[1].rsplit("-v", 1)[0]
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 
 
 def page_of(env_id: str) -> str:
     """Path of an environment's page below docs/."""
-    name = env_id.split("/")[1].rsplit("-v", 1)[0]
-    return f"environments/{re.sub(r'(?<!^)(?=[A-Z])', '-', name).lower()}.md"
+    return f"environments/{slug_of(env_id)}.md"
 
 
 def template(env_id: str) -> str:

@@ -32,6 +32,7 @@ def blocks(recorded: Path) -> dict[str, Block]:
         "assumed-disturbances": disturbances.assumed_disturbances,
         "assumed-elsewhere": welds.assumed_elsewhere,
         "results": functools.partial(results.results, recorded),
+        "insertion-results": functools.partial(results.insertion_results, recorded),
         "defect-codes": functools.partial(results.defect_codes, recorded),
         "bench": functools.partial(results.bench, recorded),
     }

@@ -3,28 +3,33 @@
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from cellwright_train.cell import LEVELS, EpisodeResult
+from cellwright_train.cell import DEFAULT_ENV
+from cellwright_train.documentation.environments import slug_of
 from cellwright_train.documentation.errors import DocumentationError
 from cellwright_train.documentation.markdown import table
-from cellwright_train.evaluation import Evaluation
+from cellwright_train.families import family_of
+from cellwright_train.insertions import InsertionEvaluation
 from cellwright_train.intervals import Estimate, proportion
+from cellwright_train.results import Evaluation
+from cellwright_train.welds import LEVELS, WeldEvaluation
 
 NOTHING = "No evaluation has been recorded yet."
+Kind = TypeVar("Kind", bound=Evaluation[Any])
 
 
-class Recorded(NamedTuple):
-    """One evaluation and what was welded in it."""
+class Recorded(NamedTuple, Generic[Kind]):
+    """One evaluation and what was worked on in it."""
 
     products: str
     disturbances: str
-    evaluation: Evaluation
+    evaluation: Kind
 
 
 def results(directory: Path, products: str | None = None, disturbances: str | None = None) -> str:
-    """All evaluations, or, shorter, the policies on one choice of products and disturbances."""
-    found = evaluations(directory)
+    """All evaluations of welds, or, shorter, the policies on one choice of products and disturbances."""
+    found = welds(directory)
     if products is None:
         return _every_figure(found) if found else NOTHING
     if disturbances is None:
@@ -35,7 +40,7 @@ def results(directory: Path, products: str | None = None, disturbances: str | No
 
 def defect_codes(directory: Path) -> str:
     """Defects by ISO 6520-1 code of the same evaluations."""
-    found = evaluations(directory)
+    found = welds(directory)
     codes = sorted({code for each in found for code in each.evaluation.defect_mm_per_m_by_code}, key=int)
     if not codes:
         return "No evaluation with a defect has been recorded yet."
@@ -46,47 +51,70 @@ def defect_codes(directory: Path) -> str:
     return table(("products", "disturbances", "policy", *codes), rows)
 
 
-def evaluations(directory: Path) -> list[Recorded]:
-    """Every recorded evaluation, split by split, the one with the least defects first."""
-    found = [_recorded(path, data) for path, data in _files(directory) if "per_episode" in data]
+def insertion_results(directory: Path) -> str:
+    """All evaluations of insertions."""
+    found = insertions(directory)
+    rows = [
+        (
+            f"`{e.env}`",
+            products,
+            disturbances,
+            f"`{e.policy}`",
+            f"{len(e.results)} from {e.seed}",
+            _percent(e.success_rate),
+            _percent(e.loose_success_rate),
+            "" if (median_s := e.cycle_time_s(0.5)) is None else _interval(median_s, 1),
+            _interval(e.peak_force_n(0.95), 1),
+            e.broken,
+            e.lost,
+        )
+        for products, disturbances, e in found
+    ]
+    figures = ("success %", "loose success %", "median time s", "p95 peak force N", "broken", "lost")
+    headings = ("environment", "products", "disturbances", "policy", "parts, first seed", *figures)
+    return table(headings, rows) if rows else NOTHING
+
+
+def welds(directory: Path) -> list[Recorded[WeldEvaluation]]:
+    """Every recorded evaluation of welds, split by split, the one with the least defects first."""
+    found = _of(directory, WeldEvaluation)
     found.sort(key=lambda each: each.evaluation.defect_mm_per_m.value)
     return sorted(found, key=lambda each: each[:2], reverse=True)
 
 
-def _recorded(path: Path, data: Mapping[str, Any]) -> Recorded:
+def insertions(directory: Path) -> list[Recorded[InsertionEvaluation]]:
+    """Every recorded evaluation of insertions, split by split, the one with the most successes first."""
+    found = _of(directory, InsertionEvaluation)
+    found.sort(key=lambda each: -each.evaluation.success_rate.value)
+    found.sort(key=lambda each: each[:2], reverse=True)
+    return sorted(found, key=lambda each: each.evaluation.env)
+
+
+def _of(directory: Path, kind: type[Kind]) -> list[Recorded[Kind]]:
+    read = [_recorded(path, data) for path, data in _files(directory) if "per_episode" in data]
+    return [each for each in read if isinstance(each.evaluation, kind)]
+
+
+def _recorded(path: Path, data: Mapping[str, Any]) -> Recorded[Any]:
     """Raises `DocumentationError` for a file whose name disagrees with its content."""
     try:
-        policy, products, disturbances = data["policy"], data["products"], data["disturbances"]
+        env, policy = data["env"], data["policy"]
+        products, disturbances = data["products"], data["disturbances"]
     except KeyError as error:
         raise DocumentationError(f"{path.name} does not tell its {error}; evaluate again") from error
-    wanted = f"{policy.replace(':', '-').replace('/', '-')}--{products}--{disturbances}.json"
+    words = (policy.replace(":", "-").replace("/", "-"), products, disturbances)
+    wanted = "--".join(words if env == DEFAULT_ENV else (slug_of(env), *words)) + ".json"
     if path.name != wanted:
         raise DocumentationError(
             f"{path.name} holds {policy} on {products} with {disturbances} disturbances; name it {wanted}"
         )
-    return Recorded(products, disturbances, _evaluation(data))
+    family = family_of(env)
+    parts = tuple(family.result.from_json(entry) for entry in data["per_episode"])
+    made = family.evaluation(policy=policy, env=env, seed=data["seed"], results=parts)
+    return Recorded(products, disturbances, made)
 
 
-def _evaluation(data: Mapping[str, Any]) -> Evaluation:
-    parts = tuple(
-        EpisodeResult(
-            seed=entry["seed"],
-            product=entry["product"],
-            passed=entry["passed"],
-            defect_mm=entry["defect_mm"]["total"],
-            defect_mm_by_code=entry["defect_mm"]["by_code"],
-            seam_mm=entry["seam_mm"],
-            tracking_mean_mm=entry["tracking_error_mm"]["mean"],
-            tracking_p95_mm=entry["tracking_error_mm"]["p95"],
-            cycle_time_s=entry["cycle_time_s"],
-            crashed=entry["crashed"],
-        )
-        for entry in data["per_episode"]
-    )
-    return Evaluation(policy=data["policy"], env=data["env"], seed=data["seed"], results=parts)
-
-
-def _every_figure(found: list[Recorded]) -> str:
+def _every_figure(found: list[Recorded[WeldEvaluation]]) -> str:
     yields = tuple(f"{level} %" for level in LEVELS)
     figures = ("defects mm/m", "off seam mm", "p95 off seam mm", "cycle s", "crashes (%)")
     rows = [
@@ -107,7 +135,7 @@ def _every_figure(found: list[Recorded]) -> str:
     return table(("products", "disturbances", "policy", "parts, first seed", *yields, *figures), rows)
 
 
-def _comparison(found: list[Evaluation]) -> str:
+def _comparison(found: list[WeldEvaluation]) -> str:
     figures = ("parts at level C %", "defects mm/m", "off seam mm", "cycle s", "crashes")
     rows = [
         (
@@ -161,7 +189,7 @@ def _files(directory: Path) -> Iterator[tuple[Path, Any]]:
         yield path, json.loads(path.read_text())
 
 
-def _by_code(evaluation: Evaluation, code: str) -> str:
+def _by_code(evaluation: WeldEvaluation, code: str) -> str:
     return f"{evaluation.defect_mm_per_m_by_code.get(code, 0.0):.1f}"
 
 

@@ -12,10 +12,10 @@ import cellwright_perception
 from cellwright_envs.welding.constants import ProcessConstants
 from cellwright_envs.welding.product import HELD_OUT, PRODUCTS, WeldProduct
 from cellwright_envs.welding.quality import ANY, NONE, ROWS, Limit, LimitRow
-from cellwright_train.cell import LEVELS
 from cellwright_train.documentation.disturbances import kinds
 from cellwright_train.documentation.markdown import table
 from cellwright_train.documentation.source import assumptions_in, field_texts, is_assumed
+from cellwright_train.welds import LEVELS
 
 SCANNED = (cellwright_envs, cellwright_perception, cellwright_assets)
 """Packages searched for what their authors call an assumption."""

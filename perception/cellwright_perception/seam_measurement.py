@@ -15,6 +15,8 @@ from cellwright_perception.stripe import CANDIDATES, check_image, smooth
 JOINTS = {"lap": LAP, "t_fillet": T_FILLET, "butt": BUTT}
 """Names of the joints that a seam sensor knows."""
 
+_OBLIQUE_EDGE = 2.0
+"""Laser sigmas by which an edge cut at 45 degrees seems to stand back; fitted to rendered butt joints."""
 _SCRATCH_BINS = 100
 
 
@@ -79,14 +81,16 @@ class SeamSensor:
         mirrored: bool = False,
         window_px: tuple[float, float] = (0.0, 0.0),
         opening_rad: float = 0.5 * math.pi,
+        slant: float = 0.0,
     ) -> SeamMeasurement:
         """Return where `joint` ("lap", "t_fillet" or "butt") is in the stripe window `image` (rows, columns).
 
         The web or upper plate is on the left (+y_t), or on the right where `mirrored`. Lateral and height are
         those of the seam point: the middle of the gap at the mean of both tops (butt), the intersection of
         base plate and web face (t_fillet), of lower plate and edge face (lap). `window_px` (columns, rows) is
-        how far the sensor had moved its read-out window from where the geometry has it; `opening_rad` is
-        the angle between base plate and web in the laser plane, as the drawing has it.
+        how far the sensor had moved its read-out window from where the geometry has it. As the drawing has
+        them, `opening_rad` is the angle between base plate and web in the laser plane, and `slant` how far
+        the seam goes left for each metre ahead where it crosses that plane.
 
         Raises ValueError for another joint, dtype or image size than the geometry's.
         """
@@ -115,6 +119,11 @@ class SeamSensor:
             lateral_m, height_m = lateral_m + float(middle_m[0]), height_m + float(middle_m[1])
         if mirrored:
             lateral_m, mismatch_m = -lateral_m, -mismatch_m
+        if joint == "butt" and confidence > 0.0:
+            # The groove cuts off the ends of a thick line slantwise. What is left of an end ahead of the
+            # laser plane seems to have fallen into the groove, so that this edge alone stands back.
+            back_m = _OBLIQUE_EDGE * self.geometry.laser_sigma_m * slant
+            lateral_m, gap_m = lateral_m + 0.5 * back_m, max(gap_m - abs(back_m), 0.0)
         return SeamMeasurement(
             lateral_m=lateral_m,
             height_m=height_m,

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from cellwright_envs.disturbances import WeldDisturbances
-from cellwright_envs.welding.product import PRODUCTS
+from cellwright_envs.welding.paths import arc
+from cellwright_envs.welding.product import PRODUCTS, WeldProduct
 from cellwright_envs.welding.seam import sweep
 from cellwright_envs.welding.weld_cell import ORIGIN_W
 from cellwright_envs.welding.weld_seam import WeldSeam
 from cellwright_perception.seam_measurement import SeamSensor
 
+JOINTS = {
+    joint: [product for product in PRODUCTS.values() if product.joint == joint]
+    for joint in ("lap", "t_fillet", "butt")
+}
 SINGLE = ("none", *(each.name for each in fields(WeldDisturbances)))
 SEEDS, FRAMES = 2, 12
 APPROACH_S = 1.2
@@ -118,17 +123,20 @@ def _truth(env: WeldSeam, seam_t: NDArray[np.float64], index: int) -> NDArray[np
     return crossing
 
 
-def errors(env: WeldSeam, joint: str, disturbances: str) -> Errors:
+def errors(env: WeldSeam, products: Iterable[WeldProduct], disturbances: str, seeds: int = SEEDS) -> Errors:
     sensor = SeamSensor(env.config.sensor)
     rows, count = [], 0
-    for name in (name for name, product in PRODUCTS.items() if product.joint == joint):
-        for seed in range(SEEDS):
-            env.reset(seed=seed, options={"product": name, "disturbances": disturbances})
+    for product in products:
+        for seed in range(seeds):
+            env.reset(seed=seed, options={"product": product, "disturbances": disturbances})
             look_ahead = env._look_aheads[env.product]
             for image, index, truth in frames(env, seed):
                 columns, lines = look_ahead.window_px[index].tolist()
                 opening_rad = float(look_ahead.opening_rad[index])
-                found = sensor.measure(image, joint, window_px=(columns, lines), opening_rad=opening_rad)
+                slant = look_ahead.at(float(env.cell.frames.path_position_m[index])).slant
+                found = sensor.measure(
+                    image, product.joint, window_px=(columns, lines), opening_rad=opening_rad, slant=slant
+                )
                 count += 1
                 if found.confidence > 0.0:
                     rows.append([found.lateral_m, found.height_m, found.gap_m] - truth)
@@ -138,7 +146,7 @@ def errors(env: WeldSeam, joint: str, disturbances: str) -> Errors:
 @pytest.mark.parametrize("disturbance", SINGLE)
 @pytest.mark.parametrize("joint", LARGEST_P95_MM)
 def test_the_joint_is_measured_where_it_is(cell: WeldSeam, joint: str, disturbance: str) -> None:
-    found = errors(cell, joint, disturbance)
+    found = errors(cell, JOINTS[joint], disturbance)
     bound_mm = HARDER_P95_MM.get((joint, disturbance), LARGEST_P95_MM[joint])
     percentile = 95.0 - 100.0 * FALSE_GROOVES.get((joint, disturbance), 0.0)
     error_mm = found.percentile_mm(percentile)
@@ -147,10 +155,18 @@ def test_the_joint_is_measured_where_it_is(cell: WeldSeam, joint: str, disturban
     assert found.missing <= LARGEST_MISSING.get((joint, disturbance), 0.01), report
 
 
+@pytest.mark.parametrize("bend", [1.1, -1.1])
+def test_a_groove_cut_slantwise_is_neither_wider_nor_aside(cell: WeldSeam, bend: float) -> None:
+    product = replace(PRODUCTS["butt-arc-3.2"], name="bent", path=arc(0.15, bend))
+    lateral_mm, _, gap_mm = errors(cell, [product], "none", seeds=6).measured_m.mean(axis=0) * 1e3
+    assert abs(lateral_mm) <= 0.03
+    assert abs(gap_mm) <= 0.06
+
+
 @pytest.mark.parametrize(("joint", "share"), [("lap", 0.9), ("t_fillet", 0.9), ("butt", 0.7)])
 def test_most_frames_are_good_with_everything_at_training_strength(
     cell: WeldSeam, joint: str, share: float
 ) -> None:
-    found = errors(cell, joint, "train")
+    found = errors(cell, JOINTS[joint], "train")
     good = np.mean(np.abs(found.measured_m[:, :2]).max(axis=1) <= 0.8e-3) * (1.0 - found.missing)
     assert good >= share, f"{good:.1%} of frames within 0.8 mm, {found.missing:.1%} missing"

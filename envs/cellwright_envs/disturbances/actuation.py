@@ -28,7 +28,10 @@ class ToolCentrePointError:
     cast_period_s: Range = (4.0, 12.0)
     """Period of that swing [s]: one turn of the spool in the wire fed (assumption)."""
     mean_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
-    """Lasting error in the tool frame [m], such as after a collision."""
+    """Lasting error in the tool frame [m], such as after a collision.
+
+    The contact tip stands as much further from the work as the error has along z.
+    """
 
     def __post_init__(self) -> None:
         require_not_negative(self, "lateral_m", "along_m")

@@ -63,6 +63,7 @@ def privileged_state(env: WeldSeam) -> NDArray[np.float32]:
         raise ValueError("no privileged state: make the environment with privileged=True")
     wire_m, deviation, process = env._wire_m, env.deviation, env.process
     lateral_m = env._torch_lateral_m + env._tip_t[1]
+    height_m = env._torch_height_m + env._tip_t[2]
     inputs = env._inputs[1]
     state, features, constants = process.state[0], process.features[0], process.constants[0]
     fails = env.record.violations_now(process.features)[0]
@@ -70,7 +71,7 @@ def privileged_state(env: WeldSeam) -> NDArray[np.float32]:
     return np.array(
         [
             *(env._seam_lateral_m(s) - lateral_m for s in at),
-            *(env._seam_height_m(s) - env._torch_height_m for s in at),
+            *(env._seam_height_m(s) - height_m for s in at),
             *(env._along(deviation.gap_m, s) for s in at),
             env._tip_t[1],
             deviation.thickness_m,

@@ -255,7 +255,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self._frames: deque[tuple[NDArray[np.uint8], float, tuple[float, float], float, float]] = deque(
             maxlen=9
         )
-        self._frame_number = -1
+        self._frame_number = self._measured_frame = -1
         self._tracker.reset()
         self._signals.reset(self.process.signals[0])
         self._motion.reset(self._motion_now())
@@ -391,7 +391,9 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self._lateral_error_m = (
             self._seam_lateral_m(self._wire_m) - self._torch_lateral_m - float(self._tip_t[1])
         )
-        self._height_error_m = self._seam_height_m(self._wire_m) - self._torch_height_m
+        self._height_error_m = (
+            self._seam_height_m(self._wire_m) - self._torch_height_m - float(self._tip_t[2])
+        )
 
     def _seam_lateral_m(self, path_position_m: float) -> float:
         return self._along(self.deviation.lateral_m, path_position_m) + self._shift_m[0]
@@ -587,7 +589,10 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         number = max(disturbed.frame_delivery.delivered(self._frame_number), 0)
         age = min(self._frame_number - number, len(self._frames) - 1)
         delivered, torch_m, window_px, lateral_m, height_m = self._frames[age]
-        self._tracker.update(delivered[1], torch_m, window_px, lateral_m, height_m)
+        if number > self._measured_frame:
+            # Measured again, one outlier would agree with itself and look like a joint that moved.
+            self._measured_frame = number
+            self._tracker.update(delivered[1], torch_m, window_px, lateral_m, height_m)
         return delivered.copy()  # a frame that is delivered twice must not be one object
 
     def trace(self) -> dict[str, Any]:

@@ -91,6 +91,8 @@ class Evaluate:
     """A named set of disturbances."""
     json: Path | None = None
     """Write the results here."""
+    report: Path | None = None
+    """Write a page with plots, pictures and every part here (HTML)."""
     workers: int = field(default_factory=lambda: min(os.cpu_count() or 1, 4))
     """Processes; the results do not depend on it."""
 
@@ -106,6 +108,7 @@ class Evaluate:
             products=self.products,
             disturbances=self.disturbances,
             json_file=self.json,
+            report=self.report,
             workers=self.workers,
         )
 
@@ -190,7 +193,7 @@ class Watch:
     """Film a policy at work; needs no display."""
 
     policy: Positional[Policy]
-    out: Path = Path("weld.gif")
+    out: Path = Path("film.gif")
     """A .gif animation, or a .png strip of moments."""
     env: Env = None
     episodes: int = 1

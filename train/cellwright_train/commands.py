@@ -2,15 +2,21 @@
 
 import json
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from cellwright_policies.bundle import BundleError, canonical_json
 from cellwright_train.cell import DEFAULT_ENV, CellChoice, products_of
 from cellwright_train.errors import UsageError, unknown
-from cellwright_train.evaluation import episode_plan, evaluate
+from cellwright_train.evaluation import episode_plan, evaluate, record, summary
+from cellwright_train.families import family_of
 from cellwright_train.policies_by_name import PolicyReference, resolve_policy
+from cellwright_train.recording import PartRecord
+from cellwright_train.results import Evaluation
 from cellwright_train.tables import evaluation_table, figures_table, verification_table
 
 
@@ -45,21 +51,54 @@ def evaluate_command(
     products: str,
     disturbances: str,
     json_file: Path | None,
+    report: Path | None,
     workers: int,
 ) -> int:
     """`cellwright evaluate`."""
+    begin = time.perf_counter()
+    for file in (json_file, report):
+        if file is not None:
+            _require_parent(file)
     reference = resolve_policy(policy)
     choice = _checked_choice(reference, env, products, disturbances)
     plan = episode_plan(seed, episodes, choice.products)
-    if json_file is not None:
-        _require_parent(json_file)
-    result = evaluate(reference, choice, plan, workers=workers)
+    parts = [] if report is None else record(reference, choice, plan, workers=workers)
+    if report is None:
+        result = evaluate(reference, choice, plan, workers=workers)
+    else:
+        result = summary(reference, choice, [part.result for part in parts])
     console().print(evaluation_table([result], f"{products} products, {disturbances} disturbances"))
     if json_file is not None:
         chosen = {"products": products, "disturbances": disturbances}
         json_file.write_text(json.dumps(result.as_json() | chosen, allow_nan=False) + "\n")
         print(f"written to {json_file}")
+    if report is not None:
+        _write_report(reference, choice, result, parts, products, begin, report)
     return 0
+
+
+def _write_report(
+    reference: PolicyReference,
+    choice: CellChoice,
+    result: Evaluation[Any],
+    parts: Sequence[PartRecord[Any]],
+    products: str,
+    begin_s: float,
+    out: Path,
+) -> None:
+    """The page of an evaluation, with a film of the first good part, or of the first where none is."""
+    from cellwright_train.film import FRAMES, filmed
+    from cellwright_train.report.page import provenance
+
+    shown = next((part for part in parts if part.result.good), parts[0])
+    film = filmed(reference, choice, shown.episode, steps=len(shown.actions), frames=FRAMES)
+    command = (
+        f"cellwright evaluate {reference.name} --env {choice.env} --episodes {len(parts)} "
+        f"--seed {result.seed} --products {products} --disturbances {choice.disturbances}"
+    )
+    made = provenance(command, time.perf_counter() - begin_s)
+    family_of(choice.env).write_page(result, parts, film, made, out)
+    print(f"written to {out}; open it in a browser")
 
 
 def export_command(

@@ -1,32 +1,34 @@
 """`cellwright demo`: the whole job once, from the taught program to a verified bundle, told in one page."""
 
 import dataclasses
-import os
-import platform
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from cellwright_policies import zoo
 from cellwright_policies.bundle import Bundle, BundleError
 from cellwright_train.cell import CellChoice, Episode, products_of
 from cellwright_train.commands import console
 from cellwright_train.evaluation import episode_plan, record
-from cellwright_train.policies_by_name import PolicyReference, resolve_policy
-from cellwright_train.recording import PartRecord, record_part
-from cellwright_train.report import PolicyStory, Story, write_report
+from cellwright_train.film import filmed
+from cellwright_train.insertions import InsertionResult
+from cellwright_train.policies_by_name import ZOO_PREFIX, PolicyReference, resolve_policy
+from cellwright_train.recording import PartRecord
+from cellwright_train.report.demo_page import PolicyStory, Story, write_report
+from cellwright_train.report.page import provenance
 from cellwright_train.tables import evaluation_table
 from cellwright_train.verification import Check, verify
-from cellwright_train.welds import WeldResult
 
 SHIPPED = "weld-seam"
 LINE_CHANGE = "new-batch"
 FIRST_SEED = 500_000
 """Far from the seeds that training and its tests draw."""
-_FILM_FRAMES = 56
+SHIPPED_INSERTION = "peg-insertion"
+INSERTION_ENV = "cellwright/PegInsertion-v0"
+INSERTED = "square-12-0.5-chamfer"
+_INSERTION_STEPS = 40
+"""About how long an insertion takes."""
 _EXPLANATIONS = {
     "taught-program": "Plays back the programmed path and settings; sees nothing.",
     "seam-tracker": "Follows the laser stripe with a PI controller.",
@@ -64,7 +66,12 @@ def run_demo(config: DemoConfig) -> int:
         f"line change after part {change_at}"
     )
     stories = tuple(_weld(reference, choice, plan, config.workers) for reference in references)
-    film = _film(references[-1], choice, plan[change_at])
+    film = filmed(references[-1], choice, plan[change_at])
+    insertion = _insert(config)
+    screen.print(
+        f"     and in the assembly cell {insertion.policy} with {insertion.result.product}: "
+        f"{insertion.result.told}"
+    )
     screen.print(f"[bold]2/3[/bold]  PPO goes on from the shipped policy for {config.minutes:g} min")
     tuning, checks = _fine_tune(config, choice) if len(references) > 2 else ({}, [])
     screen.print("[bold]3/3[/bold]  results")
@@ -78,10 +85,11 @@ def run_demo(config: DemoConfig) -> int:
         change_at=change_at,
         change=_description(LINE_CHANGE),
         film=film,
+        insertion=insertion,
         fine_tuning=tuning,
         checks=[(check.name, check.passed, check.detail) for check in checks],
         notes=notes,
-        provenance=_provenance(config, time.perf_counter() - begin),
+        provenance=_told_provenance(config, time.perf_counter() - begin),
     )
     write_report(story, config.report)
     screen.print(
@@ -118,13 +126,13 @@ def _weld(
     )
 
 
-def _film(reference: PolicyReference, choice: CellChoice, episode: Episode) -> PartRecord[WeldResult]:
-    env, policy = reference.open(choice, trace=True, render=True)
-    try:
-        steps = len(record_part(env, policy, episode).actions)
-        return record_part(env, policy, episode, picture_every=max(1, steps // _FILM_FRAMES))
-    finally:
-        env.close()
+def _insert(config: DemoConfig) -> PartRecord[InsertionResult]:
+    """One part inserted by the shipped policy, or where there is none by the oracle."""
+    shipped = f"{ZOO_PREFIX}{SHIPPED_INSERTION}"
+    reference = resolve_policy(shipped if SHIPPED_INSERTION in zoo.names() else "oracle")
+    choice = CellChoice(env=INSERTION_ENV, disturbances="train")
+    episode = Episode(FIRST_SEED + 1000 * config.seed, INSERTED)
+    return filmed(reference, choice, episode, steps=_INSERTION_STEPS, frames=8)
 
 
 def _fine_tune(config: DemoConfig, choice: CellChoice) -> tuple[Mapping[str, str], list[Check]]:
@@ -187,13 +195,6 @@ def _description(name: str) -> str:
     return LINE_CHANGES[name].description
 
 
-def _provenance(config: DemoConfig, seconds: float) -> dict[str, Any]:
-    packages = ("cellwright", "pybullet", "numpy", "torch", "stable-baselines3", "onnxruntime")
-    return {
-        "command": f"cellwright demo --parts {config.parts} --minutes {config.minutes:g} "
-        f"--seed {config.seed}",
-        "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}",
-        "versions": ", ".join(f"{name} {version(name)}" for name in packages),
-        "took": f"{seconds:.0f} s",
-    }
+def _told_provenance(config: DemoConfig, seconds: float) -> dict[str, str]:
+    command = f"cellwright demo --parts {config.parts} --minutes {config.minutes:g} --seed {config.seed}"
+    return provenance(command, seconds)

@@ -15,7 +15,7 @@ from cellwright_train.errors import UsageError
 from cellwright_train.families import family_of
 from cellwright_train.policies_by_name import PolicyReference
 from cellwright_train.recording import PartRecord, record_part
-from cellwright_train.results import Evaluation
+from cellwright_train.results import EpisodeResult, Evaluation
 
 Result = TypeVar("Result")
 
@@ -44,8 +44,15 @@ def evaluate(
 ) -> Evaluation[Any]:
     """Work through every episode of `plan`; the result does not depend on the number of workers."""
     results = run_plan(reference, choice, plan, run_episode, workers=workers, progress=progress)
+    return summary(reference, choice, results)
+
+
+def summary(
+    reference: PolicyReference, choice: CellChoice, results: Sequence[EpisodeResult]
+) -> Evaluation[Any]:
+    """What the results of a policy add up to."""
     kind = family_of(choice.env).evaluation
-    return kind(policy=reference.name, env=choice.env, seed=plan[0].seed, results=tuple(results))
+    return kind(policy=reference.name, env=choice.env, seed=results[0].seed, results=tuple(results))
 
 
 def record(

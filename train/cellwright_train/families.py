@@ -24,6 +24,10 @@ class Family:
 
     result: type[EpisodeResult]
     evaluation: type[Evaluation[Any]]
+    picture_period_s: float
+    """Time between two pictures of a film."""
+    views_in_picture: bool
+    """Whether a picture of the cell shows what the cameras see."""
 
     @property
     def line_changes(self) -> Mapping[str, Any]:
@@ -33,6 +37,12 @@ class Family:
     def scorecard(self, cell: Any, time_s: float) -> Any:
         """The scorecard of an episode that was cut off after `time_s`."""
         return cell.scorecard()
+
+    def write_page(self, *arguments: Any) -> None:
+        """Write the page of an evaluation; arguments as those of `report.evaluation_page`."""
+        from cellwright_train.report.evaluation_page import write_insertion_page
+
+        write_insertion_page(*arguments)
 
 
 class _Welding(Family):
@@ -48,10 +58,20 @@ class _Welding(Family):
         errors_m = np.array(cell._errors_m)  # the weld cell gives them away at its own end only
         return cell.record.scorecard(0, tracking_errors_m=errors_m, cycle_time_s=time_s, crashed=False)
 
+    def write_page(self, *arguments: Any) -> None:
+        """Write the page of an evaluation; arguments as those of `report.evaluation_page`."""
+        from cellwright_train.report.evaluation_page import write_weld_page
+
+        write_weld_page(*arguments)
+
 
 FAMILIES: dict[str, Family] = {
-    "welding": _Welding(result=WeldResult, evaluation=WeldEvaluation),
-    "assembly": Family(result=InsertionResult, evaluation=InsertionEvaluation),
+    "welding": _Welding(
+        result=WeldResult, evaluation=WeldEvaluation, picture_period_s=0.24, views_in_picture=False
+    ),
+    "assembly": Family(
+        result=InsertionResult, evaluation=InsertionEvaluation, picture_period_s=0.1, views_in_picture=True
+    ),
 }
 """By package below `cellwright_envs`."""
 

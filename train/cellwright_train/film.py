@@ -1,4 +1,4 @@
-"""Welds as moving or still pictures, for eyes and for the report."""
+"""Parts at work as moving or still pictures, for eyes and for the report."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from cellwright_train.cell import CellChoice, Episode
+from cellwright_train.cell import CellChoice, Episode, control_rate_hz
+from cellwright_train.families import family_of
 from cellwright_train.policies_by_name import PolicyReference
 from cellwright_train.recording import PartRecord, record_part
 
@@ -16,6 +17,8 @@ PICTURE_PX = (480, 360)
 CAMERA_PX = 168
 MARGIN_PX = 8
 BAR_PX = 26
+FRAMES = 48
+"""Pictures of a part on a page; each takes the renderer about a second."""
 _STRIP_FRAMES = 6
 _COLOURS = 96
 _INK, _PAPER = (235, 235, 235), (24, 26, 30)
@@ -24,14 +27,15 @@ _INK, _PAPER = (235, 235, 235), (24, 26, 30)
 def write_film(
     reference: PolicyReference, choice: CellChoice, plan: Sequence[Episode], out: Path
 ) -> Iterator[str]:
-    """Weld the episodes of `plan`, write `out`, and yield one line per part and one for the file."""
+    """Work on the parts of `plan`, write `out`, and yield one line per part and one for the file."""
     env, policy = reference.open(choice, trace=True, render=True)
+    every = max(1, round(family_of(env).picture_period_s * control_rate_hz(env)))
     frames: list[Image.Image] = []
     try:
         for episode in plan:
-            weld = record_part(env, policy, episode, picture_every=6)
-            frames += compose(weld)
-            yield f"{weld.result.product}, seed {episode.seed}: {weld.result.told}"
+            part = record_part(env, policy, episode, picture_every=every)
+            frames += compose(part)
+            yield f"{part.result.product}, seed {episode.seed}: {part.result.told}"
     finally:
         env.close()
     if out.suffix == ".png":
@@ -41,12 +45,21 @@ def write_film(
     yield f"written to {out} ({out.stat().st_size / 1e6:.1f} MB)"
 
 
-def compose(weld: PartRecord[Any]) -> list[Image.Image]:
-    """The cell beside what its camera saw, one frame per recorded picture."""
-    return [
-        _frame(weld, picture, camera, time_s)
-        for picture, camera, time_s in zip(weld.pictures, weld.camera, weld.picture_times_s, strict=True)
-    ]
+def filmed(
+    reference: PolicyReference, choice: CellChoice, episode: Episode, *, steps: int = 0, frames: int = FRAMES
+) -> PartRecord[Any]:
+    """One part with some `frames` pictures; `steps` is how long it takes, 0 where that is to be found out."""
+    env, policy = reference.open(choice, trace=True, render=True)
+    try:
+        steps = steps or len(record_part(env, policy, episode).actions)
+        return record_part(env, policy, episode, picture_every=max(1, steps // frames))
+    finally:
+        env.close()
+
+
+def compose(part: PartRecord[Any]) -> list[Image.Image]:
+    """The cell, beside it what the camera saw unless it is in the picture; one frame per recorded picture."""
+    return [_frame(part, index, time_s) for index, time_s in enumerate(part.picture_times_s)]
 
 
 def write_gif(frames: Sequence[Image.Image], out: Path) -> None:
@@ -61,20 +74,20 @@ def camera_image(channel: np.ndarray[Any, np.dtype[np.uint8]], size_px: int) -> 
     return Image.fromarray(channel).resize((size_px, size_px), Image.Resampling.NEAREST).convert("RGB")
 
 
-def _frame(weld: PartRecord[Any], picture: Any, camera: Any, time_s: float) -> Image.Image:
-    width = PICTURE_PX[0] + MARGIN_PX + CAMERA_PX
-    frame = Image.new("RGB", (width, PICTURE_PX[1] + BAR_PX), _PAPER)
-    frame.paste(Image.fromarray(picture).resize(PICTURE_PX, Image.Resampling.LANCZOS), (0, 0))
-    left = PICTURE_PX[0] + MARGIN_PX
+def _frame(part: PartRecord[Any], index: int, time_s: float) -> Image.Image:
+    beside = 0 if part.views_in_picture else MARGIN_PX + CAMERA_PX
+    frame = Image.new("RGB", (PICTURE_PX[0] + beside, PICTURE_PX[1] + BAR_PX), _PAPER)
+    picture = Image.fromarray(part.pictures[index])
+    frame.paste(picture.resize(PICTURE_PX, Image.Resampling.LANCZOS), (0, 0))
     draw = ImageDraw.Draw(frame)
     font = ImageFont.load_default(12)
-    for index, (channel, title) in enumerate(
-        zip(camera, ("camera: overview", "camera: laser stripe"), strict=False)
-    ):
-        top = index * (CAMERA_PX + MARGIN_PX)
-        frame.paste(camera_image(channel, CAMERA_PX), (left, top))
-        draw.text((left + 4, top + 2), title, fill=_INK, font=font)
-    text = f"{weld.policy}   {weld.result.product}   {time_s:5.1f} s"
+    if beside:
+        left = PICTURE_PX[0] + MARGIN_PX
+        for row, (channel, name) in enumerate(zip(part.camera[index], part.views, strict=True)):
+            top = row * (CAMERA_PX + MARGIN_PX)
+            frame.paste(camera_image(channel, CAMERA_PX), (left, top))
+            draw.text((left + 4, top + 2), f"camera: {name}", fill=_INK, font=font)
+    text = f"{part.policy}   {part.result.product}   {time_s:5.1f} s"
     draw.text((MARGIN_PX, PICTURE_PX[1] + 5), text, fill=_INK, font=font)
     return frame
 

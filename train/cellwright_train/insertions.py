@@ -80,7 +80,7 @@ class InsertionResult(EpisodeResult):
             return "broken"
         if self.lost:
             return "lost"
-        return f"not inserted ({100 * self.depth_share:.0f} % deep)"
+        return "not inserted"
 
     @property
     def good(self) -> bool:
@@ -152,8 +152,8 @@ class InsertionEvaluation(Evaluation[InsertionResult]):
             Figure("loose success", "%", self.loose_success_rate),
             Figure("median time", "s", self.cycle_time_s(0.5), 1),
             Figure("p95 time", "s", self.cycle_time_s(0.95), 1),
-            Figure("median peak force", "N", self.peak_force_n(0.5), 1),
-            Figure("p95 peak force", "N", self.peak_force_n(0.95), 1),
+            Figure("median force", "N", self.peak_force_n(0.5), 1),
+            Figure("p95 force", "N", self.peak_force_n(0.95), 1),
             Figure("broken", "", self.broken),
             Figure("lost", "", self.lost),
             Figure("cut off", "", self.cut_off),

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_train.cell import Episode, EpisodePolicy, Observation, run_episode
+from cellwright_train.families import family_of
 from cellwright_train.results import Result_co
 
 Image = NDArray[np.uint8]
@@ -31,11 +32,19 @@ class PartRecord(Generic[Result_co]):
     """
     actions: NDArray[np.float32]
     """(steps, actions)."""
+    product: Any = None
+    """The environment's own description of the part."""
     pictures: tuple[Image, ...] = ()
     """The cell, (H, W, 3), evenly spaced over the episode."""
     camera: tuple[Image, ...] = ()
     """The policy's camera at the same moments, (channels, H, W)."""
+    picture_steps: tuple[int, ...] = ()
+    """Control steps before each of these moments."""
     picture_times_s: tuple[float, ...] = ()
+    views: tuple[str, ...] = ()
+    """Names of the camera's channels."""
+    views_in_picture: bool = False
+    """Whether the pictures show them already."""
 
 
 @dataclass
@@ -72,8 +81,8 @@ def record_part(
     """
     camera = _Camera(picture_every)
     result = run_episode(env, policy, episode, watch=camera)
-    trace: dict[str, Any] = dict(env.unwrapped.trace())  # type: ignore[attr-defined]
-    rate_hz = float(env.unwrapped.control_rate_hz)  # type: ignore[attr-defined]
+    cell: Any = env.unwrapped
+    trace: dict[str, Any] = dict(cell.trace())
     return PartRecord(
         policy=policy.name,
         episode=episode,
@@ -82,5 +91,9 @@ def record_part(
         actions=np.stack(camera.actions),
         pictures=tuple(camera.pictures),
         camera=tuple(camera.camera),
-        picture_times_s=tuple(step / rate_hz for step in camera.steps),
+        product=cell.product,
+        picture_steps=tuple(camera.steps),
+        picture_times_s=tuple(step / cell.control_rate_hz for step in camera.steps),
+        views=tuple(channel.name for channel in cell.observation_components["image"]),
+        views_in_picture=family_of(env).views_in_picture,
     )

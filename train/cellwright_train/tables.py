@@ -17,7 +17,7 @@ def evaluation_table(evaluations: Sequence[Evaluation[Any]], caption: str) -> Ta
     table = Table(
         title=f"{count} parts, {caption}", title_justify="left", caption="95 % intervals below values"
     )
-    table.add_column("policy")
+    table.add_column("policy", no_wrap=True)
     for figure in evaluations[0].figures:
         table.add_column(f"{figure.heading}\n{figure.unit}", justify="right")
     for evaluation in evaluations:

@@ -1,0 +1,127 @@
+"""Pages hold what they promise, for both kinds of work, in one file."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cellwright_train import film
+from cellwright_train.cell import CellChoice, Episode
+from cellwright_train.cli import main
+from cellwright_train.evaluation import record
+from cellwright_train.families import FAMILIES
+from cellwright_train.film import compose, filmed
+from cellwright_train.policies_by_name import resolve_policy
+from cellwright_train.recording import PartRecord
+from cellwright_train.report.demo_page import PolicyStory, Story, write_report
+from cellwright_train.report.insertions import force_over_depth
+
+PEG = "cellwright/PegInsertion-v0"
+CELL = CellChoice(env=PEG, disturbances="none")
+
+
+@pytest.fixture(autouse=True)
+def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(film, "FRAMES", 4)
+
+
+@pytest.fixture(scope="module")
+def inserted() -> PartRecord:
+    return filmed(resolve_policy("oracle"), CELL, Episode(3, "round-16-1"), steps=30, frames=4)
+
+
+@pytest.fixture(scope="module")
+def welded() -> PartRecord:
+    choice = CellChoice(disturbances="none")
+    return filmed(
+        resolve_policy("taught-program"), choice, Episode(3, "tee-straight-3.2"), steps=400, frames=3
+    )
+
+
+def self_contained(page: str) -> bool:
+    sources = re.findall(r'(?:src|href)="([^"]*)"', page)
+    return bool(sources) and all(source.startswith(("data:", "#")) for source in sources)
+
+
+def test_the_page_of_insertions_tells_every_part_its_force_and_what_the_cameras_saw(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "page.html"
+    chosen = ["--env", PEG, "--episodes", "3", "--seed", "7", "--products", "held-out", "--workers", "1"]
+    assert main(["evaluate", "oracle", *chosen, "--report", str(target)]) == 0
+    assert "open it in a browser" in capsys.readouterr().out
+    page = target.read_text()
+    assert self_contained(page)
+    assert "3 insertions by oracle" in page
+    for product, seed in (("hexagonal-8-0.5-chamfer", 7), ("hexagonal-12-0.3", 8), ("hexagonal-16-0.2-", 9)):
+        assert page.count(product) >= 2, "in the list and above its plot"
+        assert f"<td>{seed}</td>" in page
+    assert page.count('class="dot inserted"') == 3
+    assert "contact force [N]" in page
+    assert page.count('alt="hand camera at ') == page.count('alt="fixed camera at ') >= 4
+    assert 'class="eyes' not in page, "the picture shows both cameras already"
+    assert f"cellwright evaluate oracle --env {PEG} --episodes 3 --seed 7 --products held-out" in page
+
+
+def test_the_page_of_welds_shows_every_seam(tmp_path: Path) -> None:
+    target = tmp_path / "page.html"
+    chosen = ["--episodes", "1", "--products", "tee-straight-3.2", "--disturbances", "none", "--workers", "1"]
+    assert main(["evaluate", "taught-program", *chosen, "--report", str(target)]) == 0
+    page = target.read_text()
+    assert self_contained(page)
+    assert page.count('<svg class="strip"') == 1
+    assert "current [A]" in page
+    assert 'class="eyes' in page
+
+
+def test_a_page_that_cannot_be_written_is_refused_before_any_work(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["evaluate", "oracle", "--report", "/no/such/place/page.html"]) == 2
+    assert "/no/such/place is no directory" in capsys.readouterr().err
+
+
+def test_the_demo_page_shows_welds_and_one_insertion(
+    tmp_path: Path, welded: PartRecord, inserted: PartRecord
+) -> None:
+    stories = tuple(PolicyStory(label=name, explanation="", welds=(welded, welded)) for name in ("a", "b"))
+    story = Story(
+        policies=stories, change_at=1, change="It moved.", film=welded, insertion=inserted, notes=["A note."]
+    )
+    write_report(story, tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert self_contained(page)
+    assert page.count('<svg class="strip"') == 4
+    assert "the line has changed" in page
+    assert page.count('<figure class="player"') == 2
+    assert "round-16-1, by oracle: inserted" in page
+    write_report(Story(policies=stories, change_at=1, change=""), tmp_path / "page.html")
+    assert '<figure class="player"' not in (tmp_path / "page.html").read_text()
+
+
+def test_one_panel_per_product_and_one_colour_per_outcome() -> None:
+    plan = (Episode(1, "round-16-1"), Episode(2, "round-16-1"), Episode(3, "square-16-1"))
+    parts = record(resolve_policy("oracle"), CELL, plan, workers=1, progress=False)
+    drawing = force_over_depth(parts)
+    assert drawing.count(">round-16-1<") == drawing.count(">square-16-1<") == 1
+    assert "#2e9e6b" in drawing
+    assert drawing == force_over_depth(parts), "equal content gives equal bytes"
+
+
+def test_a_film_of_a_weld_has_the_camera_beside_the_cell_and_one_of_an_insertion_in_it(
+    welded: PartRecord, inserted: PartRecord
+) -> None:
+    assert compose(welded)[0].width > compose(inserted)[0].width
+    assert welded.views == ("overview", "stripe")
+    assert inserted.views == ("hand", "fixed")
+
+
+def test_watch_writes_an_animation_and_tells_how_the_part_ended(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES, "assembly", replace(FAMILIES["assembly"], picture_period_s=0.5))
+    target = tmp_path / "film.gif"
+    assert main(["watch", "oracle", "--env", PEG, "--products", "round-16-1", "--out", str(target)]) == 0
+    assert "seed 0: inserted" in capsys.readouterr().out
+    assert target.read_bytes()[:6] == b"GIF89a"

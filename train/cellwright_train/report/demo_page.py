@@ -1,0 +1,106 @@
+"""The page of `cellwright demo`: welds by several controllers, a line change, fine-tuning, one insertion."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from cellwright_train.recording import PartRecord
+from cellwright_train.report import insertions, welds
+from cellwright_train.report.page import number, percent, write_page
+from cellwright_train.welds import LEVELS, WeldEvaluation, WeldResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyStory:
+    """One controller's parts, in the order in which they were welded."""
+
+    label: str
+    explanation: str
+    """What it is, in one plain sentence."""
+    welds: tuple[PartRecord[WeldResult], ...]
+
+    def evaluation(self, first: int = 0, last: int | None = None) -> WeldEvaluation:
+        """Numbers of the parts `first` to `last`."""
+        results = tuple(weld.result for weld in self.welds[first:last])
+        return WeldEvaluation(policy=self.label, env="", seed=results[0].seed, results=results)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Story:
+    """Everything the page tells."""
+
+    policies: tuple[PolicyStory, ...]
+    change_at: int
+    """Index of the first part after the line change."""
+    change: str
+    """What changed, in one sentence."""
+    film: PartRecord[WeldResult] | None = None
+    """A weld with pictures."""
+    insertion: insertions.Insertion | None = None
+    """An insertion with pictures, to show the other cell."""
+    fine_tuning: Mapping[str, str] = field(default_factory=dict)
+    """What the fine-tuning run did, label to value; empty: it was not run."""
+    checks: Sequence[tuple[str, bool, str]] = ()
+    """Name, verdict and detail of every check on the exported bundle."""
+    notes: Sequence[str] = ()
+    """What the reader should know about this run, one sentence each."""
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    """Command, seed, versions, machine."""
+
+
+def write_report(story: Story, out: Path) -> None:
+    """Write the page; it needs no other file and no network."""
+    part = _telling_part(story)
+    write_page(
+        "demo.html.j2",
+        out,
+        story=story,
+        provenance=story.provenance,
+        rows=[_row(story, policy) for policy in story.policies],
+        parts=_parts(story),
+        grades=welds.GRADES,
+        codes=welds.codes(weld for policy in story.policies for weld in policy.welds),
+        traces=welds.signals({policy.label: policy.welds[part] for policy in story.policies}),
+        trace_part=part + 1,
+        trace_product=story.policies[0].welds[part].result.product,
+        film=None if story.film is None else welds.film(story.film),
+        insertion=None if story.insertion is None else insertions.film(story.insertion),
+        levels=LEVELS,
+    )
+
+
+def _row(story: Story, policy: PolicyStory) -> dict[str, Any]:
+    everything = policy.evaluation()
+    return {
+        "label": policy.label,
+        "explanation": policy.explanation,
+        "yields": [percent(everything.first_pass_yield(level)) for level in LEVELS],
+        "before": percent(policy.evaluation(last=story.change_at).first_pass_yield("C")),
+        "after": percent(policy.evaluation(first=story.change_at).first_pass_yield("C")),
+        "defects": number(everything.defect_mm_per_m, 1),
+        "tracking": number(everything.tracking_mean_mm, 2),
+        "cycle": number(everything.cycle_time_s, 1),
+        "crashes": everything.crashes,
+    }
+
+
+def _parts(story: Story) -> list[dict[str, Any]]:
+    count = len(story.policies[0].welds)
+    return [
+        {
+            "number": index + 1,
+            "product": story.policies[0].welds[index].result.product,
+            "changed": index == story.change_at,
+            "welds": [welds.seam(policy.welds[index]) for policy in story.policies],
+        }
+        for index in range(count)
+    ]
+
+
+def _telling_part(story: Story) -> int:
+    """The part after the change on which the first and the last controller differ most."""
+    first, last = story.policies[0].welds, story.policies[-1].welds
+    gains = [a.result.defect_mm - b.result.defect_mm for a, b in zip(first, last, strict=True)]
+    after = range(min(story.change_at, len(gains) - 1), len(gains))
+    return max(after, key=lambda index: gains[index])

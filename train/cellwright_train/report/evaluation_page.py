@@ -1,0 +1,65 @@
+"""The page of `cellwright evaluate --report`: one policy's parts, one by one, and one of them filmed."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cellwright_train.recording import PartRecord
+from cellwright_train.report import insertions, welds
+from cellwright_train.report.page import figure_cell, write_page
+from cellwright_train.results import Evaluation
+
+
+def write_weld_page(
+    evaluation: Evaluation[Any],
+    parts: Sequence[welds.Weld],
+    film: welds.Weld,
+    provenance: Mapping[str, str],
+    out: Path,
+) -> None:
+    """Bead quality along every seam, and the signals of the filmed weld."""
+    write_page(
+        "welds.html.j2",
+        out,
+        evaluation=evaluation,
+        figures=[figure_cell(figure) for figure in evaluation.figures],
+        parts=[
+            {
+                "number": number,
+                "product": part.result.product,
+                "changed": False,
+                "welds": [welds.seam(part)],
+            }
+            for number, part in _counted(parts)
+        ],
+        grades=welds.GRADES,
+        codes=welds.codes(parts),
+        traces=welds.signals({evaluation.policy: film}),
+        film=welds.film(film),
+        provenance=provenance,
+    )
+
+
+def write_insertion_page(
+    evaluation: Evaluation[Any],
+    parts: Sequence[insertions.Insertion],
+    film: insertions.Insertion,
+    provenance: Mapping[str, str],
+    out: Path,
+) -> None:
+    """How every part ended, and force over depth of all of them."""
+    write_page(
+        "insertions.html.j2",
+        out,
+        evaluation=evaluation,
+        figures=[figure_cell(figure) for figure in evaluation.figures],
+        parts=[insertions.part_row(number, part) for number, part in _counted(parts)],
+        outcomes=insertions.OUTCOMES,
+        force=insertions.force_over_depth(parts),
+        film=insertions.film(film),
+        provenance=provenance,
+    )
+
+
+def _counted(parts: Sequence[PartRecord[Any]]) -> enumerate[PartRecord[Any]]:
+    return enumerate(parts, start=1)

@@ -1,3 +1,4 @@
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -5,10 +6,10 @@ import pytest
 from cellwright_envs.cell_env import Component
 from cellwright_train.documentation import __main__ as command
 from cellwright_train.documentation.__main__ import ROOT
-from cellwright_train.documentation.environments import environment_ids, folded, page_of
+from cellwright_train.documentation.environments import environment_ids, folded, page_of, parts
 from cellwright_train.documentation.errors import DocumentationError
 from cellwright_train.documentation.pages import blocks, filled, stale_pages
-from cellwright_train.documentation.source import assumptions_in
+from cellwright_train.documentation.source import assumptions_in, field_texts
 
 
 def test_assumptions_are_found_in_docstrings_and_comments() -> None:
@@ -73,6 +74,7 @@ def test_blocks_of_the_readme_are_filled_and_a_readme_without_is_left_alone(tmp_
         ("<!-- generated: limits -->\n<!-- generated: limits -->\n<!-- end -->\n", "no end"),
         ("<!-- generated: limits B -->\n<!-- end -->\n", r"block limits takes \(\)"),
         ("<!-- generated: actions -->\n<!-- end -->\n", "missing a required argument: 'env_id'"),
+        ("<!-- generated: disturbances wleding -->\n<!-- end -->\n", "known: welding, assembly"),
         ("<!-- generated: results train -->\n<!-- end -->\n", "name the disturbances too"),
     ],
 )
@@ -94,3 +96,26 @@ def test_check_names_the_stale_page_and_exits_1(
     assert command.main([]) == 0
     assert command.main(["--check"]) == 0
     assert "| 401 |" in page.read_text()
+
+
+def test_parts_are_listed_in_millimetres_with_their_split_and_what_they_share_once() -> None:
+    text = parts("cellwright/PegInsertion-v0")
+    assert "| `round-4-0.3-chamfer` | round | 4 mm | 0.3 mm | 0.5 mm | 20 N | train |" in text
+    assert "| `hexagonal-12-0.3` | hexagonal | 12 mm | 0.3 mm | 0 mm | 30 N | held out |" in text
+    assert text.endswith("All: depth 25 mm, length 60 mm, friction 0.2.")
+
+
+@dataclass
+class Shared:
+    first: float = 1.0
+    """Of the base."""
+
+
+@dataclass
+class Own(Shared):
+    second: float = 2.0
+    """Of the task."""
+
+
+def test_fields_of_a_base_are_documented_with_those_of_the_task() -> None:
+    assert field_texts(Own) == {"first": "Of the base.", "second": "Of the task."}

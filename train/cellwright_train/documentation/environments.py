@@ -1,19 +1,21 @@
 """Blocks of an environment's page, and the page that a new environment begins with."""
 
 import ast
+import dataclasses
 import functools
 import importlib
 import inspect
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_type_hints
 
 import gymnasium
 
 from cellwright_envs import ENVIRONMENTS
 from cellwright_envs.cell_env import Component
 from cellwright_train.documentation.errors import DocumentationError
-from cellwright_train.documentation.markdown import one_line, shown, table
+from cellwright_train.documentation.markdown import measured, one_line, shown, table, words
+from cellwright_train.documentation.settings import fields_of
 from cellwright_train.documentation.source import attribute_texts
 
 SECTIONS = {
@@ -99,6 +101,42 @@ def arguments(env_id: str) -> str:
     _, *parameters = inspect.signature(type(_made(env_id)).__init__).parameters.values()
     rows = [(f"`{p.name}`", f"`{p.annotation}`", shown(p.default)) for p in parameters]
     return table(("argument", "type", "default"), rows)
+
+
+def settings(env_id: str) -> str:
+    """Fields of the environment's `config`."""
+    return fields_of(type(inspect.signature(type(_made(env_id)).__init__).parameters["config"].default))
+
+
+def scorecard(env_id: str) -> str:
+    """Fields of what `env.unwrapped.scorecard()` returns."""
+    return fields_of(get_type_hints(type(_made(env_id)).scorecard)["return"])
+
+
+def parts(env_id: str) -> str:
+    """Products of an environment; what all have in common stands below the table."""
+    catalogue = {split: _products(env_id, split) for split in ("all", "train")}
+    trained = {part.name for part in catalogue["train"]}
+    columns = [f.name for f in dataclasses.fields(catalogue["all"][0]) if f.name != "name"]
+    shared = [name for name in columns if len({getattr(part, name) for part in catalogue["all"]}) == 1]
+    own = [name for name in columns if name not in shared]
+    rows = [
+        (
+            f"`{part.name}`",
+            *(measured(name, getattr(part, name)) for name in own),
+            "train" if part.name in trained else "held out",
+        )
+        for part in catalogue["all"]
+    ]
+    first = catalogue["all"][0]
+    common = ", ".join(f"{words(name)} {measured(name, getattr(first, name))}" for name in shared)
+    return table(("part", *map(words, own), "split"), rows) + (f"\n\nAll: {common}." if common else "")
+
+
+def _products(env_id: str, split: str) -> tuple[Any, ...]:
+    made: Any = gymnasium.make(env_id, product=split, disable_env_checker=True)
+    made.close()
+    return tuple(made.unwrapped.products)
 
 
 def folded(components: Sequence[Component]) -> list[tuple[str, list[int], Component]]:

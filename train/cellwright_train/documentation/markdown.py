@@ -2,10 +2,28 @@
 
 import dataclasses
 import inspect
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from cellwright_train.curriculum import Mixture
+
+UNITS = (
+    ("_per_s", "1/s", 1.0),
+    ("_m_s", "m/s", 1.0),
+    ("_l_min", "l/min", 1.0),
+    ("_rad", "°", 180.0 / math.pi),
+    ("_n_s", "N/s", 1.0),
+    ("_n", "N", 1.0),
+    ("_m", "mm", 1e3),
+    ("_v", "V", 1.0),
+    ("_s", "s", 1.0),
+    ("_px", "px", 1.0),
+    ("_levels", "grey levels", 1.0),
+    ("_level", "grey levels", 1.0),
+    ("_k", "K", 1.0),
+)
+"""End of a field's name, unit in the tables, and factor from SI; the first that fits counts."""
 
 
 def table(headings: Sequence[object], rows: Iterable[Sequence[object]]) -> str:
@@ -41,3 +59,19 @@ def _plain(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}" if value >= 10_000 else str(value)
     return f"{value:g}" if isinstance(value, float) else f"`{value or repr('')}`"
+
+
+def words(name: str) -> str:
+    """A field's name without its unit, in words."""
+    unit = next((end for end, *_ in UNITS if name.endswith(end)), "")
+    return name.removesuffix(unit).replace("_", " ")
+
+
+def measured(name: str, value: Any) -> str:
+    """A field's value in the unit that its name ends with, two values as a range; text as it is."""
+    if isinstance(value, str):
+        return value
+    unit, factor = next(((unit, factor) for end, unit, factor in UNITS if name.endswith(end)), ("", 1.0))
+    values = value if isinstance(value, tuple) else (value,)
+    separator = " to " if len(values) == 2 else ", "
+    return f"{separator.join(f'{factor * x:.4g}' for x in values)} {unit}".rstrip()

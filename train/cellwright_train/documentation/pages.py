@@ -20,6 +20,9 @@ def blocks(recorded: Path) -> dict[str, Block]:
     """Blocks by name; results come from the files in `recorded`."""
     return {
         **{name: getattr(environments, name) for name in environments.SECTIONS},
+        "settings": environments.settings,
+        "scorecard": environments.scorecard,
+        "parts": environments.parts,
         "fields": settings.fields,
         "presets": settings.presets,
         "search-ranges": settings.search_ranges,

@@ -18,7 +18,11 @@ MOST_NAMES = 6
 def fields(where: str) -> str:
     """Fields of the dataclass MODULE:NAME with docstrings, and with defaults where there are any."""
     module, _, name = where.partition(":")
-    kind = getattr(importlib.import_module(module), name)
+    return fields_of(getattr(importlib.import_module(module), name))
+
+
+def fields_of(kind: type) -> str:
+    """Fields of a dataclass, those of its bases first."""
     texts = field_texts(kind)
     rows = [(f"`{f.name}`", shown(_default(f)), texts[f.name]) for f in dataclasses.fields(kind)]
     if any(default for _, default, _ in rows):

@@ -1,6 +1,7 @@
 """What the code says about itself: docstrings under names, and what its authors call an assumption."""
 
 import ast
+import dataclasses
 import inspect
 import io
 import itertools
@@ -15,14 +16,15 @@ from cellwright_train.documentation.markdown import one_line
 
 
 def field_texts(kind: type) -> dict[str, str]:
-    """Docstring under each field of a dataclass; 'As above.' repeats the one before."""
-    node = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
-    assert isinstance(node, ast.ClassDef)
+    """Docstring under each field of a dataclass and its bases; 'As above.' repeats the one before."""
     texts: dict[str, str] = {}
-    last = ""
-    for name, text in attribute_texts(node.body):
-        last = last if text == "As above." else text
-        texts[name] = last
+    for base in filter(dataclasses.is_dataclass, reversed(kind.__mro__)):
+        node = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
+        assert isinstance(node, ast.ClassDef)
+        last = ""
+        for name, text in attribute_texts(node.body):
+            last = last if text == "As above." else text
+            texts[name] = last
     return texts
 
 

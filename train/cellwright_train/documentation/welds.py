@@ -12,7 +12,7 @@ import cellwright_perception
 from cellwright_envs.welding.constants import ProcessConstants
 from cellwright_envs.welding.product import HELD_OUT, PRODUCTS, WeldProduct
 from cellwright_envs.welding.quality import ANY, NONE, ROWS, Limit, LimitRow
-from cellwright_train.documentation.disturbances import kinds
+from cellwright_train.documentation.disturbances import SETS, kinds
 from cellwright_train.documentation.markdown import table
 from cellwright_train.documentation.source import assumptions_in, field_texts, is_assumed
 from cellwright_train.welds import LEVELS
@@ -91,7 +91,8 @@ def _drawn(spreads: Mapping[str, float]) -> str:
 
 def assumed_elsewhere() -> str:
     """Assumptions in formulas, geometry and settings that no episode changes."""
-    listed = tuple(f"{kind.__name__}." for kind in (ProcessConstants, *kinds().values()))
+    drawn = (kind for family in SETS for kind in kinds(family).values())
+    listed = tuple(f"{kind.__name__}." for kind in (ProcessConstants, *drawn))
     rows = [
         (f"`{where}`", f"`{name}`", text)
         for where, source in _sources()

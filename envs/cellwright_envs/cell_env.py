@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
+
+from cellwright_envs.disturbances.named_sets import resolve_named
 
 Observation = dict[str, NDArray[Any]]
 Measurement = TypeVar("Measurement")
@@ -35,6 +38,13 @@ class Streams:
     sensors: np.random.Generator
 
 
+class CellConfig(Protocol):
+    """What every cell's configuration says."""
+
+    @property
+    def control_period_s(self) -> float: ...
+
+
 def group_space(components: tuple[Component, ...]) -> spaces.Box:
     """The Box of one low-dimensional observation group."""
     return spaces.Box(
@@ -47,15 +57,77 @@ def group_space(components: tuple[Component, ...]) -> spaces.Box:
 class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measurement]):
     """One control step in the order of docs/control-step.md; a task fills in the named hooks.
 
-    Subclasses set `action_components`, `observation_components` and the spaces before they return from
-    their constructor.
+    Subclasses call `_declare` before they return from their constructor.
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 25}  # noqa: RUF012 - as Gymnasium has it
+    disturbance_sets: ClassVar[Mapping[str, Any]]
+    """What a name of disturbances stands for."""
 
     action_components: tuple[Component, ...]
     observation_components: dict[str, tuple[Component, ...]]
     control_rate_hz: float
+
+    def __init__(
+        self,
+        *,
+        product: Any,
+        disturbances: Any,
+        privileged: bool,
+        record_trace: bool,
+        render_mode: str | None,
+        config: CellConfig,
+    ) -> None:
+        if render_mode not in (None, *self.metadata["render_modes"]):
+            raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
+        self.config = config
+        self.render_mode = render_mode
+        self.products = self._resolve_products(product)
+        self.set_disturbances(disturbances)
+        self.privileged = privileged
+        self.record_trace = record_trace
+        self.control_rate_hz = 1.0 / config.control_period_s
+
+    def _declare(
+        self,
+        *,
+        actions: tuple[Component, ...],
+        views: tuple[str, ...],
+        image_size_px: int,
+        groups: dict[str, tuple[Component, ...]],
+        privileged: tuple[Component, ...],
+    ) -> None:
+        """Describe actions and observations, and make their spaces: an image of `views` and the groups."""
+        self.action_components = actions
+        self.action_space = spaces.Box(-1.0, 1.0, (len(actions),), np.float32)
+        self._privileged_components = privileged
+        low_dimensional = {**groups, "privileged": privileged} if self.privileged else groups
+        levels = tuple(Component(name=view, unit="grey level", low=0.0, high=255.0) for view in views)
+        self.observation_components = {"image": levels, **low_dimensional}
+        self._boxes = {name: group_space(components) for name, components in low_dimensional.items()}
+        image = spaces.Box(0, 255, (len(views), image_size_px, image_size_px), np.uint8)
+        observed: spaces.Space[Any] = spaces.Dict({"image": image, **self._boxes})
+        self.observation_space = observed
+
+    @property
+    def privileged_names(self) -> tuple[str, ...]:
+        """Names of the components of the `privileged` group."""
+        return tuple(component.name for component in self._privileged_components)
+
+    def set_disturbances(self, disturbances: Any) -> None:
+        """Draw from other disturbances, a set or its name, from the next reset on."""
+        self.disturbances = resolve_named(disturbances, self.disturbance_sets)
+
+    def constructor_arguments(self) -> dict[str, Any]:
+        """Arguments that make another cell like this one."""
+        return {
+            "product": self.products,
+            "disturbances": self.disturbances,
+            "privileged": self.privileged,
+            "record_trace": self.record_trace,
+            "render_mode": self.render_mode,
+            "config": self.config,
+        }
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -92,9 +164,18 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         self.spec = state["spec"]
         self._np_random, self._np_random_seed = state["generator"], state["seed"]
 
+    def _draw(self, streams: Streams, options: dict[str, Any]) -> tuple[Any, Any]:
+        """Product and disturbances of this episode, as `options` or the constructor's arguments have them."""
+        if unknown := set(options) - {"product", "disturbances"}:
+            raise ValueError(f"unknown reset options {sorted(unknown)}; known: product, disturbances")
+        products = self._resolve_products(options["product"]) if "product" in options else self.products
+        product = products[int(streams.task.integers(len(products)))]
+        disturbances = resolve_named(options.get("disturbances", self.disturbances), self.disturbance_sets)
+        return product, disturbances.draw(streams.disturbance)
+
     @abstractmethod
-    def constructor_arguments(self) -> dict[str, Any]:
-        """Arguments that make another cell like this one."""
+    def _resolve_products(self, choice: Any) -> tuple[Any, ...]:
+        """Products behind a name, a product or several; ValueError where a name is unknown."""
 
     @abstractmethod
     def _begin_episode(self, streams: Streams, options: dict[str, Any]) -> None:

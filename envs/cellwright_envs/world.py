@@ -94,21 +94,14 @@ class World:
         self._torques_n_m = [float(torque) for torque in torque_limits_n_m]
         self._gains = [position_gain] * len(self._joints)
 
-    def add_static(self, name: str, boxes: Sequence[Box]) -> None:
-        """Add a fixed object made of `boxes`; `name` identifies it in `touching` and `remove_static`.
+    def add_static(self, name: str, solids: Sequence[Box | Cylinder]) -> None:
+        """Add a fixed object made of `solids`; `name` identifies it in `touching` and `remove_static`.
 
         It becomes as many bodies as it takes: PyBullet drops a compound's shapes beyond the sixteenth.
         """
         self._static[name] = []
-        for first in range(0, len(boxes), _SHAPES_PER_BODY):
-            some = boxes[first : first + _SHAPES_PER_BODY]
-            shape = pybullet.createCollisionShapeArray(
-                shapeTypes=[pybullet.GEOM_BOX] * len(some),
-                halfExtents=[list(box.half_m) for box in some],
-                collisionFramePositions=[list(box.centre_w) for box in some],
-                collisionFrameOrientations=[_quaternion(box.rotation_w) for box in some],
-                physicsClientId=self._client,
-            )
+        for first in range(0, len(solids), _SHAPES_PER_BODY):
+            shape = self._shape(solids[first : first + _SHAPES_PER_BODY])
             body = pybullet.createMultiBody(0.0, shape, physicsClientId=self._client)
             self._static[name].append(body)
 
@@ -172,6 +165,22 @@ class World:
                     return name
         return None
 
+    def _shape(self, solids: Sequence[Box | Cylinder]) -> int:
+        """One compound collision shape of `solids`."""
+        boxes = [isinstance(solid, Box) for solid in solids]
+        return pybullet.createCollisionShapeArray(
+            shapeTypes=[pybullet.GEOM_BOX if box else pybullet.GEOM_CYLINDER for box in boxes],
+            halfExtents=[list(solid.half_m) if isinstance(solid, Box) else [0.0] * 3 for solid in solids],
+            radii=[solid.radius_m if isinstance(solid, Cylinder) else 0.0 for solid in solids],
+            lengths=[solid.length_m if isinstance(solid, Cylinder) else 0.0 for solid in solids],
+            collisionFramePositions=[list(solid.centre_w) for solid in solids],
+            collisionFrameOrientations=[
+                _quaternion(solid.rotation_w) if isinstance(solid, Box) else [0.0, 0.0, 0.0, 1.0]
+                for solid in solids
+            ],
+            physicsClientId=self._client,
+        )
+
     def close(self) -> None:
         """Disconnect; harmless when repeated."""
         if self._client >= 0:
@@ -216,9 +225,9 @@ class ContactWorld(World):
         self._static.clear()
         self._turned: dict[str, list[float]] = {}
 
-    def add_fixture(self, name: str, boxes: Sequence[Box]) -> None:
+    def add_fixture(self, name: str, solids: Sequence[Box | Cylinder]) -> None:
         """Add a fixture for contacts with the part; friction is the part's business."""
-        self.add_static(name, boxes)
+        self.add_static(name, solids)
         for body in self._static[name]:
             self._contact_settings(body, -1, friction=1.0)
 
@@ -250,7 +259,11 @@ class ContactWorld(World):
         The tool's frame is at the tip of a part held as it should be; `grasp` (3,) is how this one sits:
         turned about y [rad], along x [m] and along z [m], at the middle of the pads, `pads_above_tip_m` over
         the tip.
+
+        Raises ValueError where `solids` are more than one body takes.
         """
+        if len(solids) > _SHAPES_PER_BODY:
+            raise ValueError(f"a held part has at most {_SHAPES_PER_BODY} solids, got {len(solids)}")
         pads = np.array([0.0, 0.0, pads_above_tip_m])
         turned = np.array(
             [[np.cos(grasp[0]), 0, np.sin(grasp[0])], [0, 1, 0], [-np.sin(grasp[0]), 0, np.cos(grasp[0])]]
@@ -349,6 +362,13 @@ class ContactWorld(World):
         pybullet.applyExternalTorque(body, link, torque_w, frame, physicsClientId=client)
         pybullet.stepSimulation(physicsClientId=client)
 
+    def load_part(self, force_w: Array, torque_w: Array) -> None:
+        """Apply force [N] and torque [N m] to the part at its origin for the next physics step."""
+        client, body, frame = self._client, self._held, pybullet.WORLD_FRAME
+        tip_w, _ = pybullet.getBasePositionAndOrientation(body, physicsClientId=client)
+        pybullet.applyExternalForce(body, -1, force_w.tolist(), tip_w, frame, physicsClientId=client)
+        pybullet.applyExternalTorque(body, -1, torque_w.tolist(), frame, physicsClientId=client)
+
     def part_pose(self) -> Array:
         """Pose (4, 4) of the part's frame, in the middle of its tip, in the world."""
         tip_w, quaternion = pybullet.getBasePositionAndOrientation(self._held, physicsClientId=self._client)
@@ -367,22 +387,6 @@ class ContactWorld(World):
                     force += point[10] * np.array(point[11]) + point[12] * np.array(point[13])
                 depth_m = max(depth_m, -point[8])
         return force, depth_m
-
-    def _shape(self, solids: Sequence[Box | Cylinder]) -> int:
-        """One compound collision shape of `solids`."""
-        boxes = [isinstance(solid, Box) for solid in solids]
-        return pybullet.createCollisionShapeArray(
-            shapeTypes=[pybullet.GEOM_BOX if box else pybullet.GEOM_CYLINDER for box in boxes],
-            halfExtents=[list(solid.half_m) if isinstance(solid, Box) else [0.0] * 3 for solid in solids],
-            radii=[solid.radius_m if isinstance(solid, Cylinder) else 0.0 for solid in solids],
-            lengths=[solid.length_m if isinstance(solid, Cylinder) else 0.0 for solid in solids],
-            collisionFramePositions=[list(solid.centre_w) for solid in solids],
-            collisionFrameOrientations=[
-                _quaternion(solid.rotation_w) if isinstance(solid, Box) else [0.0, 0.0, 0.0, 1.0]
-                for solid in solids
-            ],
-            physicsClientId=self._client,
-        )
 
     def _contact_settings(self, body: int, link: int, *, friction: float) -> None:
         pybullet.changeDynamics(

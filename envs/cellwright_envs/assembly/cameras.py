@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from cellwright_assets.gripper import finger_meshes
 from cellwright_assets.meshes import box_mesh
-from cellwright_assets.prisms import holed_block_mesh, prism_mesh
-from cellwright_envs.assembly.parts import GRASP_HEIGHT_M, InsertPart
+from cellwright_envs.assembly.part import BLOCK_HEIGHT_M, GRASP_HEIGHT_M, Part, Surface
 from cellwright_envs.disturbances.image_kernel import Image
 from cellwright_envs.rasterizer import draw_bodies
 from cellwright_envs.scene import Scene
@@ -26,12 +25,18 @@ Array = NDArray[np.float64]
 
 VIEWS = ("hand", "fixed")
 SUPERSAMPLING = 2
-BLOCK_HALF_M = 0.026
-BLOCK_HEIGHT_M = 0.034
 TABLE_HALF_M = 0.15
 
-FIXTURE_GREY, WALL_GREY, GROUND_GREY, PART_GREY, TABLE_GREY = 0.50, 0.16, 0.08, 0.95, 0.30
+TABLE_GREY = 0.30
+GREYS = {
+    Surface.PART: 0.95,
+    Surface.BLOCK: 0.50,
+    Surface.CHAMFER: 0.40,
+    Surface.WALL: 0.16,
+    Surface.GROUND: 0.08,
+}
 """Albedos; the inside of a hole is darkened because the renderer casts no shadows (assumption)."""
+_GREYS = np.array([[GREYS[surface]] * 3 for surface in Surface])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,28 +100,18 @@ def looking_at(position: Array, target: Array) -> Array:
 
 
 @lru_cache(maxsize=64)
-def insertion_scene(part: InsertPart) -> Scene:
-    """Table, fixture, part and fingers; the bodies have these names and stand at the world's origin."""
+def insertion_scene(part: Part) -> Scene:
+    """Table, fixture, part and fingers; the bodies have these names and stand at the world's origin.
+
+    The fixture is drawn as the drawing has it: wear and burrs are too small to see.
+    """
     scene = Scene()
     table = box_mesh((2 * TABLE_HALF_M, 2 * TABLE_HALF_M, 0.01), (0.0, 0.0, -BLOCK_HEIGHT_M - 0.005))
     scene.add_body("table", *table, colour=(TABLE_GREY,) * 3, segmentation_id=0)
-    vertices, faces, inside = holed_block_mesh(
-        part.outline(part.clearance_m),
-        half_width_m=BLOCK_HALF_M,
-        hole_depth_m=part.depth_m,
-        height_m=BLOCK_HEIGHT_M,
-        chamfer_m=part.chamfer_m,
-    )
-    grey = np.full((len(faces), 3), FIXTURE_GREY)
-    grey[inside] = WALL_GREY
-    is_ground = np.all(vertices[faces][:, :, 2] <= -part.depth_m + 1e-9, axis=1)
-    grey[is_ground & (np.arange(len(faces)) >= inside.start)] = GROUND_GREY
-    if part.chamfer_m > 0.0:
-        ring = (inside.stop - inside.start - int(is_ground[inside].sum())) // 2
-        grey[inside.start : inside.start + ring] = 0.8 * FIXTURE_GREY
-    scene.add_body("fixture", vertices, faces, colour=grey, segmentation_id=1)
-    peg = prism_mesh(part.outline(), 0.0, part.length_m)
-    scene.add_body("part", *peg, colour=(PART_GREY,) * 3, segmentation_id=2)
+    bodies = {"fixture": part.fixture_shape(part.clearance_m, part.chamfer_m), "part": part.shape()}
+    for segmentation_id, (name, shape) in enumerate(bodies.items(), start=1):
+        colour = _GREYS[shape.surface]
+        scene.add_body(name, shape.vertices, shape.faces, colour=colour, segmentation_id=segmentation_id)
     for mesh in finger_meshes(GRASP_HEIGHT_M, part.width_m):
         scene.add_body(mesh.name, mesh.vertices, mesh.faces, colour=mesh.color, segmentation_id=3)
     return scene
@@ -168,7 +163,7 @@ class InsertionCameras:
 
     def begin(
         self,
-        part: InsertPart,
+        part: Part,
         nominal_w: Array,
         *,
         hand_error: Array,

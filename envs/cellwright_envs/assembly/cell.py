@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,7 @@ from cellwright_envs.assembly.compliance import (
     rotation_vector,
     sense,
 )
-from cellwright_envs.assembly.parts import FINE_CLEARANCE_M, GRASP_HEIGHT_M, InsertPart
+from cellwright_envs.assembly.part import FINE_CLEARANCE_M, GRASP_HEIGHT_M, Part
 from cellwright_envs.robot import Arm
 from cellwright_envs.world import ContactWorld, Grip
 
@@ -65,12 +65,23 @@ class CellState(NamedTuple):
     wrench_t: Array
     """(6,) mean force [N] and torque [N m] on the wrist sensor, in the tool frame, about its origin.
 
-    What the fixture does to the part, and the weights of gripper and part.
+    What the fixture does to the part, by contact and by resistance, and the weights of gripper and part.
     """
     peak_force_n: float
-    """Largest contact force in this step."""
+    """Largest force of the fixture on the part in this step."""
     overlap_m: float
     """How deep part and fixture overlap."""
+
+
+class Resistance(Protocol):
+    """What the fixture does to the part beyond contact: a latch that snaps, a thread that leads."""
+
+    def wrench_f(self, part_f: Array, dt: float) -> Array:
+        """(6,) force [N] and torque [N m] on the part about its origin, in the fixture frame.
+
+        Asked once before each physics step, which takes `dt` [s]; `part_f` (4, 4) is the part's frame in the
+        fixture frame. An answer may depend on those before it.
+        """
 
 
 @lru_cache(maxsize=1)
@@ -110,15 +121,22 @@ class AssemblyCell:
         self._max_step_rad = np.asarray(ur10e.SPEED_LIMIT_RAD_S) * control_period_s
         self._gripper_t = gripper_centre_of_mass_t(GRASP_HEIGHT_M)
 
-    def begin(self, part: InsertPart, conditions: Conditions, tool: Array, fixture_w: Array) -> CellState:
+    def begin(
+        self,
+        part: Part,
+        conditions: Conditions,
+        tool: Array,
+        fixture_w: Array,
+        resistance: Resistance | None = None,
+    ) -> CellState:
         """Hold `part` at rest with the tool at `tool` (6,) over a fixture at `fixture_w` (4, 4)."""
-        self.part, self.conditions = part, conditions
+        self.part, self.conditions, self._resistance = part, conditions, resistance
         fine = conditions.clearance_m < FINE_CLEARANCE_M
         period_s = FINE_PHYSICS_PERIOD_S if fine else PHYSICS_PERIOD_S
         self._sub_steps = round(self._control_period_s / period_s)
         world, config = self.world, self.compliance
         world.clear(period_s)
-        world.add_fixture("fixture", part.hole_solids(conditions.clearance_m, conditions.chamfer_m))
+        world.add_fixture("fixture", part.fixture_solids(conditions.clearance_m, conditions.chamfer_m))
         self._grasp = np.array(conditions.grasp)
         world.add_tool(
             part.solids(),
@@ -165,6 +183,8 @@ class AssemblyCell:
                 force, torque = compliant_push(
                     position, quaternion, velocity, angular, ramp[index], self._filtered, self._gains, dt
                 )
+                if self._resistance is not None:
+                    self._resist(self._resistance, dt)
                 world.push(position, force, torque)
                 position, quaternion, after, angular_after = world.tool_motion()
                 force_n = sense(
@@ -177,6 +197,19 @@ class AssemblyCell:
         self._fixture_w[:3, 3] = fixture_w[:3, 3]
         self._let_slip()
         return self._state(total / sub_steps, peak_n)
+
+    def _resist(self, resistance: Resistance, dt: float) -> None:
+        """Load the part with it; the wrist feels that as it feels contact, and the pads have to hold it."""
+        wrench_f, fixture = resistance.wrench_f(self._part_f(), dt), self._fixture_w[:3, :3]
+        self.world.load_part(fixture @ wrench_f[:3], fixture @ wrench_f[3:])
+
+    def _part_f(self) -> Array:
+        """(4, 4) the part's frame in the fixture frame."""
+        part_w, fixture = self.world.part_pose(), self._fixture_w
+        part_f = np.eye(4)
+        part_f[:3, :3] = fixture[:3, :3].T @ part_w[:3, :3]
+        part_f[:3, 3] = fixture[:3, :3].T @ (part_w[:3, 3] - fixture[:3, 3])
+        return part_f
 
     @property
     def grasp(self) -> Array:
@@ -227,13 +260,9 @@ class AssemblyCell:
         wrench_t = np.concatenate([rotation.T @ contact_w[:3], rotation.T @ contact_w[3:]])
         wrench_t[:3] += (GRIPPER_MASS_KG + self.part.mass_kg) * down_t
         wrench_t[3:] += _cross(weight, down_t)
-        part_w, fixture = self.world.part_pose(), self._fixture_w
-        part_f = np.eye(4)
-        part_f[:3, :3] = fixture[:3, :3].T @ part_w[:3, :3]
-        part_f[:3, 3] = fixture[:3, :3].T @ (part_w[:3, 3] - fixture[:3, 3])
         return CellState(
             tool=tool,
-            part_f=part_f,
+            part_f=self._part_f(),
             wrench_t=wrench_t,
             peak_force_n=peak_n,
             overlap_m=self.world.contact("fixture")[1],

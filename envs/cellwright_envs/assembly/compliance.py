@@ -82,6 +82,16 @@ class ComplianceConfig:
         )
 
 
+def leashed(reference: Array, tool: Array, config: ComplianceConfig) -> Array:
+    """The reference (6,), led back until it is no further ahead of the tool (6,) than the leash."""
+    lead = reference - tool
+    for span, leash in ((slice(0, 3), config.leash_m), (slice(3, 6), config.leash_rad)):
+        length = float(np.sqrt(lead[span] @ lead[span]))
+        if length > leash:
+            lead[span] *= leash / length
+    return np.asarray(tool + lead)
+
+
 @njit(cache=True)
 def rotation_vector(quaternion: tuple[float, float, float, float]) -> tuple[float, float, float]:
     """Rotation vector [rad] of a quaternion (x, y, z, w)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +29,7 @@ def _vector(
 
 
 ACTIONS = ("x", "y", "z", "turn_x", "turn_y", "turn_z")
+"""How far a control step moves and turns the reference, along and about the tool's axes."""
 POSE = _vector("tool", ("m", "rad"), (0.04, 0.3), "_turn")
 """The tool relative to the nominal fixture, along and about the nominal fixture's axes."""
 WRENCH = _vector("force", ("N", "N.m"), (40.0, 2.0), "_torque")
@@ -35,21 +38,35 @@ LEASH = _vector(
     "lead", ("m", "rad"), (1.2 * ComplianceConfig().leash_m, 1.2 * ComplianceConfig().leash_rad), "_turn"
 )
 """The reference relative to the tool, along and about the nominal fixture's axes."""
-LAST_ACTION = tuple(Component(name=f"last_{name}", unit="1", low=-1.0, high=1.0) for name in ACTIONS)
 LIMIT = (Component(name="force_limit", unit="N", low=0.0, high=200.0),)
 
-COMPONENTS: dict[str, tuple[Component, ...]] = {
-    "pose": POSE,
-    "wrench": WRENCH,
-    "leash": LEASH,
-    "last_action": LAST_ACTION,
-    "history": tuple(
+
+def motion(step_m: float, turn_rad: float) -> tuple[Component, ...]:
+    """The commands behind `ACTIONS`, up to `step_m` and `turn_rad`."""
+    limits = (("m", step_m),) * 3 + (("rad", turn_rad),) * 3
+    return tuple(
+        Component(name=name, unit=unit, low=-limit, high=limit)
+        for name, (unit, limit) in zip(ACTIONS, limits, strict=True)
+    )
+
+
+def components(actions: Sequence[str]) -> dict[str, tuple[Component, ...]]:
+    """The groups of every insertion, told the names of its actions."""
+    last_action = tuple(Component(name=f"last_{name}", unit="1", low=-1.0, high=1.0) for name in actions)
+    history = tuple(
         Component(name=f"{c.name}_lag_{lag}", unit=c.unit, low=c.low, high=c.high)
         for lag in HISTORY_LAGS
-        for c in (*POSE, *WRENCH, *LAST_ACTION)
-    ),
-    "limit": LIMIT,
-}
+        for c in (*POSE, *WRENCH, *last_action)
+    )
+    return {
+        "pose": POSE,
+        "wrench": WRENCH,
+        "leash": LEASH,
+        "last_action": last_action,
+        "history": history,
+        "limit": LIMIT,
+    }
+
 
 PRIVILEGED: tuple[Component, ...] = (
     *(Component(name=f"tip_{axis}", unit="m", low=-0.05, high=0.05) for axis in AXES),

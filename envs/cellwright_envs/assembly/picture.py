@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from cellwright_assets import box_mesh, robot_meshes, tube_mesh
 from cellwright_assets.gripper import body_meshes, finger_meshes
 from cellwright_assets.meshes import Faces, Vertices
-from cellwright_assets.prisms import holed_block_mesh, prism_mesh, round_outline
-from cellwright_envs.assembly.cameras import BLOCK_HALF_M, BLOCK_HEIGHT_M, looking_at
+from cellwright_assets.prisms import prism_mesh, round_outline
+from cellwright_envs.assembly.cameras import looking_at
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, pose_matrix
-from cellwright_envs.assembly.parts import GRASP_HEIGHT_M
+from cellwright_envs.assembly.part import BLOCK_HEIGHT_M, GRASP_HEIGHT_M, Shape, Surface
 from cellwright_envs.picture import Studio, take_picture
 from cellwright_envs.robot import link_poses
 from cellwright_envs.scene import Scene
 
 if TYPE_CHECKING:
-    from cellwright_envs.assembly.peg_insertion import PegInsertion
+    from cellwright_envs.assembly.insertion import Insertion
 
 Array = NDArray[np.float64]
 Colour = tuple[float, float, float]
@@ -40,14 +40,20 @@ STUDIO = Studio(
     zenith_colour=(0.26, 0.31, 0.38),
 )
 BENCH: Colour = (0.30, 0.33, 0.37)
-FIXTURE: Colour = (0.30, 0.42, 0.55)
 HOLE: Colour = (0.16, 0.21, 0.28)
-PART: Colour = (0.90, 0.68, 0.30)
+COLOURS: dict[Surface, Colour] = {
+    Surface.PART: (0.90, 0.68, 0.30),
+    Surface.BLOCK: (0.30, 0.42, 0.55),
+    Surface.CHAMFER: HOLE,
+    Surface.WALL: HOLE,
+    Surface.GROUND: HOLE,
+}
+_COLOURS = np.array([COLOURS[surface] for surface in Surface])
 CAMERA: Colour = (0.85, 0.60, 0.10)
 CLAMP: Colour = (0.16, 0.16, 0.18)
 
 
-def picture(env: PegInsertion) -> NDArray[np.uint8]:
+def picture(env: Insertion[Any]) -> NDArray[np.uint8]:
     """Return an sRGB picture (480, 640, 3) of `env` as it is now, both camera frames in its corner."""
     scene = Scene()
     _add_hall(scene)
@@ -85,6 +91,12 @@ def _add(scene: Scene, name: str, mesh: tuple[Vertices, Faces], colour: Colour, 
     scene.set_pose(name, pose_w)
 
 
+def _add_shape(scene: Scene, name: str, shape: Shape, pose_w: Array) -> None:
+    colour = _COLOURS[shape.surface]
+    scene.add_body(name, shape.vertices, shape.faces, colour=colour, segmentation_id=0)
+    scene.set_pose(name, pose_w)
+
+
 def _add_hall(scene: Scene) -> None:
     """Bench and the robot's pedestal."""
     top_m = float(NOMINAL_FIXTURE_W[2]) - BLOCK_HEIGHT_M - 0.02
@@ -94,7 +106,7 @@ def _add_hall(scene: Scene) -> None:
     _add(scene, "pedestal", pedestal, BENCH, np.eye(4))
 
 
-def _add_robot(scene: Scene, env: PegInsertion) -> None:
+def _add_robot(scene: Scene, env: Insertion[Any]) -> None:
     """Arm, sensor and gripper, and the camera on the hand."""
     world_from_link = link_poses(env.cell.joints_rad)
     for index, mesh in enumerate(robot_meshes()):
@@ -119,20 +131,11 @@ def _add_camera(scene: Scene, name: str, position: Array, target: Array, pose_w:
     _add(scene, f"{name}'s lens", lens, CLAMP, pose_w)
 
 
-def _add_part(scene: Scene, env: PegInsertion) -> None:
+def _add_part(scene: Scene, env: Insertion[Any]) -> None:
     """The part where it hangs, the fixture where it stands, on a plate with four screws."""
     part, fixture_w = env.product, env.cell.fixture_w
-    vertices, faces, inside = holed_block_mesh(
-        part.outline(env.conditions.clearance_m),
-        half_width_m=BLOCK_HALF_M,
-        hole_depth_m=part.depth_m,
-        height_m=BLOCK_HEIGHT_M,
-        chamfer_m=env.conditions.chamfer_m,
-    )
-    colours = np.tile(FIXTURE, (len(faces), 1))
-    colours[inside] = HOLE
-    scene.add_body("fixture", vertices, faces, colour=colours, segmentation_id=0)
-    scene.set_pose("fixture", fixture_w)
+    conditions = env.conditions
+    _add_shape(scene, "fixture", part.fixture_shape(conditions.clearance_m, conditions.chamfer_m), fixture_w)
     plate = box_mesh((0.13, 0.09, 0.02), (0.0, 0.0, -BLOCK_HEIGHT_M - 0.010))
     _add(scene, "plate", plate, BENCH, fixture_w)
     for index, (x_m, y_m) in enumerate([(x, y) for x in (-0.05, 0.05) for y in (-0.034, 0.034)]):
@@ -140,8 +143,7 @@ def _add_part(scene: Scene, env: PegInsertion) -> None:
         _add(
             scene, f"screw {index}", screw, CLAMP, fixture_w @ pose_matrix(np.array([x_m, y_m, 0, 0, 0, 0.0]))
         )
-    fine = round_outline(part.radius_m, 48) if part.family == "round" else part.outline()
-    _add(scene, "part", prism_mesh(fine, 0.0, part.length_m), PART, env.part_w)
+    _add_shape(scene, "part", part.shape(fine=True), env.part_w)
     rig = env.config.cameras
     position, target = np.array(rig.fixed_position_f), np.array(rig.fixed_target_f)
     _add_camera(

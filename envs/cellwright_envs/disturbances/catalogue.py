@@ -1,10 +1,7 @@
 """Every disturbance of a weld in one place: configured, drawn per episode, and named."""
 
-import difflib
 import math
-from dataclasses import dataclass, field, fields
-from functools import reduce
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -48,6 +45,7 @@ from cellwright_envs.disturbances.fixture import (
     ThicknessBatchState,
 )
 from cellwright_envs.disturbances.image_kernel import FrameEffects, Image
+from cellwright_envs.disturbances.named_sets import draw_each, each_alone, resolve_named
 from cellwright_envs.disturbances.optics import (
     ArcGlare,
     ArcGlareState,
@@ -77,7 +75,7 @@ from cellwright_envs.disturbances.process import (
     WireFeedSlip,
     WireFeedSlipState,
 )
-from cellwright_envs.disturbances.sampling import Floats, named_stream
+from cellwright_envs.disturbances.sampling import Floats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,15 +111,8 @@ class WeldDisturbances:
     procedure_change: ProcedureChange = field(default_factory=ProcedureChange)
 
     def draw(self, rng: np.random.Generator) -> "WeldDisturbanceState":
-        """Draw one episode, each disturbance from a stream of its own.
-
-        Takes one integer from `rng`, whatever is on or off.
-        """
-        root = int(rng.integers(0, 2**63))
-        states: dict[str, Any] = {
-            each.name: getattr(self, each.name).draw(named_stream(root, each.name)) for each in fields(self)
-        }
-        return WeldDisturbanceState(**states)
+        """Draw one episode; takes one integer from `rng`, whatever is on or off."""
+        return WeldDisturbanceState(**draw_each(self, rng))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -214,8 +205,6 @@ class WeldDisturbanceState:
         return apply_effects(images, effects, rng=rng, arc_px=arc_px, magnification=magnification)
 
 
-_NONE = WeldDisturbances()
-
 _TRAIN = WeldDisturbances(
     fixture_offset=FixtureOffset(sigma_m=0.8e-3, rotation_sigma_rad=math.radians(0.4)),
     part_warp=PartWarp(lateral_m=0.5e-3, height_m=0.4e-3),
@@ -279,47 +268,17 @@ _HARD = WeldDisturbances(
 )
 
 
-def _only(name: str) -> WeldDisturbances:
-    """Return the disturbance `name` at training strength and nothing else."""
-    return WeldDisturbances(**{name: getattr(_TRAIN, name)})
-
-
 NAMED: dict[str, WeldDisturbances] = {
-    "none": _NONE,
+    "none": WeldDisturbances(),
     "train": _TRAIN,
     "hard": _HARD,
-    **{each.name: _only(each.name) for each in fields(WeldDisturbances)},
+    **each_alone(_TRAIN),
     # Certain pores while it lasts, so it belongs to no training set.
     "gas_loss": WeldDisturbances(gas_flow=GasFlow(loss_probability=1.0)),
 }
 """Sets of disturbances by name: none, train, hard, and every single one at training strength."""
 
 
-def combine(first: WeldDisturbances, second: WeldDisturbances) -> WeldDisturbances:
-    """Return `first` with every disturbance of `second` that is not off put in its place."""
-    chosen: dict[str, Any] = {
-        each.name: getattr(
-            first if getattr(second, each.name) == getattr(_NONE, each.name) else second, each.name
-        )
-        for each in fields(WeldDisturbances)
-    }
-    return WeldDisturbances(**chosen)
-
-
 def resolve(disturbances: str | WeldDisturbances) -> WeldDisturbances:
-    """Return the disturbances that a name, or several joined by `+`, stands for; objects pass through.
-
-    Raises:
-        ValueError: if a name is unknown; the message gives the nearest one and all others.
-    """
-    if isinstance(disturbances, WeldDisturbances):
-        return disturbances
-    return reduce(combine, (_lookup(name.strip()) for name in disturbances.split("+")))
-
-
-def _lookup(name: str) -> WeldDisturbances:
-    if name in NAMED:
-        return NAMED[name]
-    nearest = difflib.get_close_matches(name, NAMED, n=1)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-    raise ValueError(f"unknown disturbance {name!r}.{hint} Known: {', '.join(NAMED)}; join several with '+'.")
+    """Return the disturbances that a name, or several joined by `+`, stands for; see `resolve_named`."""
+    return resolve_named(disturbances, NAMED)

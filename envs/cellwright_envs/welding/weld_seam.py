@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
-from gymnasium import spaces
 from numpy.typing import NDArray
 
-from cellwright_envs.cell_env import CellEnv, Component, Observation, Streams, group_space
-from cellwright_envs.disturbances import WeldDisturbances, resolve
+from cellwright_envs.cell_env import CellEnv, Component, Observation, Streams
+from cellwright_envs.disturbances import NAMED, WeldDisturbances, WeldDisturbanceState
 from cellwright_envs.welding import observation as groups
 from cellwright_envs.welding.ideal import IdealTrims
 from cellwright_envs.welding.margin import risk
@@ -129,6 +128,10 @@ def grade_score(violations: tuple[int, int, int]) -> float:
 class WeldSeam(CellEnv[WeldMeasurement]):
     """Weld one disturbed seam with corrections to a taught path; see docs/environments/weld-seam.md."""
 
+    disturbance_sets = NAMED
+    config: WeldSeamConfig
+    disturbed: WeldDisturbanceState
+
     def __init__(
         self,
         *,
@@ -139,14 +142,15 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         render_mode: str | None = None,
         config: WeldSeamConfig = WeldSeamConfig(),
     ) -> None:
-        if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
-        self.config = config
-        self.render_mode = render_mode
-        self.products = resolve_products(product)
-        self.disturbances = resolve(disturbances)
+        super().__init__(
+            product=product,
+            disturbances=disturbances,
+            privileged=privileged,
+            record_trace=record_trace,
+            render_mode=render_mode,
+            config=config,
+        )
         self.ideal = IdealTrims() if privileged else None
-        self.control_rate_hz = 1.0 / config.control_period_s
         self._process_steps = round(config.control_period_s / PROCESS_PERIOD_S)
 
         # Scene
@@ -168,7 +172,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
                 config.voltage_trim_v,
             ]
         )
-        self.action_components = tuple(
+        actions = tuple(
             Component(name=name, unit=unit, low=-scale, high=scale)
             for name, unit, scale in zip(
                 ("lateral_rate", "height_rate", "travel_speed_trim", "wire_feed_trim", "voltage_trim"),
@@ -177,62 +181,30 @@ class WeldSeam(CellEnv[WeldMeasurement]):
                 strict=True,
             )
         )
-        self.action_space = spaces.Box(-1.0, 1.0, (5,), np.float32)
 
         # Observations
         size = config.sensor.image_size_px
-        self.observation_components = {
-            "image": tuple(
-                Component(name=name, unit="grey level", low=0.0, high=255.0)
-                for name in ("overview", "stripe")
-            ),
-            **groups.COMPONENTS,
-        }
-        if privileged:
-            self.observation_components["privileged"] = PRIVILEGED
-        self._boxes = {
-            name: group_space(components)
-            for name, components in self.observation_components.items()
-            if name != "image"
-        }
-        image = spaces.Box(0, 255, (2, size, size), np.uint8)
-        observed: spaces.Space[Any] = spaces.Dict({"image": image, **self._boxes})
-        self.observation_space = observed
+        self._declare(
+            actions=actions,
+            views=("overview", "stripe"),
+            image_size_px=size,
+            groups=groups.COMPONENTS,
+            privileged=PRIVILEGED,
+        )
         self._signals = History(len(groups.SIGNALS), groups.SIGNAL_LAGS)
         self._motion = History(len(groups.MOTION), groups.MOTION_LAGS)
         self._magnification = (1.0, config.sensor.stripe.fx / config.sensor.overview.fx)
         self._clean = np.zeros((2, size, size), dtype=np.uint8)
         self._inputs = np.zeros((2, 1, len(Input)))
 
-    @property
-    def privileged_names(self) -> tuple[str, ...]:
-        """Names of the components of the `privileged` group."""
-        return tuple(component.name for component in PRIVILEGED)
-
-    def set_disturbances(self, disturbances: str | WeldDisturbances) -> None:
-        """Draw from other disturbances from the next reset on."""
-        self.disturbances = resolve(disturbances)
-
-    def constructor_arguments(self) -> dict[str, Any]:
-        return {
-            "product": self.products,
-            "disturbances": self.disturbances,
-            "privileged": self.ideal is not None,
-            "record_trace": self.trace_record is not None,
-            "render_mode": self.render_mode,
-            "config": self.config,
-        }
+    def _resolve_products(self, choice: Any) -> tuple[WeldProduct, ...]:
+        return resolve_products(choice)
 
     # Disturbances and placement
 
     def _begin_episode(self, streams: Streams, options: dict[str, Any]) -> None:
-        if unknown := set(options) - {"product", "disturbances"}:
-            raise ValueError(f"unknown reset options {sorted(unknown)}; known: product, disturbances")
-        products = resolve_products(options["product"]) if "product" in options else self.products
-        product = products[int(streams.task.integers(len(products)))]
-        disturbances = resolve(options.get("disturbances", self.disturbances))
+        product, self.disturbed = self._draw(streams, options)
         self._load(product)
-        self.disturbed = disturbances.draw(streams.disturbance)
         self._sensor_rng = streams.sensors
         self._place()
         self._begin_process(streams.process)

@@ -7,7 +7,7 @@ import pytest
 
 from cellwright_envs.assembly.cameras import CameraRig, InsertionCameras, insertion_scene
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, pose_matrix
-from cellwright_envs.assembly.parts import PARTS
+from cellwright_envs.assembly.pegs import PEGS
 
 RIG = CameraRig()
 NOMINAL_W = pose_matrix(np.array([*NOMINAL_FIXTURE_W, 0.0, 0.0, 0.0]))
@@ -27,7 +27,7 @@ def frames(
 ) -> np.ndarray:
     cameras = InsertionCameras(RIG)
     cameras.begin(
-        PARTS[name],
+        PEGS.by_name[name],
         NOMINAL_W,
         hand_error=np.eye(4) if hand_error is None else hand_error,
         fixed_error=np.eye(4),
@@ -92,6 +92,6 @@ def test_a_brighter_lamp_brightens_the_picture() -> None:
     assert frames(at(z_m=0.01), lamp_factor=1.3).mean() > frames(at(z_m=0.01)).mean() + 5.0
 
 
-@pytest.mark.parametrize("part", PARTS.values(), ids=lambda part: part.name)
+@pytest.mark.parametrize("part", PEGS.parts, ids=lambda part: part.name)
 def test_scenes_are_cheap(part: object) -> None:
     assert len(insertion_scene(part).geometry.faces) < 320  # type: ignore[arg-type]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -20,8 +20,8 @@ from cellwright_envs.assembly.cell import (
     pose_matrix,
 )
 from cellwright_envs.assembly.compliance import ComplianceConfig
-from cellwright_envs.assembly.parts import PARTS, InsertPart
-from cellwright_envs.world import Grip
+from cellwright_envs.assembly.pegs import PEGS, Peg
+from cellwright_envs.world import Box, Cylinder, Grip
 
 FIRM = Grip(along_n=200.0, across_n=200.0, twist_n_m=5.0)
 FIXTURE_W = pose_matrix(np.array([*NOMINAL_FIXTURE_W, 0.0, 0.0, 0.0]))
@@ -35,7 +35,7 @@ def cell() -> Iterator[AssemblyCell]:
     cell.close()
 
 
-def conditions(part: InsertPart, **changed: object) -> Conditions:
+def conditions(part: Peg, **changed: object) -> Conditions:
     usual = Conditions(
         clearance_m=part.clearance_m,
         chamfer_m=0.0,
@@ -67,7 +67,7 @@ def press(cell: AssemblyCell, state: CellState, *, steps: int, down_m: float = 1
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_no_force_while_clear_of_the_hole(cell: AssemblyCell, name: str) -> None:
     """Down through the middle of the hole, as far as 2 mm over its ground."""
-    part = PARTS[name]
+    part = PEGS.by_name[name]
     state = cell.begin(part, conditions(part), above(5e-3), FIXTURE_W)
     states = press(cell, state, steps=26)
     assert states[-1].part_f[2, 3] < -0.018
@@ -81,7 +81,7 @@ def test_no_force_while_clear_of_the_hole(cell: AssemblyCell, name: str) -> None
 def test_a_part_outside_its_clearance_stays_outside(
     cell: AssemblyCell, name: str, beyond_m: float, direction_rad: float
 ) -> None:
-    part = PARTS[name]
+    part = PEGS.by_name[name]
     stiff = conditions(part, stiffness_scale=3.0)
     # Past the corner of a square hole, not only past its flats.
     reach_m = (1.0 if part.family == "round" else 1.5) * part.clearance_m + beyond_m
@@ -94,14 +94,14 @@ def test_a_part_outside_its_clearance_stays_outside(
 
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_a_part_a_tenth_too_thick_stays_outside(cell: AssemblyCell, name: str) -> None:
-    part = PARTS[name]
+    part = PEGS.by_name[name]
     state = cell.begin(part, conditions(part, clearance_m=-0.1e-3), above(2e-3), FIXTURE_W)
     assert min(state.part_f[2, 3] for state in press(cell, state, steps=60)) > -0.3e-3
 
 
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_a_part_within_its_clearance_goes_in(cell: AssemblyCell, name: str) -> None:
-    part = PARTS[name]
+    part = PEGS.by_name[name]
     state = cell.begin(part, conditions(part), above(2e-3, 0.8 * part.clearance_m), FIXTURE_W)
     states = press(cell, state, steps=45)
     assert states[-1].part_f[2, 3] == pytest.approx(-part.depth_m, abs=0.1e-3)
@@ -113,7 +113,7 @@ def test_tared_sensor_agrees_with_the_contacts_at_rest(
     cell: AssemblyCell, height_m: float, lateral_m: float
 ) -> None:
     """Standing on the rim, and at the ground of the hole."""
-    part = PARTS["round-12-0.3"]
+    part = PEGS.by_name["round-12-0.3"]
     state = cell.begin(part, conditions(part), above(height_m, lateral_m), FIXTURE_W)
     states = press(cell, state, steps=60)
     felt_t = states[-1].wrench_t[:3] - states[0].wrench_t[:3]
@@ -124,7 +124,7 @@ def test_tared_sensor_agrees_with_the_contacts_at_rest(
 
 
 def test_sensor_feels_the_weight_of_gripper_and_part_in_the_air(cell: AssemblyCell) -> None:
-    part = PARTS["round-16-1"]
+    part = PEGS.by_name["round-16-1"]
     tilt_rad = 0.1
     state = cell.begin(part, conditions(part), above(0.02, tilt_rad=tilt_rad), FIXTURE_W)
     weight_n = (GRIPPER_MASS_KG + part.mass_kg) * GRAVITY_M_S2
@@ -135,7 +135,7 @@ def test_sensor_feels_the_weight_of_gripper_and_part_in_the_air(cell: AssemblyCe
 
 
 def test_leash_times_stiffness_bounds_the_force(cell: AssemblyCell) -> None:
-    part = PARTS["square-16-1"]
+    part = PEGS.by_name["square-16-1"]
     config = cell.compliance
     state = cell.begin(part, conditions(part), above(1e-3, 4e-3), FIXTURE_W)
     states = press(cell, state, steps=60)
@@ -144,7 +144,7 @@ def test_leash_times_stiffness_bounds_the_force(cell: AssemblyCell) -> None:
 
 
 def test_part_slips_at_the_limit_of_the_grip_and_stays_where_it_slipped_to(cell: AssemblyCell) -> None:
-    part = PARTS["square-16-1"]
+    part = PEGS.by_name["square-16-1"]
     weak = conditions(part, grip=Grip(along_n=4.0, across_n=50.0, twist_n_m=1.0))
     state = cell.begin(part, weak, above(1e-3, 4e-3), FIXTURE_W)
     states = press(cell, state, steps=30)
@@ -158,7 +158,7 @@ def test_part_slips_at_the_limit_of_the_grip_and_stays_where_it_slipped_to(cell:
 
 @pytest.mark.parametrize("grasp", [(0.0, 0.0, 0.0), (0.03, 1e-3, -2e-3)])
 def test_part_hangs_where_the_grasp_says(cell: AssemblyCell, grasp: tuple[float, float, float]) -> None:
-    part = PARTS["round-8-0.5"]
+    part = PEGS.by_name["round-8-0.5"]
     state = cell.begin(part, conditions(part, grasp=grasp), above(0.02), FIXTURE_W)
     turn_rad, x_m, z_m = grasp
     pads_m = 0.048
@@ -170,7 +170,7 @@ def test_part_hangs_where_the_grasp_says(cell: AssemblyCell, grasp: tuple[float,
 
 
 def test_dead_band_holds_the_arm_still_under_small_forces(cell: AssemblyCell) -> None:
-    part = PARTS["square-16-1"]
+    part = PEGS.by_name["square-16-1"]
     deflections_m = []
     for dead_band_n in (0.5, 4.0):
         state = cell.begin(part, conditions(part, dead_band_n=dead_band_n), above(1e-3, 4e-3), FIXTURE_W)
@@ -182,7 +182,7 @@ def test_dead_band_holds_the_arm_still_under_small_forces(cell: AssemblyCell) ->
 
 
 def test_reference_goes_no_faster_than_the_joints(cell: AssemblyCell) -> None:
-    part = PARTS["round-8-0.5"]
+    part = PEGS.by_name["round-8-0.5"]
     state = cell.begin(part, conditions(part), above(0.05), FIXTURE_W)
     joints_rad = cell.joints_rad
     state = cell.move(above(0.05, 0.5), FIXTURE_W)
@@ -194,7 +194,7 @@ def test_reference_goes_no_faster_than_the_joints(cell: AssemblyCell) -> None:
 
 
 def test_joints_follow_the_tool(cell: AssemblyCell) -> None:
-    part = PARTS["round-8-0.5"]
+    part = PEGS.by_name["round-8-0.5"]
     state = cell.begin(part, conditions(part), above(0.02), FIXTURE_W)
     target = above(0.01, 2e-3)
     for _ in range(20):
@@ -204,7 +204,7 @@ def test_joints_follow_the_tool(cell: AssemblyCell) -> None:
 
 
 def test_a_moving_fixture_takes_the_part_along(cell: AssemblyCell) -> None:
-    part = PARTS["round-8-0.5"]
+    part = PEGS.by_name["round-8-0.5"]
     state = cell.begin(part, conditions(part), above(2e-3), FIXTURE_W)
     states = press(cell, state, steps=20)
     moved_w = FIXTURE_W.copy()
@@ -220,14 +220,97 @@ def test_one_begin_is_one_course_of_events(cell: AssemblyCell) -> None:
     """Also after another part has been in the cell."""
 
     def course() -> np.ndarray:
-        part = PARTS["keyed-8-0.3-chamfer"]
+        part = PEGS.by_name["keyed-8-0.3-chamfer"]
         state = cell.begin(part, conditions(part), above(2e-3, 0.4e-3), FIXTURE_W)
         return np.array([state.part_f for state in press(cell, state, steps=30)])
 
     first = course()
-    other = PARTS["square-12-0.1-chamfer"]
+    other = PEGS.by_name["square-12-0.1-chamfer"]
     press(cell, cell.begin(other, conditions(other), above(2e-3), FIXTURE_W), steps=10)
     np.testing.assert_array_equal(course(), first)
+
+
+class Pull:
+    """A wrench that is the same at every moment, in the fixture's frame."""
+
+    def __init__(self, *wrench_f: float) -> None:
+        self.wrench = np.array(wrench_f)
+        self.seen: list[np.ndarray] = []
+
+    def wrench_f(self, part_f: np.ndarray, dt: float) -> np.ndarray:
+        self.seen.append(part_f)
+        return self.wrench
+
+
+def test_resistance_pulls_along_the_axes_of_the_fixture(cell: AssemblyCell) -> None:
+    """Also about them, with a part whose frame is neither the fixture's nor the world's."""
+    part = PEGS.by_name["round-8-0.5"]
+    leaning = pose_matrix(np.array([*NOMINAL_FIXTURE_W, 0.0, 0.0, 0.5 * np.pi]))
+    pull = Pull(6.0, 0.0, 0.0, 0.0, 0.2, 0.0)
+    start = above(0.02, tilt_rad=0.1)
+    free = cell.begin(part, conditions(part), start, leaning, pull)
+    for _ in range(30):
+        state = cell.move(start, leaning)
+    turned = pose_matrix(state.tool)[:3, :3]
+    # The fixture's x is the world's y, its y the world's -x.
+    force_w = turned @ state.wrench_t[:3] - pose_matrix(free.tool)[:3, :3] @ free.wrench_t[:3]
+    np.testing.assert_allclose(force_w, [0.0, 6.0, 0.0], atol=0.02)
+    # The dead band of 1 N, then the spring.
+    moved_m = (state.tool - free.tool)[:3]
+    np.testing.assert_allclose(moved_m, [0.0, (6.0 - 1.0) / 1500.0, 0.0], atol=0.1e-3)
+    leant_rad = (state.tool - free.tool)[3:]
+    assert leant_rad[0] == pytest.approx(-(0.2 - 0.02) / 12.0, abs=1e-3)
+    assert abs(leant_rad[1]) < 1e-3
+    assert state.peak_force_n == pytest.approx(6.0, rel=0.02)
+    np.testing.assert_allclose(pull.seen[-1], state.part_f, atol=1e-6)
+
+
+def test_resistance_beyond_the_grip_pulls_the_part_out_of_the_fingers(cell: AssemblyCell) -> None:
+    part = PEGS.by_name["round-8-0.5"]
+    slips_m = []
+    for pull_n in (3.0, 5.0):
+        weak = conditions(part, grip=Grip(along_n=4.0, across_n=50.0, twist_n_m=1.0))
+        cell.begin(part, weak, above(0.02), FIXTURE_W, Pull(0.0, 0.0, pull_n, 0.0, 0.0, 0.0))
+        for _ in range(10):
+            cell.move(above(0.02), FIXTURE_W)
+        slips_m.append(cell.grasp[2])
+    assert abs(slips_m[0]) < 0.1e-3
+    assert slips_m[1] > 1e-3
+
+
+def test_an_episode_without_resistance_feels_nothing_of_the_one_before(cell: AssemblyCell) -> None:
+    part = PEGS.by_name["round-8-0.5"]
+    cell.begin(part, conditions(part), above(0.02), FIXTURE_W, Pull(0.0, 0.0, 9.0, 0.0, 0.0, 0.0))
+    cell.move(above(0.02), FIXTURE_W)
+    cell.begin(part, conditions(part), above(0.02), FIXTURE_W)
+    assert cell.move(above(0.02), FIXTURE_W).peak_force_n < 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pin(Peg):
+    """The other way round: a hexagonal bar is held over a round pin that stands in the fixture."""
+
+    def fixture_solids(self, clearance_m: float, chamfer_m: float) -> list[Cylinder]:
+        return [Cylinder(radius_m=4e-3, length_m=0.02, centre_w=np.array([0.0, 0.0, -0.01]))]
+
+
+def test_a_fixture_may_have_round_solids(cell: AssemblyCell) -> None:
+    """Beyond 4 mm and the bar's own half width, 4 mm to its flat, there is nothing to stand on."""
+    pin = Pin(name="bar", family="hexagonal", size_m=8e-3, clearance_m=0.5e-3)
+    for aside_m, stands in ((7.9e-3, True), (8.1e-3, False)):
+        state = cell.begin(pin, conditions(pin), above(2e-3, aside_m), FIXTURE_W)
+        state = press(cell, state, steps=12)[-1]
+        assert (state.part_f[2, 3] > -0.2e-3) == stands
+
+
+def test_a_part_of_more_solids_than_the_physics_takes_is_refused(cell: AssemblyCell) -> None:
+    class Hedgehog(Peg):
+        def solids(self) -> list[Box | Cylinder]:
+            return 17 * super().solids()
+
+    hedgehog = Hedgehog(name="hedgehog", family="round", size_m=8e-3, clearance_m=0.5e-3)
+    with pytest.raises(ValueError, match="at most 16 solids, got 17"):
+        cell.begin(hedgehog, conditions(hedgehog), above(0.02), FIXTURE_W)
 
 
 def test_control_period_must_be_whole_physics_steps() -> None:
@@ -235,8 +318,8 @@ def test_control_period_must_be_whole_physics_steps() -> None:
         AssemblyCell(0.03, ComplianceConfig())
 
 
-@pytest.mark.parametrize("part", PARTS.values(), ids=lambda part: part.name)
-def test_the_hole_holds_the_part_on_every_side(cell: AssemblyCell, part: InsertPart) -> None:
+@pytest.mark.parametrize("part", PEGS.parts, ids=lambda part: part.name)
+def test_the_hole_holds_the_part_on_every_side(cell: AssemblyCell, part: Peg) -> None:
     """Pulled sideways in the hole, in twelve directions, the part meets a wall after its clearance."""
     for direction_rad in 2.0 * np.pi * np.arange(12) / 12:
         state = cell.begin(part, conditions(part, chamfer_m=part.chamfer_m), above(-0.02), FIXTURE_W)
@@ -255,7 +338,7 @@ def test_a_part_that_slid_down_the_chamfer_stands_on_nothing(
     cell: AssemblyCell, name: str, direction_rad: float
 ) -> None:
     """Led over the middle once it has met the chamfer, a well oiled part goes to the ground of the hole."""
-    part = PARTS[name]
+    part = PEGS.by_name[name]
     start = above(2e-3)
     start[:2] += 0.5e-3 * np.array([np.cos(direction_rad), np.sin(direction_rad)])
     oiled = conditions(part, chamfer_m=part.chamfer_m, friction=0.02)

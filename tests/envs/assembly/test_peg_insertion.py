@@ -12,15 +12,11 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W
+from cellwright_envs.assembly.measurement import InsertionScorecard
 from cellwright_envs.assembly.observation import HISTORY_LAGS
-from cellwright_envs.assembly.parts import HELD_OUT, PARTS, SPLITS, InsertPart
-from cellwright_envs.assembly.peg_insertion import (
-    InsertionScorecard,
-    PegInsertion,
-    PegInsertionConfig,
-    alignment,
-    over_force,
-)
+from cellwright_envs.assembly.peg_insertion import PegInsertion, PegInsertionConfig
+from cellwright_envs.assembly.pegs import PEGS, Peg
+from cellwright_envs.assembly.reward import alignment, over_force
 
 DOWN = np.array([0.0, 0.0, -0.6, 0.0, 0.0, 0.0], dtype=np.float32)
 
@@ -32,7 +28,7 @@ def env() -> Iterator[PegInsertion]:
     env.close()
 
 
-def begin(env: PegInsertion, product: str | InsertPart, disturbances: str = "none", seed: int = 0) -> Any:
+def begin(env: PegInsertion, product: str | Peg, disturbances: str = "none", seed: int = 0) -> Any:
     return env.reset(seed=seed, options={"product": product, "disturbances": disturbances})[0]
 
 
@@ -74,8 +70,8 @@ def test_a_part_that_goes_in_and_stays_is_a_success(env: PegInsertion, name: str
     assert card.success
     assert not card.broken
     assert card.depth_share >= 0.95
-    assert card.lateral_m <= PARTS[name].clearance_m + 0.1e-3
-    assert card.peak_force_n < PARTS[name].force_limit_n
+    assert card.lateral_m <= PEGS.by_name[name].clearance_m + 0.1e-3
+    assert card.peak_force_n < PEGS.by_name[name].force_limit_n
     assert [term["success"] for term in terms[:-1]] == [0.0] * (len(terms) - 1)
     assert terms[-1]["success"] > 0.0
     seated = [term["seated"] > 0.0 for term in terms]
@@ -92,7 +88,7 @@ def test_depth_and_alignment_pay_for_what_was_gained(env: PegInsertion) -> None:
 
 
 def test_breaking_the_force_limit_ends_the_part() -> None:
-    fragile = InsertPart(name="glass", family="round", size_m=8e-3, clearance_m=0.5e-3, force_limit_n=5.0)
+    fragile = Peg(name="glass", family="round", size_m=8e-3, clearance_m=0.5e-3, force_limit_n=5.0)
     env = PegInsertion(product=fragile, disturbances="none")
     env.reset(seed=0)
     aside = DOWN + np.array([1.0, 0, 0, 0, 0, 0], dtype=np.float32)
@@ -128,7 +124,7 @@ def test_overlap_is_no_progress(env: PegInsertion) -> None:
 def test_yaw_error_is_to_the_nearest_turn_that_fits(
     env: PegInsertion, family: str, turn_rad: float, error_rad: float
 ) -> None:
-    begin(env, next(name for name in SPLITS["train"] if name.startswith(family)))
+    begin(env, next(name for name in PEGS.splits["train"] if name.startswith(family)))
     turned = np.eye(4)
     c, s = np.cos(turn_rad), np.sin(turn_rad)
     turned[:2, :2] = [[c, -s], [s, c]]
@@ -266,7 +262,7 @@ def test_training_parts_are_drawn_and_held_out_ones_never(env: PegInsertion) -> 
     for seed in range(60):
         env.reset(seed=seed)
         drawn.add(env.product.name)
-    assert drawn.isdisjoint(HELD_OUT)
+    assert drawn.isdisjoint(PEGS.held_out)
     assert len(drawn) > 8
 
 

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from cellwright_envs.assembly.cell import pose_matrix
-from cellwright_envs.assembly.parts import GRASP_HEIGHT_M, InsertPart
+from cellwright_envs.assembly.part import GRASP_HEIGHT_M
+from cellwright_envs.assembly.pegs import Peg
 from cellwright_envs.world import ContactWorld, Grip
 
 MASS_KG = 1.5
@@ -52,11 +53,9 @@ def advance_m(
     The tenth before that is for the contacts to build up: Bullet lets bodies overlap by 0.01 mm, which a
     tilted peg turns into some 0.1 mm of depth.
     """
-    part = InsertPart(
-        name="peg", family="square", size_m=2 * RADIUS_M, clearance_m=CLEARANCE_M, friction=friction
-    )
+    part = Peg(name="peg", family="square", size_m=2 * RADIUS_M, clearance_m=CLEARANCE_M, friction=friction)
     world.clear(PERIOD_S)
-    world.add_fixture("fixture", part.hole_solids(CLEARANCE_M, 0.0))
+    world.add_fixture("fixture", part.fixture_solids(CLEARANCE_M, 0.0))
     x_m = -(RADIUS_M + CLEARANCE_M) + RADIUS_M * np.cos(tilt_rad)
     start_m = -two_point_depth_m(tilt_rad)
     world.add_tool(

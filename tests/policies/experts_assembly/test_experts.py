@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cellwright_envs.assembly.measurement import InsertionScorecard
 from cellwright_envs.assembly.observation import ACTIONS
-from cellwright_envs.assembly.peg_insertion import InsertionScorecard, PegInsertion, PegInsertionConfig
+from cellwright_envs.assembly.peg_insertion import PegInsertion, PegInsertionConfig
 from cellwright_policies.experts import PRIVILEGED_EXPERTS, make_expert
 from cellwright_policies.experts.assembly import PEG_INSERTION
 from cellwright_policies.experts.assembly.base import FULL_SCALE, Pending, State

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import math
-from dataclasses import dataclass, field, fields, replace
-from functools import reduce
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +55,7 @@ from cellwright_envs.disturbances.camera import (
     FrameDeliveryState,
 )
 from cellwright_envs.disturbances.image_kernel import FrameEffects, Image
+from cellwright_envs.disturbances.named_sets import draw_each, each_alone, resolve_named
 from cellwright_envs.disturbances.optics import (
     Exposure,
     ExposureState,
@@ -65,7 +63,6 @@ from cellwright_envs.disturbances.optics import (
     SensorNoiseState,
     apply_effects,
 )
-from cellwright_envs.disturbances.sampling import named_stream
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,15 +92,8 @@ class AssemblyDisturbances:
     frame_delivery: FrameDelivery = field(default_factory=FrameDelivery)
 
     def draw(self, rng: np.random.Generator) -> AssemblyDisturbanceState:
-        """Draw one episode, each disturbance from a stream of its own.
-
-        Takes one integer from `rng`, whatever is on or off.
-        """
-        root = int(rng.integers(0, 2**63))
-        states: dict[str, Any] = {
-            each.name: getattr(self, each.name).draw(named_stream(root, each.name)) for each in fields(self)
-        }
-        return AssemblyDisturbanceState(**states)
+        """Draw one episode; takes one integer from `rng`, whatever is on or off."""
+        return AssemblyDisturbanceState(**draw_each(self, rng))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -164,8 +154,6 @@ class AssemblyDisturbanceState:
             magnification=(1.0, 1.0),
         )
 
-
-_NONE = AssemblyDisturbances()
 
 _TRAIN = AssemblyDisturbances(
     fixture_pose=FixturePose(
@@ -231,16 +219,11 @@ _HARD = AssemblyDisturbances(
 )
 
 
-def _only(name: str) -> AssemblyDisturbances:
-    """Return the disturbance `name` at training strength and nothing else."""
-    return AssemblyDisturbances(**{name: getattr(_TRAIN, name)})
-
-
 NAMED: dict[str, AssemblyDisturbances] = {
-    "none": _NONE,
+    "none": AssemblyDisturbances(),
     "train": _TRAIN,
     "hard": _HARD,
-    **{each.name: _only(each.name) for each in fields(AssemblyDisturbances)},
+    **each_alone(_TRAIN),
     "moved_camera": replace(_TRAIN, camera_knock=CameraKnock(probability=1.0, angle_rad=0.0)),
     "turned_camera": replace(_TRAIN, camera_knock=CameraKnock(probability=1.0, distance_m=0.0)),
     "late": replace(_TRAIN, actuator_latency=ActuatorLatency(steps=(3, 3))),
@@ -249,31 +232,6 @@ NAMED: dict[str, AssemblyDisturbances] = {
 one factor at its worst: hand camera moved by 3 mm or turned by 5 degrees, three control steps of latency."""
 
 
-def combine(first: AssemblyDisturbances, second: AssemblyDisturbances) -> AssemblyDisturbances:
-    """Return `first` with every disturbance of `second` that is not off put in its place."""
-    chosen: dict[str, Any] = {
-        each.name: getattr(
-            first if getattr(second, each.name) == getattr(_NONE, each.name) else second, each.name
-        )
-        for each in fields(AssemblyDisturbances)
-    }
-    return AssemblyDisturbances(**chosen)
-
-
 def resolve(disturbances: str | AssemblyDisturbances) -> AssemblyDisturbances:
-    """Return the disturbances that a name, or several joined by `+`, stands for; objects pass through.
-
-    Raises:
-        ValueError: if a name is unknown; the message gives the nearest one and all others.
-    """
-    if isinstance(disturbances, AssemblyDisturbances):
-        return disturbances
-    return reduce(combine, (_lookup(name.strip()) for name in disturbances.split("+")))
-
-
-def _lookup(name: str) -> AssemblyDisturbances:
-    if name in NAMED:
-        return NAMED[name]
-    nearest = difflib.get_close_matches(name, NAMED, n=1)
-    hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-    raise ValueError(f"unknown disturbance {name!r}.{hint} Known: {', '.join(NAMED)}; join several with '+'.")
+    """Return the disturbances that a name, or several joined by `+`, stands for; see `resolve_named`."""
+    return resolve_named(disturbances, NAMED)

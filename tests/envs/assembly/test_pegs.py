@@ -7,18 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from cellwright_assets.prisms import holed_block_mesh, prism_mesh
-from cellwright_envs.assembly.parts import (
-    FAMILIES,
-    HELD_OUT,
-    PARTS,
-    ROUND_STAVES,
-    SPLITS,
-    InsertPart,
-    resolve_parts,
-)
+from cellwright_envs.assembly.part import BLOCK_HALF_M, Surface
+from cellwright_envs.assembly.pegs import FAMILIES, PEGS, ROUND_STAVES, Peg
 from cellwright_envs.world import Box, Cylinder
 
-ALL = pytest.mark.parametrize("part", PARTS.values(), ids=lambda part: part.name)
+ALL = pytest.mark.parametrize("part", PEGS.parts, ids=lambda part: part.name)
 
 
 def signed_volume_m3(vertices: NDArray[np.float64], faces: NDArray[np.int32]) -> float:
@@ -33,7 +26,7 @@ def inside(solid: Box | Cylinder, point: NDArray[np.float64]) -> bool:
     return bool(np.all(np.abs(solid.rotation_w.T @ away) <= solid.half_m))
 
 
-def free_distance_m(part: InsertPart, solids: list[Box], angle_rad: float, height_m: float) -> float:
+def free_distance_m(part: Peg, solids: list[Box], angle_rad: float, height_m: float) -> float:
     """How far one can go from the hole's axis before meeting the fixture, to 5 micrometres."""
     direction = np.array([np.cos(angle_rad), np.sin(angle_rad), 0.0])
     for distance_m in np.arange(0.8 * part.radius_m, part.size_m, 5e-6):
@@ -44,8 +37,8 @@ def free_distance_m(part: InsertPart, solids: list[Box], angle_rad: float, heigh
 
 
 @ALL
-def test_hole_leaves_its_clearance_at_every_flat(part: InsertPart) -> None:
-    walls = part.hole_solids(part.clearance_m, part.chamfer_m)
+def test_hole_leaves_its_clearance_at_every_flat(part: Peg) -> None:
+    walls = part.fixture_solids(part.clearance_m, part.chamfer_m)
     at_m = -0.5 * part.depth_m
     turns = {"round": ROUND_STAVES, "square": 4, "hexagonal": 6, "keyed": 0}[part.family]
     for k in range(turns):
@@ -59,9 +52,9 @@ def test_hole_leaves_its_clearance_at_every_flat(part: InsertPart) -> None:
 
 
 @ALL
-def test_a_seated_part_overlaps_nothing(part: InsertPart) -> None:
+def test_a_seated_part_overlaps_nothing(part: Peg) -> None:
     """Points of the outline, at every height, lie in the part and in no wall of the fixture."""
-    walls = part.hole_solids(part.clearance_m, part.chamfer_m)
+    walls = part.fixture_solids(part.clearance_m, part.chamfer_m)
     for x, y in 0.999 * part.outline():
         for height_m in np.linspace(0.01, 0.99, 7) * part.depth_m:
             point = np.array([x, y, height_m])
@@ -71,16 +64,16 @@ def test_a_seated_part_overlaps_nothing(part: InsertPart) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_chamfer_widens_the_mouth_and_nothing_else(family: str) -> None:
-    part = next(part for part in PARTS.values() if part.family == family)
+    part = next(part for part in PEGS.parts if part.family == family)
     angle_rad = {"hexagonal": 0.0, "keyed": 0.0}.get(family, np.pi)
     for chamfer_m, mouth_m in ((0.0, 0.0), (1e-3, 0.9e-3)):
-        walls = part.hole_solids(0.5e-3, chamfer_m)
+        walls = part.fixture_solids(0.5e-3, chamfer_m)
         base_m = free_distance_m(part, walls, angle_rad, -0.01)
         assert free_distance_m(part, walls, angle_rad, -0.1e-3) - base_m == pytest.approx(mouth_m, abs=2e-5)
 
 
 @ALL
-def test_meshes_are_closed_and_face_outwards(part: InsertPart) -> None:
+def test_meshes_are_closed_and_face_outwards(part: Peg) -> None:
     vertices, faces = prism_mesh(part.outline(), 0.0, part.length_m)
     x, y = part.outline().T
     area_m2 = 0.5 * np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))
@@ -100,23 +93,47 @@ def test_meshes_are_closed_and_face_outwards(part: InsertPart) -> None:
 
 
 @ALL
-def test_fingers_close_on_the_part_and_not_into_it(part: InsertPart) -> None:
+def test_every_face_of_the_fixture_is_known_for_what_it_is(part: Peg) -> None:
+    for chamfer_m in (0.0, 1e-3):
+        vertices, faces, surface = part.fixture_shape(part.clearance_m, chamfer_m)
+        corners = vertices[faces]
+        heights_m, reach_m = corners[:, :, 2], np.abs(corners[:, :, :2]).max(axis=(1, 2))
+        assert np.all(heights_m[surface == Surface.GROUND] == -part.depth_m)
+        walls = heights_m[surface == Surface.WALL]
+        assert np.all(np.isclose(walls, -part.depth_m) | np.isclose(walls, -chamfer_m))
+        slopes = heights_m[surface == Surface.CHAMFER]
+        assert len(slopes) == (len(walls) if chamfer_m else 0)
+        assert np.all((slopes == 0.0) | np.isclose(slopes, -chamfer_m))
+        np.testing.assert_allclose(reach_m[surface == Surface.BLOCK], BLOCK_HALF_M)
+    assert np.all(part.shape().surface == Surface.PART)
+
+
+def test_a_picture_has_a_rounder_peg_of_the_same_size() -> None:
+    peg = PEGS.by_name["round-8-0.5"]
+    plain, fine = peg.shape(), peg.shape(fine=True)
+    assert len(fine.faces) == 3 * len(plain.faces)
+    for shape in (plain, fine):
+        assert np.hypot(*shape.vertices[:, :2].T).max() == pytest.approx(4e-3)
+
+
+@ALL
+def test_fingers_close_on_the_part_and_not_into_it(part: Peg) -> None:
     assert np.abs(part.outline()[:, 1]).max() == pytest.approx(0.5 * part.width_m, rel=0.03)
     assert np.abs(part.outline()[:, 1]).max() <= 0.5 * part.width_m + 1e-9
 
 
 def test_held_out_is_a_family_and_a_size_that_training_never_sees() -> None:
-    training = [PARTS[name] for name in SPLITS["train"]]
-    unseen = [PARTS[name] for name in HELD_OUT]
+    training = [PEGS.by_name[name] for name in PEGS.splits["train"]]
+    unseen = [PEGS.by_name[name] for name in PEGS.held_out]
     assert {part.family for part in unseen} - {part.family for part in training} == {"hexagonal"}
     assert 10e-3 not in {part.size_m for part in training}
     assert any(part.size_m == 10e-3 for part in unseen)
-    assert set(SPLITS["train"]).isdisjoint(HELD_OUT)
-    assert set(SPLITS["train"]) | set(HELD_OUT) == set(PARTS)
+    assert set(PEGS.splits["train"]).isdisjoint(PEGS.held_out)
+    assert set(PEGS.splits["train"]) | set(PEGS.held_out) == set(PEGS.by_name)
 
 
 def test_training_spans_the_sizes_and_clearances_asked_for() -> None:
-    training = [PARTS[name] for name in SPLITS["train"]]
+    training = [PEGS.by_name[name] for name in PEGS.splits["train"]]
     assert {part.size_m for part in training} == {4e-3, 8e-3, 12e-3, 16e-3}
     assert min(part.clearance_m for part in training) == 0.1e-3
     assert max(part.clearance_m for part in training) == 1e-3
@@ -125,11 +142,11 @@ def test_training_spans_the_sizes_and_clearances_asked_for() -> None:
 
 def test_unknown_part_names_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"did you mean 'round-8-0\.5'"):
-        resolve_parts("round-8-0.4")
+        PEGS.resolve("round-8-0.4")
 
 
 def test_impossible_part_is_refused_with_its_value() -> None:
     with pytest.raises(ValueError, match=r"size_m=0\.04"):
-        InsertPart(name="log", family="round", size_m=0.04, clearance_m=1e-3)
+        Peg(name="log", family="round", size_m=0.04, clearance_m=1e-3)
     with pytest.raises(ValueError, match="triangular"):
-        InsertPart(name="wedge", family="triangular", size_m=8e-3, clearance_m=1e-3)  # type: ignore[arg-type]
+        Peg(name="wedge", family="triangular", size_m=8e-3, clearance_m=1e-3)  # type: ignore[arg-type]

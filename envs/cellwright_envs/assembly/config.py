@@ -1,0 +1,55 @@
+"""How the cell of every insertion works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cellwright_envs.assembly.cameras import CameraRig
+from cellwright_envs.assembly.compliance import ComplianceConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class InsertionConfig:
+    """How the cell works; what it inserts and what goes wrong are arguments of the environment."""
+
+    control_period_s: float = 0.05
+    step_m: float = 2.0e-3
+    """How far a full action moves the reference, along each axis of the tool."""
+    turn_rad: float = 0.015
+    """How far a full action turns it, about each axis."""
+    box_m: float = 0.012
+    """The reference stays within this of the nominal axis, along x and y. Factory clips to 50 mm."""
+    low_m: float = -0.034
+    high_m: float = 0.030
+    """Range of the reference's height over the nominal mouth."""
+    box_rad: float = 0.15
+    """The reference leans and turns no further than this, about each axis."""
+    start_height_m: float = 0.012
+    """Height over the nominal mouth where the taught approach ends."""
+    start_spread_m: float = 1.0e-3
+    """Largest deviation of the start along each axis."""
+    start_spread_rad: float = 0.01
+    """Largest deviation of the start about the vertical."""
+    sensor_low_pass: float = 0.6
+    """Share of a new mean reading of the wrist sensor in what is observed."""
+    seated_share: float = 0.95
+    """Share of the part's depth that counts as seated."""
+    lateral_tolerance_m: float = 0.1e-3
+    """Sideways error beyond the clearance that still counts."""
+    tilt_tolerance_rad: float = float(np.deg2rad(2.0))
+    hold_s: float = 0.25
+    """How long the part must stay seated."""
+    lost_m: float = 0.015
+    """Slip in the fingers at which the part counts as lost."""
+    compliance: ComplianceConfig = field(default_factory=ComplianceConfig)
+    cameras: CameraRig = field(default_factory=CameraRig)
+
+    def __post_init__(self) -> None:
+        if not self.low_m < 0.0 < self.start_height_m + self.start_spread_m < self.high_m:
+            raise ValueError(f"need {self.low_m=} < 0 < {self.start_height_m=} < {self.high_m=}")
+        if not 0.0 < self.seated_share < 1.0:
+            raise ValueError(f"need 0 < seated_share < 1, got {self.seated_share}")
+        if not 0.0 < self.sensor_low_pass <= 1.0:
+            raise ValueError(f"need 0 < sensor_low_pass <= 1, got {self.sensor_low_pass}")

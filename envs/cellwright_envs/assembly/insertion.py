@@ -1,0 +1,380 @@
+"""What all insertions share; a task adds its parts, its reward and its end, and whatever is its own.
+
+Read `peg_insertion.py` first: it is the least that a task consists of.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections import deque
+from dataclasses import fields, replace
+from typing import Any, ClassVar, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright_assets.gripper import SENSOR_NOISE_N, SENSOR_NOISE_N_M
+from cellwright_envs.assembly import observation as groups
+from cellwright_envs.assembly.cameras import VIEWS, InsertionCameras
+from cellwright_envs.assembly.catalogue import Catalogue
+from cellwright_envs.assembly.cell import (
+    NOMINAL_FIXTURE_W,
+    AssemblyCell,
+    CellState,
+    Conditions,
+    Resistance,
+    pose_matrix,
+)
+from cellwright_envs.assembly.compliance import leashed, rotation_matrix
+from cellwright_envs.assembly.config import InsertionConfig
+from cellwright_envs.assembly.disturbances import NAMED, AssemblyDisturbances, AssemblyDisturbanceState
+from cellwright_envs.assembly.disturbances.fixture import shifted
+from cellwright_envs.assembly.measurement import (
+    LARGEST_OVERLAP_M,
+    InsertionMeasurement,
+    InsertionScorecard,
+    measure,
+)
+from cellwright_envs.assembly.part import Part
+from cellwright_envs.cell_env import CellEnv, Component, Observation, Streams
+
+Array = NDArray[np.float64]
+Measured = TypeVar("Measured", bound=InsertionMeasurement)
+
+NOMINAL = np.array([*NOMINAL_FIXTURE_W, 0.0, 0.0, 0.0])
+SENSOR_NOISE = np.array([SENSOR_NOISE_N] * 3 + [SENSOR_NOISE_N_M] * 3)
+MOTION = len(groups.ACTIONS)
+
+
+class Insertion(CellEnv[Measured], Generic[Measured]):
+    """Bring a part in compliant fingers into a disturbed fixture by sight and touch."""
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012 (as declared by Gymnasium)
+    disturbance_sets = NAMED
+
+    catalogue: ClassVar[Catalogue[Any]]
+    """What the task may be given to insert."""
+    own_actions: ClassVar[tuple[Component, ...]] = ()
+    """Actions after the six of the reference, for `_drive`; `low` must be -`high`."""
+    own_groups: ClassVar[dict[str, tuple[Component, ...]]] = {}
+    """Low-dimensional groups of the observation, from `_observe_own`."""
+    own_privileged: ClassVar[tuple[Component, ...]] = ()
+    """Components at the end of the `privileged` group, from `_privileged_own`."""
+
+    config: InsertionConfig
+    product: Part
+    disturbed: AssemblyDisturbanceState
+
+    def __init__(
+        self,
+        *,
+        product: Any,
+        disturbances: str | AssemblyDisturbances,
+        privileged: bool,
+        record_trace: bool,
+        render_mode: str | None,
+        config: InsertionConfig,
+    ) -> None:
+        super().__init__(
+            product=product,
+            disturbances=disturbances,
+            privileged=privileged,
+            record_trace=record_trace,
+            render_mode=render_mode,
+            config=config,
+        )
+        # Scene
+        self.cell = AssemblyCell(config.control_period_s, config.compliance)
+        self.cameras = InsertionCameras(config.cameras)
+
+        # Actions
+        actions = (*groups.motion(config.step_m, config.turn_rad), *self.own_actions)
+        self._scale = np.array([component.high for component in actions])
+        self._low = NOMINAL + np.array([-config.box_m] * 2 + [config.low_m] + [-config.box_rad] * 3)
+        self._high = NOMINAL + np.array([config.box_m] * 2 + [config.high_m] + [config.box_rad] * 3)
+
+        # Observations
+        size = config.cameras.image_size_px
+        self._declare(
+            actions=actions,
+            views=VIEWS,
+            image_size_px=size,
+            groups={**groups.components([action.name for action in actions]), **self.own_groups},
+            privileged=(*groups.PRIVILEGED, *self.own_privileged),
+        )
+        self._clean = np.zeros((2, size, size), dtype=np.uint8)
+
+    def _resolve_products(self, choice: Any) -> tuple[Part, ...]:
+        return self.catalogue.resolve(choice)
+
+    # Disturbances and placement
+
+    def _begin_episode(self, streams: Streams, options: dict[str, Any]) -> None:
+        config = self.config
+        self.product, self.disturbed = self._draw(streams, options)
+        disturbed, self._sensor_rng = self.disturbed, streams.sensors
+        spread = streams.task.uniform(-1.0, 1.0, 4)
+        start = NOMINAL.copy()
+        start[:3] += [0.0, 0.0, config.start_height_m] + config.start_spread_m * spread[:3]
+        start[5] += config.start_spread_rad * spread[3]
+        self._fixture_w = pose_matrix(NOMINAL + np.array(disturbed.fixture_pose.offset))
+        gain = disturbed.controller_gain
+        self.conditions = Conditions(
+            clearance_m=disturbed.part_fit.clearance_m(self.product.clearance_m),
+            chamfer_m=disturbed.chamfer_damage.chamfer_m(self.product.chamfer_m),
+            friction=disturbed.contact_friction.friction(self.product.friction),
+            grip=disturbed.grip_strength.grip,
+            grasp=disturbed.grasp_offset.grasp,
+            stiffness_scale=gain.stiffness_factor,
+            dead_band_n=config.compliance.dead_band_n + gain.extra_dead_band_n,
+        )
+        resistance = self._resistance(streams.process)
+        self._state = self.cell.begin(self.product, self.conditions, start, self._fixture_w, resistance)
+        self._tare = self._state.wrench_t
+        self._reference, self._played_m = start.copy(), start[:3].copy()
+        at_rest = np.zeros(len(self._scale))
+        self._pending = deque([at_rest] * disturbed.actuator_latency.steps)
+        self._time_s, self._bumped_s = 0.0, float("inf")
+        self._wrench, self._last_action, self._action_change = np.zeros(6), at_rest, 0.0
+        self._measured = self._measure_state(self._state, before=None)
+        self._before = self._measured
+        self._trace: list[tuple[float, ...]] = []
+        self._begin_sensing()
+
+    def _resistance(self, rng: np.random.Generator) -> Resistance | None:
+        """What the fixture does to the part beyond contact in this episode; None for nothing.
+
+        Product, disturbances and conditions of the episode are known when this is called.
+        """
+        return None
+
+    def _begin_sensing(self) -> None:
+        disturbed, rig = self.disturbed, self.config.cameras
+        light, knock = disturbed.room_light, disturbed.camera_knock
+        self.cameras.begin(
+            self.product,
+            pose_matrix(NOMINAL),
+            hand_error=pose_matrix(np.array([*knock.translation_m, *knock.rotation_rad]))
+            @ disturbed.hand_camera.true_from_calibrated(),
+            fixed_error=disturbed.fixed_camera.true_from_calibrated(),
+            lamp_direction_w=light.direction_w(rig.lamp_direction_w),
+            lamp_factor=light.lamp_factor,
+            room_factor=light.room_factor,
+        )
+        self._transmission = disturbed.lens_dirt.transmission(rig.image_size_px)
+        self._frames: deque[NDArray[np.uint8]] = deque(maxlen=9)
+        lags = groups.HISTORY_LAGS
+        self._past = deque([self._motion_now()] * (lags[-1] + 1), maxlen=lags[-1] + 1)
+        self._frame_number = -1
+
+    # Actuators and physics
+
+    def _act(self, action: NDArray[np.float32]) -> None:
+        self._action_change = float(np.abs(action - self._last_action).mean())
+        self._last_action = np.asarray(action, dtype=np.float64)
+        self._pending.append(self._last_action)
+        commands = self._pending.popleft() * self._scale
+        self._drive(commands[MOTION:])
+        delta = commands[:MOTION] * self.disturbed.controller_gain.motion_factor
+        turned = rotation_matrix(self._reference[3:])
+        self._reference[:3] += turned @ delta[:3]
+        self._reference[3:] += turned @ delta[3:]
+        limited = np.clip(self._reference, self._low, self._high)
+        self._reference = leashed(limited, self._state.tool, self.config.compliance)
+        self._played_m = self.disturbed.backlash.apply(self._reference[:3], self._played_m)
+        self._time_s += self.config.control_period_s
+        target = np.concatenate([self._played_m, self._reference[3:]])
+        self._state = self.cell.move(target, self._fixture_now())
+
+    def _drive(self, commands: Array) -> None:
+        """Pass on the commands behind `own_actions`, in their units and after latency, before the physics."""
+
+    def _fixture_now(self) -> Array:
+        disturbed = self.disturbed
+        share = -self._measured.height_m / self.product.depth_m
+        if self._bumped_s > self._time_s and disturbed.fixture_bump.starts(share):
+            self._bumped_s = self._time_s - self.config.control_period_s
+        return shifted(
+            self._fixture_w,
+            disturbed.conveyor_creep.offset_m(self._time_s),
+            disturbed.fixture_bump.offset_m(self._time_s - self._bumped_s),
+        )
+
+    # Measurement and success
+
+    def _measure(self) -> Measured:
+        self._before = self._measured
+        self._measured = self._measure_state(self._state, before=self._before)
+        if self.record_trace:
+            self._trace.append((*vars(self._measured).values(), *self._state.wrench_t - self._tare))
+        return self._measured
+
+    def _measure_state(self, state: CellState, before: Measured | None) -> Measured:
+        slip_m = float(np.hypot(*(self.cell.grasp[1:] - self.conditions.grasp[1:])))
+        shared = measure(state, self.product, before, time_s=self._time_s, slip_m=slip_m)
+        measured = self._measure_own(shared, before)
+        if before is None or not self._seated(measured):
+            return measured
+        return replace(measured, held_s=before.held_s + self.config.control_period_s)
+
+    @abstractmethod
+    def _measure_own(self, shared: InsertionMeasurement, before: Measured | None) -> Measured:
+        """The task's measurement, `shared` being what all tasks measure; `before` is None at the start."""
+
+    def _seated(self, m: Measured) -> bool:
+        """Whether the part is now where it belongs; held there for `hold_s`, it is a success."""
+        config, part = self.config, self.product
+        return (
+            m.depth_m >= config.seated_share * part.depth_m
+            and m.lateral_m <= self.conditions.clearance_m + config.lateral_tolerance_m
+            and m.tilt_rad < config.tilt_tolerance_rad
+            and m.overlap_m <= LARGEST_OVERLAP_M
+        )
+
+    def _succeeded(self, m: Measured) -> bool:
+        return m.held_s >= self.config.hold_s - 1e-9 and not self._failed(m)
+
+    def _failed(self, m: Measured) -> bool:
+        return self._broken(m) or self._lost(m)
+
+    def _broken(self, m: Measured) -> bool:
+        return m.peak_force_n > self.product.force_limit_n
+
+    def _lost(self, m: Measured) -> bool:
+        return m.slip_m > self.config.lost_m
+
+    def _episode_info(self, m: Measured) -> dict[str, Any]:
+        return {
+            "scorecard": self.scorecard(),
+            "is_success": self._succeeded(m),
+            "product": self.product.name,
+        }
+
+    def scorecard(self) -> InsertionScorecard:
+        """What is known about the insertion so far; an episode that is cut off has no other."""
+        m = self._measured
+        return InsertionScorecard(
+            success=self._succeeded(m),
+            broken=self._broken(m),
+            lost=self._lost(m),
+            cycle_time_s=m.time_s,
+            depth_share=m.depth_m / self.product.depth_m,
+            lateral_m=m.lateral_m,
+            tilt_rad=m.tilt_rad,
+            peak_force_n=m.peak_force_n,
+            slip_m=m.slip_m,
+            loose_success=m.lateral_m < 0.01 and abs(m.height_m) < 0.1,
+        )
+
+    # Sensors
+
+    @property
+    def tool_w(self) -> Array:
+        """Pose (4, 4) of the tool in the world."""
+        return pose_matrix(self._state.tool)
+
+    @property
+    def part_w(self) -> Array:
+        """Pose (4, 4) of the part in the world."""
+        return self.cell.fixture_w @ self._state.part_f
+
+    def _motion_now(self) -> Array:
+        return np.concatenate([self._state.tool - NOMINAL, self._wrench, self._last_action])
+
+    def _observe(self) -> Observation:
+        image = self._take_frame()
+        self._feel()
+        self._past.appendleft(self._motion_now())
+        values = {
+            "pose": self._state.tool - NOMINAL,
+            "wrench": self._wrench,
+            "leash": self._reference - self._state.tool,
+            "last_action": self._last_action,
+            "history": np.concatenate([self._past[lag] for lag in groups.HISTORY_LAGS]),
+            "limit": np.array([self.product.force_limit_n]),
+            **self._observe_own(),
+        }
+        if self.privileged:
+            values["privileged"] = self._privileged()
+        limited = {
+            name: np.clip(group.astype(np.float32), self._boxes[name].low, self._boxes[name].high)
+            for name, group in values.items()
+        }
+        return {"image": image, **limited}
+
+    def _observe_own(self) -> dict[str, Array]:
+        """The values of `own_groups` now, before clipping."""
+        return {}
+
+    def _feel(self) -> None:
+        """Read the wrist sensor: the mean over the control period, tared, off, noisy and low-passed."""
+        sensor = self.disturbed.force_sensor
+        reading = self._state.wrench_t - self._tare + np.array(sensor.error(self._time_s))
+        reading += sensor.noise_factor * SENSOR_NOISE * self._sensor_rng.standard_normal(6)
+        self._wrench = self._wrench + self.config.sensor_low_pass * (reading - self._wrench)
+
+    def _take_frame(self) -> NDArray[np.uint8]:
+        """Expose both cameras and deliver the newest pair of frames that has arrived."""
+        disturbed = self.disturbed
+        self.cameras.take(self.tool_w, self.part_w, self.cell.fixture_w, self._clean)
+        frame = disturbed.corrupt(self._clean, self._transmission, time_s=self._time_s, rng=self._sensor_rng)
+        self._frame_number += 1
+        self._frames.appendleft(frame)
+        number = max(disturbed.frame_delivery.delivered(self._frame_number), 0)
+        # A frame that is delivered twice must not be one object.
+        self.delivered_frame = self._frames[min(self._frame_number - number, len(self._frames) - 1)].copy()
+        return self.delivered_frame
+
+    def _privileged(self) -> Array:
+        """The components of the `privileged` group now, before clipping."""
+        m, tip, part, conditions = self._measured, self._state.part_f, self.product, self.conditions
+        fixture = self.cell.fixture_w
+        return np.array(
+            [
+                *tip[:3, 3],
+                *tip[:2, 2],
+                m.yaw_error_rad,
+                *(fixture[:3, 3] - NOMINAL_FIXTURE_W),
+                np.arctan2(fixture[1, 0], fixture[0, 0]),
+                *self.cell.grasp,
+                conditions.clearance_m,
+                conditions.chamfer_m,
+                conditions.friction,
+                part.size_m,
+                part.depth_m,
+                part.symmetry_rad,
+                conditions.stiffness_scale,
+                conditions.dead_band_n,
+                self.disturbed.actuator_latency.steps,
+                m.force_n,
+                m.peak_force_n,
+                m.overlap_m,
+                m.held_s,
+                *self._privileged_own(),
+            ]
+        )
+
+    def _privileged_own(self) -> tuple[float, ...]:
+        """The values of `own_privileged` now."""
+        return ()
+
+    def trace(self) -> dict[str, Array]:
+        """Arrays of the episode so far, one entry a control step; needs `record_trace=True`.
+
+        The fields of the measurement, and `wrench_t` (n, 6), tared and without the sensor's errors.
+        """
+        if not self.record_trace:
+            raise ValueError("no trace was recorded: make the environment with record_trace=True")
+        names = [each.name for each in fields(self._measured)]
+        table = np.array(self._trace).reshape(-1, len(names) + 6)
+        columns = {name: table[:, column] for column, name in enumerate(names)}
+        return {**columns, "wrench_t": table[:, len(names) :]}
+
+    def render(self) -> NDArray[np.uint8]:
+        """A picture of the cell, (480, 640, 3) uint8."""
+        from cellwright_envs.assembly.picture import picture
+
+        return picture(self)
+
+    def close(self) -> None:
+        self.cell.close()

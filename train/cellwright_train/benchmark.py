@@ -29,6 +29,7 @@ _PACKAGES = (
     "torch",
 )
 ALL_ENV_DISTURBANCES = "train"
+SHIPPED = "weld-seam"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ QUICK = Effort(repeats=3, env_steps=250, frames=60, decisions=1500, training_ite
 
 def measure(*, quick: bool = False, progress: bool = True) -> dict[str, Any]:
     """Every figure under its own key: `value`, `unit`, `low` and `high` over repeats, and the `aim`."""
-    from cellwright_train import benchmark_rendering, benchmark_training
+    from cellwright_train import benchmark_assembly, benchmark_rendering, benchmark_training
 
     effort = QUICK if quick else FULL
     cases: list[Callable[[Effort], Figures]] = [
@@ -58,6 +59,7 @@ def measure(*, quick: bool = False, progress: bool = True) -> dict[str, Any]:
         benchmark_rendering.rasteriser_against_tiny_renderer,
         weld_seam_steps,
         benchmark_rendering.weld_seam_against_panda_gym,
+        benchmark_assembly.peg_insertion_steps,
         bundle_latency,
         benchmark_training.ppo_throughput,
     ]
@@ -202,9 +204,9 @@ def bundle_latency(effort: Effort) -> Figures:
 
 
 def _a_bundle(scratch: Path) -> Path:
-    """The shipped policy, or where there is none an untrained network of the same shape."""
-    if names := zoo.names():
-        return zoo.path(names[0])
+    """The shipped weld policy, or where there is none an untrained network of the same shape."""
+    if SHIPPED in zoo.names():
+        return zoo.path(SHIPPED)
     from cellwright_policies.bundle import PolicySpec
     from cellwright_policies.export import MIN_ON_POLICY, export_bundle
     from cellwright_train.benchmark_training import untrained_policy

@@ -14,6 +14,7 @@ import torch
 from onnx import TensorProto, helper
 from torch import nn
 
+from cellwright_envs import ENVIRONMENTS
 from cellwright_policies import export
 from cellwright_policies.bundle import (
     GOLDEN,
@@ -279,14 +280,16 @@ PEG = "cellwright/PegInsertion-v0"
 
 
 class Presser(nn.Module):
-    """A network that presses down where the drawing has the hole, whatever the image shows."""
+    """A network that presses down where the drawing has the hole, whatever it sees and feels."""
 
-    input_keys = ("image", "pose", "leash")
+    input_keys = ("image", "pose", "leash", "wrench")
 
-    def forward(self, image: torch.Tensor, pose: torch.Tensor, leash: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, image: torch.Tensor, pose: torch.Tensor, leash: torch.Tensor, wrench: torch.Tensor
+    ) -> torch.Tensor:
         wanted = torch.cat([-pose[:, :2], torch.full_like(pose[:, :1], -2e-3), -pose[:, 3:]], dim=1)
         scale = torch.tensor([2e-3] * 3 + [0.015] * 3)
-        return (wanted - leash) / scale + 0.0 * image.float().mean()
+        return (wanted - leash) / scale + 0.0 * (image.float().mean() + wrench.mean())
 
 
 @pytest.fixture(scope="module")
@@ -355,3 +358,12 @@ def test_the_environment_of_a_bundle_is_the_one_it_is_evaluated_in(
     assert main([*arguments, "--env", "cellwright/WeldSeam-v0"]) == 2
     told = capsys.readouterr().err.splitlines()[-1]
     assert "was trained in cellwright/PegInsertion-v0 and does not act in cellwright/WeldSeam-v0" in told
+
+
+@pytest.mark.parametrize("env_id", ENVIRONMENTS)
+def test_whatever_an_actor_may_see_or_do_can_stand_in_a_bundle(env_id: str) -> None:
+    env: Any = CellChoice(env=env_id, disturbances="none").make()
+    groups = observation_groups(env, tuple(env.observation_space.spaces))
+    assert [group.shape for group in groups] == [space.shape for space in env.observation_space.values()]
+    assert len(action_components(env)) == env.action_space.shape[0]
+    env.close()

@@ -12,6 +12,7 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper
+from stable_baselines3.common.vec_env import DummyVecEnv
 from torch import nn
 
 from cellwright_envs import ENVIRONMENTS
@@ -26,11 +27,15 @@ from cellwright_policies.bundle import (
     canonical_json,
     write_bundle,
 )
+from cellwright_policies.networks import WeldActorCritic
+from cellwright_policies.ppo import CellPPO, PPOConfig
 from cellwright_train import verification
 from cellwright_train.cell import CellChoice, Episode, action_components, control_rate_hz, observation_groups
 from cellwright_train.cli import main
 from cellwright_train.evaluation import evaluate
 from cellwright_train.policies_by_name import resolve_policy
+from cellwright_train.presets import TrainConfig
+from cellwright_train.runs import RunDirectory
 from cellwright_train.verification import Check, verify_closed_loop, verify_open_loop
 from cellwright_train.welds import WeldEvaluation, WeldResult
 
@@ -290,6 +295,32 @@ class Presser(nn.Module):
         wanted = torch.cat([-pose[:, :2], torch.full_like(pose[:, :1], -2e-3), -pose[:, 3:]], dim=1)
         scale = torch.tensor([2e-3] * 3 + [0.015] * 3)
         return (wanted - leash) / scale + 0.0 * (image.float().mean() + wrench.mean())
+
+
+@pytest.fixture(scope="module")
+def insertion_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run in the assembly cell that has learned nothing yet."""
+    env: Any = CellChoice(env=PEG, disturbances="none").make(privileged=True)
+    config = TrainConfig(env_id=PEG, ppo=PPOConfig(rollout_steps=64, batch_size=64))
+    shape = {"network": config.network, "aux_indices": ()}
+    model = CellPPO(
+        WeldActorCritic, DummyVecEnv([lambda: env]), config=config.ppo, policy_kwargs=shape, seed=0
+    )
+    run = RunDirectory.create(tmp_path_factory.mktemp("runs") / "peg", config, seed=1)
+    run.save_best(model, {})
+    env.close()
+    return run.path
+
+
+def test_an_insertion_run_is_exported_into_a_bundle_that_passes_against_it(
+    insertion_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = tmp_path / "bundle"
+    few = ["--products", "round-16-1", "--disturbances", "none", "--episodes", "2", "--workers", "1"]
+    assert main(["export", str(insertion_run), "--out", str(bundle), *few]) == 0
+    assert Bundle.load(bundle).spec.environment == PEG
+    assert main(["verify", str(bundle), "--against", str(insertion_run), "--workers", "1"]) == 0
+    assert "2 seeds repeated" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.fixture(scope="module")

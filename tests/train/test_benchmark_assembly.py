@@ -1,6 +1,11 @@
+from io import StringIO
+
+from rich.console import Console
+
 from cellwright_train.benchmark import Effort
 from cellwright_train.benchmark_assembly import _play, _record, peg_insertion_steps
 from cellwright_train.cell import CellChoice
+from cellwright_train.tables import figures_table
 
 EFFORT = Effort(repeats=2, env_steps=30, frames=1, decisions=1, training_iterations=0)
 
@@ -8,7 +13,7 @@ EFFORT = Effort(repeats=2, env_steps=30, frames=1, decisions=1, training_iterati
 def test_both_kinds_of_clearance_are_measured_and_say_with_how_many_cameras() -> None:
     figures = peg_insertion_steps(EFFORT)
     assert [figure["aim"] for figure in figures.values()] == [">= 1000", ">= 600"]
-    assert all(figure["unit"] == "steps/s (two 64x64 cameras)" for figure in figures.values())
+    assert all(figure["unit"] == "steps/s, two cameras" for figure in figures.values())
     assert all(figure["value"] > 0 and figure["repeats"] == 2 for figure in figures.values())
 
 
@@ -18,3 +23,10 @@ def test_what_is_timed_is_the_whole_insertion_into_the_hole() -> None:
     _play(env, recorded)
     assert env.unwrapped.scorecard().success
     env.close()
+
+
+def test_figures_keep_their_whole_name_in_the_table_of_a_log() -> None:
+    name = "weld_seam_step_time_over_raw_physics_and_render"
+    console = Console(width=120, file=StringIO())
+    console.print(figures_table({"figures": {name: {"missing": "too long to wait for " * 5}}}))
+    assert name in console.file.getvalue()

@@ -1,7 +1,7 @@
 """Tables for the terminal."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from rich.table import Table
 from rich.text import Text
@@ -40,7 +40,8 @@ def figures_table(figures: Mapping[str, Any]) -> Table:
     """The figures of `cellwright bench`, one row each, with the spread over repeats."""
     table = Table(title="bench", title_justify="left")
     for heading in ("figure", "value", "spread", "aim"):
-        table.add_column(heading, justify="left" if heading in ("figure", "aim") else "right")
+        justify: Literal["left", "right"] = "left" if heading in ("figure", "aim") else "right"
+        table.add_column(heading, justify=justify, no_wrap=heading == "figure")
     for name, figure in figures["figures"].items():
         if "missing" in figure:
             table.add_row(name, "–", "", str(figure["missing"]))

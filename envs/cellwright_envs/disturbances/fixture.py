@@ -21,8 +21,6 @@ from cellwright_envs.disturbances.sampling import (
     truncated_normal,
 )
 
-_TACK_RAMP_M = 2e-3  # a tack bead runs out over about its own height; assumption
-
 
 @dataclass(frozen=True, kw_only=True)
 class FixtureOffset:
@@ -234,12 +232,18 @@ class TackWelds:
     """Length of a tack [m], drawn for each (assumption)."""
     pitch_m: Range = (0.05, 0.15)
     """Distance from one tack's centre to the next [m], drawn for each (assumption)."""
+    ramp_m: Range = (1.5e-3, 2.5e-3)
+    """Length over which a tack runs out [m], about its own height, drawn for each (assumption)."""
+    ground_to_of_thickness: Range = (0.10, 0.15)
+    """Fraction of the plate to which tacks are feathered (ground down), drawn per episode (assumption)."""
     longest_seam_m: float = 3.0
     """Tacks are laid up to here [m]."""
 
     def __post_init__(self) -> None:
         require_range(self, "height_m", low=0.0)
-        require_range(self, "length_m", low=2.0 * _TACK_RAMP_M)
+        require_range(self, "ramp_m", low=1e-4)
+        require_range(self, "length_m", low=2.0 * self.ramp_m[1])
+        require_range(self, "ground_to_of_thickness", low=0.0, high=1.0)
         require_range(self, "pitch_m", low=self.length_m[1])
         require_positive(self, "longest_seam_m")
 
@@ -252,6 +256,8 @@ class TackWelds:
             centre_m=first_m + np.cumsum(pitch_m) - pitch_m[0],
             length_m=rng.uniform(*self.length_m, count),
             peak_m=rng.uniform(*self.height_m, count),
+            ramp_m=rng.uniform(*self.ramp_m, count),
+            ground_to_of_thickness=draw_in(rng, self.ground_to_of_thickness),
         )
 
 
@@ -265,13 +271,17 @@ class TackWeldsState:
     """(n,) [m]."""
     peak_m: Floats
     """(n,) height [m]."""
+    ramp_m: Floats
+    """(n,) length of each end [m]."""
+    ground_to_of_thickness: float
+    """Height that grinding leaves at most, as a fraction of the plate."""
 
     def height_m(self, path_position_m: ArrayLike) -> Floats:
         """Return how far [m] tacks lift the joint's surface, shaped like `path_position_m`."""
         position_m = np.asarray(path_position_m, dtype=np.float64)
         nearest = np.searchsorted(0.5 * (self.centre_m[1:] + self.centre_m[:-1]), position_m)
         inside_m = 0.5 * self.length_m[nearest] - np.abs(position_m - self.centre_m[nearest])
-        ramp = np.clip(inside_m / _TACK_RAMP_M, 0.0, 1.0)
+        ramp = np.clip(inside_m / self.ramp_m[nearest], 0.0, 1.0)
         return np.asarray(self.peak_m[nearest] * ramp * ramp * (3.0 - 2.0 * ramp))
 
 

@@ -84,12 +84,13 @@ def spray_transition_current_a(wire_diameter_m: float, co2_fraction: float) -> f
 
 
 @register_jitable
-def dip_share(current_a: Quantity, voltage_v: Quantity) -> Quantity:
+def dip_share(current_a: Quantity, voltage_v: Quantity, change_width: Quantity = 1.0) -> Quantity:
     """Return how far transfer is by short circuit, 0 to 1, falling at the edges of `is_dip`.
 
-    The widths of the change-over (10 A, 0.7 V) are assumptions.
+    The change-over is 10 A and 0.7 V wide, times `change_width`.
     """
-    return 1.0 / ((1.0 + np.exp((current_a - 200.0) / 10.0)) * (1.0 + np.exp((voltage_v - 22.0) / 0.7)))
+    fast = 1.0 + np.exp((current_a - 200.0) / (10.0 * change_width))
+    return 1.0 / (fast * (1.0 + np.exp((voltage_v - 22.0) / (0.7 * change_width))))
 
 
 @register_jitable
@@ -120,16 +121,17 @@ def short_circuit_rate_hz(
     voltage_v: Quantity,
     synergic_v: Quantity,
     transition_a: Quantity = np.inf,
+    dip_change_width: Quantity = 1.0,
 ) -> Quantity:
     """Return contacts per second [Hz] between wire and pool.
 
-    Dip transfer detaches one drop of the wire's own diameter per contact (an assumption that gives the
-    published 20 to 200 per second); below the synergic voltage contacts crowd, above it they die out.
+    Dip transfer detaches one drop of the wire's own diameter per contact, which gives the published 20 to
+    200 per second; below the synergic voltage contacts crowd, above it they die out.
     """
     drops_hz = 1.5 * wire_feed_m_s / WIRE_DIAMETER_M
     excess_v = voltage_v - synergic_v
     crowding = 1.0 + 0.2 * np.maximum(-excess_v, 0.0)
     dying = 1.0 / (1.0 + np.exp((excess_v - 2.5) / 0.6))
-    dip = dip_share(current_a, voltage_v)
+    dip = dip_share(current_a, voltage_v, dip_change_width)
     spray = spray_share(current_a, voltage_v, transition_a)
     return drops_hz * crowding * dying * dip + 8.0 * (1.0 - dip) * (1.0 - spray)

@@ -13,7 +13,7 @@ DEPOSITION_EFFICIENCY = 0.95
 """Share of the wire that ends in the joint: 0.93 to 0.98 for solid wire (Lincoln GMAW guide)."""
 WIRE_AREA_M2 = np.pi / 4.0 * 1.2e-3**2
 FILLET_FULLNESS = 1.15
-"""Fillet section over that of its inscribed triangle: 15 % convexity, an assumption."""
+"""Fillet section over that of its inscribed triangle: 15 % convexity, the middle of those drawn."""
 JACKSON_K = 0.0306
 """Penetration constant in millimetres, volts and amperes, least squares on 31 published beads."""
 WIDTH_FACTOR = 2.3
@@ -75,7 +75,7 @@ def root_index(
     """Return the root index: penetration, helped by the gap, over thickness.
 
     Published one-sided butt recipes lie at 0.69 +- 0.09. Below about 0.5 the root stays open, above
-    about 1.08 the pool falls through; these two limits are assumptions and are drawn per weld.
+    about 1.08 the pool falls through; these two limits are drawn per weld.
     """
     return penetration_m * (1.0 + gap_factor_per_m * gap_m) / thickness_m
 
@@ -84,7 +84,7 @@ def root_index(
 def offset_factor(
     lateral_offset_m: Quantity, bead_width_m: Quantity, offset_scale: Quantity = 0.35
 ) -> Quantity:
-    """Return what share of root penetration a wire beside the seam keeps (an assumption)."""
+    """Return what share of root penetration a wire beside the seam keeps; the scale is drawn per weld."""
     relative = lateral_offset_m / (offset_scale * bead_width_m)
     return np.exp(-relative * relative)
 
@@ -100,8 +100,8 @@ def undercut_m(
 ) -> Quantity:
     """Return undercut depth [m] from fast travel, voltage above synergic, or a tilted torch.
 
-    Onset by speed near 1 m/min is published (Zong 2016); the depth laws, 0.03 mm per mm/s, 0.1 mm/V and
-    0.03 mm per degree, are assumptions.
+    Onset by speed near 1 m/min is published (Zong 2016). Depths are 0.03 mm per mm/s, 0.1 mm/V and 0.03 mm
+    per degree; `undercut_factor` is drawn per weld.
     """
     fast = 0.03 * np.maximum(travel_speed_m_s - onset_speed_m_s, 0.0)
     hot = 0.1e-3 * np.maximum(voltage_excess_v - onset_voltage_v, 0.0)
@@ -113,12 +113,12 @@ def undercut_m(
 def root_bead_height_m(index: Quantity) -> Quantity:
     """Return how far [m] the root stands proud of the back side, growing fast near fall-through.
 
-    An assumption: 0.4 mm at the published mean root index, 1.6 mm at index 1.
+    0.4 mm at the published mean root index, 1.6 mm at index 1; `root_bead_factor` is drawn per weld.
     """
     return 0.4e-3 * np.exp((index - 0.7) / 0.22)
 
 
 @register_jitable
 def root_bead_width_m(index: Quantity, bead_width_m: Quantity) -> Quantity:
-    """Return the width [m] of the root bead on the back side (an assumption)."""
+    """Return the width [m] of the root bead on the back side; `root_bead_factor` is drawn per weld."""
     return bead_width_m * np.minimum(np.maximum(0.2 + 0.6 * (index - 0.5), 0.1), 0.6)

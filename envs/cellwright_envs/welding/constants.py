@@ -38,7 +38,7 @@ class ProcessConstants:
     """Arc voltage per length: textbook 0.4 to 1.5 V/mm; spread is an assumption."""
     source_resistance_ohm: float = 0.004
     """Slope of the source and its cable: published fit, 2 to 10 mohm."""
-    wire_resistance_ohm_m: float = 0.6
+    wire_resistance_ohm_m: float = _constant(0.6, spread=0.1)
     """Resistance of the hot wire: assumption (resistivity 0.6 to 1.0 micro-ohm metre)."""
     current_lag_s: float = 0.008
     """Inductance over resistance of source, cable and arc: derived from textbook values."""
@@ -92,7 +92,7 @@ class ProcessConstants:
     """Assumption: how far the bead must reach over each edge of the gap."""
     cold_voltage_v: float = _constant(3.0, spread=0.1)
     """Assumption: below synergic voltage by this much the bead laps cold."""
-    slow_share: float = 0.35
+    slow_share: float = _constant(0.35, spread=0.1)
     """Assumption: share of nominal speed below which the pool runs ahead of the arc."""
     tack_share: float = _constant(0.3, spread=0.2)
     """Assumption: share of a tack's height that penetration loses."""
@@ -110,7 +110,7 @@ class ProcessConstants:
     """Textbook: 5 mph."""
     shielded_tip_distance_m: float = _constant(25e-3, logistic=0.5e-3)
     """Textbook: shielding fails beyond."""
-    gas_lag_s: float = 0.3
+    gas_lag_s: float = _constant(0.3, spread=0.2)
     """Assumption: time in which the gas at the pool is exchanged."""
     plate_heated_area_m2: float = _constant(0.05, spread=0.2)
     """Assumption: plate area that warms up ahead of the arc as one lump."""
@@ -132,6 +132,26 @@ class ProcessConstants:
     """Spot of the pyrometer behind the arc (design)."""
     pyrometer_noise_k: float = 8.0
     """Two-colour pyrometer, about 1 % of reading (textbook)."""
+    fillet_fullness: float = _constant(bead.FILLET_FULLNESS, uniform=0.03)
+    """Assumption: fillet section over that of its inscribed triangle, 12 to 18 % convexity."""
+    undercut_factor: float = _constant(1.0, spread=0.2)
+    """Assumption: depth of undercut over that of the three depth laws."""
+    root_bead_factor: float = _constant(1.0, spread=0.1)
+    """Assumption: height and width of a butt weld's root bead over those of the formulas."""
+    pore_diameter_m: float = _constant(3e-3, spread=0.2)
+    """Assumption: pores without any gas; they start where shielding is half."""
+    shielding_width: float = _constant(1.0, spread=0.2)
+    """Assumption: how gradually shielding falls at its four limits, over the usual widths."""
+    plate_heat_share: float = _constant(0.5, spread=0.1)
+    """Assumption: share of the heat that warms the plate ahead of the arc, the rest stays behind it."""
+    hottest_rise_k: float = _constant(1600.0, spread=0.02)
+    """Assumption: rise towards which the temperature behind the arc is bent, as a pool stays near melting."""
+    penetration_heat: float = _constant(1.0, uniform=0.3)
+    """Assumption: exponent by which what digs deeper than the formula heats the plate behind the arc more."""
+    dip_change_width: float = _constant(1.0, spread=0.2)
+    """Assumption: how gradually dip transfer ends, over the usual 10 A and 0.7 V."""
+    contact_factor: float = _constant(1.0, spread=0.1)
+    """Assumption: contacts in dip transfer over one drop of the wire's own diameter each."""
 
     def __post_init__(self) -> None:
         for item in fields(self):

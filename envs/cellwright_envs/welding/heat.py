@@ -50,18 +50,22 @@ def cooling_time_s(
 
 @register_jitable
 def temperature_behind_arc_k(
-    heat_input_j_m: Quantity, thickness_m: Quantity, initial_temperature_k: Quantity, delay_s: Quantity
+    heat_input_j_m: Quantity,
+    thickness_m: Quantity,
+    initial_temperature_k: Quantity,
+    delay_s: Quantity,
+    hottest_rise_k: Quantity = 1600.0,
 ) -> Quantity:
     """Return the surface temperature [K] `delay_s` [s] after the arc passed (Rosenthal, line source).
 
     The larger of thin-plate and thick-plate rise applies. A pool holds its temperature near melting, so
-    the rise is bent towards 1600 K (an assumption; the pyrometer then sees liquid metal).
+    the rise is bent towards `hottest_rise_k`; the pyrometer then sees liquid metal.
     """
     line = 4.0 * np.pi * CONDUCTIVITY_W_M_K * VOLUMETRIC_HEAT_J_M3_K * delay_s
     thin_k = heat_input_j_m / thickness_m / np.sqrt(line)
     thick_k = heat_input_j_m / (2.0 * np.pi * CONDUCTIVITY_W_M_K * delay_s)
-    relative = np.maximum(thin_k, thick_k) / 1600.0
-    return initial_temperature_k + 1600.0 * relative / np.sqrt(1.0 + relative * relative)
+    relative = np.maximum(thin_k, thick_k) / hottest_rise_k
+    return initial_temperature_k + hottest_rise_k * relative / np.sqrt(1.0 + relative * relative)
 
 
 @register_jitable

@@ -125,15 +125,15 @@ def _pool(current, voltage, plate_k, u, c):
 
 @register_jitable
 def _shielding(u, c):
-    """Gas shielding 0 to 1: falls through one half at each limit (widths are assumptions)."""
-    flow = u[Input.GAS_FLOW_L_MIN]
-    low = 1.0 / (1.0 + math.exp((c[Constant.LOW_GAS_FLOW_L_MIN] - flow) / 0.5))
-    high = 1.0 / (1.0 + math.exp((flow - c[Constant.HIGH_GAS_FLOW_L_MIN]) / 0.7))
+    """Gas shielding 0 to 1: falls through one half at each limit."""
+    flow, width = u[Input.GAS_FLOW_L_MIN], c[Constant.SHIELDING_WIDTH]
+    low = 1.0 / (1.0 + math.exp((c[Constant.LOW_GAS_FLOW_L_MIN] - flow) / (0.5 * width)))
+    high = 1.0 / (1.0 + math.exp((flow - c[Constant.HIGH_GAS_FLOW_L_MIN]) / (0.7 * width)))
     # A stronger gas column stands more draught.
     limit = c[Constant.DRAUGHT_LIMIT_M_S] * math.sqrt(max(flow, 1.0) / 15.0)
-    draught = 1.0 / (1.0 + math.exp((u[Input.DRAUGHT_M_S] - limit) / 0.12))
+    draught = 1.0 / (1.0 + math.exp((u[Input.DRAUGHT_M_S] - limit) / (0.12 * width)))
     tip = u[Input.CONTACT_TIP_DISTANCE_M] - c[Constant.SHIELDED_TIP_DISTANCE_M]
-    return low * high * draught / (1.0 + math.exp(tip / 0.6e-3))
+    return low * high * draught / (1.0 + math.exp(tip / (0.6e-3 * width)))
 
 
 @register_jitable
@@ -141,7 +141,8 @@ def _shape_fillet(s, f, u, c, height):
     """Legs, throat, convexity and root of a lap or T-fillet weld."""
     area, gap = s[State.AREA_M2], u[Input.GAP_M]
     wetting = s[State.BEAD_WIDTH_M] / (c[Constant.WIDTH_FACTOR] * math.sqrt(area))
-    full = bead.fillet_leg_m(area) * math.sqrt(wetting)
+    triangle = bead.fillet_leg_m(area, c[Constant.FILLET_FULLNESS])
+    full = triangle * math.sqrt(wetting)
     leg = max(full - gap, 0.1e-3)
     shift = c[Constant.LEG_SHIFT] * u[Input.LATERAL_OFFSET_M]
     tilt = 0.5 * c[Constant.WORK_ANGLE_SLOPE_PER_RAD] * u[Input.WORK_ANGLE_RAD]
@@ -156,9 +157,7 @@ def _shape_fillet(s, f, u, c, height):
     cap = 1.5 * (visible - 0.5 * left * right) / face * height
     throat = left * right / face + min(cap, 0.0)
     gain = 1.0 + c[Constant.GAP_FACTOR_PER_M] * gap
-    root = (
-        s[State.BEAD_PENETRATION_M] * gain - c[Constant.FILLET_ROOT_SHARE] * bead.fillet_leg_m(area) * 0.7071
-    )
+    root = s[State.BEAD_PENETRATION_M] * gain - c[Constant.FILLET_ROOT_SHARE] * triangle * 0.7071
     f[Feature.ROOT_DEFICIT] = max(c[Constant.FILLET_ROOT_M] - root, 0.0)
     f[Feature.LEG_DIFFERENCE] = abs(left - right - c[Constant.PRESCRIBED_LEG_DIFFERENCE_M])
     f[Feature.THROAT_DEFICIT] = max(c[Constant.REQUIRED_THROAT_M] - throat, 0.0)
@@ -179,8 +178,8 @@ def _shape_butt(s, f, u, c, height):
     root_area = 0.0
     if shortfall <= 0.0:
         # Beyond fall-through the root bead is no bead any more; its height is held there.
-        f[Feature.ROOT_HEIGHT] = bead.root_bead_height_m(min(index, 1.2))
-        f[Feature.ROOT_WIDTH] = bead.root_bead_width_m(index, width)
+        f[Feature.ROOT_HEIGHT] = c[Constant.ROOT_BEAD_FACTOR] * bead.root_bead_height_m(min(index, 1.2))
+        f[Feature.ROOT_WIDTH] = c[Constant.ROOT_BEAD_FACTOR] * bead.root_bead_width_m(index, width)
         root_area = f[Feature.ROOT_HEIGHT] * f[Feature.ROOT_WIDTH] / 1.5
     cap_area = s[State.AREA_M2] - u[Input.GAP_M] * thickness - root_area
     cap = bead.reinforcement_m(cap_area, width) * height + 0.5 * u[Input.TACK_HEIGHT_M]
@@ -246,7 +245,7 @@ def _measure_faults(s, f, u, c, speed):
         or speed < c[Constant.SLOW_SHARE] * c[Constant.NOMINAL_SPEED_M_S]
     ):
         f[Feature.FUSION_DEFICIT] = max(f[Feature.FUSION_DEFICIT], 0.5e-3)
-    undercut = bead.undercut_m(
+    undercut = c[Constant.UNDERCUT_FACTOR] * bead.undercut_m(
         speed,
         voltage - synergic,
         u[Input.WORK_ANGLE_RAD],
@@ -256,8 +255,7 @@ def _measure_faults(s, f, u, c, speed):
     )
     s[State.UNDERCUT_M] = undercut
     f[Feature.UNDERCUT] = undercut
-    # Pores reach 3 mm without any gas; they start where shielding is half (assumption).
-    f[Feature.PORE_DIAMETER] = 6e-3 * max(0.5 - s[State.SHIELDING], 0.0)
+    f[Feature.PORE_DIAMETER] = 2.0 * c[Constant.PORE_DIAMETER_M] * max(0.5 - s[State.SHIELDING], 0.0)
 
 
 @register_jitable
@@ -270,10 +268,9 @@ def _measure_heat(s, u, c):
     plate_k = s[State.PLATE_TEMPERATURE_K]
     s[State.COOLING_TIME_S] = heat.cooling_time_s(line, thickness, min(plate_k, 700.0), shape, shape)
     delay = c[Constant.PYROMETER_DISTANCE_M] / speed
-    # What makes the arc dig deeper than the formula also heats the plate behind it more (assumption; that
-    # infrared shows penetration is published).
-    line *= c[Constant.JACKSON_K] / bead.JACKSON_K
-    return heat.temperature_behind_arc_k(line * shape, thickness, plate_k, delay)
+    # That infrared shows penetration is published.
+    line *= (c[Constant.JACKSON_K] / bead.JACKSON_K) ** c[Constant.PENETRATION_HEAT]
+    return heat.temperature_behind_arc_k(line * shape, thickness, plate_k, delay, c[Constant.HOTTEST_RISE_K])
 
 
 @register_jitable
@@ -336,9 +333,8 @@ def _weld(s, f, u, c, period_s):
     )
     capacity = heat.VOLUMETRIC_HEAT_J_M3_K * c[Constant.PLATE_HEATED_AREA_M2] * u[Input.THICKNESS_M]
     power = heat.THERMAL_EFFICIENCY * s[State.CURRENT_A] * s[State.VOLTAGE_V]
-    # Half of the heat stays in the weld behind the arc (an assumption).
     s[State.PLATE_TEMPERATURE_K] += period_s * heat.plate_warming_k_s(
-        0.5 * power,
+        c[Constant.PLATE_HEAT_SHARE] * power,
         s[State.PLATE_TEMPERATURE_K],
         c[Constant.AMBIENT_TEMPERATURE_K],
         capacity,
@@ -363,7 +359,7 @@ def _signal_spread(s, u, c):
     synergic = arc.synergic_voltage_v(
         current, c[Constant.SYNERGIC_INTERCEPT_V], c[Constant.SYNERGIC_SLOPE_V_A]
     )
-    dip = arc.dip_share(current, voltage)
+    dip = arc.dip_share(current, voltage, c[Constant.DIP_CHANGE_WIDTH])
     spray = arc.spray_share(current, voltage, transition) * (1.0 - dip)
     globular = 1.0 - dip - spray
     lost = 1.0 - s[State.SHIELDING]
@@ -371,7 +367,12 @@ def _signal_spread(s, u, c):
     current_std = 65.0 * dip + 35.0 * globular + 10.0 * spray
     voltage_std = (6.5 * dip + 3.5 * globular + 1.0 * spray) * (1.0 + 0.8 * lost + 0.08 * cold)
     rate = arc.short_circuit_rate_hz(
-        u[Input.WIRE_FEED_M_S] * u[Input.WIRE_SLIP], current, voltage, synergic, transition
+        c[Constant.CONTACT_FACTOR] * u[Input.WIRE_FEED_M_S] * u[Input.WIRE_SLIP],
+        current,
+        voltage,
+        synergic,
+        transition,
+        c[Constant.DIP_CHANGE_WIDTH],
     )
     mode = 3.0 if spray > 0.5 else (1.0 if arc.is_dip(current, voltage) else 2.0)
     return current_std, voltage_std, rate * (1.0 + 0.3 * lost), mode

@@ -31,8 +31,6 @@ Array = NDArray[np.float64]
 
 PROCESS_PERIOD_S = 0.01
 LONGEST_SEAM_M = 0.6
-TACK_OF_THICKNESS = 0.15
-"""Tacks are feathered (ground down) before welding to this share of the plate; an engineering assumption."""
 STRIKE_EARLY_M = 0.4e-3
 SLOW_DOWN_M = 2e-3
 """Before this distance to the start the torch approaches fast, behind it at welding speed."""
@@ -280,7 +278,8 @@ class WeldSeam(CellEnv[WeldMeasurement]):
                 else np.zeros_like(position)
             ),
             tack_m=np.minimum(
-                disturbed.tack_welds.height_m(position), TACK_OF_THICKNESS * product.thickness_m
+                disturbed.tack_welds.height_m(position),
+                disturbed.tack_welds.ground_to_of_thickness * product.thickness_m,
             ),
             thickness_m=thickness_m,
         )

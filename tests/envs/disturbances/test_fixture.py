@@ -100,6 +100,10 @@ def test_tacks_are_as_long_high_and_far_apart_as_configured(seed: int) -> None:
     peaks_m = state.height_m(state.centre_m)
     assert np.all((peaks_m >= 1e-3) & (peaks_m <= 2e-3))
     np.testing.assert_array_equal(state.height_m(state.centre_m + 0.5 * state.length_m + 1e-6), 0.0)
+    ends_m = state.centre_m + 0.5 * (state.length_m - state.ramp_m)
+    np.testing.assert_allclose(state.height_m(ends_m), 0.5 * peaks_m, rtol=1e-9)
+    assert np.all((state.ramp_m >= 1.5e-3) & (state.ramp_m <= 2.5e-3))
+    assert 0.10 <= state.ground_to_of_thickness <= 0.15
 
 
 def test_drift_grows_with_welded_length_as_a_random_walk() -> None:

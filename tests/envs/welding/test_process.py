@@ -1,5 +1,7 @@
 """Behaviour of the weld process in time."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -19,6 +21,7 @@ from cellwright_envs.welding.process import (
     draw_constants,
 )
 from cellwright_envs.welding.quality import CODES, BeadRecord, Feature, Joint
+from cellwright_train.documentation.source import field_texts, is_assumed
 
 QUIET = ProcessConstants(penetration_noise=0.0, width_noise=0.0, height_noise=0.0)
 
@@ -373,6 +376,58 @@ def test_normal_constants_stay_within_two_deviations() -> None:
     factors = np.array([draw_constants(rng).jackson_k for _ in range(500)]) / ProcessConstants().jackson_k
     assert 0.06 < factors.std() < 0.11
     assert abs(factors - 1.0).max() <= 0.2
+
+
+def test_every_constant_that_is_an_assumption_is_drawn_per_weld() -> None:
+    first, second = (draw_constants(np.random.default_rng(seed)) for seed in (3, 4))
+    assumed = [name for name, text in field_texts(ProcessConstants).items() if is_assumed(text)]
+    assert len(assumed) > 30
+    assert [name for name in assumed if getattr(first, name) == getattr(second, name)] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "weld", "inputs", "row", "column"),
+    [
+        ("fillet_fullness", TEE, {}, "state", State.LEFT_LEG_M),
+        ("undercut_factor", TEE, {"TRAVEL_SPEED_M_S": 18e-3}, "features", Feature.UNDERCUT),
+        ("root_bead_factor", BUTT, {}, "features", Feature.ROOT_HEIGHT),
+        ("root_bead_factor", BUTT, {}, "features", Feature.ROOT_WIDTH),
+        ("pore_diameter_m", TEE, {"GAS_FLOW_L_MIN": 0.0}, "features", Feature.PORE_DIAMETER),
+        ("shielding_width", TEE, {"GAS_FLOW_L_MIN": 9.5}, "state", State.SHIELDING),
+        ("plate_heat_share", TEE, {}, "state", State.PLATE_TEMPERATURE_K),
+        ("hottest_rise_k", TEE, {}, "state", State.PYROMETER_K),
+        ("dip_change_width", TEE, {"VOLTAGE_V": 23.0}, "signals", Signal.SHORT_CIRCUIT_RATE_HZ),
+        ("contact_factor", TEE, {}, "signals", Signal.SHORT_CIRCUIT_RATE_HZ),
+    ],
+)
+def test_each_drawn_assumption_acts(
+    name: str, weld: WeldConditions, inputs: dict[str, float], row: str, column: int
+) -> None:
+    central, values = ProcessConstants(), []
+    for factor in (1.0, 1.2):
+        constants = dataclasses.replace(central, **{name: factor * getattr(central, name)})
+        process = WeldProcess(1)
+        process.reset(0, constants, weld, np.random.default_rng(0))
+        now = weld.inputs()[None].copy()
+        for input_name, value in inputs.items():
+            now[0, Input[input_name]] = value
+        for _ in range(200):
+            process.step(now)
+        values.append(getattr(process, row)[0, column])
+    assert values[0] > 0.0
+    assert abs(values[1] / values[0] - 1.0) > 1e-3
+
+
+def test_what_digs_deeper_heats_the_plate_behind_the_arc_more() -> None:
+    seen_k = []
+    for exponent in (0.0, 1.0):
+        deep = ProcessConstants(penetration_heat=exponent, jackson_k=1.2 * ProcessConstants().jackson_k)
+        process = WeldProcess(1)
+        process.reset(0, deep, TEE, np.random.default_rng(0))
+        for _ in range(200):
+            process.step(TEE.inputs()[None])
+        seen_k.append(process.state[0, State.PYROMETER_K])
+    assert seen_k[1] > seen_k[0] + 5.0
 
 
 def test_without_scale_the_constants_are_central() -> None:

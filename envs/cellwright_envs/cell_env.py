@@ -13,6 +13,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from cellwright_envs.disturbances.named_sets import resolve_named
+from cellwright_envs.disturbances.widths import factors, narrowed
 
 Observation = dict[str, NDArray[Any]]
 Measurement = TypeVar("Measurement")
@@ -149,6 +150,14 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         if terminated:
             info |= self._episode_info(measurement)
         return self._observe(), float(sum(terms.values())), terminated, False, info
+
+    def disturbance_factors(self, level: str) -> tuple[str, ...]:
+        """Names of the disturbances that are on in the set called `level`."""
+        return factors(resolve_named(level, self.disturbance_sets))
+
+    def narrow_disturbances(self, level: str, widths: Mapping[str, float]) -> None:
+        """Draw from the set called `level` from the next reset on, those named less widely: 0 off, 1 full."""
+        self.disturbances = narrowed(resolve_named(level, self.disturbance_sets), widths)
 
     def __getstate__(self) -> dict[str, Any]:
         """What travels in a pickle: the physics engine cannot, so a restored cell waits for its `reset`."""

@@ -44,8 +44,10 @@ class NetworkConfig:
     """Layers of the critic."""
     initial_std: float = 0.15
     """Standard deviation of the first actions, of which the range is [-1, 1]."""
-    train_in_bfloat16: bool = True
-    """Whether the convolutions are trained in bfloat16; acting and the exported network use float32."""
+    train_in_bfloat16: bool | None = None
+    """Whether the convolutions are trained in bfloat16; acting and the exported network use float32. None:
+    where the processor computes in bfloat16, which doubles the speed; elsewhere it would take six times as
+    long."""
 
     def __post_init__(self) -> None:
         if not self.channels or not self.hidden or not self.critic_hidden:
@@ -54,6 +56,12 @@ class NetworkConfig:
             )
         if not 0 < self.initial_std <= 1:
             raise ValueError(f"need 0 < {self.initial_std=} <= 1")
+
+
+def computes_in_bfloat16() -> bool:
+    """Say whether this processor has instructions for bfloat16."""
+    can = torch.cpu.get_capabilities()
+    return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
 
 
 class BoxScale(nn.Module):
@@ -121,7 +129,9 @@ class Actor(nn.Module):
             raise ValueError(f"the image must be uint8 (channels, height, width), got {boxes[IMAGE]}")
         self.input_keys = tuple(key for key in boxes if key != PRIVILEGED)
         self.scale = BoxScale({key: boxes[key] for key in self.input_keys if key != IMAGE})
-        self.train_in_bfloat16 = config.train_in_bfloat16
+        self.train_in_bfloat16 = (
+            computes_in_bfloat16() if config.train_in_bfloat16 is None else config.train_in_bfloat16
+        )
         self.convolutions = _convolutions(image_shape[0], config)
         with torch.no_grad():
             flat = self.convolutions(torch.zeros(1, *image_shape)).flatten(1).shape[1]

@@ -113,6 +113,15 @@ def test_first_actions_are_small() -> None:
     assert np.abs(make_policy().act_batch(sample(32))).max() < 0.2
 
 
+@pytest.mark.parametrize("has_bfloat16", [True, False])
+def test_bfloat16_is_used_only_where_the_processor_has_it(
+    has_bfloat16: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": has_bfloat16})
+    assert make_policy(train_in_bfloat16=None).actor.train_in_bfloat16 is has_bfloat16
+    assert make_policy(train_in_bfloat16=True).actor.train_in_bfloat16
+
+
 def test_training_in_bfloat16_sees_nearly_what_acting_in_float32_does() -> None:
     policy, tensors = make_policy(train_in_bfloat16=True), as_tensors(sample(16))
     trained = policy.actor(tensors)

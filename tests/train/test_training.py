@@ -15,14 +15,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import VecEnv
 
 from cellwright_envs.probe import PROBE_ID
 from cellwright_envs.vector import CellVectorEnv
 from cellwright_policies.networks import NetworkConfig, WeldActorCritic
 from cellwright_policies.ppo import CellPPO, PPOConfig
 from cellwright_policies.threads import StepThreads
-from cellwright_train.curriculum import Curriculum, CurriculumConfig, Mixture
+from cellwright_train.curriculum import Mixture
 from cellwright_train.demonstrations import DemonstrationConfig, DemonstrationStore
 from cellwright_train.presets import PRESETS, EvaluationConfig, TrainConfig, from_json, preset, to_json
 from cellwright_train.progress import Progress, RecentRate
@@ -297,63 +296,6 @@ def test_an_unknown_preset_is_answered_with_the_nearest() -> None:
 def test_a_batch_larger_than_a_rollout_is_refused() -> None:
     with pytest.raises(ValueError, match="batch_size=512"):
         TrainConfig(env_id=PROBE_ID, cells=1)
-
-
-def test_a_mixture_gives_each_worker_its_part_of_each_level() -> None:
-    mixture = Mixture(levels=("none", "train", "hard"), shares=(0.25, 0.5, 0.25))
-    assigned = mixture.assign(8)
-    assert sorted(assigned) == ["hard"] * 2 + ["none"] * 2 + ["train"] * 4
-    assert sorted(assigned[:4]) == sorted(assigned[4:])
-
-
-class RecordingCells:
-    """Stands in for a vector environment of four cells."""
-
-    num_envs = 4
-
-    def __init__(self) -> None:
-        self.levels = [""] * 4
-
-    def env_method(self, name: str, level: str, *, indices: Sequence[int]) -> None:
-        assert name == "set_disturbances"
-        for index in indices:
-            self.levels[index] = level
-
-
-def make_curriculum(cells: VecEnv | RecordingCells) -> Curriculum:
-    mixtures = (Mixture(levels=("none",), shares=(1.0,)), Mixture(levels=("none", "hard"), shares=(0.5, 0.5)))
-    config = CurriculumConfig(mixtures=mixtures, promote_at=0.75, window_episodes=4, longest_stage_steps=1000)
-    return Curriculum(config, cells)  # type: ignore[arg-type]
-
-
-def test_success_leads_to_the_next_stage() -> None:
-    cells = RecordingCells()
-    curriculum = make_curriculum(cells)
-    curriculum.apply()
-    assert cells.levels == ["none"] * 4
-    for success in (False, False, True, True):
-        curriculum.record(success)
-    assert not curriculum.update(100)
-    curriculum.record(True)
-    assert curriculum.update(200)
-    assert cells.levels == ["none", "hard", "none", "hard"]
-    assert not curriculum.update(100_000)
-
-
-def test_a_stage_that_takes_too_long_ends() -> None:
-    curriculum = make_curriculum(RecordingCells())
-    assert not curriculum.update(999)
-    assert curriculum.update(1000)
-
-
-def test_a_curriculum_is_restored_where_it_was() -> None:
-    cells = RecordingCells()
-    first = make_curriculum(cells)
-    first.update(1000)
-    first.record(True)
-    again = make_curriculum(RecordingCells())
-    again.restore(json.loads(json.dumps(first.state())))
-    assert again.state() == first.state()
 
 
 def test_metrics_go_on_in_the_same_file_and_gain_columns(tmp_path: Path) -> None:

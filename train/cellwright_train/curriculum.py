@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -41,8 +41,37 @@ UNDISTURBED = Mixture(levels=("none",), shares=(1.0,))
 
 
 @dataclass(frozen=True, kw_only=True)
+class FactorConfig:
+    """Disturbances that are widened one by one, as automatic domain randomisation does (arXiv:1910.07113)."""
+
+    level: str
+    """Named set of disturbances whose full strength is the aim."""
+    start: float = 0.5
+    """Width of every disturbance at the beginning, 0 being off and 1 the full strength."""
+    step: float = 0.25
+    """How much a width changes at once."""
+    widen_at: float = 0.8
+    """Success rate of a disturbance's trials from which it is widened."""
+    narrow_at: float = 0.5
+    """Success rate below which it is narrowed."""
+    trials: int = 24
+    """Episodes between two verdicts on a disturbance, which is drawn a step wider in them than in others."""
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.start <= 1.0 or not 0.0 < self.step <= 1.0:
+            raise ValueError(f"need 0 <= {self.start=} <= 1 and 0 < {self.step=} <= 1")
+        if not 0.0 <= self.narrow_at < self.widen_at <= 1.0:
+            raise ValueError(f"need 0 <= {self.narrow_at=} < {self.widen_at=} <= 1")
+        if self.trials < 1:
+            raise ValueError(f"need {self.trials=} >= 1")
+
+
+@dataclass(frozen=True, kw_only=True)
 class CurriculumConfig:
-    """Mixtures from easy to hard."""
+    """Mixtures from easy to hard, or disturbances that widen one by one."""
+
+    factors: FactorConfig | None = None
+    """Widen each disturbance by itself instead of going through `mixtures`."""
 
     mixtures: tuple[Mixture, ...] = (UNDISTURBED,)
     """What cells meet, stage by stage."""
@@ -54,7 +83,40 @@ class CurriculumConfig:
     """Steps after which the next stage starts in any case."""
 
 
-class Curriculum:
+class Curriculum(Protocol):
+    """Decides what cells meet from their next reset on, and changes its mind as they succeed."""
+
+    levels: list[str]
+    """What each cell's next episode is counted as, by name."""
+
+    def apply(self) -> None:
+        """Give each cell what it is to meet, from its next reset on."""
+
+    def start_episode(self, cell: int) -> None:
+        """A cell was reset."""
+
+    def record(self, cell: int, success: bool) -> None:
+        """Count an episode that has just ended in `cell`."""
+
+    def update(self, steps: int) -> bool:
+        """Go on if it is time; say whether success from now on means something else."""
+
+    def metrics(self) -> dict[str, float]:
+        """What to log."""
+
+    def state(self) -> dict[str, Any]:
+        """What `restore` needs, as JSON."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken."""
+
+
+def make_curriculum(config: CurriculumConfig, env: VecEnv) -> Curriculum:
+    """The curriculum that `config` describes."""
+    return StagedCurriculum(config, env) if config.factors is None else FactorCurriculum(config.factors, env)
+
+
+class StagedCurriculum:
     """Follows success and moves the cells from one mixture to the next."""
 
     def __init__(self, config: CurriculumConfig, env: VecEnv) -> None:
@@ -70,7 +132,10 @@ class Curriculum:
         self.levels = self._config.mixtures[self.stage].assign(self._env.num_envs)
         set_levels(self._env, self.levels)
 
-    def record(self, success: bool) -> None:
+    def start_episode(self, cell: int) -> None:
+        """Nothing changes between stages."""
+
+    def record(self, cell: int, success: bool) -> None:
         """Count a finished training episode."""
         self._recent.append(success)
 
@@ -87,6 +152,10 @@ class Curriculum:
         self.apply()
         return True
 
+    def metrics(self) -> dict[str, float]:
+        """The stage."""
+        return {"stage": self.stage}
+
     def state(self) -> dict[str, Any]:
         """Return what `restore` needs, as JSON."""
         started = self.stage_started_at
@@ -98,6 +167,81 @@ class Curriculum:
         self.stage_started_at = state["stage_started_at"]
         self._recent.extend(state["recent"])
         self.apply()
+
+
+class FactorCurriculum:
+    """Widens each disturbance while the policy copes with it and narrows it where it does not.
+
+    Every episode is a trial of one disturbance: that one is drawn a step wider than its width, the others at
+    their widths. After enough trials its width goes up, down, or stays.
+    """
+
+    def __init__(self, config: FactorConfig, env: VecEnv) -> None:
+        self._config = config
+        self._env = env
+        names = env.env_method("disturbance_factors", config.level, indices=[0])[0]
+        self.widths: dict[str, float] = dict.fromkeys(names, config.start)
+        self._trials: dict[str, list[bool]] = {name: [] for name in names}
+        self._turn = 0
+        self._running = [names[0]] * env.num_envs
+        self._next = [names[0]] * env.num_envs
+        self.levels = [config.level] * env.num_envs
+
+    def apply(self) -> None:
+        """Give each cell a trial, from its next reset on."""
+        for cell in range(self._env.num_envs):
+            self._assign(cell)
+
+    def start_episode(self, cell: int) -> None:
+        """Note which trial `cell` has begun and give it the one after."""
+        self._running[cell] = self._next[cell]
+        self._assign(cell)
+
+    def trial_of(self, cell: int) -> str:
+        """The disturbance that the present episode of `cell` is a trial of."""
+        return self._running[cell]
+
+    def record(self, cell: int, success: bool) -> None:
+        """Count the trial that has ended in `cell`; a verdict follows the last one that it needs."""
+        name = self._running[cell]
+        trials, config = self._trials[name], self._config
+        trials.append(success)
+        if len(trials) < config.trials:
+            return
+        rate = sum(trials) / len(trials)
+        change = config.step * ((rate >= config.widen_at) - (rate < config.narrow_at))
+        self.widths[name] = min(max(self.widths[name] + change, 0.0), 1.0)
+        trials.clear()
+
+    def update(self, steps: int) -> bool:
+        """Widths change all the time, and success always means much the same."""
+        return False
+
+    def metrics(self) -> dict[str, float]:
+        """Every width, and their mean."""
+        return {f"width_{name}": width for name, width in self.widths.items()} | {
+            "mean_width": sum(self.widths.values()) / len(self.widths)
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs, as JSON."""
+        return {"widths": dict(self.widths), "trials": dict(self._trials), "turn": self._turn}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        self.widths |= state["widths"]
+        self._trials |= {name: list(trials) for name, trials in state["trials"].items()}
+        self._turn = state["turn"]
+        self.apply()
+
+    def _assign(self, cell: int) -> None:
+        """Let the next episode of `cell` be a trial of the disturbance whose turn it is."""
+        names = list(self.widths)
+        name = names[self._turn % len(names)]
+        self._turn += 1
+        self._next[cell] = name
+        widths = self.widths | {name: min(self.widths[name] + self._config.step, 1.0)}
+        self._env.env_method("narrow_disturbances", self._config.level, widths, indices=[cell])
 
 
 def set_levels(env: VecEnv, levels: Sequence[str]) -> None:

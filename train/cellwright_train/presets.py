@@ -101,7 +101,7 @@ def _value(hint: Any, value: Any) -> Any:
 WELD_SEAM = TrainConfig(
     env_id="cellwright/WeldSeam-v0",
     env_kwargs={"product": "train"},
-    steps=2_000_000,
+    steps=1_400_000,
     aux_targets=(
         "lateral_error_0_mm_ahead",
         "lateral_error_4_mm_ahead",
@@ -122,7 +122,11 @@ WELD_SEAM = TrainConfig(
     ),
     network=NetworkConfig(initial_std=0.12),
     demonstrations=DemonstrationConfig(
-        expert="oracle", steps=300_000, mixture=Mixture(levels=("train", "hard"), shares=(0.625, 0.375))
+        expert="oracle",
+        steps=300_000,
+        rounds=6,
+        final_epochs=3,
+        mixture=Mixture(levels=("train", "hard"), shares=(0.625, 0.375)),
     ),
     ppo=PPOConfig(
         rollout_steps=512,
@@ -143,7 +147,40 @@ WELD_SEAM = TrainConfig(
     ),
 )
 
+PEG_INSERTION = TrainConfig(
+    env_id="cellwright/PegInsertion-v0",
+    env_kwargs={"product": "train"},
+    steps=1_000_000,
+    aux_targets=(
+        "tip_x",
+        "tip_y",
+        "tip_z",
+        "axis_x",
+        "axis_y",
+        "yaw_error",
+        "clearance",
+        "latency",
+    ),
+    network=NetworkConfig(initial_std=0.15),
+    demonstrations=DemonstrationConfig(
+        expert="oracle", steps=200_000, mixture=Mixture(levels=("train",), shares=(1.0,))
+    ),
+    ppo=PPOConfig(
+        rollout_steps=256,
+        gamma=0.99,
+        learning_rate_left=0.1,
+        aux_coefficient=0.2,
+        teacher_coefficient=0.5,
+        teacher_steps=1_000_000,
+    ),
+    curriculum=CurriculumConfig(mixtures=(Mixture(levels=("train",), shares=(1.0,)),)),
+    evaluation=EvaluationConfig(
+        episodes=96, mixture=Mixture(levels=("train",), shares=(1.0,)), every_minutes=4.0
+    ),
+)
+
 PRESETS: dict[str, TrainConfig] = {
+    "peg-insertion": PEG_INSERTION,
     "weld-seam": WELD_SEAM,
     "weld-seam-quick": dataclasses.replace(
         WELD_SEAM,

@@ -24,7 +24,7 @@ from cellwright_policies.experts import make_expert
 from cellwright_policies.networks import PRIVILEGED, WeldActorCritic
 from cellwright_policies.ppo import CellPPO
 from cellwright_policies.threads import StepThreads
-from cellwright_train.curriculum import Curriculum, set_levels
+from cellwright_train.curriculum import make_curriculum, set_levels
 from cellwright_train.demonstrations import Controller, Demonstrations, DemonstrationStore
 from cellwright_train.presets import EvaluationConfig, TrainConfig
 from cellwright_train.progress import Progress, ProgressBar, RecentRate, Reporter
@@ -129,7 +129,7 @@ class TrainingSession:
             policy_kwargs={"network": config.network, "aux_indices": _aux_indices(config, env)},
             seed=run.seed,
         )
-        self.curriculum = Curriculum(config.curriculum, env)
+        self.curriculum = make_curriculum(config.curriculum, env)
         self.rounds_done = 0
         self.best_score: tuple[float, float] = (-1.0, -math.inf)
         self._resets = 0
@@ -183,8 +183,15 @@ class TrainingSession:
         if score > self.best_score:
             self.best_score = score
             self.run.save_best(self.model, self._state() | {"scores": scores})
-        self.curriculum.apply()
         return scores
+
+    def begin_episodes(self) -> None:
+        """Let PPO go on from new episodes of the curriculum in every cell."""
+        self.curriculum.apply()
+        self.model._last_obs = self.reset_cells()
+        self.model._last_episode_starts = np.ones(self.env.num_envs, dtype=bool)
+        for cell in range(self.env.num_envs):
+            self.curriculum.start_episode(cell)
 
     def _set_up_model(self) -> None:
         self.model.set_logger(self.logger)
@@ -254,9 +261,7 @@ class TrainingSession:
         left = self.config.steps - self.model.num_timesteps
         if left <= 0 or self.clock.is_over():
             return
-        self.curriculum.apply()
-        self.model._last_obs = self.reset_cells()
-        self.model._last_episode_starts = np.ones(self.env.num_envs, dtype=bool)
+        self.begin_episodes()
         self.model.learn(
             left, callback=_TrainingCallback(self), log_interval=_NEVER, reset_num_timesteps=False
         )
@@ -361,8 +366,7 @@ class _TrainingCallback(BaseCallback):
             self.logger.record(f"test/{name}", value)
             if name == "success_rate":
                 self._shown["test"] = value
-        self.model._last_obs = self._session.reset_cells()
-        self.model._last_episode_starts = np.ones(self._session.env.num_envs, dtype=bool)
+        self._session.begin_episodes()
         self._levels = list(self._session.curriculum.levels)
 
     def _end_episode(self, cell: int, info: Mapping[str, Any]) -> None:
@@ -370,8 +374,10 @@ class _TrainingCallback(BaseCallback):
         success = bool(info.get("is_success", False))
         episodes = self._episodes.setdefault(level, deque(maxlen=100))
         episodes.append((float(success), info["episode"]["r"], info["episode"]["l"]))
-        self._session.curriculum.record(success)
-        self._levels[cell] = self._session.curriculum.levels[cell]  # what its next episode meets
+        curriculum = self._session.curriculum
+        curriculum.record(cell, success)
+        curriculum.start_episode(cell)
+        self._levels[cell] = curriculum.levels[cell]  # what its next episode meets
 
     def _record(self, steps_per_s: float) -> None:
         for name, total in self._terms.items():
@@ -386,7 +392,8 @@ class _TrainingCallback(BaseCallback):
             self._shown[level] = float(success)
         self.logger.record("time/steps_per_s", steps_per_s)
         self.logger.record("time/minutes", self._session.clock.spent_s() / 60)
-        self.logger.record("time/curriculum_stage", self._session.curriculum.stage)
+        for name, value in self._session.curriculum.metrics().items():
+            self.logger.record(f"curriculum/{name}", value)
 
 
 def evaluate_in_training(

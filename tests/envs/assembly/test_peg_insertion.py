@@ -12,6 +12,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W
+from cellwright_envs.assembly.disturbances import resolve
 from cellwright_envs.assembly.measurement import InsertionScorecard
 from cellwright_envs.assembly.observation import HISTORY_LAGS
 from cellwright_envs.assembly.peg_insertion import PegInsertion, PegInsertionConfig
@@ -283,3 +284,14 @@ def test_alignment_and_force_terms_are_bounded() -> None:
 def test_impossible_configuration_is_refused_with_its_value() -> None:
     with pytest.raises(ValueError, match=r"sensor_low_pass <= 1, got 1\.5"):
         PegInsertionConfig(sensor_low_pass=1.5)
+
+
+def test_disturbances_can_be_narrowed_one_by_one() -> None:
+    env = PegInsertion(disturbances="none")
+    assert "fixture_pose" in env.disturbance_factors("train")
+    assert env.disturbance_factors("fixture_pose") == ("fixture_pose",)
+    assert env.disturbances == resolve("none")
+    env.narrow_disturbances("train", {"fixture_pose": 0.5})
+    assert env.disturbances.fixture_pose.sigma_m == pytest.approx(0.5 * resolve("train").fixture_pose.sigma_m)
+    assert env.disturbances.backlash == resolve("train").backlash
+    env.close()

@@ -16,7 +16,7 @@ EXPERTS: dict[str, dict[str, Callable[[Sequence[str]], Expert]]] = {
 """The experts of each environment, made from the names of the components of `privileged`."""
 NAMES: tuple[str, ...] = tuple(dict.fromkeys(name for experts in EXPERTS.values() for name in experts))
 """Every expert's name, whatever the environment."""
-PRIVILEGED_EXPERTS = ("oracle",)
+PRIVILEGED_EXPERTS = ("oracle", "guide")
 """Experts that need the `privileged` observation group."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from cellwright_policies.experts.assembly.blind_insertion import BlindInsertion
+from cellwright_policies.experts.assembly.guide import Guide
 from cellwright_policies.experts.assembly.oracle import Oracle
 from cellwright_policies.experts.assembly.spiral_search import SpiralSearch
 from cellwright_policies.experts.assembly.visual_servo import VisualServo
@@ -15,6 +16,7 @@ PEG_INSERTION: dict[str, Callable[[Sequence[str]], Expert]] = {
     "spiral-search": lambda _: SpiralSearch(),
     "visual-servo": lambda _: VisualServo(),
     "oracle": Oracle,
+    "guide": Guide,
 }
 
 __all__ = ["PEG_INSERTION"]

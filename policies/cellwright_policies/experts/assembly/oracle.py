@@ -57,11 +57,16 @@ class Oracle:
         entered = z < -chamfer - ENTRY_M
         integral = self._integrate(errors, entered)
         wanted[:, [0, 1, 3, 4, 5]] = errors + integral
-        lined_up = (np.hypot(x, y) < 0.5 * clearance + 0.6 * chamfer) & (np.abs(yaw) < ALIGNED_RAD)
+        lined_up = self._lined_up(np.hypot(x, y), np.abs(yaw), clearance, chamfer)
         wanted[:, 2] = self._descent(z, lined_up, entered, late=1.0 + latency)
         actions = lead_to_action(wanted, lead, share=0.8)
         self._pending.push(actions)
         return actions
+
+    @staticmethod
+    def _lined_up(lateral: Array, yaw: Array, clearance: Array, chamfer: Array) -> Array:
+        """Where the part is near enough to the hole's axis [m] and turn [rad] to be let down."""
+        return np.asarray((lateral < 0.5 * clearance + 0.6 * chamfer) & (yaw < ALIGNED_RAD))
 
     def _integrate(self, errors: Array, entered: Array) -> Array:
         integral = self._state["integral"]

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from cellwright_envs.probe import PROBE_ID
 from cellwright_policies.networks import NetworkConfig
 from cellwright_policies.ppo import PPOConfig
-from cellwright_train.curriculum import UNDISTURBED, CurriculumConfig, Mixture
+from cellwright_train.curriculum import UNDISTURBED, CurriculumConfig, FactorConfig, Mixture
 from cellwright_train.demonstrations import DemonstrationConfig
 
 Config = TypeVar("Config")
@@ -150,7 +150,7 @@ WELD_SEAM = TrainConfig(
 PEG_INSERTION = TrainConfig(
     env_id="cellwright/PegInsertion-v0",
     env_kwargs={"product": "train"},
-    steps=1_000_000,
+    steps=800_000,
     aux_targets=(
         "tip_x",
         "tip_y",
@@ -163,17 +163,22 @@ PEG_INSERTION = TrainConfig(
     ),
     network=NetworkConfig(initial_std=0.15),
     demonstrations=DemonstrationConfig(
-        expert="oracle", steps=200_000, mixture=Mixture(levels=("train",), shares=(1.0,))
+        expert="guide",
+        steps=160_000,
+        rounds=5,
+        noise=0.1,
+        aux_coefficient=0.3,
+        mixture=Mixture(levels=("train",), shares=(1.0,)),
     ),
     ppo=PPOConfig(
-        rollout_steps=256,
+        rollout_steps=512,
         gamma=0.99,
         learning_rate_left=0.1,
-        aux_coefficient=0.2,
+        aux_coefficient=0.3,
         teacher_coefficient=0.5,
         teacher_steps=1_000_000,
     ),
-    curriculum=CurriculumConfig(mixtures=(Mixture(levels=("train",), shares=(1.0,)),)),
+    curriculum=CurriculumConfig(factors=FactorConfig(level="train")),
     evaluation=EvaluationConfig(
         episodes=96, mixture=Mixture(levels=("train",), shares=(1.0,)), every_minutes=4.0
     ),

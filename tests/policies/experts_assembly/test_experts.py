@@ -178,8 +178,23 @@ def test_a_frame_without_a_hole_shows_none() -> None:
     assert find_hole(np.full((64, 64), 120, dtype=np.uint8)) is None
 
 
-def test_only_the_oracle_needs_to_be_told_the_truth(env: PegInsertion) -> None:
-    assert PRIVILEGED_EXPERTS == ("oracle",)
+def test_the_guide_lets_a_part_down_where_the_oracle_still_waits(env: PegInsertion) -> None:
+    observation, _ = env.reset(seed=SEED)
+    names = env.privileged_names
+    beside = {key: np.array(values[None]) for key, values in observation.items()}
+    beside["privileged"][0, [names.index(name) for name in ("tip_x", "tip_y", "tip_z")]] = 1.8e-3, 0.0, 1.5e-3
+    oracle, guide = (make_expert(ENV_ID, name, names).act_batch(beside)[0] for name in ("oracle", "guide"))
+    assert guide[2] < oracle[2] - 0.1
+    np.testing.assert_array_equal(guide[[0, 1, 3, 4, 5]], oracle[[0, 1, 3, 4, 5]])
+
+
+def test_the_guide_inserts_every_part_under_training_disturbances(env: PegInsertion) -> None:
+    cards = work(env, "guide", episodes=12, disturbances="train")
+    assert success_rate(cards) == 1.0
+
+
+def test_oracle_and_guide_need_to_be_told_the_truth(env: PegInsertion) -> None:
+    assert PRIVILEGED_EXPERTS == ("oracle", "guide")
     with pytest.raises(ValueError, match="privileged_names"):
         make_expert(ENV_ID, "oracle")
     expert = Oracle(env.privileged_names)

@@ -5,6 +5,7 @@ import pytest
 
 from cellwright_envs.cell_env import Component
 from cellwright_train.documentation import __main__ as command
+from cellwright_train.documentation import settings
 from cellwright_train.documentation.__main__ import ROOT
 from cellwright_train.documentation.environments import environment_ids, folded, page_of, parts
 from cellwright_train.documentation.errors import DocumentationError
@@ -119,3 +120,9 @@ class Own(Shared):
 
 def test_fields_of_a_base_are_documented_with_those_of_the_task() -> None:
     assert field_texts(Own) == {"first": "Of the base.", "second": "Of the task."}
+
+
+def test_settings_of_something_optional_stand_in_the_presets_that_have_it() -> None:
+    rows = [line for line in settings.presets().splitlines() if "curriculum.factors.level" in line]
+    assert len(rows) == 1
+    assert "train" in rows[0]

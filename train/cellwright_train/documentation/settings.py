@@ -40,7 +40,11 @@ def presets() -> str:
     """Every setting that a preset changes, and its default; long lists of names stand below the table."""
     default = _flat(TrainConfig(env_id=""))
     flat = {name: _flat(config) for name, config in PRESETS.items()}
-    changed = [key for key in default if any(values[key] != default[key] for values in flat.values())]
+    keys = dict.fromkeys(key for values in (default, *flat.values()) for key in values)
+    # Settings of something optional are there only where it is.
+    default, *others = ({key: values.get(key) for key in keys} for values in (default, *flat.values()))
+    flat = dict(zip(flat, others, strict=True))
+    changed = [key for key in keys if any(values[key] != default[key] for values in flat.values())]
     rows = [(f"`{key}`", *(_short(values[key]) for values in (default, *flat.values()))) for key in changed]
     return "\n\n".join([table(("setting", "default", *flat), rows), *_long_lists(flat, changed)])
 

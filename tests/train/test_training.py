@@ -22,7 +22,7 @@ from cellwright_policies.networks import NetworkConfig, WeldActorCritic
 from cellwright_policies.ppo import CellPPO, PPOConfig
 from cellwright_policies.threads import StepThreads
 from cellwright_train.curriculum import Mixture
-from cellwright_train.demonstrations import DemonstrationConfig, DemonstrationStore
+from cellwright_train.demonstrations import DemonstrationConfig, DemonstrationStore, shifted
 from cellwright_train.presets import PRESETS, EvaluationConfig, TrainConfig, from_json, preset, to_json
 from cellwright_train.progress import Progress, RecentRate
 from cellwright_train.runs import (
@@ -319,6 +319,18 @@ def test_the_store_holds_what_it_was_given_and_no_more_than_it_can(tmp_path: Pat
     ((batch, labels),) = store.batches(3, np.random.default_rng(0))
     assert batch["image"].dtype == torch.uint8
     assert sorted(labels[:, 0].tolist()) == [0.0, 0.0, 5.0]
+
+
+def test_views_are_shifted_each_by_itself_and_repeat_their_edges() -> None:
+    ramp = torch.arange(64, dtype=torch.uint8).expand(64, 64)
+    images = torch.stack([ramp, ramp.T]).expand(50, 2, 64, 64)
+    moved = shifted(images, 5, np.random.default_rng(0))
+    along = moved[:, 0, 0].int() - torch.arange(64)
+    assert set(along[:, 30].tolist()) == set(range(-5, 6))
+    assert (along[:, 5:59] == along[:, 30:31]).all()
+    assert not torch.equal(along[:, 30], moved[:, 1, 30, 0].int() - 30)
+    assert moved.max() == 63
+    assert torch.equal(shifted(images, 0, np.random.default_rng(0)), images)
 
 
 def test_the_rate_is_that_of_the_recent_steps() -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
-from cellwright_policies.networks import PRIVILEGED, WeldActorCritic
+from cellwright_policies.networks import IMAGE, PRIVILEGED, WeldActorCritic
 from cellwright_policies.threads import StepThreads
 from cellwright_train.curriculum import UNDISTURBED, Mixture
 
@@ -60,10 +60,18 @@ class DemonstrationConfig:
     """Adam's step."""
     aux_coefficient: float = 0.1
     """Weight of the auxiliary loss."""
+    largest_shift_px: int = 0
+    """Views are moved by up to this, each at random, whenever they are learnt from (DrQ, arXiv:2004.13649).
+
+    For tasks in which a camera is never quite where it was calibrated and what counts is where things are
+    relative to each other.
+    """
 
     def __post_init__(self) -> None:
-        if self.steps < 0 or self.rounds < 1:
-            raise ValueError(f"need {self.steps=} >= 0 and {self.rounds=} >= 1")
+        if self.steps < 0 or self.rounds < 1 or self.largest_shift_px < 0:
+            raise ValueError(
+                f"need {self.steps=} >= 0, {self.rounds=} >= 1 and {self.largest_shift_px=} >= 0"
+            )
 
 
 class DemonstrationStore:
@@ -197,6 +205,10 @@ class Demonstrations:
             losses.clear()
             optimizer.param_groups[0]["lr"] = rate
             for observations, actions in self._store.batches(self._config.batch_size, self._rng):
+                if self._config.largest_shift_px:
+                    observations[IMAGE] = shifted(
+                        observations[IMAGE], self._config.largest_shift_px, self._rng
+                    )
                 with self._threads.step():
                     losses.append(self._step(optimizer, observations, actions))
         imitation_loss, aux_loss = np.mean(losses, axis=0)
@@ -215,6 +227,16 @@ class Demonstrations:
         nn.utils.clip_grad_norm_(self._policy.actor_parameters(), 1.0)
         optimizer.step()
         return imitation.item(), aux.item()
+
+
+def shifted(images: torch.Tensor, largest_px: int, rng: np.random.Generator) -> torch.Tensor:
+    """Move each view of `images` (n, views, H, W) by a whole number of pixels; its edge is repeated."""
+    count, views, height, width = images.shape
+    shift = torch.from_numpy(rng.integers(-largest_px, largest_px + 1, (2, count, views, 1)))
+    rows = (torch.arange(height) + shift[0]).clamp_(0, height - 1)
+    columns = (torch.arange(width) + shift[1]).clamp_(0, width - 1)
+    moved = images.gather(2, rows[..., None].expand(-1, -1, -1, width))
+    return moved.gather(3, columns[:, :, None, :].expand(-1, -1, height, -1))
 
 
 _TURN_STEPS = 25

@@ -149,7 +149,7 @@ WELD_SEAM = TrainConfig(
 
 PEG_INSERTION = TrainConfig(
     env_id="cellwright/PegInsertion-v0",
-    env_kwargs={"product": "train"},
+    env_kwargs={"product": "train", "max_episode_steps": 160},
     steps=800_000,
     aux_targets=(
         "tip_x",
@@ -164,19 +164,23 @@ PEG_INSERTION = TrainConfig(
     network=NetworkConfig(initial_std=0.15),
     demonstrations=DemonstrationConfig(
         expert="guide",
-        steps=160_000,
-        rounds=5,
+        steps=320_000,
+        rounds=8,
+        epochs=1,
+        final_epochs=3,
         noise=0.1,
         aux_coefficient=0.3,
+        largest_shift_px=6,
         mixture=Mixture(levels=("train",), shares=(1.0,)),
     ),
     ppo=PPOConfig(
         rollout_steps=512,
         gamma=0.99,
         learning_rate_left=0.1,
-        aux_coefficient=0.3,
-        teacher_coefficient=0.5,
-        teacher_steps=1_000_000,
+        aux_coefficient=0.03,
+        target_kl=0.06,
+        teacher_coefficient=1.0,
+        teacher_steps=1_600_000,
     ),
     curriculum=CurriculumConfig(factors=FactorConfig(level="train")),
     evaluation=EvaluationConfig(

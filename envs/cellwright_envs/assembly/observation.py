@@ -13,8 +13,8 @@ from cellwright_envs.cell_env import Component
 Array = NDArray[np.float64]
 
 AXES = ("x", "y", "z")
-HISTORY_LAGS = (1, 2, 4, 8)
-"""Control steps back: up to 0.4 s, longer than any latency."""
+HISTORY_LAGS = (1, 2, 4, 8, 16, 32)
+"""Control steps back: 0.4 s cover any latency, 1.6 s show that a search has got stuck."""
 
 
 def _vector(

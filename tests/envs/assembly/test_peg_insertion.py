@@ -166,8 +166,8 @@ def test_wrench_is_tared_and_feels_the_rim(env: PegInsertion) -> None:
 def test_history_tells_what_was_observed(env: PegInsertion) -> None:
     observation = begin(env, "round-8-0.5", "train", seed=4)
     seen = [observation]
-    for step in range(12):
-        action = np.full(6, 0.05 * step, dtype=np.float32)
+    for step in range(HISTORY_LAGS[-1] + 4):
+        action = np.full(6, 0.02 * step, dtype=np.float32)
         seen.append(env.step(action)[0])
     lagged = seen[-1]["history"].reshape(len(HISTORY_LAGS), -1)
     for row, lag in enumerate(HISTORY_LAGS):

@@ -7,6 +7,10 @@ import gymnasium
 ENVIRONMENTS = {
     "cellwright/WeldSeam-v0": ("cellwright_envs.welding.weld_seam:WeldSeam", 2500),
     "cellwright/PegInsertion-v0": ("cellwright_envs.assembly.peg_insertion:PegInsertion", 400),
+    "cellwright/ConnectorInsertion-v0": (
+        "cellwright_envs.assembly.connector_insertion:ConnectorInsertion",
+        400,
+    ),
 }
 """Id to entry point and the control steps after which an episode is cut off."""
 

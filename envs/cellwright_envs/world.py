@@ -369,9 +369,14 @@ class ContactWorld(World):
         pybullet.applyExternalForce(body, -1, force_w.tolist(), tip_w, frame, physicsClientId=client)
         pybullet.applyExternalTorque(body, -1, torque_w.tolist(), frame, physicsClientId=client)
 
-    def part_pose(self) -> Array:
-        """Pose (4, 4) of the part's frame, in the middle of its tip, in the world."""
+    def part_place(self) -> tuple[Vector, Quaternion]:
+        """Position [m] and quaternion (x, y, z, w) of the part's frame, in the middle of its tip."""
         tip_w, quaternion = pybullet.getBasePositionAndOrientation(self._held, physicsClientId=self._client)
+        return tip_w, quaternion
+
+    def part_pose(self) -> Array:
+        """Pose (4, 4) of the part's frame in the world."""
+        tip_w, quaternion = self.part_place()
         pose = np.eye(4)
         pose[:3, :3] = np.array(pybullet.getMatrixFromQuaternion(quaternion)).reshape(3, 3)
         pose[:3, 3] = tip_w

@@ -188,7 +188,15 @@ PEG_INSERTION = TrainConfig(
     ),
 )
 
+CONNECTOR_INSERTION = dataclasses.replace(
+    PEG_INSERTION,
+    env_id="cellwright/ConnectorInsertion-v0",
+    aux_targets=(*PEG_INSERTION.aux_targets, "latched"),
+    steps=300_000,
+)
+
 PRESETS: dict[str, TrainConfig] = {
+    "connector-insertion": CONNECTOR_INSERTION,
     "peg-insertion": PEG_INSERTION,
     "weld-seam": WELD_SEAM,
     "weld-seam-quick": dataclasses.replace(

@@ -24,6 +24,7 @@ from cellwright_assets.gripper import GRIPPER_MASS_KG, gripper_centre_of_mass_t,
 from cellwright_envs.assembly.compliance import (
     ComplianceConfig,
     compliant_push,
+    place_in,
     rotation_matrix,
     rotation_vector,
     sense,
@@ -201,15 +202,12 @@ class AssemblyCell:
     def _resist(self, resistance: Resistance, dt: float) -> None:
         """Load the part with it; the wrist feels that as it feels contact, and the pads have to hold it."""
         wrench_f, fixture = resistance.wrench_f(self._part_f(), dt), self._fixture_w[:3, :3]
-        self.world.load_part(fixture @ wrench_f[:3], fixture @ wrench_f[3:])
+        if wrench_f.any():
+            self.world.load_part(fixture @ wrench_f[:3], fixture @ wrench_f[3:])
 
     def _part_f(self) -> Array:
         """(4, 4) the part's frame in the fixture frame."""
-        part_w, fixture = self.world.part_pose(), self._fixture_w
-        part_f = np.eye(4)
-        part_f[:3, :3] = fixture[:3, :3].T @ part_w[:3, :3]
-        part_f[:3, 3] = fixture[:3, :3].T @ (part_w[:3, 3] - fixture[:3, 3])
-        return part_f
+        return place_in(self._fixture_w, *self.world.part_place())
 
     @property
     def grasp(self) -> Array:

@@ -119,6 +119,29 @@ def rotation_matrix(vector: Array) -> Array:
 
 
 @njit(cache=True)
+def place_in(
+    base: Array, position: tuple[float, float, float], quaternion: tuple[float, float, float, float]
+) -> Array:
+    """Pose (4, 4) in the frame `base` (4, 4) of a body at `position` [m] with `quaternion` (x, y, z, w).
+
+    A resistance needs it in every physics step, and in NumPy it takes as long as the physics.
+    """
+    x, y, z, w = quaternion
+    turned = np.empty((3, 3))
+    turned[0] = 1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - z * w), 2.0 * (x * z + y * w)
+    turned[1] = 2.0 * (x * y + z * w), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - x * w)
+    turned[2] = 2.0 * (x * z - y * w), 2.0 * (y * z + x * w), 1.0 - 2.0 * (x * x + y * y)
+    out = np.zeros((4, 4))
+    out[3, 3] = 1.0
+    for row in range(3):
+        for axis in range(3):
+            out[row, 3] += base[axis, row] * (position[axis] - base[axis, 3])
+            for column in range(3):
+                out[row, column] += base[axis, row] * turned[axis, column]
+    return out
+
+
+@njit(cache=True)
 def _preload(error: float, band: float, reach: float) -> float:
     return band * min(max(error / reach, -1.0), 1.0)
 

@@ -40,6 +40,8 @@ class Surface(IntEnum):
     WALL = 3
     """Inside of a hole."""
     GROUND = 4
+    HOUSING = 5
+    """Light plastic."""
 
 
 class Shape(NamedTuple):

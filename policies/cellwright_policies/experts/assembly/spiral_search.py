@@ -32,7 +32,9 @@ class SpiralSettings:
     descent_m: float = 1.6e-3
     """Lead along z on the way down."""
     press_m: float = 2.6e-3
-    """Lead along z on the surface and in the hole."""
+    """Lead along z on the surface."""
+    insert_m: float = 2.6e-3
+    """Lead along z in the hole."""
     contact_n: float = 2.0
     """Force along z that counts as having touched."""
     pitch_m: float = 0.45e-3
@@ -42,6 +44,8 @@ class SpiralSettings:
     """Radius at which the spiral starts again."""
     dropped_m: float = 0.45e-3
     """Drop below the surface that counts as having found the hole."""
+    inside_m: float = 0.02
+    """Depth below the nominal mouth from which on the part is in the hole, whatever it touches."""
     turn_rad: float = 0.07
     """Amplitude of the turning motion."""
     turn_hz: float = 0.8
@@ -90,8 +94,8 @@ class SpiralSearch:
         wanted[inserting, :2] = wiggle[inserting]
         wanted[inserting, 3:5] = -settings.upright * pose[inserting, 3:5]
         wanted[inserting, 5] = (settings.wiggle_rad * np.sin(1.6 * phase))[inserting]
-        pressing = searching | inserting
-        wanted[:, 2] = np.where(pressing, -settings.press_m, -settings.descent_m)
+        wanted[:, 2] = np.where(searching, -settings.press_m, -settings.descent_m)
+        wanted[inserting, 2] = -settings.insert_m
         return lead_to_action(wanted, lead, share=0.7)
 
     def _advance(self, pose: Array, wrench: Array) -> None:
@@ -99,6 +103,7 @@ class SpiralSearch:
         settings, state = self.settings, self._state
         z = pose[:, 2]
         touching = (state["phase"] == DESCEND) & (wrench[:, 2] > settings.contact_n)
+        inside = z < -settings.inside_m
         state["phase"][touching] = SEARCH
         state["surface"][touching] = z[touching]
         searching = state["phase"] == SEARCH
@@ -107,7 +112,7 @@ class SpiralSearch:
         grown = settings.speed_m_s * CONTROL_PERIOD_S / np.maximum(radius, 0.25e-3)
         state["angle"] += np.where(searching, np.minimum(grown, 0.8), 0.0)
         state["angle"][radius > settings.largest_m] = 0.0
-        found = searching & (z < state["surface"] - settings.dropped_m)
+        found = searching & (inside | (z < state["surface"] - settings.dropped_m))
         state["phase"][found] = INSERT
         state["lowest"][found] = z[found]
         state["stalled"][found] = 0.0
@@ -115,6 +120,6 @@ class SpiralSearch:
         deeper = z < state["lowest"] - 0.2e-3
         state["lowest"] = np.where(deeper, z, state["lowest"])
         state["stalled"] = np.where(inserting & ~deeper, state["stalled"] + 1.0, 0.0)
-        given_up = inserting & (state["stalled"] > settings.stalled_steps)
+        given_up = inserting & ~inside & (state["stalled"] > settings.stalled_steps)
         state["phase"][given_up] = SEARCH
         state["surface"][given_up] = z[given_up]

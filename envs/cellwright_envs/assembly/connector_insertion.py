@@ -1,0 +1,144 @@
+"""The task: plug one connector in until its latch snaps. Scene, actions, observations, reward and end.
+
+The cell, its cameras and its wrist sensor are those of every `Insertion`; the arm pushes harder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cellwright_envs.assembly.compliance import ComplianceConfig
+from cellwright_envs.assembly.config import InsertionConfig
+from cellwright_envs.assembly.connectors import CONNECTORS, Connector, Latch
+from cellwright_envs.assembly.disturbances import AssemblyDisturbances
+from cellwright_envs.assembly.insertion import Insertion
+from cellwright_envs.assembly.measurement import InsertionMeasurement, InsertionScorecard
+from cellwright_envs.assembly.reward import alignment, over_force
+from cellwright_envs.cell_env import Component
+
+REWARD_WEIGHTS: dict[str, float] = {
+    "depth": 10.0,
+    "alignment": 3.0,
+    "latch": 4.0,
+    "seated": 0.4,
+    "force": 0.2,
+    "pace": 0.03,
+    "smoothness": 0.02,
+    "success": 10.0,
+    "broken": 10.0,
+}
+"""Depth, alignment and latch per unit gained, success and broken once, the others per step."""
+
+FIRMNESS = 8.0 / 3.0
+"""How much firmer the arm is than for pegs."""
+_PEGS = ComplianceConfig()
+FIRM = ComplianceConfig(
+    stiffness_n_m=FIRMNESS * _PEGS.stiffness_n_m,
+    rotational_stiffness_n_m_rad=FIRMNESS * _PEGS.rotational_stiffness_n_m_rad,
+    virtual_mass_kg=FIRMNESS * _PEGS.virtual_mass_kg,
+    virtual_inertia_kg_m2=FIRMNESS * _PEGS.virtual_inertia_kg_m2,
+)
+"""Stiffness and virtual mass raised together: the arm moves as it does for pegs and pushes harder."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectorInsertionConfig(InsertionConfig):
+    """The cell of every insertion with an arm that overcomes a latch."""
+
+    compliance: ComplianceConfig = field(default_factory=lambda: FIRM)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectorMeasurement(InsertionMeasurement):
+    """The truth after one control step, the latch included."""
+
+    latched: bool
+    """Whether the latch has snapped."""
+    resistance_n: float
+    """What the latch does to the plug; positive out of the socket."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConnectorScorecard(InsertionScorecard):
+    """What is known about one plug."""
+
+    latched: bool
+    """Whether the latch has snapped and holds."""
+
+
+class ConnectorInsertion(Insertion[ConnectorMeasurement]):
+    """Plug a connector in until its latch snaps; see docs/environments/connector-insertion.md."""
+
+    # Scene: the plugs, their sockets, and the latch
+
+    catalogue = CONNECTORS
+    product: Connector
+
+    def _resistance(self, rng: np.random.Generator) -> Latch:
+        self._latch = Latch(depth_m=self.product.depth_m, force_n=self.product.latch_n)
+        return self._latch
+
+    # Actions and observations: those of every insertion
+
+    own_privileged = (
+        Component(name="latch_force", unit="N", low=0.0, high=20.0),
+        Component(name="latched", unit="1", low=0.0, high=1.0),
+    )
+
+    def __init__(
+        self,
+        *,
+        product: str | Connector | tuple[str | Connector, ...] = "train",
+        disturbances: str | AssemblyDisturbances = "train",
+        privileged: bool = False,
+        record_trace: bool = False,
+        render_mode: str | None = None,
+        config: ConnectorInsertionConfig = ConnectorInsertionConfig(),
+    ) -> None:
+        super().__init__(
+            product=product,
+            disturbances=disturbances,
+            privileged=privileged,
+            record_trace=record_trace,
+            render_mode=render_mode,
+            config=config,
+        )
+
+    def _privileged_own(self) -> tuple[float, ...]:
+        return self.product.latch_n, float(self._measured.latched)
+
+    # Reward and end
+
+    def _measure_own(
+        self, shared: InsertionMeasurement, before: ConnectorMeasurement | None
+    ) -> ConnectorMeasurement:
+        latch = self._latch
+        return ConnectorMeasurement(**vars(shared), latched=latch.latched, resistance_n=latch.resistance_n)
+
+    def _seated(self, m: ConnectorMeasurement) -> bool:
+        return super()._seated(m) and m.latched
+
+    def _reward_terms(self, m: ConnectorMeasurement) -> dict[str, float]:
+        weights, before = REWARD_WEIGHTS, self._before
+        aligned = alignment(m.lateral_m, m.yaw_error_rad)
+        gained = aligned - alignment(before.lateral_m, before.yaw_error_rad)
+        return {
+            "depth": weights["depth"] * (m.depth_m - before.depth_m) / self.product.depth_m,
+            "alignment": weights["alignment"] * gained,
+            "latch": weights["latch"] * (float(m.latched) - float(before.latched)),
+            "seated": weights["seated"] * (m.held_s > 0.0),
+            "force": -weights["force"] * over_force(m.force_n, limit_n=self.product.force_limit_n),
+            "pace": -weights["pace"],
+            "smoothness": -weights["smoothness"] * self._action_change,
+            "success": weights["success"] * self._succeeded(m),
+            "broken": -weights["broken"] * self._failed(m),
+        }
+
+    def _terminated(self, m: ConnectorMeasurement) -> bool:
+        return self._succeeded(m) or self._failed(m)
+
+    def scorecard(self) -> ConnectorScorecard:
+        """What is known about the plug so far; an episode that is cut off has no other."""
+        return ConnectorScorecard(**vars(super().scorecard()), latched=self._measured.latched)

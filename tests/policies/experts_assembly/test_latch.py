@@ -1,0 +1,93 @@
+"""Experts that plug connectors in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cellwright_envs.assembly.connector_insertion import ConnectorInsertion, ConnectorScorecard
+from cellwright_envs.assembly.disturbances import AssemblyDisturbances
+from cellwright_envs.assembly.disturbances.mechanics import ControllerGain
+from cellwright_policies.experts import make_expert
+from cellwright_policies.experts.assembly.latch import LATCH_SEARCH
+from cellwright_policies.experts.assembly.spiral_search import SpiralSearch
+
+ENV_ID = "cellwright/ConnectorInsertion-v0"
+SEED = 7000
+
+
+@pytest.fixture(scope="module")
+def env() -> Iterator[ConnectorInsertion]:
+    env = ConnectorInsertion(privileged=True)
+    yield env
+    env.close()
+
+
+def batched(observation: dict[str, Any]) -> dict[str, Any]:
+    return {name: values[None] for name, values in observation.items()}
+
+
+def work(
+    env: ConnectorInsertion, expert: Any, *, episodes: int, steps: int = 400, **options: Any
+) -> list[ConnectorScorecard]:
+    """Scorecards of an expert on the first seeds of its own."""
+    cards = []
+    for seed in range(SEED, SEED + episodes):
+        observation, _ = env.reset(seed=seed, options=options)
+        expert.reset(1)
+        for _ in range(steps):
+            observation, _, terminated, _, _ = env.step(expert.act_batch(batched(observation))[0])
+            if terminated:
+                break
+        cards.append(env.scorecard())
+    return cards
+
+
+@pytest.mark.parametrize(
+    ("name", "product", "disturbances"),
+    [
+        ("oracle", "train", "train"),
+        ("oracle", "held-out", "train"),
+        ("oracle", "all", "hard"),
+        ("oracle", "train", "late"),
+        ("guide", "train", "train"),
+        ("spiral-search", "all", "none"),
+        ("visual-servo", "all", "none"),
+    ],
+)
+def test_every_plug_is_inserted_until_it_snaps(
+    env: ConnectorInsertion, name: str, product: str, disturbances: str
+) -> None:
+    expert = make_expert(ENV_ID, name, env.privileged_names)
+    cards = work(env, expert, episodes=8, product=product, disturbances=disturbances)
+    assert all(card.success and card.latched for card in cards)
+    assert max(card.peak_force_n for card in cards) < 40.0
+
+
+def test_a_search_that_pushes_as_for_pegs_stops_before_the_latch(env: ConnectorInsertion) -> None:
+    """On the softest arm of training, before the strongest latch."""
+    softest = ControllerGain(stiffness_factor=(0.75, 0.75))
+    options: dict[str, Any] = {
+        "product": "terminal-0.3-10n",
+        "disturbances": AssemblyDisturbances(controller_gain=softest),
+    }
+    snapped = {
+        name: [card.latched for card in work(env, expert, episodes=3, steps=150, **options)]
+        for name, expert in (("peg", SpiralSearch()), ("plug", SpiralSearch(LATCH_SEARCH)))
+    }
+    assert snapped == {"peg": [False] * 3, "plug": [True] * 3}
+
+
+def test_latch_lead_stays_within_the_leash(env: ConnectorInsertion) -> None:
+    expert = make_expert(ENV_ID, "oracle", env.privileged_names)
+    observation, _ = env.reset(seed=SEED, options={"product": "usb-a-0.3-5n", "disturbances": "none"})
+    pushed_m = []
+    for _ in range(60):
+        observation, _, terminated, _, _ = env.step(expert.act_batch(batched(observation))[0])
+        pushed_m.append(-float(observation["leash"][2]))
+        if terminated:
+            break
+    assert 4.2e-3 < np.max(pushed_m) <= env.config.compliance.leash_m * 1.01

@@ -55,7 +55,6 @@ def work(
         ("oracle", "train", "late"),
         ("guide", "train", "train"),
         ("spiral-search", "all", "none"),
-        ("visual-servo", "all", "none"),
     ],
 )
 def test_every_plug_is_inserted_until_it_snaps(

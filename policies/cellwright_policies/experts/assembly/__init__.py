@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from cellwright_policies.experts.assembly.blind_insertion import BlindInsertion
 from cellwright_policies.experts.assembly.guide import Guide
 from cellwright_policies.experts.assembly.latch import LATCH_SEARCH, LatchGuide, LatchOracle
 from cellwright_policies.experts.assembly.oracle import Oracle
 from cellwright_policies.experts.assembly.spiral_search import SpiralSearch
-from cellwright_policies.experts.assembly.visual_servo import VisualServo, VisualSettings
+from cellwright_policies.experts.assembly.visual_servo import VisualServo
 from cellwright_policies.experts.expert import Expert
 
 PEG_INSERTION: dict[str, Callable[[Sequence[str]], Expert]] = {
@@ -23,7 +22,6 @@ PEG_INSERTION: dict[str, Callable[[Sequence[str]], Expert]] = {
 
 CONNECTOR_INSERTION: dict[str, Callable[[Sequence[str]], Expert]] = {
     "spiral-search": lambda _: SpiralSearch(LATCH_SEARCH),
-    "visual-servo": lambda _: VisualServo(VisualSettings(spiral=replace(LATCH_SEARCH, largest_m=3.5e-3))),
     "oracle": LatchOracle,
     "guide": LatchGuide,
 }

@@ -24,10 +24,7 @@ PEG = ("--env", "cellwright/PegInsertion-v0")
         (["evaluate", "oracle", "--products", "trian"], "did you mean 'train'?"),
         (["evaluate", "oracle", "--env", "cellwright/WeldSeem-v0"], "did you mean 'cellwright/WeldSeam-v0'?"),
         (["evaluate", "oracle", "--disturbances", "hrad"], "hrad"),
-        (
-            ["evaluate", "spiral-search"],
-            "an expert of cellwright/PegInsertion-v0, not of cellwright/WeldSeam-v0",
-        ),
+        (["evaluate", "spiral-search"], "not of cellwright/WeldSeam-v0; choose with --env"),
         (["evaluate", "seam-tracker", *PEG], "an expert of cellwright/WeldSeam-v0, not of cellwright/PegIns"),
         (["evaluate", "oracle", *PEG, "--products", "lap-straight-1.6"], "unknown part 'lap-straight-1.6'"),
         (["evaluate", "oracle", *PEG, "--disturbances", "arc_glare"], "arc_glare"),

@@ -11,6 +11,7 @@ ENVIRONMENTS = {
         "cellwright_envs.assembly.connector_insertion:ConnectorInsertion",
         400,
     ),
+    "cellwright/NutFastening-v0": ("cellwright_envs.assembly.nut_fastening:NutFastening", 400),
 }
 """Id to entry point and the control steps after which an episode is cut off."""
 

@@ -195,8 +195,25 @@ CONNECTOR_INSERTION = dataclasses.replace(
     steps=300_000,
 )
 
+NUT_FASTENING = dataclasses.replace(
+    PEG_INSERTION,
+    env_id="cellwright/NutFastening-v0",
+    # The guide takes up to 130 steps: to the bolt, three turns and a half, and the last half turn slowly.
+    env_kwargs={"product": "train", "max_episode_steps": 240},
+    aux_targets=(
+        *(name for name in PEG_INSERTION.aux_targets if name != "yaw_error"),  # a nut fits at any turn
+        "engaged",
+        "crossed",
+        "point",
+        "turns_left",
+        "tightness",
+    ),
+    steps=300_000,
+)
+
 PRESETS: dict[str, TrainConfig] = {
     "connector-insertion": CONNECTOR_INSERTION,
+    "nut-fastening": NUT_FASTENING,
     "peg-insertion": PEG_INSERTION,
     "weld-seam": WELD_SEAM,
     "weld-seam-quick": dataclasses.replace(

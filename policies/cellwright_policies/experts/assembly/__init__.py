@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from cellwright_policies.experts.assembly.blind_insertion import BlindInsertion
 from cellwright_policies.experts.assembly.guide import Guide
 from cellwright_policies.experts.assembly.latch import LATCH_SEARCH, LatchGuide, LatchOracle
+from cellwright_policies.experts.assembly.nut_fastening import NutGuide, NutOracle, NutSpiralSearch
 from cellwright_policies.experts.assembly.oracle import Oracle
 from cellwright_policies.experts.assembly.spiral_search import SpiralSearch
 from cellwright_policies.experts.assembly.visual_servo import VisualServo
@@ -26,4 +27,10 @@ CONNECTOR_INSERTION: dict[str, Callable[[Sequence[str]], Expert]] = {
     "guide": LatchGuide,
 }
 
-__all__ = ["CONNECTOR_INSERTION", "PEG_INSERTION"]
+NUT_FASTENING: dict[str, Callable[[Sequence[str]], Expert]] = {
+    "spiral-search": lambda _: NutSpiralSearch(),
+    "oracle": NutOracle,
+    "guide": NutGuide,
+}
+
+__all__ = ["CONNECTOR_INSERTION", "NUT_FASTENING", "PEG_INSERTION"]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cellwright_policies.experts.assembly.base import (
     CONTROL_PERIOD_S,
@@ -68,6 +69,11 @@ class SpiralSearch:
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
         self._state.reset(cells, indices)
+
+    @property
+    def inserting(self) -> NDArray[np.bool_]:
+        """Which cells (n,) have found the hole and push."""
+        return self._state["phase"] == INSERT
 
     def act_batch(self, observations: Observations) -> Actions:
         cells = len(observations[POSE])

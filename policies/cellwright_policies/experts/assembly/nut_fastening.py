@@ -1,0 +1,121 @@
+"""Experts that start and tighten a nut: those of an insertion for the arm, and a rule for the spindle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cellwright_policies.experts.assembly.base import (
+    CONTROL_PERIOD_S,
+    LEASH,
+    MEMORY,
+    POSE,
+    Array,
+    State,
+    lead_to_action,
+)
+from cellwright_policies.experts.assembly.guide import Guide
+from cellwright_policies.experts.assembly.oracle import Oracle
+from cellwright_policies.experts.assembly.spiral_search import SpiralSearch, SpiralSettings
+from cellwright_policies.experts.expert import Actions, Observations
+
+SPINDLE = "spindle"
+FULL_REV_S = 2.0
+"""Speed of the spindle at an action of 1."""
+FOUND_M = 0.6e-3
+"""Height over the first thread below which the spindle turns."""
+NEEDED = ("tip_z", "yaw_error", "point", "crossed", "turns_left", "latency")
+
+
+class NutOracle(Oracle):
+    """Lines up and presses like the oracle of an insertion, and knows how far there is to turn."""
+
+    cruise_rev_s = 1.6
+    """Until `near_turns` are left."""
+    near_turns = 0.5
+    gain_per_s = 2.5
+    """Speed per turn that is left, from there on."""
+
+    def __init__(self, privileged_names: Sequence[str]) -> None:
+        super().__init__(privileged_names)
+        if not set(NEEDED) <= set(privileged_names):
+            raise ValueError(f"an oracle of nuts needs {', '.join(NEEDED)}, got {privileged_names}")
+        self._own = [privileged_names.index(name) for name in NEEDED]
+        self._turning = State(speeds=(MEMORY,))
+
+    def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
+        super().reset(cells, indices)
+        self._turning.reset(cells, indices)
+
+    def act_batch(self, observations: Observations) -> Actions:
+        if "privileged" not in observations:
+            raise ValueError("the oracle needs observations made with privileged=True")
+        truth = np.array(observations["privileged"], dtype=np.float64)
+        z, _, point, crossed, turns_left, latency = truth[:, self._own].T
+        # A nut fits at any turn, but the arm has to hold its own against the spindle.
+        truth[:, self._own[1]] = np.asarray(observations[POSE], dtype=np.float64)[:, 5]
+        motion = super().act_batch({**observations, "privileged": truth})
+        self._turning.require(len(truth))
+        speeds = self._turning["speeds"]
+        late = np.arange(MEMORY)[None, :] < latency[:, None]
+        left = turns_left - CONTROL_PERIOD_S * (speeds * late).sum(axis=1)
+        wanted = self._speed(left)
+        wanted = np.where(crossed > 0.5, -FULL_REV_S, wanted) * (z < FOUND_M - point)
+        speeds[:, 1:] = speeds[:, :-1]
+        speeds[:, 0] = wanted
+        return _with_spindle(motion, wanted)
+
+    def _speed(self, turns_left: Array) -> Array:
+        """Wanted speed [rev/s]."""
+        slow = np.clip(self.gain_per_s * turns_left, -1.0, self.cruise_rev_s)
+        return np.where(turns_left > self.near_turns, self.cruise_rev_s, slow)
+
+
+class NutGuide(NutOracle):
+    """Does only what somebody who sees a little less could do as well: see `Guide`."""
+
+    near_turns = 0.8
+    gain_per_s = 1.5
+
+    _lined_up = staticmethod(Guide._lined_up)
+
+
+class NutSpiralSearch:
+    """Searches for the bolt along a spiral, then turns the spindle until its torque is in the window."""
+
+    cruise_rev_s = 1.0
+    """Slow enough to feel the flange in time."""
+    slow_rev_s = 0.08
+    felt_share = 0.3
+    """Share of the window's lower end at which it slows down: the flange, or a thread that wedges."""
+
+    def __init__(self) -> None:
+        self._spiral = SpiralSearch(SpiralSettings(inside_m=1.9e-3, stalled_steps=60))
+        self._state = State(felt=())
+
+    def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
+        self._spiral.reset(cells, indices)
+        self._state.reset(cells, indices)
+
+    def act_batch(self, observations: Observations) -> Actions:
+        motion = self._spiral.act_batch(observations)
+        pose = np.asarray(observations[POSE], dtype=np.float64)
+        lead = np.asarray(observations[LEASH], dtype=np.float64)
+        self._state.require(len(pose))
+        on_bolt = self._spiral.inserting
+        # The search lets the part turn as it likes; here it has to hold against the spindle.
+        held = lead_to_action(-pose, lead, share=0.7)
+        motion[on_bolt, 3:] = held[on_bolt, 3:]
+        _, _, torque, low, high = np.asarray(observations[SPINDLE], dtype=np.float64).T
+        felt = on_bolt & ((self._state["felt"] > 0.5) | (torque > self.felt_share * low))
+        self._state["felt"] = felt.astype(np.float64)
+        tight = torque > 0.5 * (low + high)
+        speed = np.where(tight, 0.0, np.where(felt, self.slow_rev_s, self.cruise_rev_s))
+        return _with_spindle(motion, np.where(on_bolt, speed, 0.0))
+
+
+def _with_spindle(motion: Actions, speed_rev_s: Array) -> Actions:
+    """Actions (n, 7): the arm's (n, 6) and the spindle's."""
+    spindle = np.clip(speed_rev_s / FULL_REV_S, -1.0, 1.0)[:, None]
+    return np.concatenate([motion, spindle.astype(np.float32)], axis=1)

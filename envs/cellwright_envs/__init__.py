@@ -12,6 +12,7 @@ ENVIRONMENTS = {
         400,
     ),
     "cellwright/NutFastening-v0": ("cellwright_envs.assembly.nut_fastening:NutFastening", 400),
+    "cellwright/GearMesh-v0": ("cellwright_envs.assembly.gear_mesh:GearMesh", 400),
 }
 """Id to entry point and the control steps after which an episode is cut off."""
 

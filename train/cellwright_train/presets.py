@@ -211,8 +211,17 @@ NUT_FASTENING = dataclasses.replace(
     steps=300_000,
 )
 
+GEAR_MESH = dataclasses.replace(
+    PEG_INSERTION,
+    env_id="cellwright/GearMesh-v0",
+    # Which gear it is, as its teeth show, and with that how far from their gaps they may be.
+    aux_targets=(*PEG_INSERTION.aux_targets, "symmetry", "backlash"),
+    steps=300_000,
+)
+
 PRESETS: dict[str, TrainConfig] = {
     "connector-insertion": CONNECTOR_INSERTION,
+    "gear-mesh": GEAR_MESH,
     "nut-fastening": NUT_FASTENING,
     "peg-insertion": PEG_INSERTION,
     "weld-seam": WELD_SEAM,

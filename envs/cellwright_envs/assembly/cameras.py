@@ -35,6 +35,7 @@ GREYS = {
     Surface.WALL: 0.16,
     Surface.GROUND: 0.08,
     Surface.HOUSING: 0.66,
+    Surface.GEAR: 0.72,
 }
 """Albedos; the inside of a hole is darkened because the renderer casts no shadows (assumption)."""
 _GREYS = np.array([[GREYS[surface]] * 3 for surface in Surface])

@@ -42,6 +42,8 @@ class Surface(IntEnum):
     GROUND = 4
     HOUSING = 5
     """Light plastic."""
+    GEAR = 6
+    """Dull steel: gears and shafts of a fixture."""
 
 
 class Shape(NamedTuple):

@@ -48,6 +48,7 @@ COLOURS: dict[Surface, Colour] = {
     Surface.WALL: HOLE,
     Surface.GROUND: HOLE,
     Surface.HOUSING: (0.62, 0.65, 0.60),
+    Surface.GEAR: (0.62, 0.65, 0.69),
 }
 _COLOURS = np.array([COLOURS[surface] for surface in Surface])
 CAMERA: Colour = (0.85, 0.60, 0.10)

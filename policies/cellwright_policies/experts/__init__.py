@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 
-from cellwright_policies.experts.assembly import CONNECTOR_INSERTION, NUT_FASTENING, PEG_INSERTION
+from cellwright_policies.experts.assembly import CONNECTOR_INSERTION, GEAR_MESH, NUT_FASTENING, PEG_INSERTION
 from cellwright_policies.experts.expert import Expert
 from cellwright_policies.experts.welding import WELD_SEAM
 
@@ -14,6 +14,7 @@ EXPERTS: dict[str, dict[str, Callable[[Sequence[str]], Expert]]] = {
     "cellwright/PegInsertion-v0": PEG_INSERTION,
     "cellwright/ConnectorInsertion-v0": CONNECTOR_INSERTION,
     "cellwright/NutFastening-v0": NUT_FASTENING,
+    "cellwright/GearMesh-v0": GEAR_MESH,
 }
 """The experts of each environment, made from the names of the components of `privileged`."""
 NAMES: tuple[str, ...] = tuple(dict.fromkeys(name for experts in EXPERTS.values() for name in experts))

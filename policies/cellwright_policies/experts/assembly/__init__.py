@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from cellwright_policies.experts.assembly.blind_insertion import BlindInsertion
 from cellwright_policies.experts.assembly.guide import Guide
 from cellwright_policies.experts.assembly.latch import LATCH_SEARCH, LatchGuide, LatchOracle
+from cellwright_policies.experts.assembly.mesh import MeshGuide, MeshOracle
 from cellwright_policies.experts.assembly.nut_fastening import NutGuide, NutOracle, NutSpiralSearch
 from cellwright_policies.experts.assembly.oracle import Oracle
 from cellwright_policies.experts.assembly.spiral_search import SpiralSearch
@@ -33,4 +34,11 @@ NUT_FASTENING: dict[str, Callable[[Sequence[str]], Expert]] = {
     "guide": NutGuide,
 }
 
-__all__ = ["CONNECTOR_INSERTION", "NUT_FASTENING", "PEG_INSERTION"]
+GEAR_MESH: dict[str, Callable[[Sequence[str]], Expert]] = {
+    "blind-insertion": lambda _: BlindInsertion(),
+    "spiral-search": lambda _: SpiralSearch(),
+    "oracle": MeshOracle,
+    "guide": MeshGuide,
+}
+
+__all__ = ["CONNECTOR_INSERTION", "GEAR_MESH", "NUT_FASTENING", "PEG_INSERTION"]

@@ -1,0 +1,101 @@
+"""Experts that put gears onto their shafts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cellwright_envs.assembly.gear_mesh import GearMesh, GearMeshScorecard
+from cellwright_policies.experts import make_expert
+from cellwright_policies.experts.assembly.mesh import MeshGuide, MeshOracle
+from cellwright_policies.experts.assembly.oracle import Oracle
+
+ENV_ID = "cellwright/GearMesh-v0"
+SEED = 7000
+
+
+@pytest.fixture(scope="module")
+def env() -> Iterator[GearMesh]:
+    env = GearMesh(privileged=True)
+    yield env
+    env.close()
+
+
+def batched(observation: dict[str, Any]) -> dict[str, Any]:
+    return {name: values[None] for name, values in observation.items()}
+
+
+def work(
+    env: GearMesh, expert: Any, *, episodes: int, steps: int = 400, first: int = SEED, **options: Any
+) -> list[GearMeshScorecard]:
+    """Scorecards of an expert on the first seeds of its own."""
+    cards = []
+    for seed in range(first, first + episodes):
+        observation, _ = env.reset(seed=seed, options=options)
+        expert.reset(1)
+        for _ in range(steps):
+            observation, _, terminated, _, _ = env.step(expert.act_batch(batched(observation))[0])
+            if terminated:
+                break
+        cards.append(env.scorecard())
+    return cards
+
+
+@pytest.mark.parametrize(
+    ("name", "product", "disturbances"),
+    [
+        ("oracle", "train", "train"),
+        ("oracle", "held-out", "train"),
+        ("oracle", "all", "hard"),
+        ("oracle", "train", "late"),
+        ("guide", "train", "train"),
+        ("guide", "held-out", "late"),
+        ("spiral-search", "all", "none"),
+    ],
+)
+def test_every_gear_is_seated_in_mesh(env: GearMesh, name: str, product: str, disturbances: str) -> None:
+    expert = make_expert(ENV_ID, name, env.privileged_names)
+    cards = work(env, expert, episodes=8, product=product, disturbances=disturbances)
+    assert all(card.success and card.meshed_share > 0.9 for card in cards)
+    assert max(card.peak_force_n for card in cards) < 15.0
+
+
+@pytest.mark.parametrize("seed", [9437, 9440])
+def test_an_oracle_that_does_not_line_up_again_over_the_teeth_stands_on_them(
+    env: GearMesh, seed: int
+) -> None:
+    share = {
+        kind.__name__: work(
+            env,
+            kind(env.privileged_names),
+            episodes=1,
+            first=seed,
+            steps=200,
+            product="all",
+            disturbances="hard",
+        )[0].meshed_share
+        for kind in (Oracle, MeshOracle, MeshGuide)
+    }
+    assert share["Oracle"] < 0.1
+    assert min(share["MeshOracle"], share["MeshGuide"]) > 0.9
+
+
+@pytest.mark.parametrize(("kind", "waits"), [(MeshOracle, True), (MeshGuide, False)])
+def test_over_the_teeth_only_the_guide_goes_down_beside_the_gaps(
+    env: GearMesh, kind: type[MeshOracle], waits: bool
+) -> None:
+    observation, _ = env.reset(seed=SEED, options={"product": "m1-z24-b8-0.25", "disturbances": "none"})
+    names = env.privileged_names
+    beside = {key: np.array(values[None]) for key, values in observation.items()}
+    beside["privileged"][0, [names.index(name) for name in ("tip_x", "tip_y", "tip_z", "yaw_error")]] = (
+        0.0,
+        0.0,
+        -env.product.over_mesh_m + 0.5e-3,
+        0.06,
+    )
+    action = kind(names).act_batch(beside)[0]
+    assert (action[2] > 0.0) == waits
+    assert action[5] < -0.5

@@ -215,7 +215,7 @@ class NutFastening(Insertion[NutMeasurement]):
 
     def _seated(self, m: NutMeasurement) -> bool:
         low, high = self.product.torque_window_n_m
-        return super()._seated(m) and m.engaged and low <= m.tightness_n_m <= high
+        return super()._seated(m) and low <= m.tightness_n_m <= high
 
     def _broken(self, m: NutMeasurement) -> bool:
         return super()._broken(m) or m.peak_torque_n_m > self.product.torque_limit_n_m

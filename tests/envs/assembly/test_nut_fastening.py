@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cellwright_envs.assembly.disturbances import AssemblyDisturbances
+from cellwright_envs.assembly.disturbances.mechanics import ContactFriction
 from cellwright_envs.assembly.nut_fastening import (
     REWARD_WEIGHTS,
     SPINDLE_REV_S,
@@ -329,6 +331,19 @@ def test_joints_differ_from_episode_to_episode(env: NutFastening) -> None:
     assert 1.1 * 1.2 / (np.pi / 2) < max(rates) <= 1.25 * 1.2 / (np.pi / 2)
     assert np.ptp([joint.start_rad for joint in joints]) > 3.0
     assert all(0.02 * 1.2 <= joint.prevailing_n_m <= 0.08 * 1.2 for joint in joints)
+
+
+def test_a_dry_joint_reaches_its_torque_at_less_preload(env: NutFastening) -> None:
+    """The clamped parts are as stiff as drawn, whatever the friction."""
+    joints = []
+    for factor in (2.0 / 3.0, 4.0 / 3.0):
+        fixed = AssemblyDisturbances(contact_friction=ContactFriction(factor=(factor, factor)))
+        begin(env, disturbances=fixed)
+        joints.append(env.runner.thread.joint)
+    oiled, dry = joints
+    assert (oiled.friction, dry.friction) == (pytest.approx(0.08), pytest.approx(0.16))
+    assert oiled.stiffness_n_m == dry.stiffness_n_m
+    assert dry.tightening_arm_m > 1.6 * oiled.tightening_arm_m
 
 
 def test_a_new_episode_begins_with_a_free_nut(env: NutFastening) -> None:

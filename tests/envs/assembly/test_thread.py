@@ -240,6 +240,14 @@ def test_run_down_takes_the_prevailing_torque_and_a_push_helps_by_its_lead() -> 
     assert pushed == pytest.approx(JOINT.prevailing_n_m + 20.0 * (rubbing_m - work_m))
 
 
+def test_a_push_down_is_lifted_by_a_nut_turned_left() -> None:
+    thread = caught()
+    turned(thread, 3.0)
+    rubbing_m = JOINT.friction * M16.pitch_diameter_m / (2.0 * cos(radians(30.0)))
+    lifted = turned(thread, -1.0, Load(push_n=20.0))
+    assert -lifted == pytest.approx(JOINT.prevailing_n_m + 20.0 * (rubbing_m + M16.pitch_m / TURN_RAD))
+
+
 def test_a_nut_pushed_across_or_bent_takes_more_torque() -> None:
     straight = turned(caught(), 1.0, PRESSED)
     across = turned(caught(), 1.0, Load(push_n=5.0, side_n=10.0))

@@ -170,6 +170,15 @@ def test_a_teacher_pulls_the_actor_towards_its_actions() -> None:
         assert np.mean(model.policy.act_batch(env.reset())) == pytest.approx(0.5, abs=0.15)
 
 
+def test_the_noise_is_narrowed_to_the_share_that_is_left() -> None:
+    with CellVectorEnvContext() as env:
+        config = PPOConfig(rollout_steps=32, batch_size=64, std_range=(0.05, 0.4), std_left=0.25)
+        network = NetworkConfig(initial_std=0.4)
+        model = CellPPO(WeldActorCritic, env, config=config, policy_kwargs={"network": network}, seed=0)
+        model.learn(1_280)
+        assert model.policy.log_std.exp().detach().numpy() == pytest.approx(0.1, rel=0.05)
+
+
 def test_a_time_limit_is_bootstrapped_with_the_value_of_the_last_observation() -> None:
     with CellVectorEnvContext() as env:
         config = PPOConfig(rollout_steps=40, batch_size=32, gamma=0.9)
@@ -211,7 +220,8 @@ def test_the_same_seed_trains_the_same_policy(tmp_path: Path) -> None:
 
 def test_a_resumed_run_goes_on_counting(tmp_path: Path) -> None:
     first = train(dataclasses.replace(SMALL, steps=512), tmp_path / "run", seed=0, report=Reports())
-    (first / "config.json").write_text(json.dumps(to_json(SMALL)))
+    noise = dataclasses.replace(SMALL.ppo, std_range=(0.01, 0.02))
+    (first / "config.json").write_text(json.dumps(to_json(dataclasses.replace(SMALL, ppo=noise))))
     before = state(first)
     reports = Reports()
     resume(first, report=reports)
@@ -221,6 +231,7 @@ def test_a_resumed_run_goes_on_counting(tmp_path: Path) -> None:
     assert after["resets"] > before["resets"]
     assert after["seconds"] > before["seconds"]
     assert reports[0].steps == 768
+    assert load_policy_from_run(first, "last").log_std.exp().max() <= 0.0201
 
 
 def test_a_run_out_of_time_stops_and_can_be_resumed(tmp_path: Path) -> None:

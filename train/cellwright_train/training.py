@@ -146,6 +146,7 @@ class TrainingSession:
         """Go on from `checkpoint`."""
         state = json.loads((checkpoint / "state.json").read_text())
         self.model = CellPPO.load(checkpoint / "model.zip", env=self.env, device="cpu")
+        self.model.config = self.config.ppo  # the run's file counts, which somebody may have edited
         self.rounds_done = state["rounds_done"]
         self.best_score = (state["best_score"][0], state["best_score"][1])
         self._resets = state["resets"]

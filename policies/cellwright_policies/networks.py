@@ -34,6 +34,9 @@ class NetworkConfig:
     """Side of the first convolution's kernel."""
     first_stride_px: int = 4
     """Its stride, which sets the cost of all that follows; the other convolutions are 3 by 3, stride 2."""
+    keypoints: int = 0
+    """Points that are located in each view, by convolutions of its own, instead of handing on the last map:
+    for tasks in which it counts where things are. 0 for none; then all views share their convolutions."""
     image_features: int = 128
     """Features read from the image."""
     signal_features: int = 128
@@ -54,6 +57,8 @@ class NetworkConfig:
             raise ValueError(
                 f"need at least one layer each: {self.channels=} {self.hidden=} {self.critic_hidden=}"
             )
+        if self.keypoints < 0:
+            raise ValueError(f"need {self.keypoints=} >= 0")
         if not 0 < self.initial_std <= 1:
             raise ValueError(f"need 0 < {self.initial_std=} <= 1")
 
@@ -118,6 +123,36 @@ _SMALLEST_STD = 1e-3
 """Below this share of half its range a component is taken to be constant."""
 
 
+class Keypoints(nn.Module):
+    """Where each channel of a map is bright: a spatial softmax (Levine et al., arXiv:1504.00702).
+
+    Turns (n, channels, H, W) into (n, 3 channels): the mean position of every channel from -1 to 1 along its
+    columns and rows, weighed by the softmax of its values, and its largest value.
+    """
+
+    grid: torch.Tensor
+
+    def __init__(self, channels: int, height: int, width: int) -> None:
+        super().__init__()
+        rows, columns = torch.meshgrid(
+            torch.linspace(-1.0, 1.0, height), torch.linspace(-1.0, 1.0, width), indexing="ij"
+        )
+        self.register_buffer("grid", torch.stack([columns.flatten(), rows.flatten()], dim=1))
+        self.sharpness = nn.Parameter(torch.ones(channels, 1))
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        """Return the columns and rows of all channels, then their largest values."""
+        flat = maps.flatten(2)
+        positions = torch.softmax(self.sharpness * flat, dim=-1) @ self.grid
+        return torch.cat([positions.flatten(1), _PEAK_SCALE * flat.amax(dim=-1)], dim=1)
+
+
+_PEAK_SCALE = 0.1
+"""Brings the largest values near the range of the positions."""
+_GREY_MEAN, _GREY_SPREAD = 0.4, 0.25
+"""Grey levels of a lit cell, of which white is 1: with these a map starts around zero."""
+
+
 class Actor(nn.Module):
     """Observation without privileged state to actor features: a CNN for the image, an MLP for the rest."""
 
@@ -132,7 +167,8 @@ class Actor(nn.Module):
         self.train_in_bfloat16 = (
             computes_in_bfloat16() if config.train_in_bfloat16 is None else config.train_in_bfloat16
         )
-        self.convolutions = _convolutions(image_shape[0], config)
+        self.keypoints = config.keypoints > 0
+        self.convolutions = (_keypoints if self.keypoints else _convolutions)(image_shape, config)
         with torch.no_grad():
             flat = self.convolutions(torch.zeros(1, *image_shape)).flatten(1).shape[1]
         self.image_features = nn.Sequential(nn.Linear(flat, config.image_features), nn.ReLU())
@@ -149,6 +185,8 @@ class Actor(nn.Module):
         with torch.autocast("cpu", torch.bfloat16, enabled=training):
             image = observation[IMAGE].to(torch.bfloat16 if training else torch.float32)
             image = (image / 255.0).contiguous(memory_format=torch.channels_last)
+            if self.keypoints:
+                image = (image - _GREY_MEAN) / _GREY_SPREAD
             seen = self.image_features(self.convolutions(image).flatten(1)).float()
         felt = self.signal_features(self.scale([observation[key] for key in self.scale.keys]))
         return self.trunk(torch.cat([seen, felt], dim=1))
@@ -294,7 +332,8 @@ class WeldActorCritic(ActorCriticPolicy):
             self.value_std.fill_(std)
 
     def aux_loss(self, features: torch.Tensor, privileged: torch.Tensor) -> torch.Tensor:
-        """Return the mean squared error of the auxiliary head, in standardised units of its targets."""
+        """Return the loss of the auxiliary head, in standardised units of its targets: the squared error up
+        to 1, linear beyond."""
         if not self.aux_indices:
             return torch.zeros(())
         scale = self.critic.scale
@@ -309,7 +348,8 @@ class WeldActorCritic(ActorCriticPolicy):
         targets = torch.clamp(
             (scaled - scale.shift[columns]) * scale.gain[columns], -_LARGEST_INPUT, _LARGEST_INPUT
         )
-        return nn.functional.mse_loss(self.aux_net(features), targets)
+        # Huber's, twice: the squared error, of which the few who got lost would otherwise be the most.
+        return 2.0 * nn.functional.huber_loss(self.aux_net(features), targets)
 
     def fit_inputs(self, observations: Mapping[str, NDArray[np.float32]]) -> None:
         """Measure the shift and gain of all low-dimensional inputs on `observations`, each (n, …)."""
@@ -353,13 +393,26 @@ def _boxes(observation_space: spaces.Dict) -> dict[str, spaces.Box]:
     return {key: space for key, space in observation_space.items() if isinstance(space, spaces.Box)}
 
 
-def _convolutions(channels: int, config: NetworkConfig) -> nn.Sequential:
+def _convolutions(image_shape: Sequence[int], config: NetworkConfig) -> nn.Sequential:
     layers: list[nn.Module] = []
-    kernel, stride = config.first_kernel_px, config.first_stride_px
+    channels, kernel, stride = image_shape[0], config.first_kernel_px, config.first_stride_px
     for out in config.channels:
         layers += [nn.Conv2d(channels, out, kernel, stride, padding=(kernel - 1) // 2), nn.ReLU()]
         channels, kernel, stride = out, 3, 2
     return nn.Sequential(*layers)
+
+
+def _keypoints(image_shape: Sequence[int], config: NetworkConfig) -> nn.Sequential:
+    """Two convolutions and the keypoints of their map, apart for each view."""
+    views, between = image_shape[0], image_shape[0] * config.channels[0]
+    points, kernel = views * config.keypoints, config.first_kernel_px
+    first = nn.Conv2d(views, between, kernel, config.first_stride_px, padding=(kernel - 1) // 2, groups=views)
+    # Dilated, it sees as much of the picture around a point as a small part takes up.
+    second = nn.Conv2d(between, points, 3, padding=2, dilation=2, groups=views)
+    maps = nn.Sequential(first, nn.ReLU(), second)
+    with torch.no_grad():
+        height, width = maps(torch.zeros(1, *image_shape)).shape[2:]
+    return maps.append(Keypoints(points, height, width))
 
 
 def _mlp(sizes: tuple[int, ...]) -> nn.Sequential:

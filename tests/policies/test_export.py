@@ -5,11 +5,14 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from gymnasium import spaces
 from torch import nn
 
 from cellwright_policies import export
 from cellwright_policies.bundle import POLICY, Bundle, BundleError, PolicySpec
 from cellwright_policies.export import ExportError, export_bundle, golden_vectors, parity
+from cellwright_policies.networks import NetworkConfig, WeldActorCritic
+from cellwright_policies.runtime import Runtime
 
 Observations = dict[str, np.ndarray]
 
@@ -120,6 +123,26 @@ def test_exporting_leaves_the_training_policy_as_it_was(
     _export(actor, spec, observations, tmp_path / "trained-on")
     assert actor.training
     assert all(parameter.requires_grad for parameter in actor.parameters())
+
+
+def test_a_policy_with_keypoints_is_exported_as_it_acts(
+    tmp_path: Path, spec: PolicySpec, observations: Observations
+) -> None:
+    space = spaces.Dict(
+        {
+            "image": spaces.Box(0, 255, observations["image"].shape[1:], np.uint8),
+            "seam": spaces.Box(-0.01, 0.02, observations["seam"].shape[1:], np.float32),
+        }
+    )
+    actions = spaces.Box(-1.0, 1.0, (5,), np.float32)
+    policy = WeldActorCritic(
+        space, actions, lambda _: 1e-3, network=NetworkConfig(channels=(4,), keypoints=5)
+    )
+    _export(policy.actor_module(), spec, observations, tmp_path / "keypoints")
+    decision = Runtime(tmp_path / "keypoints").decide({key: rows[0] for key, rows in observations.items()})
+    wanted = policy.act_batch({key: rows[:1] for key, rows in observations.items()})[0]
+    np.testing.assert_allclose(decision.action, wanted, atol=1e-5)
+    assert np.abs(wanted).max() > 1e-4
 
 
 def test_parity_counts_nan_as_disagreement() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from cellwright_policies.networks import PRIVILEGED, BoxScale, NetworkConfig, WeldActorCritic
+from cellwright_policies.networks import PRIVILEGED, BoxScale, Keypoints, NetworkConfig, WeldActorCritic
 
 PRIVILEGED_SIZE = 6
 IMAGE_BOX = spaces.Box(0, 255, (2, 64, 64), np.uint8)
@@ -172,6 +172,28 @@ def test_the_auxiliary_loss_is_zero_for_the_right_answer_only() -> None:
     right = tensors[PRIVILEGED][:1].expand(4, -1)
     assert policy.aux_loss(features, right).item() < 1e-9
     assert policy.aux_loss(features, right + 1.0).item() > 1e-3
+    near, far, further = (policy.aux_loss(features, right + off).item() for off in (0.1, 40.0, 80.0))
+    assert near < 0.01 * far
+    assert further < 2.2 * far  # who got lost does not count by the square
+
+
+def test_keypoints_tell_column_row_and_height_of_a_peak() -> None:
+    maps = torch.zeros(1, 2, 5, 9)
+    maps[0, 0, 1, 8] = 40.0
+    maps[0, 1, 4, 2] = 60.0
+    points = Keypoints(2, 5, 9)(maps)
+    torch.testing.assert_close(points, torch.tensor([[1.0, -0.5, -0.5, 1.0, 4.0, 6.0]]))
+
+
+def test_points_of_a_view_come_from_that_view_alone() -> None:
+    policy = make_policy(channels=(8,), keypoints=6)
+    images = torch.rand(3, 2, 64, 64, requires_grad=True)
+    points = policy.actor.convolutions(images)
+    assert points.shape == (3, 2 * 6 * 3)
+    points[:, :12].sum().backward()  # positions of the first view's points
+    assert images.grad is not None
+    assert torch.any(images.grad[:, 0] != 0)
+    assert torch.all(images.grad[:, 1] == 0)
 
 
 def test_constructor_arguments_rebuild_the_same_policy() -> None:
@@ -196,7 +218,7 @@ def test_spaces_that_cannot_work_are_refused(space: gym.Space[Any]) -> None:
         WeldActorCritic(space, spaces.Box(-1, 1, (5,), np.float32), lambda _: 1e-3)
 
 
-@pytest.mark.parametrize("wrong", [{"initial_std": 0.0}, {"hidden": ()}])
+@pytest.mark.parametrize("wrong", [{"initial_std": 0.0}, {"hidden": ()}, {"keypoints": -1}])
 def test_network_sizes_that_cannot_work_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         dataclasses.replace(NetworkConfig(), **wrong)

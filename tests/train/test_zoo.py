@@ -14,7 +14,7 @@ def test_the_weld_policy_ships() -> None:
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="there is .*weld-seam"):
+    with pytest.raises(ValueError, match=r"there is .*weld-seam"):
         zoo.path("weld-sem")
 
 

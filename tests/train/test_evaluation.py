@@ -28,6 +28,7 @@ def test_splits_are_those_of_the_environment_and_cover_all_products_once(env: st
     train, held_out = products_of("train", env), products_of("held-out", env)
     assert sorted((*train, *held_out)) == sorted(products_of("all", env))
     assert products_of(name, env) == (name,)
+    assert products_of(f"{held_out[0]}+{name}", env) == (held_out[0], name)
     with pytest.raises(UsageError, match="did you mean 'held-out'"):
         products_of("heldout", env)
 

@@ -70,8 +70,9 @@ class CellChoice:
 
 
 def products_of(split: str, env: str = DEFAULT_ENV) -> tuple[str, ...]:
-    """Names of an environment's products in `train`, `held-out` or `all`, or one; raises `UsageError`."""
-    made = CellChoice(env=env, products=(split,), disturbances="none").make()
+    """Names of an environment's products in `train`, `held-out` or `all`, or one, or several joined by `+`;
+    raises `UsageError`."""
+    made = CellChoice(env=env, products=tuple(split.split("+")), disturbances="none").make()
     try:
         return tuple(product.name for product in made.unwrapped.products)  # type: ignore[attr-defined]
     finally:

@@ -26,7 +26,7 @@ Env = Annotated[
         help="an environment; default: the one the policy was trained in, for experts the weld cell",
     ),
 ]
-Products = Annotated[str, arg(metavar="{train,held-out,all}|NAME")]
+Products = Annotated[str, arg(metavar="{train,held-out,all}|NAME[+NAME...]")]
 Disturbances = Annotated[str, arg(metavar="{none,train,hard}|NAME")]
 
 

@@ -105,6 +105,17 @@ def test_a_policy_that_inserts_nothing_has_no_median_time(tmp_path: Path) -> Non
     assert "| 0 (0 to 79) | 100 (21 to 100) |  | 8.0 (8.0 to 8.0) | 1 | 0 |" in insertion_results(tmp_path)
 
 
+def test_one_task_can_be_told_alone(tmp_path: Path) -> None:
+    for products, disturbances in (("train", "train"), ("held-out", "train"), ("train", "hard")):
+        told = INSERTIONS | {"products": products, "disturbances": disturbances}
+        name = f"peg-insertion--spiral-search--{products}--{disturbances}.json"
+        (tmp_path / name).write_text(json.dumps(told))
+    rows = insertion_results(tmp_path, "peg-insertion").splitlines()
+    assert len(rows) == 3
+    assert rows[0].startswith("| policy |")
+    assert insertion_results(tmp_path, "gear-mesh") == "No evaluation has been recorded yet."
+
+
 def test_a_file_of_insertions_is_named_after_its_environment(tmp_path: Path) -> None:
     (tmp_path / "spiral-search--train--hard.json").write_text(json.dumps(INSERTIONS))
     with pytest.raises(DocumentationError, match=r"name it peg-insertion--spiral-search--train--hard\.json"):

@@ -51,14 +51,18 @@ def defect_codes(directory: Path) -> str:
     return table(("products", "disturbances", "policy", *codes), rows)
 
 
-def insertion_results(directory: Path) -> str:
-    """All evaluations of insertions."""
+def insertion_results(directory: Path, task: str | None = None, split: str = "train") -> str:
+    """All evaluations of insertions, or, shorter, the policies of one task on one split of its parts.
+
+    `task` is the name of its page; the disturbances are `train` then.
+    """
     found = insertions(directory)
+    if task is not None:
+        found = [e for e in found if slug_of(e.evaluation.env) == task and e[:2] == (split, "train")]
+    first = () if task is not None else ("environment", "products", "disturbances")
     rows = [
         (
-            f"`{e.env}`",
-            products,
-            disturbances,
+            *((f"`{e.env}`", products, disturbances) if first else ()),
             f"`{e.policy}`",
             f"{len(e.results)} from {e.seed}",
             _percent(e.success_rate),
@@ -71,8 +75,7 @@ def insertion_results(directory: Path) -> str:
         for products, disturbances, e in found
     ]
     figures = ("success %", "loose success %", "median time s", "p95 peak force N", "broken", "lost")
-    headings = ("environment", "products", "disturbances", "policy", "parts, first seed", *figures)
-    return table(headings, rows) if rows else NOTHING
+    return table((*first, "policy", "parts, first seed", *figures), rows) if rows else NOTHING
 
 
 def welds(directory: Path) -> list[Recorded[WeldEvaluation]]:

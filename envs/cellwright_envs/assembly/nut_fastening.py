@@ -39,6 +39,7 @@ REWARD_WEIGHTS: dict[str, float] = {
 """Depth, alignment, engaged and torque per unit gained, success and broken once, the others per step."""
 SPINDLE_REV_S = 2.0
 """Full speed: 120 rpm. Nut-runners start threads at 50 to 150 rpm and run down faster (assumption)."""
+_FULL_RAD_S = TURN_RAD * SPINDLE_REV_S
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,11 +108,11 @@ class NutFastening(Insertion[NutMeasurement]):
 
     # Actions and observations: the spindle on top of those of every insertion
 
-    own_actions = (Component(name="spindle", unit="rev/s", low=-SPINDLE_REV_S, high=SPINDLE_REV_S),)
+    own_actions = (Component(name="spindle", unit="rad/s", low=-_FULL_RAD_S, high=_FULL_RAD_S),)
     own_groups = {  # noqa: RUF012 (read by `Insertion` only)
         "spindle": (
-            Component(name="spindle_turns", unit="rev", low=-40.0, high=40.0),
-            Component(name="spindle_speed", unit="rev/s", low=-SPINDLE_REV_S, high=SPINDLE_REV_S),
+            Component(name="spindle_turn", unit="rad", low=-250.0, high=250.0),
+            Component(name="spindle_speed", unit="rad/s", low=-_FULL_RAD_S, high=_FULL_RAD_S),
             Component(name="spindle_torque", unit="N.m", low=-2.5, high=2.5),
             Component(name="torque_low", unit="N.m", low=0.0, high=2.5),
             Component(name="torque_high", unit="N.m", low=0.0, high=2.5),
@@ -172,14 +173,14 @@ class NutFastening(Insertion[NutMeasurement]):
         return float(np.mean(self.product.torque_window_n_m))
 
     def _drive(self, commands: Array) -> None:
-        (self.runner.command_rev_s,) = commands.tolist()
+        self.runner.command_rev_s = float(commands.item()) / TURN_RAD
 
     def _observe_own(self) -> dict[str, Array]:
         runner, noise = self.runner, self.config.spindle_noise_n_m
         felt_n_m = runner.torque_n_m + noise * self._sensor_rng.standard_normal()
-        turns = runner.spindle_rad / TURN_RAD
+        speed_rad_s = TURN_RAD * runner.speed_rev_s
         window = self.product.torque_window_n_m
-        return {"spindle": np.array([turns, runner.speed_rev_s, felt_n_m, *window])}
+        return {"spindle": np.array([runner.spindle_rad, speed_rad_s, felt_n_m, *window])}
 
     def _privileged_own(self) -> tuple[float, ...]:
         thread, nut = self.runner.thread, self.product

@@ -298,9 +298,9 @@ def test_tightening_pays_up_to_the_window_and_is_paid_back_towards_the_limit() -
 def test_a_policy_is_told_what_a_nut_runner_shows(patient: NutFastening) -> None:
     begin(patient)
     turn_until(patient, 0.9)
-    turns, speed, torque, low, high = patient._observe_own()["spindle"].tolist()
-    assert turns == patient.runner.spindle_rad / TURN_RAD
-    assert speed == patient.runner.speed_rev_s
+    turn_rad, speed_rad_s, torque, low, high = patient._observe_own()["spindle"].tolist()
+    assert turn_rad == patient.runner.spindle_rad
+    assert speed_rad_s == pytest.approx(TURN_RAD * patient.runner.speed_rev_s)
     assert torque == pytest.approx(patient.runner.torque_n_m, abs=0.05)
     assert (low, high) == patient.product.torque_window_n_m
     assert patient.observation_space["last_action"].shape == (7,)

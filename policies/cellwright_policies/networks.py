@@ -224,7 +224,7 @@ class ActorModule(nn.Module):
         return self.action_net(self.actor(dict(zip(self.input_keys, groups, strict=True))))
 
 
-class WeldActorCritic(ActorCriticPolicy):
+class CellActorCritic(ActorCriticPolicy):
     """Asymmetric Stable-Baselines3 policy with an auxiliary head on the actor.
 
     The actor never reads `privileged`. `aux_indices` are the components of `privileged` that its auxiliary

@@ -16,7 +16,7 @@ from stable_baselines3.common.utils import explained_variance
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
-from cellwright_policies.networks import PRIVILEGED, WeldActorCritic
+from cellwright_policies.networks import PRIVILEGED, CellActorCritic
 from cellwright_policies.threads import StepThreads
 
 Teacher = Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]
@@ -100,7 +100,7 @@ class _Batch:
 
 
 class CellPPO(PPO):
-    """PPO over `WeldActorCritic`, with an auxiliary loss, a teacher and a critic that learns first.
+    """PPO over `CellActorCritic`, with an auxiliary loss, a teacher and a critic that learns first.
 
     Differences from Stable-Baselines3's PPO: actor and critic have their own learning rates and gradient
     bounds; the critic learns returns of order one; reaching `target_kl` stops the actor only; from the first
@@ -108,13 +108,13 @@ class CellPPO(PPO):
     by advantages of a critic that knows nothing yet; images stay uint8 until a batch is used.
     """
 
-    policy: WeldActorCritic
+    policy: CellActorCritic
     rollout_buffer: DictRolloutBuffer
-    policy_aliases: ClassVar[dict[str, Any]] = {"WeldActorCritic": WeldActorCritic}
+    policy_aliases: ClassVar[dict[str, Any]] = {"CellActorCritic": CellActorCritic}
 
     def __init__(
         self,
-        policy: str | type[WeldActorCritic] = WeldActorCritic,
+        policy: str | type[CellActorCritic] = CellActorCritic,
         env: VecEnv | None = None,
         *,
         config: PPOConfig | None = None,

@@ -11,7 +11,7 @@ from torch import nn
 from cellwright_policies import export
 from cellwright_policies.bundle import POLICY, Bundle, BundleError, PolicySpec
 from cellwright_policies.export import ExportError, export_bundle, golden_vectors, parity
-from cellwright_policies.networks import NetworkConfig, WeldActorCritic
+from cellwright_policies.networks import NetworkConfig, CellActorCritic
 from cellwright_policies.runtime import Runtime
 
 Observations = dict[str, np.ndarray]
@@ -135,7 +135,7 @@ def test_a_policy_with_keypoints_is_exported_as_it_acts(
         }
     )
     actions = spaces.Box(-1.0, 1.0, (5,), np.float32)
-    policy = WeldActorCritic(
+    policy = CellActorCritic(
         space, actions, lambda _: 1e-3, network=NetworkConfig(channels=(4,), keypoints=5)
     )
     _export(policy.actor_module(), spec, observations, tmp_path / "keypoints")

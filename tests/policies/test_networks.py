@@ -11,7 +11,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from cellwright_policies.networks import PRIVILEGED, BoxScale, Keypoints, NetworkConfig, WeldActorCritic
+from cellwright_policies.networks import PRIVILEGED, BoxScale, Keypoints, NetworkConfig, CellActorCritic
 
 PRIVILEGED_SIZE = 6
 IMAGE_BOX = spaces.Box(0, 255, (2, 64, 64), np.uint8)
@@ -26,9 +26,9 @@ def observation_space() -> spaces.Dict:
     return spaces.Dict({"image": IMAGE_BOX, **boxes})
 
 
-def make_policy(seed: int = 0, **network: Any) -> WeldActorCritic:
+def make_policy(seed: int = 0, **network: Any) -> CellActorCritic:
     torch.manual_seed(seed)
-    return WeldActorCritic(
+    return CellActorCritic(
         observation_space(),
         spaces.Box(-1, 1, (5,), np.float32),
         lambda _: 1e-3,
@@ -198,7 +198,7 @@ def test_points_of_a_view_come_from_that_view_alone() -> None:
 
 def test_constructor_arguments_rebuild_the_same_policy() -> None:
     policy = make_policy(channels=(8, 8), hidden=(32,))
-    again = WeldActorCritic(**policy._get_constructor_parameters())
+    again = CellActorCritic(**policy._get_constructor_parameters())
     again.load_state_dict(policy.state_dict())
     np.testing.assert_array_equal(again.act_batch(sample()), policy.act_batch(sample()))
 
@@ -215,7 +215,7 @@ def test_constructor_arguments_rebuild_the_same_policy() -> None:
 )
 def test_spaces_that_cannot_work_are_refused(space: gym.Space[Any]) -> None:
     with pytest.raises(ValueError, match=r"image|bounds|Dict"):
-        WeldActorCritic(space, spaces.Box(-1, 1, (5,), np.float32), lambda _: 1e-3)
+        CellActorCritic(space, spaces.Box(-1, 1, (5,), np.float32), lambda _: 1e-3)
 
 
 @pytest.mark.parametrize("wrong", [{"initial_std": 0.0}, {"hidden": ()}, {"keypoints": -1}])

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cellwright_envs.probe import PROBE_ID
 from cellwright_envs.vector import CellVectorEnv
-from cellwright_policies.networks import NetworkConfig, WeldActorCritic
+from cellwright_policies.networks import NetworkConfig, CellActorCritic
 from cellwright_policies.ppo import CellPPO, PPOConfig
 from cellwright_policies.threads import StepThreads
 from cellwright_train.curriculum import Mixture
@@ -125,7 +125,7 @@ def test_ppo_learns_to_track_from_images_alone(tmp_path: Path) -> None:
             gamma=0.95,
         )
         model = CellPPO(
-            WeldActorCritic,
+            CellActorCritic,
             env,
             config=config,
             policy_kwargs={"network": NetworkConfig(initial_std=0.4)},
@@ -142,7 +142,7 @@ def test_ppo_learns_to_track_from_images_alone(tmp_path: Path) -> None:
 def test_only_the_critic_learns_during_warm_up() -> None:
     with CellVectorEnvContext() as env:
         config = PPOConfig(rollout_steps=32, batch_size=64, warmup_rollouts=1)
-        model = CellPPO(WeldActorCritic, env, config=config, seed=0)
+        model = CellPPO(CellActorCritic, env, config=config, seed=0)
         actor = [parameter.clone() for parameter in model.policy.actor_parameters()]
         critic = [parameter.clone() for parameter in model.policy.critic_parameters()]
         model.learn(128)
@@ -164,7 +164,7 @@ def test_a_teacher_pulls_the_actor_towards_its_actions() -> None:
             teacher_coefficient=20.0,
             teacher_steps=10_000,
         )
-        model = CellPPO(WeldActorCritic, env, config=config, seed=0)
+        model = CellPPO(CellActorCritic, env, config=config, seed=0)
         model.teacher = lambda observations: np.full((len(observations["image"]), 5), 0.5, dtype=np.float32)
         model.learn(512)
         assert np.mean(model.policy.act_batch(env.reset())) == pytest.approx(0.5, abs=0.15)
@@ -174,7 +174,7 @@ def test_the_noise_is_narrowed_to_the_share_that_is_left() -> None:
     with CellVectorEnvContext() as env:
         config = PPOConfig(rollout_steps=32, batch_size=64, std_range=(0.05, 0.4), std_left=0.25)
         network = NetworkConfig(initial_std=0.4)
-        model = CellPPO(WeldActorCritic, env, config=config, policy_kwargs={"network": network}, seed=0)
+        model = CellPPO(CellActorCritic, env, config=config, policy_kwargs={"network": network}, seed=0)
         model.learn(1_280)
         assert model.policy.log_std.exp().detach().numpy() == pytest.approx(0.1, rel=0.05)
 
@@ -182,7 +182,7 @@ def test_the_noise_is_narrowed_to_the_share_that_is_left() -> None:
 def test_a_time_limit_is_bootstrapped_with_the_value_of_the_last_observation() -> None:
     with CellVectorEnvContext() as env:
         config = PPOConfig(rollout_steps=40, batch_size=32, gamma=0.9)
-        model = CellPPO(WeldActorCritic, env, config=config, seed=0)
+        model = CellPPO(CellActorCritic, env, config=config, seed=0)
         with torch.no_grad():
             model.policy.value_net.weight.zero_()
         model.policy.rescale_value(mean=100.0, std=1.0)

@@ -27,7 +27,7 @@ from cellwright_policies.bundle import (
     canonical_json,
     write_bundle,
 )
-from cellwright_policies.networks import WeldActorCritic
+from cellwright_policies.networks import CellActorCritic
 from cellwright_policies.ppo import CellPPO, PPOConfig
 from cellwright_train import verification
 from cellwright_train.cell import CellChoice, Episode, action_components, control_rate_hz, observation_groups
@@ -304,7 +304,7 @@ def insertion_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = TrainConfig(env_id=PEG, ppo=PPOConfig(rollout_steps=64, batch_size=64))
     shape = {"network": config.network, "aux_indices": ()}
     model = CellPPO(
-        WeldActorCritic, DummyVecEnv([lambda: env]), config=config.ppo, policy_kwargs=shape, seed=0
+        CellActorCritic, DummyVecEnv([lambda: env]), config=config.ppo, policy_kwargs=shape, seed=0
     )
     run = RunDirectory.create(tmp_path_factory.mktemp("runs") / "peg", config, seed=1)
     run.save_best(model, {})

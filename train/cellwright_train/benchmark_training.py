@@ -12,7 +12,7 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv
 
 from cellwright_envs.vector import CellVectorEnv
-from cellwright_policies.networks import WeldActorCritic
+from cellwright_policies.networks import CellActorCritic
 from cellwright_policies.ppo import CellPPO
 from cellwright_train.benchmark import ALL_ENV_DISTURBANCES, Effort, Figures, figure, missing
 from cellwright_train.cell import CellChoice
@@ -22,9 +22,9 @@ CELLS = 16
 _PRESET = PRESETS["weld-seam"]
 
 
-def untrained_policy(env: gymnasium.Env[Any, Any]) -> WeldActorCritic:
+def untrained_policy(env: gymnasium.Env[Any, Any]) -> CellActorCritic:
     """The preset's network with its first weights."""
-    return WeldActorCritic(
+    return CellActorCritic(
         env.observation_space, env.action_space, lambda _: 1e-4, network=_PRESET.network, aux_indices=()
     )
 
@@ -91,7 +91,7 @@ def _rates(env: VecEnv, iterations: int) -> list[float]:
     """Steps per second of each iteration after the first."""
     try:
         model = CellPPO(
-            WeldActorCritic,
+            CellActorCritic,
             env,
             config=_PRESET.ppo,
             policy_kwargs={"network": _PRESET.network, "aux_indices": ()},

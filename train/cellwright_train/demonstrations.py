@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
-from cellwright_policies.networks import IMAGE, PRIVILEGED, WeldActorCritic
+from cellwright_policies.networks import IMAGE, PRIVILEGED, CellActorCritic
 from cellwright_policies.threads import StepThreads
 from cellwright_train.curriculum import UNDISTURBED, Mixture
 
@@ -133,7 +133,7 @@ class Demonstrations:
         config: DemonstrationConfig,
         env: VecEnv,
         *,
-        policy: WeldActorCritic,
+        policy: CellActorCritic,
         expert: Controller,
         store: DemonstrationStore,
         threads: StepThreads,

@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 from stable_baselines3.common.logger import KVWriter
 
-from cellwright_policies.networks import WeldActorCritic
+from cellwright_policies.networks import CellActorCritic
 from cellwright_policies.ppo import CellPPO
 from cellwright_train.presets import TrainConfig, from_json, to_json
 
@@ -104,7 +104,7 @@ class RunDirectory:
         _save(self.best, model, state)
 
 
-def load_policy_from_run(run_dir: Path | str, which: Literal["best", "last"] = "best") -> WeldActorCritic:
+def load_policy_from_run(run_dir: Path | str, which: Literal["best", "last"] = "best") -> CellActorCritic:
     """Return the best policy of a run, or the last; the last too where no test has been made yet.
 
     Raises `NoCheckpointError` where the run holds none.

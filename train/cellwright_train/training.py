@@ -21,7 +21,7 @@ from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputF
 
 from cellwright_envs.vector import CellVectorEnv
 from cellwright_policies.experts import make_expert
-from cellwright_policies.networks import PRIVILEGED, WeldActorCritic
+from cellwright_policies.networks import PRIVILEGED, CellActorCritic
 from cellwright_policies.ppo import CellPPO
 from cellwright_policies.threads import StepThreads
 from cellwright_train.curriculum import make_curriculum, set_levels
@@ -123,7 +123,7 @@ class TrainingSession:
         self.clock = Clock(minutes)
         self.report = report
         self.model = CellPPO(
-            WeldActorCritic,
+            CellActorCritic,
             env,
             config=config.ppo,
             policy_kwargs={"network": config.network, "aux_indices": _aux_indices(config, env)},
@@ -398,7 +398,7 @@ class _TrainingCallback(BaseCallback):
 
 
 def evaluate_in_training(
-    policy: WeldActorCritic, env: CellVectorEnv, config: EvaluationConfig
+    policy: CellActorCritic, env: CellVectorEnv, config: EvaluationConfig
 ) -> dict[str, float]:
     """Run the deterministic policy over the first episodes of each cell, always from the same seeds.
 

@@ -36,7 +36,8 @@ class NetworkConfig:
     """Its stride, which sets the cost of all that follows; the other convolutions are 3 by 3, stride 2."""
     keypoints: int = 0
     """Points that are located in each view, by convolutions of its own, instead of handing on the last map:
-    for tasks in which it counts where things are. 0 for none; then all views share their convolutions."""
+    for tasks in which it counts where things are. `channels` is then one number, a view's. 0 for none; then all
+    views share their convolutions."""
     image_features: int = 128
     """Features read from the image."""
     signal_features: int = 128
@@ -57,8 +58,8 @@ class NetworkConfig:
             raise ValueError(
                 f"need at least one layer each: {self.channels=} {self.hidden=} {self.critic_hidden=}"
             )
-        if self.keypoints < 0:
-            raise ValueError(f"need {self.keypoints=} >= 0")
+        if self.keypoints < 0 or (self.keypoints and len(self.channels) > 1):
+            raise ValueError(f"need {self.keypoints=} >= 0, and with any of them one layer: {self.channels=}")
         if not 0 < self.initial_std <= 1:
             raise ValueError(f"need 0 < {self.initial_std=} <= 1")
 

@@ -53,8 +53,6 @@ class PPOConfig:
     """Weight of the entropy bonus."""
     std_range: tuple[float, float] = (0.03, 0.4)
     """Bounds of the actions' standard deviation."""
-    std_left: float = 1.0
-    """Share of its upper bound that is left at the end; it falls linearly."""
     aux_coefficient: float = 0.1
     """Weight of the auxiliary loss."""
     teacher_coefficient: float = 0.0
@@ -80,8 +78,6 @@ class PPOConfig:
             raise ValueError(f"steps, epochs and threads must be at least 1: {self}")
         if not 0 < self.learning_rate_left <= 1:
             raise ValueError(f"need 0 < {self.learning_rate_left=} <= 1")
-        if not 0 < self.std_left <= 1:
-            raise ValueError(f"need 0 < {self.std_left=} <= 1")
         if not 0 < self.std_range[0] <= self.std_range[1]:
             raise ValueError(f"need 0 < low <= high, got {self.std_range=}")
 
@@ -239,7 +235,7 @@ class CellPPO(PPO):
         nn.utils.clip_grad_norm_(self.policy.critic_parameters(), self.config.max_grad_norm)
         self.policy.optimizer.step()
         with torch.no_grad():
-            self.policy.log_std.clamp_(*np.log(self.std_bounds()))
+            self.policy.log_std.clamp_(*np.log(self.config.std_range))
 
     def _batches(self, *, with_teacher: bool) -> Iterator[_Batch]:
         """Yield the rollout once, shuffled."""
@@ -281,12 +277,6 @@ class CellPPO(PPO):
 
     _labelled_rollout = -1
     _labels: NDArray[np.float32]
-
-    def std_bounds(self) -> tuple[float, float]:
-        """Bounds of the actions' standard deviation at this point of the training."""
-        low, high = self.config.std_range
-        left = self.config.std_left
-        return low, max(low, high * (left + (1.0 - left) * self._current_progress_remaining))
 
     def _set_learning_rates(self) -> None:
         actor, critic = self.policy.optimizer.param_groups

@@ -218,7 +218,7 @@ def test_spaces_that_cannot_work_are_refused(space: gym.Space[Any]) -> None:
         CellActorCritic(space, spaces.Box(-1, 1, (5,), np.float32), lambda _: 1e-3)
 
 
-@pytest.mark.parametrize("wrong", [{"initial_std": 0.0}, {"hidden": ()}, {"keypoints": -1}])
+@pytest.mark.parametrize("wrong", [{"initial_std": 0.0}, {"hidden": ()}, {"keypoints": -1}, {"keypoints": 9}])
 def test_network_sizes_that_cannot_work_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         dataclasses.replace(NetworkConfig(), **wrong)

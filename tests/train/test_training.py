@@ -170,15 +170,6 @@ def test_a_teacher_pulls_the_actor_towards_its_actions() -> None:
         assert np.mean(model.policy.act_batch(env.reset())) == pytest.approx(0.5, abs=0.15)
 
 
-def test_the_noise_is_narrowed_to_the_share_that_is_left() -> None:
-    with CellVectorEnvContext() as env:
-        config = PPOConfig(rollout_steps=32, batch_size=64, std_range=(0.05, 0.4), std_left=0.25)
-        network = NetworkConfig(initial_std=0.4)
-        model = CellPPO(CellActorCritic, env, config=config, policy_kwargs={"network": network}, seed=0)
-        model.learn(1_280)
-        assert model.policy.log_std.exp().detach().numpy() == pytest.approx(0.1, rel=0.05)
-
-
 def test_a_time_limit_is_bootstrapped_with_the_value_of_the_last_observation() -> None:
     with CellVectorEnvContext() as env:
         config = PPOConfig(rollout_steps=40, batch_size=32, gamma=0.9)

@@ -36,8 +36,8 @@ class NetworkConfig:
     """Its stride, which sets the cost of all that follows; the other convolutions are 3 by 3, stride 2."""
     keypoints: int = 0
     """Points that are located in each view, by convolutions of its own, instead of handing on the last map:
-    for tasks in which it counts where things are. `channels` is then one number, a view's. 0 for none; then all
-    views share their convolutions."""
+    for tasks in which it counts where things are. `channels` is then one number, a view's. 0 for none;
+    then all views share their convolutions."""
     image_features: int = 128
     """Features read from the image."""
     signal_features: int = 128

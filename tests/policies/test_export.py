@@ -11,7 +11,7 @@ from torch import nn
 from cellwright_policies import export
 from cellwright_policies.bundle import POLICY, Bundle, BundleError, PolicySpec
 from cellwright_policies.export import ExportError, export_bundle, golden_vectors, parity
-from cellwright_policies.networks import NetworkConfig, CellActorCritic
+from cellwright_policies.networks import CellActorCritic, NetworkConfig
 from cellwright_policies.runtime import Runtime
 
 Observations = dict[str, np.ndarray]

@@ -11,7 +11,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from cellwright_policies.networks import PRIVILEGED, BoxScale, Keypoints, NetworkConfig, CellActorCritic
+from cellwright_policies.networks import PRIVILEGED, BoxScale, CellActorCritic, Keypoints, NetworkConfig
 
 PRIVILEGED_SIZE = 6
 IMAGE_BOX = spaces.Box(0, 255, (2, 64, 64), np.uint8)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cellwright_envs.probe import PROBE_ID
 from cellwright_envs.vector import CellVectorEnv
-from cellwright_policies.networks import NetworkConfig, CellActorCritic
+from cellwright_policies.networks import CellActorCritic, NetworkConfig
 from cellwright_policies.ppo import CellPPO, PPOConfig
 from cellwright_policies.threads import StepThreads
 from cellwright_train.curriculum import Mixture

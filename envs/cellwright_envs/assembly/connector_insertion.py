@@ -12,10 +12,9 @@ import numpy as np
 from cellwright_envs.assembly.compliance import ComplianceConfig
 from cellwright_envs.assembly.config import InsertionConfig
 from cellwright_envs.assembly.connectors import CONNECTORS, Connector, Latch
-from cellwright_envs.assembly.disturbances import AssemblyDisturbances
 from cellwright_envs.assembly.insertion import Insertion
 from cellwright_envs.assembly.measurement import InsertionMeasurement, InsertionScorecard
-from cellwright_envs.assembly.reward import alignment, over_force
+from cellwright_envs.assembly.reward import alignment
 from cellwright_envs.cell_env import Component
 
 REWARD_WEIGHTS: dict[str, float] = {
@@ -70,6 +69,7 @@ class ConnectorInsertion(Insertion[ConnectorMeasurement]):
     # Scene: the plugs, their sockets, and the latch
 
     catalogue = CONNECTORS
+    default_config = ConnectorInsertionConfig()
     product: Connector
 
     def _resistance(self, rng: np.random.Generator) -> Latch:
@@ -82,25 +82,6 @@ class ConnectorInsertion(Insertion[ConnectorMeasurement]):
         Component(name="latch_force", unit="N", low=0.0, high=20.0),
         Component(name="latched", unit="1", low=0.0, high=1.0),
     )
-
-    def __init__(
-        self,
-        *,
-        product: str | Connector | tuple[str | Connector, ...] = "train",
-        disturbances: str | AssemblyDisturbances = "train",
-        privileged: bool = False,
-        record_trace: bool = False,
-        render_mode: str | None = None,
-        config: ConnectorInsertionConfig = ConnectorInsertionConfig(),
-    ) -> None:
-        super().__init__(
-            product=product,
-            disturbances=disturbances,
-            privileged=privileged,
-            record_trace=record_trace,
-            render_mode=render_mode,
-            config=config,
-        )
 
     def _privileged_own(self) -> tuple[float, ...]:
         return self.product.latch_n, float(self._measured.latched)
@@ -124,16 +105,8 @@ class ConnectorInsertion(Insertion[ConnectorMeasurement]):
             "depth": weights["depth"] * (m.depth_m - before.depth_m) / self.product.depth_m,
             "alignment": weights["alignment"] * gained,
             "latch": weights["latch"] * (float(m.latched) - float(before.latched)),
-            "seated": weights["seated"] * (m.held_s > 0.0),
-            "force": -weights["force"] * over_force(m.force_n, limit_n=self.product.force_limit_n),
-            "pace": -weights["pace"],
-            "smoothness": -weights["smoothness"] * self._action_change,
-            "success": weights["success"] * self._succeeded(m),
-            "broken": -weights["broken"] * self._failed(m),
+            **self._shared_terms(m, weights),
         }
-
-    def _terminated(self, m: ConnectorMeasurement) -> bool:
-        return self._succeeded(m) or self._failed(m)
 
     def scorecard(self) -> ConnectorScorecard:
         """What is known about the plug so far; an episode that is cut off has no other."""

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cellwright_envs.assembly.config import InsertionConfig
-from cellwright_envs.assembly.disturbances import AssemblyDisturbances
 from cellwright_envs.assembly.gears import GEARS, Gear
 from cellwright_envs.assembly.insertion import Insertion
 from cellwright_envs.assembly.measurement import InsertionMeasurement, InsertionScorecard
-from cellwright_envs.assembly.reward import alignment, over_force
+from cellwright_envs.assembly.reward import alignment
 from cellwright_envs.cell_env import Component
 
 REWARD_WEIGHTS: dict[str, float] = {
@@ -29,11 +27,6 @@ REWARD_WEIGHTS: dict[str, float] = {
     "broken": 10.0,
 }
 """Depth, mesh and alignment per unit gained, success and broken once, the others per step."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GearMeshConfig(InsertionConfig):
-    """The cell of every insertion, as it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,25 +61,6 @@ class GearMesh(Insertion[GearMeshMeasurement]):
         Component(name="free_yaw", unit="rad", low=0.0, high=0.1),
     )
 
-    def __init__(
-        self,
-        *,
-        product: str | Gear | tuple[str | Gear, ...] = "train",
-        disturbances: str | AssemblyDisturbances = "train",
-        privileged: bool = False,
-        record_trace: bool = False,
-        render_mode: str | None = None,
-        config: GearMeshConfig = GearMeshConfig(),
-    ) -> None:
-        super().__init__(
-            product=product,
-            disturbances=disturbances,
-            privileged=privileged,
-            record_trace=record_trace,
-            render_mode=render_mode,
-            config=config,
-        )
-
     def _privileged_own(self) -> tuple[float, ...]:
         return self.product.face_m, self.product.backlash_m, self.product.free_yaw_rad
 
@@ -110,16 +84,8 @@ class GearMesh(Insertion[GearMeshMeasurement]):
             "depth": weights["depth"] * (m.depth_m - before.depth_m) / gear.depth_m,
             "mesh": weights["mesh"] * (m.meshed_m - before.meshed_m) / gear.face_m,
             "alignment": weights["alignment"] * gained,
-            "seated": weights["seated"] * (m.held_s > 0.0),
-            "force": -weights["force"] * over_force(m.force_n, limit_n=gear.force_limit_n),
-            "pace": -weights["pace"],
-            "smoothness": -weights["smoothness"] * self._action_change,
-            "success": weights["success"] * self._succeeded(m),
-            "broken": -weights["broken"] * self._failed(m),
+            **self._shared_terms(m, weights),
         }
-
-    def _terminated(self, m: GearMeshMeasurement) -> bool:
-        return self._succeeded(m) or self._failed(m)
 
     def scorecard(self) -> GearMeshScorecard:
         """What is known about the gear so far; an episode that is cut off has no other."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -36,6 +37,7 @@ from cellwright_envs.assembly.measurement import (
     measure,
 )
 from cellwright_envs.assembly.part import Part
+from cellwright_envs.assembly.reward import over_force
 from cellwright_envs.cell_env import CellEnv, Component, Observation, Streams
 
 Array = NDArray[np.float64]
@@ -61,6 +63,9 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
     own_privileged: ClassVar[tuple[Component, ...]] = ()
     """Components at the end of the `privileged` group, from `_privileged_own`."""
 
+    default_config: ClassVar[InsertionConfig] = InsertionConfig()
+    """How the cell works unless told otherwise."""
+
     config: InsertionConfig
     product: Part
     disturbed: AssemblyDisturbanceState
@@ -68,13 +73,17 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
     def __init__(
         self,
         *,
-        product: Any,
-        disturbances: str | AssemblyDisturbances,
-        privileged: bool,
-        record_trace: bool,
-        render_mode: str | None,
-        config: InsertionConfig,
+        product: str | Part | tuple[str | Part, ...] = "train",
+        disturbances: str | AssemblyDisturbances = "train",
+        privileged: bool = False,
+        record_trace: bool = False,
+        render_mode: str | None = None,
+        config: InsertionConfig | None = None,
     ) -> None:
+        config = self.default_config if config is None else config
+        if not isinstance(config, wanted := type(self.default_config)):
+            task, given = type(self).__name__, type(config).__name__
+            raise ValueError(f"{task} takes a {wanted.__name__}, not a {given}")
         super().__init__(
             product=product,
             disturbances=disturbances,
@@ -230,6 +239,20 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
             and m.tilt_rad < config.tilt_tolerance_rad
             and m.overlap_m <= LARGEST_OVERLAP_M
         )
+
+    def _shared_terms(self, m: Measured, weights: Mapping[str, float]) -> dict[str, float]:
+        """Reward terms that mean the same in every task, for what it costs and how it ends."""
+        return {
+            "seated": weights["seated"] * (m.held_s > 0.0),
+            "force": -weights["force"] * over_force(m.force_n, limit_n=self.product.force_limit_n),
+            "pace": -weights["pace"],
+            "smoothness": -weights["smoothness"] * self._action_change,
+            "success": weights["success"] * self._succeeded(m),
+            "broken": -weights["broken"] * self._failed(m),
+        }
+
+    def _terminated(self, m: Measured) -> bool:
+        return self._succeeded(m) or self._failed(m)
 
     def _succeeded(self, m: Measured) -> bool:
         return m.held_s >= self.config.hold_s - 1e-9 and not self._failed(m)

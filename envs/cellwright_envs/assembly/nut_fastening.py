@@ -13,11 +13,10 @@ from numpy.typing import NDArray
 from cellwright_envs.assembly.cell import Resistance, pose_matrix
 from cellwright_envs.assembly.compliance import ComplianceConfig
 from cellwright_envs.assembly.config import InsertionConfig
-from cellwright_envs.assembly.disturbances import AssemblyDisturbances
 from cellwright_envs.assembly.insertion import Insertion
 from cellwright_envs.assembly.measurement import InsertionMeasurement, InsertionScorecard
 from cellwright_envs.assembly.nuts import NUTS, Nut
-from cellwright_envs.assembly.reward import alignment, over_force
+from cellwright_envs.assembly.reward import alignment
 from cellwright_envs.assembly.thread import TURN_RAD, Bite, Joint, NutRunner
 from cellwright_envs.cell_env import Component
 
@@ -103,6 +102,7 @@ class NutFastening(Insertion[NutMeasurement]):
     # Scene: nuts in the socket of a nut-runner, and bolts
 
     catalogue = NUTS
+    default_config = NutFasteningConfig()
     config: NutFasteningConfig
     product: Nut
 
@@ -128,25 +128,6 @@ class NutFastening(Insertion[NutMeasurement]):
         Component(name="tightness", unit="N.m", low=0.0, high=2.5),
         Component(name="torque_rate", unit="N.m/rad", low=0.0, high=10.0),
     )
-
-    def __init__(
-        self,
-        *,
-        product: str | Nut | tuple[str | Nut, ...] = "train",
-        disturbances: str | AssemblyDisturbances = "train",
-        privileged: bool = False,
-        record_trace: bool = False,
-        render_mode: str | None = None,
-        config: NutFasteningConfig = NutFasteningConfig(),
-    ) -> None:
-        super().__init__(
-            product=product,
-            disturbances=disturbances,
-            privileged=privileged,
-            record_trace=record_trace,
-            render_mode=render_mode,
-            config=config,
-        )
 
     def _resistance(self, rng: np.random.Generator) -> Resistance:
         config, nut = self.config, self.product
@@ -231,16 +212,8 @@ class NutFastening(Insertion[NutMeasurement]):
             "engaged": weights["engaged"] * (float(m.engaged) - float(before.engaged)),
             "torque": weights["torque"] * tighter,
             "crossed": -weights["crossed"] * m.crossed,
-            "seated": weights["seated"] * (m.held_s > 0.0),
-            "force": -weights["force"] * over_force(m.force_n, limit_n=nut.force_limit_n),
-            "pace": -weights["pace"],
-            "smoothness": -weights["smoothness"] * self._action_change,
-            "success": weights["success"] * self._succeeded(m),
-            "broken": -weights["broken"] * self._failed(m),
+            **self._shared_terms(m, weights),
         }
-
-    def _terminated(self, m: NutMeasurement) -> bool:
-        return self._succeeded(m) or self._failed(m)
 
     def scorecard(self) -> NutScorecard:
         m, shared = self._measured, vars(super().scorecard())

@@ -5,14 +5,10 @@ The cell, its compliant reference, its cameras and its wrist sensor are those of
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from cellwright_envs.assembly.config import InsertionConfig
-from cellwright_envs.assembly.disturbances import AssemblyDisturbances
 from cellwright_envs.assembly.insertion import Insertion
 from cellwright_envs.assembly.measurement import InsertionMeasurement
-from cellwright_envs.assembly.pegs import PEGS, Peg
-from cellwright_envs.assembly.reward import alignment, over_force
+from cellwright_envs.assembly.pegs import PEGS
+from cellwright_envs.assembly.reward import alignment
 
 REWARD_WEIGHTS: dict[str, float] = {
     "depth": 10.0,
@@ -27,11 +23,6 @@ REWARD_WEIGHTS: dict[str, float] = {
 """Depth and alignment per unit gained, success and broken once, the others per step."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class PegInsertionConfig(InsertionConfig):
-    """The cell of every insertion, as it is."""
-
-
 class PegInsertion(Insertion[InsertionMeasurement]):
     """Insert one part into a disturbed fixture by sight and touch; see docs/environments/peg-insertion.md."""
 
@@ -39,28 +30,7 @@ class PegInsertion(Insertion[InsertionMeasurement]):
 
     catalogue = PEGS
 
-    # Actions and observations: those of every insertion
-
-    def __init__(
-        self,
-        *,
-        product: str | Peg | tuple[str | Peg, ...] = "train",
-        disturbances: str | AssemblyDisturbances = "train",
-        privileged: bool = False,
-        record_trace: bool = False,
-        render_mode: str | None = None,
-        config: PegInsertionConfig = PegInsertionConfig(),
-    ) -> None:
-        super().__init__(
-            product=product,
-            disturbances=disturbances,
-            privileged=privileged,
-            record_trace=record_trace,
-            render_mode=render_mode,
-            config=config,
-        )
-
-    # Reward and end
+    # Actions and observations: those of every insertion; reward and end
 
     def _measure_own(
         self, shared: InsertionMeasurement, before: InsertionMeasurement | None
@@ -74,13 +44,5 @@ class PegInsertion(Insertion[InsertionMeasurement]):
         return {
             "depth": weights["depth"] * (m.depth_m - before.depth_m) / self.product.depth_m,
             "alignment": weights["alignment"] * gained,
-            "seated": weights["seated"] * (m.held_s > 0.0),
-            "force": -weights["force"] * over_force(m.force_n, limit_n=self.product.force_limit_n),
-            "pace": -weights["pace"],
-            "smoothness": -weights["smoothness"] * self._action_change,
-            "success": weights["success"] * self._succeeded(m),
-            "broken": -weights["broken"] * self._failed(m),
+            **self._shared_terms(m, weights),
         }
-
-    def _terminated(self, m: InsertionMeasurement) -> bool:
-        return self._succeeded(m) or self._failed(m)

@@ -12,6 +12,7 @@ import pytest
 from cellwright_envs.assembly.config import InsertionConfig
 from cellwright_envs.assembly.insertion import Insertion
 from cellwright_envs.assembly.measurement import InsertionMeasurement, InsertionScorecard
+from cellwright_envs.assembly.nut_fastening import NutFastening
 from cellwright_envs.assembly.pegs import PEGS
 from cellwright_envs.cell_env import Component
 
@@ -49,15 +50,8 @@ class SprungInsertion(Insertion[SprungMeasurement]):
     own_privileged = (Component(name="spring", unit="N", low=0.0, high=20.0),)
 
     def __init__(self, **arguments: Any) -> None:
-        shared: dict[str, Any] = {
-            "product": "round-8-0.5",
-            "disturbances": "none",
-            "privileged": True,
-            "record_trace": True,
-            "render_mode": None,
-            "config": InsertionConfig(),
-        }
-        super().__init__(**shared | arguments)
+        own: dict[str, Any] = {"product": "round-8-0.5", "disturbances": "none", "privileged": True}
+        super().__init__(**own | {"record_trace": True} | arguments)
 
     def _resistance(self, rng: np.random.Generator) -> Spring:
         self.spring = Spring(preload_n=rng.uniform(1.0, 2.0))
@@ -84,9 +78,6 @@ class SprungInsertion(Insertion[SprungMeasurement]):
 
     def _reward_terms(self, m: SprungMeasurement) -> dict[str, float]:
         return {"spring": -m.spring_n}
-
-    def _terminated(self, m: SprungMeasurement) -> bool:
-        return self._succeeded(m) or self._failed(m)
 
 
 @pytest.fixture(scope="module")
@@ -166,3 +157,8 @@ def test_what_a_task_measures_is_traced_and_told_to_the_critic(env: SprungInsert
     assert trace["spring_n"][-1] == env.spring.force_n == -info["reward_terms"]["spring"]
     assert trace["spring_n"][0] == 0.0
     assert trace["wrench_t"].shape == (40, 6)
+
+
+def test_a_task_refuses_the_settings_of_another() -> None:
+    with pytest.raises(ValueError, match="NutFastening takes a NutFasteningConfig, not a InsertionConfig"):
+        NutFastening(config=InsertionConfig())

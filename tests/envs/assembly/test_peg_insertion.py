@@ -12,10 +12,11 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W
+from cellwright_envs.assembly.config import InsertionConfig
 from cellwright_envs.assembly.disturbances import resolve
 from cellwright_envs.assembly.measurement import InsertionScorecard
 from cellwright_envs.assembly.observation import HISTORY_LAGS
-from cellwright_envs.assembly.peg_insertion import PegInsertion, PegInsertionConfig
+from cellwright_envs.assembly.peg_insertion import PegInsertion
 from cellwright_envs.assembly.pegs import PEGS, Peg
 from cellwright_envs.assembly.reward import alignment, over_force
 
@@ -283,7 +284,7 @@ def test_alignment_and_force_terms_are_bounded() -> None:
 
 def test_impossible_configuration_is_refused_with_its_value() -> None:
     with pytest.raises(ValueError, match=r"sensor_low_pass <= 1, got 1\.5"):
-        PegInsertionConfig(sensor_low_pass=1.5)
+        InsertionConfig(sensor_low_pass=1.5)
 
 
 def test_disturbances_can_be_narrowed_one_by_one() -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
+from cellwright_envs.assembly.config import InsertionConfig
 from cellwright_envs.assembly.measurement import InsertionScorecard
 from cellwright_envs.assembly.observation import ACTIONS
-from cellwright_envs.assembly.peg_insertion import PegInsertion, PegInsertionConfig
+from cellwright_envs.assembly.peg_insertion import PegInsertion
 from cellwright_policies.experts import PRIVILEGED_EXPERTS, make_expert
 from cellwright_policies.experts.assembly import PEG_INSERTION
 from cellwright_policies.experts.assembly.base import FULL_SCALE, Pending, State
@@ -19,6 +20,7 @@ from cellwright_policies.experts.assembly.oracle import Oracle
 
 ENV_ID = "cellwright/PegInsertion-v0"
 SEED = 7000
+Work = Callable[..., list[Any]]
 
 
 @pytest.fixture(scope="module")
@@ -32,21 +34,8 @@ def batched(observation: dict[str, Any]) -> dict[str, Any]:
     return {name: values[None] for name, values in observation.items()}
 
 
-def work(
-    env: PegInsertion, name: str, *, episodes: int, first: int = SEED, steps: int = 400, **options: Any
-) -> list[InsertionScorecard]:
-    """Scorecards of an expert on the first seeds of its own."""
-    expert = make_expert(ENV_ID, name, env.privileged_names)
-    cards = []
-    for seed in range(first, first + episodes):
-        observation, _ = env.reset(seed=seed, options=options)
-        expert.reset(1)
-        for _ in range(steps):
-            observation, _, terminated, _, _ = env.step(expert.act_batch(batched(observation))[0])
-            if terminated:
-                break
-        cards.append(env.scorecard())
-    return cards
+def expert(env: PegInsertion, name: str) -> Any:
+    return make_expert(ENV_ID, name, env.privileged_names)
 
 
 def success_rate(cards: list[InsertionScorecard]) -> float:
@@ -65,30 +54,30 @@ def success_rate(cards: list[InsertionScorecard]) -> float:
     ],
     ids=["drawing", "training", "held out", "hard", "a tenth", "three steps late"],
 )
-def test_oracle_inserts_every_part(env: PegInsertion, product: Any, disturbances: Any) -> None:
-    cards = work(env, "oracle", episodes=8, product=product, disturbances=disturbances)
+def test_oracle_inserts_every_part(env: PegInsertion, product: Any, disturbances: Any, work: Work) -> None:
+    cards = work(env, expert(env, "oracle"), episodes=8, product=product, disturbances=disturbances)
     assert success_rate(cards) == 1.0
     assert max(card.peak_force_n for card in cards) < 15.0
 
 
 @pytest.mark.parametrize("seed", [50001, 50012, 50028, 50095])
-def test_no_part_stands_on_a_chamfer_that_it_has_left(env: PegInsertion, seed: int) -> None:
+def test_no_part_stands_on_a_chamfer_that_it_has_left(env: PegInsertion, seed: int, work: Work) -> None:
     """Where contact points outlive the contact, the oracle's parts stay 1.1 mm deep in these episodes."""
     tight = ("round-8-0.1-chamfer", "square-12-0.1-chamfer")
-    cards = work(env, "oracle", episodes=1, first=seed, product=tight, disturbances="train")
+    cards = work(env, expert(env, "oracle"), episodes=1, first=seed, product=tight, disturbances="train")
     assert cards[0].depth_share >= 0.95
 
 
 @pytest.mark.parametrize("name", sorted(set(PEG_INSERTION) - {"visual-servo"}))
-def test_undisturbed_parts_are_inserted_by_every_expert(env: PegInsertion, name: str) -> None:
-    assert success_rate(work(env, name, episodes=8, disturbances="none")) == 1.0
+def test_undisturbed_parts_are_inserted_by_every_expert(env: PegInsertion, name: str, work: Work) -> None:
+    assert success_rate(work(env, expert(env, name), episodes=8, disturbances="none")) == 1.0
 
 
-def test_touch_helps_and_sight_saves_time(env: PegInsertion) -> None:
+def test_touch_helps_and_sight_saves_time(env: PegInsertion, work: Work) -> None:
     """On the same seeds: blind, then searching, then looking first."""
-    blind = work(env, "blind-insertion", episodes=12, steps=150)
-    spiral = work(env, "spiral-search", episodes=12)
-    visual = work(env, "visual-servo", episodes=12)
+    blind = work(env, expert(env, "blind-insertion"), episodes=12, steps=150)
+    spiral = work(env, expert(env, "spiral-search"), episodes=12)
+    visual = work(env, expert(env, "visual-servo"), episodes=12)
     assert success_rate(blind) <= 0.6
     assert success_rate(spiral) >= success_rate(blind) + 0.2
     assert success_rate(visual) >= success_rate(blind) + 0.2
@@ -134,7 +123,7 @@ def test_resetting_one_cell_leaves_the_others(env: PegInsertion, name: str) -> N
 
 
 def test_experts_know_the_scale_of_an_action(env: PegInsertion) -> None:
-    config = PegInsertionConfig()
+    config = InsertionConfig()
     np.testing.assert_array_equal(FULL_SCALE, [config.step_m] * 3 + [config.turn_rad] * 3)
     assert tuple(component.name for component in env.action_components) == ACTIONS
 
@@ -188,8 +177,8 @@ def test_the_guide_lets_a_part_down_where_the_oracle_still_waits(env: PegInserti
     np.testing.assert_array_equal(guide[[0, 1, 3, 4, 5]], oracle[[0, 1, 3, 4, 5]])
 
 
-def test_the_guide_inserts_every_part_under_training_disturbances(env: PegInsertion) -> None:
-    cards = work(env, "guide", episodes=12, disturbances="train")
+def test_the_guide_inserts_every_part_under_training_disturbances(env: PegInsertion, work: Work) -> None:
+    cards = work(env, expert(env, "guide"), episodes=12, disturbances="train")
     assert success_rate(cards) == 1.0
 
 

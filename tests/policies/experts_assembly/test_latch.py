@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
-from cellwright_envs.assembly.connector_insertion import ConnectorInsertion, ConnectorScorecard
+from cellwright_envs.assembly.connector_insertion import ConnectorInsertion
 from cellwright_envs.assembly.disturbances import AssemblyDisturbances
 from cellwright_envs.assembly.disturbances.mechanics import ControllerGain
 from cellwright_policies.experts import make_expert
@@ -17,6 +17,7 @@ from cellwright_policies.experts.assembly.spiral_search import SpiralSearch
 
 ENV_ID = "cellwright/ConnectorInsertion-v0"
 SEED = 7000
+Work = Callable[..., list[Any]]
 
 
 @pytest.fixture(scope="module")
@@ -28,22 +29,6 @@ def env() -> Iterator[ConnectorInsertion]:
 
 def batched(observation: dict[str, Any]) -> dict[str, Any]:
     return {name: values[None] for name, values in observation.items()}
-
-
-def work(
-    env: ConnectorInsertion, expert: Any, *, episodes: int, steps: int = 400, **options: Any
-) -> list[ConnectorScorecard]:
-    """Scorecards of an expert on the first seeds of its own."""
-    cards = []
-    for seed in range(SEED, SEED + episodes):
-        observation, _ = env.reset(seed=seed, options=options)
-        expert.reset(1)
-        for _ in range(steps):
-            observation, _, terminated, _, _ = env.step(expert.act_batch(batched(observation))[0])
-            if terminated:
-                break
-        cards.append(env.scorecard())
-    return cards
 
 
 @pytest.mark.parametrize(
@@ -58,7 +43,7 @@ def work(
     ],
 )
 def test_every_plug_is_inserted_until_it_snaps(
-    env: ConnectorInsertion, name: str, product: str, disturbances: str
+    env: ConnectorInsertion, name: str, product: str, disturbances: str, work: Work
 ) -> None:
     expert = make_expert(ENV_ID, name, env.privileged_names)
     cards = work(env, expert, episodes=8, product=product, disturbances=disturbances)
@@ -66,7 +51,7 @@ def test_every_plug_is_inserted_until_it_snaps(
     assert max(card.peak_force_n for card in cards) < 40.0
 
 
-def test_a_search_that_pushes_as_for_pegs_stops_before_the_latch(env: ConnectorInsertion) -> None:
+def test_a_search_that_pushes_as_for_pegs_stops_before_the_latch(env: ConnectorInsertion, work: Work) -> None:
     """On the softest arm of training, before the strongest latch."""
     softest = ControllerGain(stiffness_factor=(0.75, 0.75))
     options: dict[str, Any] = {

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
-from cellwright_envs.assembly.gear_mesh import GearMesh, GearMeshScorecard
+from cellwright_envs.assembly.gear_mesh import GearMesh
 from cellwright_policies.experts import make_expert
 from cellwright_policies.experts.assembly.mesh import MeshGuide, MeshOracle
 from cellwright_policies.experts.assembly.oracle import Oracle
 
 ENV_ID = "cellwright/GearMesh-v0"
 SEED = 7000
+Work = Callable[..., list[Any]]
 
 
 @pytest.fixture(scope="module")
@@ -26,22 +27,6 @@ def env() -> Iterator[GearMesh]:
 
 def batched(observation: dict[str, Any]) -> dict[str, Any]:
     return {name: values[None] for name, values in observation.items()}
-
-
-def work(
-    env: GearMesh, expert: Any, *, episodes: int, steps: int = 400, first: int = SEED, **options: Any
-) -> list[GearMeshScorecard]:
-    """Scorecards of an expert on the first seeds of its own."""
-    cards = []
-    for seed in range(first, first + episodes):
-        observation, _ = env.reset(seed=seed, options=options)
-        expert.reset(1)
-        for _ in range(steps):
-            observation, _, terminated, _, _ = env.step(expert.act_batch(batched(observation))[0])
-            if terminated:
-                break
-        cards.append(env.scorecard())
-    return cards
 
 
 @pytest.mark.parametrize(
@@ -56,7 +41,9 @@ def work(
         ("spiral-search", "all", "none"),
     ],
 )
-def test_every_gear_is_seated_in_mesh(env: GearMesh, name: str, product: str, disturbances: str) -> None:
+def test_every_gear_is_seated_in_mesh(
+    env: GearMesh, name: str, product: str, disturbances: str, work: Work
+) -> None:
     expert = make_expert(ENV_ID, name, env.privileged_names)
     cards = work(env, expert, episodes=8, product=product, disturbances=disturbances)
     assert all(card.success and card.meshed_share > 0.9 for card in cards)
@@ -65,7 +52,7 @@ def test_every_gear_is_seated_in_mesh(env: GearMesh, name: str, product: str, di
 
 @pytest.mark.parametrize("seed", [9437, 9440])
 def test_an_oracle_that_does_not_line_up_again_over_the_teeth_stands_on_them(
-    env: GearMesh, seed: int
+    env: GearMesh, seed: int, work: Work
 ) -> None:
     share = {
         kind.__name__: work(

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
-from cellwright_envs.assembly.nut_fastening import SPINDLE_REV_S, NutFastening, NutScorecard
+from cellwright_envs.assembly.nut_fastening import SPINDLE_REV_S, NutFastening
 from cellwright_policies.experts import make_expert
 from cellwright_policies.experts.assembly.nut_fastening import FULL_REV_S, NutOracle
 from cellwright_train.presets import preset
 
 ENV_ID = "cellwright/NutFastening-v0"
 SEED = 7000
+Work = Callable[..., list[Any]]
 
 
 @pytest.fixture(scope="module")
@@ -26,22 +27,6 @@ def env() -> Iterator[NutFastening]:
 
 def batched(observation: dict[str, Any]) -> dict[str, Any]:
     return {name: values[None] for name, values in observation.items()}
-
-
-def work(
-    env: NutFastening, expert: Any, *, episodes: int, steps: int = 400, **options: Any
-) -> list[NutScorecard]:
-    """Scorecards of an expert on the first seeds of its own."""
-    cards = []
-    for seed in range(SEED, SEED + episodes):
-        observation, _ = env.reset(seed=seed, options=options)
-        expert.reset(1)
-        for _ in range(steps):
-            observation, _, terminated, _, _ = env.step(expert.act_batch(batched(observation))[0])
-            if terminated:
-                break
-        cards.append(env.scorecard())
-    return cards
 
 
 def test_full_speed_is_that_of_the_environment() -> None:
@@ -60,14 +45,14 @@ def test_full_speed_is_that_of_the_environment() -> None:
     ],
 )
 def test_every_nut_is_tightened_into_its_window(
-    env: NutFastening, name: str, product: str, disturbances: str
+    env: NutFastening, name: str, product: str, disturbances: str, work: Work
 ) -> None:
     expert = make_expert(ENV_ID, name, env.privileged_names)
     cards = work(env, expert, episodes=8, product=product, disturbances=disturbances)
     assert all(card.success and card.engaged and not card.cross_threaded for card in cards)
 
 
-def test_guide_is_done_well_within_the_steps_of_the_preset(env: NutFastening) -> None:
+def test_guide_is_done_well_within_the_steps_of_the_preset(env: NutFastening, work: Work) -> None:
     expert = make_expert(ENV_ID, "guide", env.privileged_names)
     cards = work(env, expert, episodes=4, product="M16", disturbances="late")
     most_s = preset("nut-fastening").env_kwargs["max_episode_steps"] * env.config.control_period_s

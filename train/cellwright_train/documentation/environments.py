@@ -105,7 +105,7 @@ def arguments(env_id: str) -> str:
 
 def settings(env_id: str) -> str:
     """Fields of the environment's `config`."""
-    return fields_of(type(inspect.signature(type(_made(env_id)).__init__).parameters["config"].default))
+    return fields_of(type(_made(env_id).config))
 
 
 def scorecard(env_id: str) -> str:

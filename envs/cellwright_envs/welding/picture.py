@@ -11,8 +11,9 @@ from cellwright_assets import box_mesh, robot_meshes, tube_mesh
 from cellwright_envs.picture import Studio, take_picture
 from cellwright_envs.robot import link_poses
 from cellwright_envs.scene import PointLight, Scene
+from cellwright_envs.welding.inspection import BIN_M
 from cellwright_envs.welding.paths import SaddlePath
-from cellwright_envs.welding.quality import BIN_M, Feature
+from cellwright_envs.welding.quality import Feature
 from cellwright_envs.welding.seam import FLANK_M, STEP_M, seam_mesh, sweep
 from cellwright_envs.welding.weld_camera import CONTACT_TIP_M, WIRE_RADIUS_M
 from cellwright_envs.welding.weld_cell import FIXTURE_HALF_M, ORIGIN_W, TABLE_HALF_M

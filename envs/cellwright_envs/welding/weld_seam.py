@@ -14,12 +14,13 @@ from cellwright_envs.cell_env import CellEnv, Component, Observation, Streams
 from cellwright_envs.disturbances import NAMED, WeldDisturbances, WeldDisturbanceState
 from cellwright_envs.welding import observation as groups
 from cellwright_envs.welding.ideal import IdealTrims
+from cellwright_envs.welding.inspection import BeadRecord
 from cellwright_envs.welding.margin import risk
 from cellwright_envs.welding.observation import History, LookAhead, SeamTracker
 from cellwright_envs.welding.privileged import PRIVILEGED, privileged_state
 from cellwright_envs.welding.process import Input, Signal, WeldConditions, WeldProcess, draw_constants
 from cellwright_envs.welding.product import JOINTS, WeldProduct, resolve_products
-from cellwright_envs.welding.quality import BeadRecord, Joint
+from cellwright_envs.welding.quality import Joint
 from cellwright_envs.welding.seam import LEAD_IN_M, STEP_M, SeamDeviation, deviate, seam_mesh
 from cellwright_envs.welding.trace import WeldTrace
 from cellwright_envs.welding.weld_camera import WeldCamera, WeldLighting

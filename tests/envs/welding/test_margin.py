@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
+from cellwright_envs.welding.inspection import BeadRecord
 from cellwright_envs.welding.margin import risk
 from cellwright_envs.welding.process import Input, ProcessConstants, WeldConditions, WeldProcess
 from cellwright_envs.welding.product import JOINTS, PRODUCTS
-from cellwright_envs.welding.quality import BeadRecord, Joint
+from cellwright_envs.welding.quality import Joint
 
 PRODUCT_NAMES = ("lap-straight-2.3", "tee-straight-3.2", "butt-straight-2.3", "butt-straight-4.5")
 SWEEPS = {

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from cellwright_envs.welding import arc
 from cellwright_envs.welding.columns import Constant
+from cellwright_envs.welding.inspection import BeadRecord
 from cellwright_envs.welding.kernels import advance
 from cellwright_envs.welding.process import (
     Input,
@@ -20,7 +21,7 @@ from cellwright_envs.welding.process import (
     WeldProcess,
     draw_constants,
 )
-from cellwright_envs.welding.quality import CODES, BeadRecord, Feature, Joint
+from cellwright_envs.welding.quality import CODES, Feature, Joint
 from cellwright_train.documentation.source import field_texts, is_assumed
 
 QUIET = ProcessConstants(penetration_noise=0.0, width_noise=0.0, height_noise=0.0)

@@ -7,14 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cellwright_envs.welding.inspection import BeadRecord, codes_of
 from cellwright_envs.welding.quality import (
     CODES,
     LEVELS,
     ROWS,
-    BeadRecord,
     Feature,
     Joint,
-    codes_of,
     convexity_limit_m,
     excess_penetration_limit_m,
     excess_weld_metal_limit_m,

@@ -16,6 +16,7 @@ from stable_baselines3.common.utils import explained_variance
 from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
+from cellwright_policies.memory import keep_freed_memory
 from cellwright_policies.networks import PRIVILEGED, CellActorCritic
 from cellwright_policies.threads import StepThreads
 
@@ -141,6 +142,7 @@ class CellPPO(PPO):
             device=device,
             _init_setup_model=_init_setup_model,
         )
+        keep_freed_memory()  # of this whole process: training is what it is there for
 
     @property
     def warming_up(self) -> bool:

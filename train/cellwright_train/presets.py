@@ -161,7 +161,7 @@ PEG_INSERTION = TrainConfig(
         "clearance",
         "latency",
     ),
-    network=NetworkConfig(initial_std=0.15),
+    network=NetworkConfig(initial_std=0.15, channels=(16,), keypoints=24),
     demonstrations=DemonstrationConfig(
         expert="guide",
         steps=320_000,
@@ -177,10 +177,10 @@ PEG_INSERTION = TrainConfig(
         rollout_steps=512,
         gamma=0.99,
         learning_rate_left=0.1,
-        aux_coefficient=0.03,
+        aux_coefficient=0.1,
         target_kl=0.06,
         teacher_coefficient=1.0,
-        teacher_steps=1_600_000,
+        teacher_steps=400_000,
     ),
     curriculum=CurriculumConfig(factors=FactorConfig(level="train")),
     evaluation=EvaluationConfig(
@@ -192,7 +192,8 @@ CONNECTOR_INSERTION = dataclasses.replace(
     PEG_INSERTION,
     env_id="cellwright/ConnectorInsertion-v0",
     aux_targets=(*PEG_INSERTION.aux_targets, "latched"),
-    steps=300_000,
+    demonstrations=dataclasses.replace(PEG_INSERTION.demonstrations, steps=200_000),
+    steps=250_000,
 )
 
 NUT_FASTENING = dataclasses.replace(

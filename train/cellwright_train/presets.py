@@ -209,7 +209,8 @@ NUT_FASTENING = dataclasses.replace(
         "turns_left",
         "tightness",
     ),
-    steps=300_000,
+    demonstrations=dataclasses.replace(PEG_INSERTION.demonstrations, steps=240_000),
+    steps=200_000,
 )
 
 GEAR_MESH = dataclasses.replace(
@@ -217,7 +218,8 @@ GEAR_MESH = dataclasses.replace(
     env_id="cellwright/GearMesh-v0",
     # Which gear it is, as its teeth show, and with that how far from their gaps they may be.
     aux_targets=(*PEG_INSERTION.aux_targets, "symmetry", "backlash"),
-    steps=300_000,
+    demonstrations=dataclasses.replace(PEG_INSERTION.demonstrations, steps=160_000),
+    steps=200_000,
 )
 
 PRESETS: dict[str, TrainConfig] = {

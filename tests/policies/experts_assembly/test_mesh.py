@@ -70,9 +70,9 @@ def test_an_oracle_that_does_not_line_up_again_over_the_teeth_stands_on_them(
     assert min(share["MeshOracle"], share["MeshGuide"]) > 0.9
 
 
-@pytest.mark.parametrize(("kind", "waits"), [(MeshOracle, True), (MeshGuide, False)])
-def test_over_the_teeth_only_the_guide_goes_down_beside_the_gaps(
-    env: GearMesh, kind: type[MeshOracle], waits: bool
+@pytest.mark.parametrize("yaw_error", [-0.06, 0.06])
+def test_over_the_teeth_the_guide_turns_one_way_and_presses_where_the_oracle_lines_up(
+    env: GearMesh, yaw_error: float
 ) -> None:
     observation, _ = env.reset(seed=SEED, options={"product": "m1-z24-b8-0.25", "disturbances": "none"})
     names = env.privileged_names
@@ -81,8 +81,9 @@ def test_over_the_teeth_only_the_guide_goes_down_beside_the_gaps(
         0.0,
         0.0,
         -env.product.over_mesh_m + 0.5e-3,
-        0.06,
+        yaw_error,
     )
-    action = kind(names).act_batch(beside)[0]
-    assert (action[2] > 0.0) == waits
-    assert action[5] < -0.5
+    oracle, guide = (kind(names).act_batch(beside)[0] for kind in (MeshOracle, MeshGuide))
+    assert oracle[2] > 0.0 > guide[2]
+    assert oracle[5] * yaw_error < -0.02
+    assert guide[5] > 0.5

@@ -5,7 +5,14 @@ from typing import Any
 import pytest
 
 from cellwright_train.documentation.errors import DocumentationError
-from cellwright_train.documentation.results import bench, defect_codes, insertion_results, results, welds
+from cellwright_train.documentation.results import (
+    bench,
+    defect_codes,
+    insertion_comparison,
+    insertion_results,
+    results,
+    welds,
+)
 
 
 def record(directory: Path, file: str, **changes: Any) -> None:
@@ -105,15 +112,23 @@ def test_a_policy_that_inserts_nothing_has_no_median_time(tmp_path: Path) -> Non
     assert "| 0 (0 to 79) | 100 (21 to 100) |  | 8.0 (8.0 to 8.0) | 1 | 0 |" in insertion_results(tmp_path)
 
 
-def test_one_task_can_be_told_alone(tmp_path: Path) -> None:
-    for products, disturbances in (("train", "train"), ("held-out", "train"), ("train", "hard")):
-        told = INSERTIONS | {"products": products, "disturbances": disturbances}
-        name = f"peg-insertion--spiral-search--{products}--{disturbances}.json"
-        (tmp_path / name).write_text(json.dumps(told))
-    rows = insertion_results(tmp_path, "peg-insertion").splitlines()
-    assert len(rows) == 3
-    assert rows[0].startswith("| policy |")
-    assert insertion_results(tmp_path, "gear-mesh") == "No evaluation has been recorded yet."
+def test_policies_are_compared_task_by_task_with_their_held_out_parts(tmp_path: Path) -> None:
+    assert insertion_comparison(tmp_path) == "No evaluation has been recorded yet."
+    for policy, products, disturbances, good in (
+        ("spiral-search", "train", "train", True),
+        ("spiral-search", "held-out", "train", False),
+        ("spiral-search", "train", "hard", False),
+        ("oracle", "train", "train", True),
+    ):
+        told = INSERTIONS | {"policy": policy, "products": products, "disturbances": disturbances}
+        told["per_episode"] = [insertion(success=good)]
+        (tmp_path / f"peg-insertion--{policy}--{products}--{disturbances}.json").write_text(json.dumps(told))
+    rows = insertion_comparison(tmp_path).splitlines()[2:]
+    assert rows == [
+        "| `PegInsertion-v0` | `oracle` | 100 (21 to 100) |  | 2.0 (2.0 to 2.0) | 8.0 (8.0 to 8.0) |",
+        "| `PegInsertion-v0` | `spiral-search` | 100 (21 to 100) | 0 (0 to 79) | 2.0 (2.0 to 2.0) "
+        "| 8.0 (8.0 to 8.0) |",
+    ]
 
 
 def test_a_file_of_insertions_is_named_after_its_environment(tmp_path: Path) -> None:

@@ -150,7 +150,7 @@ WELD_SEAM = TrainConfig(
 PEG_INSERTION = TrainConfig(
     env_id="cellwright/PegInsertion-v0",
     env_kwargs={"product": "train", "max_episode_steps": 160},
-    steps=800_000,
+    steps=300_000,
     aux_targets=(
         "tip_x",
         "tip_y",
@@ -164,7 +164,7 @@ PEG_INSERTION = TrainConfig(
     network=NetworkConfig(initial_std=0.15, channels=(16,), keypoints=24),
     demonstrations=DemonstrationConfig(
         expert="guide",
-        steps=320_000,
+        steps=240_000,
         rounds=8,
         epochs=1,
         final_epochs=3,
@@ -209,7 +209,6 @@ NUT_FASTENING = dataclasses.replace(
         "turns_left",
         "tightness",
     ),
-    demonstrations=dataclasses.replace(PEG_INSERTION.demonstrations, steps=240_000),
     steps=200_000,
 )
 

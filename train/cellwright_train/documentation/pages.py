@@ -36,6 +36,7 @@ def blocks(recorded: Path) -> dict[str, Block]:
         "assumed-elsewhere": welds.assumed_elsewhere,
         "results": functools.partial(results.results, recorded),
         "insertion-results": functools.partial(results.insertion_results, recorded),
+        "insertion-comparison": functools.partial(results.insertion_comparison, recorded),
         "defect-codes": functools.partial(results.defect_codes, recorded),
         "bench": functools.partial(results.bench, recorded),
     }

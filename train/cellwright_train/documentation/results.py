@@ -51,31 +51,50 @@ def defect_codes(directory: Path) -> str:
     return table(("products", "disturbances", "policy", *codes), rows)
 
 
-def insertion_results(directory: Path, task: str | None = None, split: str = "train") -> str:
-    """All evaluations of insertions, or, shorter, the policies of one task on one split of its parts.
-
-    `task` is the name of its page; the disturbances are `train` then.
-    """
-    found = insertions(directory)
-    if task is not None:
-        found = [e for e in found if slug_of(e.evaluation.env) == task and e[:2] == (split, "train")]
-    first = () if task is not None else ("environment", "products", "disturbances")
+def insertion_results(directory: Path) -> str:
+    """All evaluations of insertions."""
     rows = [
         (
-            *((f"`{e.env}`", products, disturbances) if first else ()),
+            f"`{e.env}`",
+            products,
+            disturbances,
             f"`{e.policy}`",
             f"{len(e.results)} from {e.seed}",
             _percent(e.success_rate),
             _percent(e.loose_success_rate),
-            "" if (median_s := e.cycle_time_s(0.5)) is None else _interval(median_s, 1),
+            _median_time_s(e),
             _interval(e.peak_force_n(0.95), 1),
             e.broken,
             e.lost,
         )
-        for products, disturbances, e in found
+        for products, disturbances, e in insertions(directory)
     ]
+    headings = ("environment", "products", "disturbances", "policy", "parts, first seed")
     figures = ("success %", "loose success %", "median time s", "p95 peak force N", "broken", "lost")
-    return table((*first, "policy", "parts, first seed", *figures), rows) if rows else NOTHING
+    return table((*headings, *figures), rows) if rows else NOTHING
+
+
+def insertion_comparison(directory: Path) -> str:
+    """Task by task the policies that were evaluated on its training parts under `train` disturbances.
+
+    With what they do to parts held out from training, where that was evaluated too.
+    """
+    found = [each for each in insertions(directory) if each.disturbances == "train"]
+    held_out = {(e.env, e.policy): e for products, _, e in found if products == "held-out"}
+    rows = [
+        (
+            f"`{e.env.partition('/')[2]}`",
+            f"`{e.policy}`",
+            _percent(e.success_rate),
+            _percent(other.success_rate) if (other := held_out.get((e.env, e.policy))) else "",
+            _median_time_s(e),
+            _interval(e.peak_force_n(0.95), 1),
+        )
+        for products, _, e in found
+        if products == "train"
+    ]
+    figures = ("success %", "success on held-out parts %", "median time s", "p95 peak force N")
+    return table(("task", "policy", *figures), rows) if rows else NOTHING
 
 
 def welds(directory: Path) -> list[Recorded[WeldEvaluation]]:
@@ -194,6 +213,11 @@ def _files(directory: Path) -> Iterator[tuple[Path, Any]]:
 
 def _by_code(evaluation: WeldEvaluation, code: str) -> str:
     return f"{evaluation.defect_mm_per_m_by_code.get(code, 0.0):.1f}"
+
+
+def _median_time_s(evaluation: InsertionEvaluation) -> str:
+    median_s = evaluation.cycle_time_s(0.5)
+    return "" if median_s is None else _interval(median_s, 1)
 
 
 def _percent(estimate: Estimate) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -22,7 +23,12 @@ from cellwright_policies.networks import CellActorCritic, NetworkConfig
 from cellwright_policies.ppo import CellPPO, PPOConfig
 from cellwright_policies.threads import StepThreads
 from cellwright_train.curriculum import Mixture
-from cellwright_train.demonstrations import DemonstrationConfig, DemonstrationStore, shifted
+from cellwright_train.demonstrations import (
+    DemonstrationConfig,
+    Demonstrations,
+    DemonstrationStore,
+    shifted,
+)
 from cellwright_train.presets import PRESETS, EvaluationConfig, TrainConfig, from_json, preset, to_json
 from cellwright_train.progress import Progress, RecentRate
 from cellwright_train.runs import (
@@ -321,6 +327,34 @@ def test_the_store_holds_what_it_was_given_and_no_more_than_it_can(tmp_path: Pat
     ((batch, labels),) = store.batches(3, np.random.default_rng(0))
     assert batch["image"].dtype == torch.uint8
     assert sorted(labels[:, 0].tolist()) == [0.0, 0.0, 5.0]
+
+
+def test_short_episodes_show_more_scenes_and_do_not_count_as_failures(tmp_path: Path) -> None:
+    starts = np.zeros(4, dtype=int)
+
+    class Watching(Expert):
+        def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
+            starts[list(range(cells) if indices is None else indices)] += 1
+
+    config = DemonstrationConfig(steps=640, rounds=1, short_share=0.25, short_steps=10, mixture=MILD)
+    env = CellVectorEnv.make(
+        PROBE_ID, cells=4, workers=2, privileged=True, episode_steps=40, max_episode_steps=40
+    )
+    with contextlib.closing(env):
+        space: Any = env.observation_space
+        demonstrations = Demonstrations(
+            config,
+            env,
+            policy=CellPPO(CellActorCritic, env).policy,
+            expert=Watching(),
+            store=DemonstrationStore(tmp_path, space, 5, capacity=640),
+            threads=StepThreads(1, adaptive=False),
+            rng=np.random.default_rng(0),
+        )
+        done = demonstrations.run_round(0, lambda _: None)
+        assert env.get_attr("_max_episode_steps") == [40] * 4
+    assert sorted(starts.tolist()) == [5, 5, 5, 17]
+    assert done.success_rate > 0.9
 
 
 def test_views_are_shifted_each_by_itself_and_repeat_their_edges() -> None:

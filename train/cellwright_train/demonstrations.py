@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,10 @@ class DemonstrationConfig:
     """Disturbances that the cells meet meanwhile."""
     expert_share: float = 0.5
     """Share of the time that the expert acts in the second round; it halves from round to round."""
+    short_share: float = 0.0
+    """Share of the cells whose episodes end after `short_steps`, so that more parts and places are seen."""
+    short_steps: int = 25
+    """Control steps of a short episode: enough to see everything once."""
     noise: float = 0.2
     """Standard deviation of the noise on actions while collecting, so that recovery is shown too."""
     epochs: int = 2
@@ -68,6 +73,8 @@ class DemonstrationConfig:
     """
 
     def __post_init__(self) -> None:
+        if not 0.0 <= self.short_share <= 1.0 or self.short_steps < 1:
+            raise ValueError(f"need 0 <= {self.short_share=} <= 1 and {self.short_steps=} >= 1")
         if self.steps < 0 or self.rounds < 1 or self.largest_shift_px < 0:
             raise ValueError(
                 f"need {self.steps=} >= 0, {self.rounds=} >= 1 and {self.largest_shift_px=} >= 0"
@@ -122,7 +129,7 @@ class Round:
     imitation_loss: float
     aux_loss: float
     success_rate: float
-    """Among episodes that ended in the round, whoever acted; NaN where none did."""
+    """Among whole episodes that ended in the round, whoever acted; NaN where none did."""
 
 
 class Demonstrations:
@@ -151,7 +158,9 @@ class Demonstrations:
         """Collect and learn once; `on_steps` hears how many steps were collected."""
         config = self._config
         torch.set_num_threads(1)
-        successes = self._collect(number, config.steps // config.rounds, on_steps)
+        short = self._short_cells()
+        with _episodes_of(config.short_steps, self._env, short):
+            successes = self._collect(number, config.steps // config.rounds, on_steps, short)
         if number == 0:
             rows = self._store.rows
             low = {
@@ -174,7 +183,14 @@ class Demonstrations:
             success_rate=float(np.mean(successes)) if successes else float("nan"),
         )
 
-    def _collect(self, number: int, steps: int, on_steps: Callable[[int], None]) -> list[bool]:
+    def _short_cells(self) -> list[int]:
+        """Cells with short episodes, spread evenly over those of all levels."""
+        ends = np.floor(self._config.short_share * np.arange(self._env.num_envs + 1) + 1e-9)
+        return np.flatnonzero(np.diff(ends)).tolist()
+
+    def _collect(
+        self, number: int, steps: int, on_steps: Callable[[int], None], short: list[int]
+    ) -> list[bool]:
         config, cells = self._config, self._env.num_envs
         expert_share = 1.0 if number == 0 else config.expert_share * 0.5 ** (number - 1)
         observations: Any = self._env.reset()
@@ -192,7 +208,8 @@ class Demonstrations:
             noisy = np.clip(actions + noise, -1.0, 1.0).astype(np.float32)
             observations, _, dones, infos = self._env.step(noisy)
             for cell in np.flatnonzero(dones):
-                successes.append(bool(infos[cell].get("is_success", False)))
+                if cell not in short:
+                    successes.append(bool(infos[cell].get("is_success", False)))
                 self._expert.reset(cells, [int(cell)])
             on_steps(cells)
         return successes
@@ -229,6 +246,20 @@ class Demonstrations:
         return imitation.item(), aux.item()
 
 
+@contextlib.contextmanager
+def _episodes_of(steps: int, env: VecEnv, cells: list[int]) -> Iterator[None]:
+    """End the episodes of `cells` after so many steps while the block runs."""
+    if not cells:
+        yield
+        return
+    usual = env.get_attr(_EPISODE_STEPS, cells)
+    env.set_attr(_EPISODE_STEPS, steps, cells)
+    try:
+        yield
+    finally:
+        env.set_attr(_EPISODE_STEPS, usual[0], cells)
+
+
 def shifted(images: torch.Tensor, largest_px: int, rng: np.random.Generator) -> torch.Tensor:
     """Move each view of `images` (n, views, H, W) by a whole number of pixels; its edge is repeated."""
     count, views, height, width = images.shape
@@ -239,6 +270,8 @@ def shifted(images: torch.Tensor, largest_px: int, rng: np.random.Generator) -> 
     return moved.gather(3, columns[:, :, None, :].expand(-1, -1, height, -1))
 
 
+_EPISODE_STEPS = "_max_episode_steps"
+"""Attribute of gymnasium's `TimeLimit`."""
 _TURN_STEPS = 25
 """Control steps for which the expert or the actor keeps a cell: one second at 25 Hz."""
 

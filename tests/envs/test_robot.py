@@ -8,17 +8,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cellwright_assets import TCP_FROM_FLANGE, asset_path, ur10e
-from cellwright_envs.robot import (
+from cellwright_envs.kinematics import (
     CONTINUITY_RAD,
-    LOWEST_JOINT_M,
-    Arm,
-    UnreachablePoseError,
     forward_kinematics,
     inverse_kinematics,
     jacobian,
     link_poses,
-    smallest_singular_values,
 )
+from cellwright_envs.robot import LOWEST_JOINT_M, Arm, UnreachablePoseError, smallest_singular_values
 
 Array = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ import pybullet
 from numpy.typing import NDArray
 
 from cellwright_assets import box_mesh, robot_meshes
-from cellwright_envs.robot import link_poses
+from cellwright_envs.kinematics import link_poses
 from cellwright_envs.scene import Scene
 from cellwright_train.benchmark import ALL_ENV_DISTURBANCES, Effort, Figures, figure, missing, seconds_each
 from cellwright_train.cell import CellChoice

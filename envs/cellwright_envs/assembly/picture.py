@@ -14,8 +14,8 @@ from cellwright_assets.prisms import prism_mesh, round_outline
 from cellwright_envs.assembly.cameras import looking_at
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, pose_matrix
 from cellwright_envs.assembly.part import BLOCK_HEIGHT_M, GRASP_HEIGHT_M, Shape, Surface
+from cellwright_envs.kinematics import link_poses
 from cellwright_envs.picture import Studio, take_picture
-from cellwright_envs.robot import link_poses
 from cellwright_envs.scene import Scene
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 from cellwright_assets import asset_path, ur10e
-from cellwright_envs.robot import Arm, forward_kinematics
+from cellwright_envs.kinematics import forward_kinematics
+from cellwright_envs.robot import Arm
 from cellwright_envs.welding.product import WeldProduct
 from cellwright_envs.welding.seam import FLANK_M, LEAD_IN_M, STEP_M, SeamDeviation, SeamFrames, seam_frames
 from cellwright_envs.world import Box, World

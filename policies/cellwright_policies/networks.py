@@ -36,8 +36,8 @@ class NetworkConfig:
     """Its stride, which sets the cost of all that follows; the other convolutions are 3 by 3, stride 2."""
     keypoints: int = 0
     """Points that are located in each view, by convolutions of its own, instead of handing on the last map:
-    for tasks in which it counts where things are. `channels` is then one number, a view's. 0 for none;
-    then all views share their convolutions."""
+    for tasks in which it counts where things are. `channels` are then those of one view, and only the first
+    convolution has a stride. 0 for none; then all views share their convolutions."""
     image_features: int = 128
     """Features read from the image."""
     signal_features: int = 128
@@ -58,8 +58,8 @@ class NetworkConfig:
             raise ValueError(
                 f"need at least one layer each: {self.channels=} {self.hidden=} {self.critic_hidden=}"
             )
-        if self.keypoints < 0 or (self.keypoints and len(self.channels) > 1):
-            raise ValueError(f"need {self.keypoints=} >= 0, and with any of them one layer: {self.channels=}")
+        if self.keypoints < 0:
+            raise ValueError(f"need {self.keypoints=} >= 0")
         if not 0 < self.initial_std <= 1:
             raise ValueError(f"need 0 < {self.initial_std=} <= 1")
 
@@ -404,13 +404,21 @@ def _convolutions(image_shape: Sequence[int], config: NetworkConfig) -> nn.Seque
 
 
 def _keypoints(image_shape: Sequence[int], config: NetworkConfig) -> nn.Sequential:
-    """Two convolutions and the keypoints of their map, apart for each view."""
-    views, between = image_shape[0], image_shape[0] * config.channels[0]
-    points, kernel = views * config.keypoints, config.first_kernel_px
-    first = nn.Conv2d(views, between, kernel, config.first_stride_px, padding=(kernel - 1) // 2, groups=views)
+    """Convolutions and the keypoints of their last map, apart for each view."""
+    views = image_shape[0]
+    first, *others = (views * channels for channels in config.channels)
+    kernel, points = config.first_kernel_px, views * config.keypoints
+    layers: list[nn.Module] = [
+        nn.Conv2d(views, first, kernel, config.first_stride_px, padding=(kernel - 1) // 2, groups=views),
+        nn.ReLU(),
+    ]
+    channels = first
+    for out in others:
+        layers += [nn.Conv2d(channels, out, 3, padding=1, groups=views), nn.ReLU()]
+        channels = out
     # Dilated, it sees as much of the picture around a point as a small part takes up.
-    second = nn.Conv2d(between, points, 3, padding=2, dilation=2, groups=views)
-    maps = nn.Sequential(first, nn.ReLU(), second)
+    layers.append(nn.Conv2d(channels, points, 3, padding=2, dilation=2, groups=views))
+    maps = nn.Sequential(*layers)
     with torch.no_grad():
         height, width = maps(torch.zeros(1, *image_shape)).shape[2:]
     return maps.append(Keypoints(points, height, width))

@@ -217,8 +217,9 @@ GEAR_MESH = dataclasses.replace(
     env_id="cellwright/GearMesh-v0",
     # Which gear it is, as its teeth show, and with that how far from their gaps they may be.
     aux_targets=(*PEG_INSERTION.aux_targets, "symmetry", "backlash"),
-    demonstrations=dataclasses.replace(PEG_INSERTION.demonstrations, steps=160_000),
-    steps=200_000,
+    network=dataclasses.replace(PEG_INSERTION.network, channels=(16, 32)),
+    demonstrations=dataclasses.replace(PEG_INSERTION.demonstrations, short_share=0.5, short_steps=20),
+    steps=250_000,
 )
 
 PRESETS: dict[str, TrainConfig] = {

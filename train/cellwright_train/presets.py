@@ -209,7 +209,13 @@ NUT_FASTENING = dataclasses.replace(
         "turns_left",
         "tightness",
     ),
-    steps=200_000,
+    # Noise on the spindle overtightens nuts all by itself.
+    network=dataclasses.replace(PEG_INSERTION.network, channels=(16, 32), initial_std=0.08),
+    demonstrations=dataclasses.replace(
+        PEG_INSERTION.demonstrations, steps=280_000, short_share=0.5, short_steps=20
+    ),
+    ppo=dataclasses.replace(PEG_INSERTION.ppo, std_range=(0.03, 0.08)),
+    steps=250_000,
 )
 
 GEAR_MESH = dataclasses.replace(
@@ -218,8 +224,10 @@ GEAR_MESH = dataclasses.replace(
     # Which gear it is, as its teeth show, and with that how far from their gaps they may be.
     aux_targets=(*PEG_INSERTION.aux_targets, "symmetry", "backlash"),
     network=dataclasses.replace(PEG_INSERTION.network, channels=(16, 32)),
-    demonstrations=dataclasses.replace(PEG_INSERTION.demonstrations, short_share=0.5, short_steps=20),
-    steps=250_000,
+    demonstrations=dataclasses.replace(
+        PEG_INSERTION.demonstrations, steps=320_000, final_epochs=4, short_share=0.5, short_steps=20
+    ),
+    steps=300_000,
 )
 
 PRESETS: dict[str, TrainConfig] = {

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cellwright_policies.experts.assembly.base import POSE, State
-from cellwright_policies.experts.assembly.guide import Guide
+from cellwright_policies.experts.assembly.base import POSE, Array, State
+from cellwright_policies.experts.assembly.guide import Guide, Spiral, turned_left
 from cellwright_policies.experts.assembly.oracle import ENTRY_M, Oracle
-from cellwright_policies.experts.expert import Actions, Observations
+from cellwright_policies.experts.expert import Observations
 
 NEEDED = ("tip_z", "clearance", "chamfer", "depth", "face", "backlash")
 SWEEP_RAD = 0.1
@@ -18,6 +18,20 @@ SWEEP_LEAD_RAD = 0.02
 """Lead with which it turns."""
 FALLEN_M = 0.1e-3
 """Depth of the teeth between their neighbours' from which it lets them find their way."""
+TOUCH_M = 0.3e-3
+"""Height over the shaft below which a gear that is not on it lies on its end."""
+PATIENCE_STEPS = 4
+"""Control steps that it lies there until it is searched for."""
+PULL, PULL_LIMIT_M = 0.3, 0.5e-3
+"""Share of the way to the shaft that is added to the search's lead, and the most of it."""
+SEARCH_LEAD_M, SEARCH_PRESS_M = 1.5e-3, 1.6e-3
+"""Leads of the search, along the surface and against it."""
+CAUGHT_M, CAUGHT_LEAD_M = 0.2e-3, 0.4e-3
+"""Below the shaft's end its chamfer leads; the lead along the surface is then small."""
+WANDER_LEAD_M, WANDER_PRESS_M = 1.2e-3, 3.2e-3
+"""Leads over the teeth, across the shaft and along it."""
+WANDER_RAD = 0.6
+"""How far the lead across the shaft turns in a step."""
 
 
 class MeshOracle(Oracle):
@@ -31,46 +45,67 @@ class MeshOracle(Oracle):
         super().__init__(privileged_names)
         self._needed = [privileged_names.index(name) for name in NEEDED]
 
-    def act_batch(self, observations: Observations) -> Actions:
-        if "privileged" not in observations:
-            return super().act_batch(observations)
-        truth = np.array(observations["privileged"], dtype=np.float64)
+    def _wanted(self, observations: Observations, truth: Array, lead: Array) -> Array:
         z, clearance, chamfer, depth, face, backlash = truth[:, self._needed].T
         on_shaft = z < -chamfer - ENTRY_M
         seen = np.stack([z + depth - face, np.minimum(clearance, 0.5 * backlash), np.zeros_like(z)], axis=1)
-        columns = self._needed[:3]
-        truth[:, columns] = np.where(on_shaft[:, None], seen, truth[:, columns])
-        return super().act_batch({**observations, "privileged": truth})
+        second = truth.copy()
+        second[:, self._needed[:3]] = np.where(on_shaft[:, None], seen, truth[:, self._needed[:3]])
+        return super()._wanted(observations, second, lead)
 
 
 class MeshGuide(MeshOracle, Guide):
-    """Finds the gaps as somebody does who cannot see how the teeth stand: by turning one way under a push.
+    """Finds shaft and gaps as somebody does who sees neither well: by feeling for them under a push.
 
-    It comes down turned back by more than the teeth may be off, and on the shaft turns forward until they
-    fall in. Knowing the way to turn, as the oracle does, would teach who does not know it to stand still.
+    Beside the shaft it searches in a spiral, drawn a little towards the truth. On the shaft it turns the gear
+    one way and pushes it around in its play until the teeth fall in. Going straight for either, as the oracle
+    does, would teach who does not see them to stand still.
     """
 
     def __init__(self, privileged_names: Sequence[str]) -> None:
         super().__init__(privileged_names)
         self._yaw = privileged_names.index("yaw_error")
-        self._back = State(turning=())
+        self._tip = [privileged_names.index(name) for name in ("tip_x", "tip_y")]
+        self._feeling = State(turning=(), lying=())
+        self._spiral = Spiral()
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
         super().reset(cells, indices)
-        self._back.reset(cells, indices)
+        self._feeling.reset(cells, indices)
+        self._spiral.reset(cells, indices)
 
-    def act_batch(self, observations: Observations) -> Actions:
-        if "privileged" not in observations:
-            return super().act_batch(observations)
-        truth = np.array(observations["privileged"], dtype=np.float64)
+    def _wanted(self, observations: Observations, truth: Array, lead: Array) -> Array:
+        pose = np.asarray(observations[POSE], dtype=np.float64)
         z, _, chamfer, depth, face, _ = truth[:, self._needed].T
-        turned = np.asarray(observations[POSE], dtype=np.float64)[:, 5]
-        self._back.require(len(truth))
         on_shaft, meshed = z < -chamfer - ENTRY_M, z < face - depth - FALLEN_M
-        back = self._back["turning"]
+        self._feeling.require(len(truth))
+        turned = truth.copy()
+        turned[:, self._yaw] = np.where(meshed, truth[:, self._yaw], self._turn(pose[:, 5], on_shaft))
+        wanted = super()._wanted(observations, turned, lead)
+        lying = self._feeling["lying"]
+        lying[:] = np.where((z < TOUCH_M) & ~on_shaft, lying + 1.0, 0.0)
+        searching, over_teeth = lying > PATIENCE_STEPS, on_shaft & ~meshed
+        along = self._spiral.direction(pose[:, :2], lead[:, :2], searching)
+        around = turned_left(lead[:, :2], np.full(len(lead), WANDER_RAD))
+        caught = np.broadcast_to((z < -CAUGHT_M)[:, None], along.shape)
+        drawn = SEARCH_LEAD_M * along + _pull(truth[:, self._tip])
+        wanted[searching, :2] = np.where(caught, CAUGHT_LEAD_M * along, drawn)[searching]
+        wanted[searching, 2] = -SEARCH_PRESS_M
+        wanted[over_teeth, :2] = WANDER_LEAD_M * around[over_teeth]
+        wanted[over_teeth, 2] = -WANDER_PRESS_M
+        wanted[meshed, :2] = 0.0
+        return wanted
+
+    def _turn(self, turned: Array, on_shaft: Array) -> Array:
+        """By how much to turn back (n,) where the gear is `turned` (n,) [rad] from its nominal place."""
+        back = self._feeling["turning"]
         back[turned > SWEEP_RAD] = 1.0
         back[turned < -SWEEP_RAD] = 0.0
         sweep = np.where(back > 0.5, SWEEP_LEAD_RAD, -SWEEP_LEAD_RAD)
-        wanted = np.where(on_shaft, sweep, turned + SWEEP_RAD)
-        truth[:, self._yaw] = np.where(meshed, truth[:, self._yaw], wanted)
-        return super().act_batch({**observations, "privileged": truth})
+        return np.where(on_shaft, sweep, turned + SWEEP_RAD)
+
+
+def _pull(tip: Array) -> Array:
+    """Lead (n, 2) towards the shaft for a gear whose middle is at `tip` (n, 2) [m]."""
+    length = np.linalg.norm(tip, axis=1, keepdims=True)
+    return np.asarray(-tip * np.minimum(PULL, PULL_LIMIT_M / np.maximum(length, 1e-9)))

@@ -26,6 +26,8 @@ ENTRY_M = 1.5e-3
 """Depth below the chamfer up to which a part can still stand on an edge of the hole."""
 EASE_M = 1.6e-3
 """Lead along z while it does: little friction, so that it slides into place."""
+SHARE = 0.8
+"""Of what is missing of a lead, in one step."""
 
 
 class Oracle:
@@ -47,21 +49,27 @@ class Oracle:
     def act_batch(self, observations: Observations) -> Actions:
         if "privileged" not in observations:
             raise ValueError("the oracle needs observations made with privileged=True")
-        truth = np.asarray(observations["privileged"], dtype=np.float64)[:, self._columns]
-        x, y, z, axis_x, axis_y, yaw, clearance, chamfer, latency = truth.T
+        lead = np.asarray(observations[LEASH], dtype=np.float64)
+        truth = np.array(observations["privileged"], dtype=np.float64)
+        lead = lead + self._pending.sum(truth[:, self._columns[-1]])
         self._state.require(len(truth))
+        actions = lead_to_action(self._wanted(observations, truth, lead), lead, share=SHARE)
+        self._pending.push(actions)
+        return actions
+
+    def _wanted(self, observations: Observations, truth: Array, lead: Array) -> Array:
+        """The lead to have (n, 6) where it is `lead` (n, 6), the late actions included; `truth` is all of
+        the group `privileged`, which is not changed."""
+        x, y, z, axis_x, axis_y, yaw, clearance, chamfer, latency = truth[:, self._columns].T
         # What to move and turn so that the part stands over the hole: x, y, about x, about y, about z.
         errors = np.stack([-x, -y, axis_y, -axis_x, -yaw], axis=1)
-        lead = np.asarray(observations[LEASH], dtype=np.float64) + self._pending.sum(latency)
         wanted = np.zeros_like(lead)
         entered = z < -chamfer - ENTRY_M
         integral = self._integrate(errors, entered)
         wanted[:, [0, 1, 3, 4, 5]] = errors + integral
         lined_up = self._lined_up(np.hypot(x, y), np.abs(yaw), clearance, chamfer)
         wanted[:, 2] = self._descent(z, lined_up, entered, late=1.0 + latency)
-        actions = lead_to_action(wanted, lead, share=0.8)
-        self._pending.push(actions)
-        return actions
+        return wanted
 
     @staticmethod
     def _lined_up(lateral: Array, yaw: Array, clearance: Array, chamfer: Array) -> Array:

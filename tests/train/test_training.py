@@ -233,11 +233,12 @@ def test_a_resumed_run_goes_on_counting(tmp_path: Path) -> None:
 
 def test_a_run_out_of_time_stops_and_can_be_resumed(tmp_path: Path) -> None:
     config = dataclasses.replace(SMALL, steps=10_000_000)
-    run = train(config, tmp_path / "run", seed=0, minutes=0.02, report=Reports())
+    run = train(config, tmp_path / "run", seed=0, minutes=0.02, report=Reports(), command="first")
     steps = state(run)["steps"]
     assert 0 < steps < 1_000_000
-    resume(run, minutes=0.02, report=Reports())
+    resume(run, minutes=0.02, report=Reports(), command="second")
     assert state(run)["steps"] > steps
+    assert RunDirectory.open(run).commands == ("first", "second")
 
 
 def test_a_warm_start_is_resumed_at_the_next_round(tmp_path: Path) -> None:

@@ -308,6 +308,8 @@ def insertion_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     run = RunDirectory.create(tmp_path_factory.mktemp("runs") / "peg", config, seed=1)
     run.save_best(model, {})
+    run.note_command("cellwright train peg-insertion --seed 1")
+    run.note_command("cellwright train --resume")
     env.close()
     return run.path
 
@@ -318,7 +320,9 @@ def test_an_insertion_run_is_exported_into_a_bundle_that_passes_against_it(
     bundle = tmp_path / "bundle"
     few = ["--products", "round-16-1", "--disturbances", "none", "--episodes", "2", "--workers", "1"]
     assert main(["export", str(insertion_run), "--out", str(bundle), *few]) == 0
-    assert Bundle.load(bundle).spec.environment == PEG
+    spec = Bundle.load(bundle).spec
+    assert spec.environment == PEG
+    assert spec.training["command"] == "cellwright train peg-insertion --seed 1; cellwright train --resume"
     assert main(["verify", str(bundle), "--against", str(insertion_run), "--workers", "1"]) == 0
     assert "2 seeds repeated" in " ".join(capsys.readouterr().out.split())
 

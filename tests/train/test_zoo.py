@@ -1,7 +1,9 @@
 """What ships is sound: every bundle of the zoo passes its own verification."""
 
+import gymnasium
 import pytest
 
+import cellwright_envs  # noqa: F401 (registers the environments)
 from cellwright_policies import zoo
 from cellwright_policies.bundle import Bundle
 from cellwright_train.verification import verify
@@ -9,8 +11,9 @@ from cellwright_train.verification import verify
 LARGEST_BYTES = 5_000_000
 
 
-def test_the_weld_policy_ships() -> None:
-    assert "weld-seam" in zoo.names()
+def test_a_policy_ships_for_every_environment() -> None:
+    trained_in = {Bundle.load(zoo.path(name)).spec.environment for name in zoo.names()}
+    assert trained_in == {name for name in gymnasium.registry if name.startswith("cellwright/")}
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:

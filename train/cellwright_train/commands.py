@@ -26,10 +26,11 @@ def train(preset: str, directory: Path, *, seed: int, minutes: float | None, res
     from cellwright_train.training import resume
     from cellwright_train.training import train as run_training
 
+    bound = "" if minutes is None else f" --minutes {minutes:g}"
     if resume_run:
         if not (directory / "checkpoints").is_dir():
             raise UsageError(f"{directory} holds no checkpoints to resume from; name a run with --run-dir")
-        finished = resume(directory, minutes=minutes)
+        finished = resume(directory, minutes=minutes, command=f"cellwright train --resume{bound}")
     else:
         if preset not in PRESETS:
             raise unknown("preset", preset, PRESETS)
@@ -37,7 +38,8 @@ def train(preset: str, directory: Path, *, seed: int, minutes: float | None, res
             raise UsageError(
                 f"{directory} is not empty; pass another --run-dir, or --resume to go on with it"
             )
-        finished = run_training(PRESETS[preset], directory, seed=seed, minutes=minutes)
+        command = f"cellwright train {preset} --seed {seed}{bound}"
+        finished = run_training(PRESETS[preset], directory, seed=seed, minutes=minutes, command=command)
     print(f"run written to {finished}; next: cellwright export {finished} --out {finished.name}-bundle")
     return 0
 

@@ -20,6 +20,7 @@ from cellwright_train.cell import CellChoice, Episode, Observation, run_episode
 from cellwright_train.evaluation import episode_plan, evaluate
 from cellwright_train.policies_by_name import PolicyReference, RunPolicy
 from cellwright_train.results import Evaluation
+from cellwright_train.runs import RunDirectory
 
 GOLDEN_VECTORS = 160
 _RECORDED_EPISODES = 4
@@ -126,8 +127,9 @@ def _weights(policy: RunPolicy) -> Mapping[str, NDArray[Any]]:
 
 def _provenance(reference: PolicyReference, config: ExportConfig) -> dict[str, Any]:
     directory = reference.path or Path()
+    run = RunDirectory(path=directory)
     facts: dict[str, Any] = {
-        "command": config.command or f"cellwright train, run {directory.name}",
+        "command": config.command or "; ".join(run.commands) or f"Python code, run {directory.name}",
         "config_sha256": hashlib.sha256((directory / "config.json").read_bytes()).hexdigest(),
         "versions": {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()},
     }

@@ -22,6 +22,7 @@ from cellwright_train.presets import TrainConfig, from_json, to_json
 
 _PACKAGES = ("cellwright", "gymnasium", "numba", "numpy", "pybullet", "stable-baselines3", "torch")
 _KEPT_CHECKPOINTS = 2
+_COMMANDS = "commands"
 
 
 class RunExistsError(FileExistsError):
@@ -34,7 +35,9 @@ class NoCheckpointError(FileNotFoundError):
 
 @dataclass(frozen=True, kw_only=True)
 class RunDirectory:
-    """Paths of one run: `config.json versions.json seed metrics.csv tensorboard/ checkpoints/ best/`.
+    """Paths of one run.
+
+    `config.json versions.json seed commands metrics.csv tensorboard/ checkpoints/ best/`
 
     A checkpoint is a directory `checkpoints/<number>` with `model.zip` and `state.json`; `best` looks the
     same. Both appear complete or not at all.
@@ -83,6 +86,16 @@ class RunDirectory:
     def seed(self) -> int:
         """What its random generators were started with."""
         return int((self.path / "seed").read_text())
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """The command lines that trained it, in order; none where Python code did."""
+        noted = self.path / _COMMANDS
+        return tuple(noted.read_text().splitlines()) if noted.is_file() else ()
+
+    def note_command(self, line: str) -> None:
+        """Add `line` to `commands`."""
+        _write_text(self.path / _COMMANDS, "".join(f"{command}\n" for command in (*self.commands, line)))
 
     def last_checkpoint(self) -> Path:
         """Return the newest checkpoint. Raises `NoCheckpointError` where there is none yet."""

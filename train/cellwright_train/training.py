@@ -43,15 +43,19 @@ def train(
     expert: Controller | None = None,
     initial_weights: Mapping[str, torch.Tensor] | None = None,
     report: Reporter | None = None,
+    command: str = "",
 ) -> Path:
     """Train as `config` says and return the run directory.
 
     `minutes` bounds the wall-clock time: the run then stops, tests, saves, and can be resumed. `expert`
     stands in for the scripted expert that `config` names. `initial_weights` are a policy's `state_dict`, from
-    which training goes on. `report` hears how far it is; a bar is drawn where it is None. Ctrl-C saves and
-    stops. Raises `RunExistsError` where `run_dir` is not empty.
+    which training goes on. `report` hears how far it is; a bar is drawn where it is None. `command` is noted
+    in the run as what trained it. Ctrl-C saves and stops. Raises `RunExistsError` where `run_dir` is not
+    empty.
     """
     run = RunDirectory.create(Path(run_dir), config, seed)
+    if command:
+        run.note_command(command)
     with _session(run, minutes, expert, report) as session:
         if initial_weights is not None:
             session.model.policy.load_state_dict(initial_weights)
@@ -65,12 +69,15 @@ def resume(
     minutes: float | None = None,
     expert: Controller | None = None,
     report: Reporter | None = None,
+    command: str = "",
 ) -> Path:
     """Go on with a stopped run from its newest checkpoint.
 
     Counters, weights, optimizer, schedules, curriculum and logs go on as they were; cells start new episodes.
     """
     run = RunDirectory.open(Path(run_dir))
+    if command:
+        run.note_command(command)
     with _session(run, minutes, expert, report) as session:
         with contextlib.suppress(FileNotFoundError):
             session.restore(run.last_checkpoint())

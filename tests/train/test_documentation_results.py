@@ -119,10 +119,12 @@ def test_policies_are_compared_task_by_task_with_their_held_out_parts(tmp_path: 
         ("spiral-search", "held-out", "train", False),
         ("spiral-search", "train", "hard", False),
         ("oracle", "train", "train", True),
+        ("runs/a", "train", "train", True),
     ):
         told = INSERTIONS | {"policy": policy, "products": products, "disturbances": disturbances}
         told["per_episode"] = [insertion(success=good)]
-        (tmp_path / f"peg-insertion--{policy}--{products}--{disturbances}.json").write_text(json.dumps(told))
+        name = f"peg-insertion--{policy.replace('/', '-')}--{products}--{disturbances}.json"
+        (tmp_path / name).write_text(json.dumps(told))
     rows = insertion_comparison(tmp_path).splitlines()[2:]
     assert rows == [
         "| `PegInsertion-v0` | `oracle` | 100 (21 to 100) |  | 2.0 (2.0 to 2.0) | 8.0 (8.0 to 8.0) |",

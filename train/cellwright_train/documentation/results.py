@@ -77,7 +77,8 @@ def insertion_results(directory: Path) -> str:
 def insertion_comparison(directory: Path) -> str:
     """Task by task the policies that were evaluated on its training parts under `train` disturbances.
 
-    With what they do to parts held out from training, where that was evaluated too.
+    With what they do to parts held out from training, where that was evaluated too. Runs, which do not ship,
+    are left out.
     """
     found = [each for each in insertions(directory) if each.disturbances == "train"]
     held_out = {(e.env, e.policy): e for products, _, e in found if products == "held-out"}
@@ -91,7 +92,7 @@ def insertion_comparison(directory: Path) -> str:
             _interval(e.peak_force_n(0.95), 1),
         )
         for products, _, e in found
-        if products == "train"
+        if products == "train" and "/" not in e.policy
     ]
     figures = ("success %", "success on held-out parts %", "median time s", "p95 peak force N")
     return table(("task", "policy", *figures), rows) if rows else NOTHING

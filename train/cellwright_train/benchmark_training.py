@@ -1,5 +1,7 @@
 """PPO over whole iterations, against Stable-Baselines3's own vector environment, and the memory it takes."""
 
+import dataclasses
+import math
 import os
 import threading
 import time
@@ -20,6 +22,8 @@ from cellwright_train.presets import PRESETS
 
 CELLS = 16
 _PRESET = PRESETS["weld-seam"]
+_WHOLE_UPDATES = dataclasses.replace(_PRESET.ppo, warmup_rollouts=0, target_kl=math.inf)
+"""The actor learns from the first rollout on and from all of it: the most that an update can cost."""
 
 
 def untrained_policy(env: gymnasium.Env[Any, Any]) -> CellActorCritic:
@@ -93,12 +97,12 @@ def _rates(env: VecEnv, iterations: int) -> list[float]:
         model = CellPPO(
             CellActorCritic,
             env,
-            config=_PRESET.ppo,
+            config=_WHOLE_UPDATES,
             policy_kwargs={"network": _PRESET.network, "aux_indices": ()},
             seed=0,
         )
         model.set_logger(Logger(None, []))
-        size = _PRESET.ppo.rollout_steps * env.num_envs
+        size = _WHOLE_UPDATES.rollout_steps * env.num_envs
         rates = []
         for index in range(iterations + 1):
             begin = time.perf_counter()

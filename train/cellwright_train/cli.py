@@ -17,6 +17,8 @@ from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, Positional, arg, 
 POLICY_HELP = "a bundle, a run directory, an expert's name, or zoo:NAME"
 COMMANDS = ("demo", "train", "evaluate", "export", "verify", "bench", "watch")
 BAD_INPUT = 2
+_LEAST = {"episodes": 1, "parts": 1, "workers": 1, "seed": 0}
+"""The smallest value of an option, whatever the command."""
 
 Policy = Annotated[str, arg(metavar="POLICY", help=POLICY_HELP)]
 Env = Annotated[
@@ -236,6 +238,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(command, int):
         return command
     try:
+        _refuse_impossible(command)
         return int(command.run())
     except KeyboardInterrupt:
         print("cellwright: interrupted", file=sys.stderr)
@@ -245,6 +248,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"cellwright: {' '.join(str(error).split())}", file=sys.stderr)
         return BAD_INPUT
+
+
+def _refuse_impossible(command: "Command") -> None:
+    """Raise `UsageError` for a number that no run could have."""
+    from cellwright_train.errors import UsageError
+
+    given = vars(command)
+    for name, least in _LEAST.items():
+        if isinstance(command, Verify) and name == "episodes":
+            continue  # none is a choice there
+        if given.get(name, least) < least:
+            raise UsageError(f"--{name} must be at least {least}, got {given[name]}")
+    if given.get("minutes") is not None and given["minutes"] <= 0:
+        raise UsageError(f"--minutes must be more than 0, got {given['minutes']:g}")
 
 
 def _parse(arguments: list[str]) -> "Command | int":

@@ -120,7 +120,7 @@ def export_command(
     """`cellwright export`."""
     reference = resolve_policy(str(run))
     if reference.kind != "run":
-        raise UsageError(f"{run} is a {reference.kind}; export takes a run directory of `cellwright train`")
+        raise UsageError(f"{run}: export takes a run directory of `cellwright train`, no {reference.kind}")
     choice = _checked_choice(reference, env, products, disturbances)
     from cellwright_policies.export import ExportError
     from cellwright_train.exporting import ExportConfig, export_run

@@ -55,6 +55,21 @@ def test_bad_input_gets_one_line_and_exit_code_2(
     assert output.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    "config", ["{}", "garbage", "[1]", '{"env_id": "cellwright/GearMesh-v0", "stps": 1}']
+)
+@pytest.mark.parametrize("command", ["evaluate", "export --out bundle", "train --resume --run-dir"])
+def test_a_run_edited_into_nonsense_gets_one_line_and_exit_code_2(
+    config: str, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "config.json").write_text(config)
+    assert main([*command.split(), str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert "config.json is no configuration of a run" in told
+    assert told.count("\n") == 1
+
+
 def test_a_damaged_bundle_gets_one_line_and_exit_code_2(
     bundle_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,6 +1,5 @@
 """A POLICY argument: a bundle, a run directory, an expert's name, or `zoo:<name>`."""
 
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,7 +51,9 @@ class PolicyReference:
         if self.kind == "bundle":
             return Bundle.load(_path(self)).spec.environment
         if self.kind == "run":
-            return str(json.loads((_path(self) / RUN_MARKER).read_text())["env_id"])
+            from cellwright_train.runs import load_run_config
+
+            return str(load_run_config(_path(self)).env_id)
         return None
 
     def require_fit(self, env_id: str) -> None:

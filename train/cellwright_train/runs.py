@@ -18,6 +18,7 @@ from stable_baselines3.common.logger import KVWriter
 
 from cellwright_policies.networks import CellActorCritic
 from cellwright_policies.ppo import CellPPO
+from cellwright_train.errors import UsageError, one_line
 from cellwright_train.presets import TrainConfig, from_json, to_json
 
 _PACKAGES = ("cellwright", "gymnasium", "numba", "numpy", "pybullet", "stable-baselines3", "torch")
@@ -79,8 +80,12 @@ class RunDirectory:
 
     @property
     def config(self) -> TrainConfig:
-        """What the run was started with."""
-        return from_json(json.loads((self.path / "config.json").read_text()))
+        """What the run was started with; raises `UsageError` where somebody has edited that into nonsense."""
+        path = self.path / "config.json"
+        try:
+            return from_json(json.loads(path.read_text()))
+        except (ValueError, TypeError, AttributeError) as error:
+            raise UsageError(f"{path} is no configuration of a run: {one_line(error)}") from error
 
     @property
     def seed(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from gymnasium.utils.env_checker import check_env
 
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W
 from cellwright_envs.assembly.config import InsertionConfig
-from cellwright_envs.assembly.disturbances import resolve
+from cellwright_envs.assembly.disturbances import AssemblyDisturbances, resolve
+from cellwright_envs.assembly.disturbances.mechanics import GripStrength
 from cellwright_envs.assembly.measurement import InsertionScorecard
 from cellwright_envs.assembly.observation import HISTORY_LAGS
 from cellwright_envs.assembly.peg_insertion import PegInsertion
@@ -117,6 +119,61 @@ def test_overlap_is_no_progress(env: PegInsertion) -> None:
     assert env._measure_state(clean, before=shallow).depth_m == pytest.approx(0.0249)
     assert env._measure_state(clean, before=shallow).held_s > 0.0
     assert env._measure_state(sunk, before=shallow).held_s == 0.0
+
+
+@pytest.mark.parametrize(
+    ("field", "good", "bad"),
+    [
+        ("depth_m", 0.951 * 0.025, 0.949 * 0.025),
+        ("lateral_m", 0.59e-3, 0.61e-3),
+        ("tilt_rad", np.deg2rad(1.9), np.deg2rad(2.1)),
+        ("overlap_m", 0.09e-3, 0.11e-3),
+    ],
+)
+def test_a_part_is_seated_when_deep_central_upright_and_clear(
+    env: PegInsertion, field: str, good: float, bad: float
+) -> None:
+    begin(env, "round-8-0.5")
+    seated = replace(env._measured, depth_m=0.025, lateral_m=0.0, tilt_rad=0.0, overlap_m=0.0)
+    assert env._seated(replace(seated, **{field: good}))
+    assert not env._seated(replace(seated, **{field: bad}))
+
+
+def test_a_part_that_is_pushed_out_of_the_fingers_is_lost(env: PegInsertion) -> None:
+    weak = AssemblyDisturbances(grip_strength=GripStrength(factor=(0.05, 0.05)))
+    env.reset(seed=0, options={"product": "round-8-0.5", "disturbances": weak})
+    beside = np.array([1.0, 0, 0, 0, 0, 0], dtype=np.float32)
+    for step in range(60):
+        _, _, terminated, _, info = env.step(beside if step < 3 else DOWN)
+        if terminated:
+            break
+    card: InsertionScorecard = info["scorecard"]
+    assert terminated
+    assert card.lost
+    assert not card.success
+    assert not card.broken
+    assert card.slip_m > env.config.lost_m
+
+
+def test_loosely_a_part_counts_until_it_is_a_centimetre_off(env: PegInsertion) -> None:
+    begin(env, "round-8-0.5")
+    assert env.scorecard().loose_success
+    for _ in range(12):
+        env.step(np.array([1.0, 0, 0, 0, 0, 0], dtype=np.float32))
+    assert env.scorecard().lateral_m > 0.01
+    assert not env.scorecard().loose_success
+
+
+def test_actions_move_along_the_axes_of_the_tool(env: PegInsertion) -> None:
+    begin(env, "round-8-0.5")
+    for _ in range(9):
+        turned = env.step(np.array([0, 0, 0, 0, 0, 1.0], dtype=np.float32))[0]
+    yaw_rad = turned["pose"][5]
+    for _ in range(8):
+        moved = env.step(np.array([0.5, 0, 0, 0, 0, 0], dtype=np.float32))[0]
+    along_m = (moved["pose"] - turned["pose"])[:2]
+    assert yaw_rad > 0.1
+    assert np.arctan2(along_m[1], along_m[0]) == pytest.approx(yaw_rad, abs=0.02)
 
 
 @pytest.mark.parametrize(

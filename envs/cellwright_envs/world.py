@@ -389,7 +389,8 @@ class ContactWorld(World):
             for point in pybullet.getContactPoints(self._held, body, physicsClientId=self._client):
                 if point[9] > 0.0:
                     force += point[9] * np.array(point[7])
-                    force += point[10] * np.array(point[11]) + point[12] * np.array(point[13])
+                    # Friction is told as it acts on the other body, unlike the normal force.
+                    force -= point[10] * np.array(point[11]) + point[12] * np.array(point[13])
                 depth_m = max(depth_m, -point[8])
         return force, depth_m
 

@@ -123,6 +123,34 @@ def test_tared_sensor_agrees_with_the_contacts_at_rest(
     assert np.linalg.norm(rotation @ felt_t - true_w) < 0.05 * np.linalg.norm(true_w)
 
 
+def test_tared_sensor_agrees_with_the_friction_that_holds_a_side_load(cell: AssemblyCell) -> None:
+    part = PEGS.by_name["round-12-0.3"]
+    before = cell.begin(part, conditions(part, friction=0.4), above(2e-3, 2e-3), FIXTURE_W)
+    state = press(cell, before, steps=40)[-1]
+    pulled = state.tool + np.array([2.5e-3, 0.0, -cell.compliance.leash_m, 0.0, 0.0, 0.0])
+    for _ in range(20):
+        state = cell.move(pulled, FIXTURE_W)
+    felt_w = pose_matrix(state.tool)[:3, :3] @ (state.wrench_t - before.wrench_t)[:3]
+    true_w = cell.world.contact("fixture")[0]
+    assert felt_w[0] < -1.0
+    np.testing.assert_allclose(felt_w, true_w, atol=0.05 * float(np.linalg.norm(true_w)))
+
+
+@pytest.mark.parametrize("yaw_rad", [0.0, 0.5 * np.pi])
+def test_torque_is_that_of_the_rim_about_the_tool(cell: AssemblyCell, yaw_rad: float) -> None:
+    """3 mm off along x, the part stands on the rim from 1.3 mm beside its middle to its edge at 4 mm."""
+    part = PEGS.by_name["square-8-0.3"]
+    start = above(2e-3, 3e-3)
+    start[5] = yaw_rad
+    before = cell.begin(part, conditions(part), start, FIXTURE_W)
+    after = press(cell, before, steps=40)[-1]
+    rotation = pose_matrix(after.tool)[:3, :3]
+    force_w, torque_w = (rotation @ each for each in (after.wrench_t - before.wrench_t).reshape(2, 3))
+    assert force_w[2] > 5.0
+    assert 1.3e-3 < -torque_w[1] / force_w[2] < 4e-3
+    assert abs(torque_w[0]) / force_w[2] < 4e-3
+
+
 def test_sensor_feels_the_weight_of_gripper_and_part_in_the_air(cell: AssemblyCell) -> None:
     part = PEGS.by_name["round-16-1"]
     tilt_rad = 0.1
@@ -201,6 +229,15 @@ def test_joints_follow_the_tool(cell: AssemblyCell) -> None:
         state = cell.move(target, FIXTURE_W)
     np.testing.assert_allclose(state.tool, target, atol=1e-6)
     np.testing.assert_allclose(arm().tool_pose(cell.joints_rad), pose_matrix(target), atol=1e-5)
+
+
+def test_tight_fits_are_simulated_at_twice_the_rate(cell: AssemblyCell) -> None:
+    part = PEGS.by_name["round-12-0.3"]
+    periods_s = []
+    for clearance_m in (0.26e-3, 0.24e-3):
+        cell.begin(part, conditions(part, clearance_m=clearance_m), above(2e-3), FIXTURE_W)
+        periods_s.append(cell.world.physics_period_s)
+    assert periods_s[1] == pytest.approx(0.5 * periods_s[0])
 
 
 def test_a_moving_fixture_takes_the_part_along(cell: AssemblyCell) -> None:

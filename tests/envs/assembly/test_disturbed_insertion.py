@@ -122,6 +122,7 @@ def test_latency_holds_the_first_commands_back(env: PegInsertion, steps: int) ->
     prompt = [seen["leash"][0] for seen in play(env, ASIDE, 6)]
     begin(env, actuator_latency=ActuatorLatency(steps=(steps, steps)))
     late = [seen["leash"][0] for seen in play(env, ASIDE, 6 + steps)]
+    assert min(prompt) > 1e-4  # the reference leads the tool
     np.testing.assert_allclose(late[:steps], 0.0, atol=1e-5)
     np.testing.assert_allclose(late[steps:], prompt, atol=1e-5)
 

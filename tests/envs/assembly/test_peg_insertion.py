@@ -94,7 +94,7 @@ def test_depth_and_alignment_pay_for_what_was_gained(env: PegInsertion) -> None:
 def test_breaking_the_force_limit_ends_the_part() -> None:
     fragile = Peg(name="glass", family="round", size_m=8e-3, clearance_m=0.5e-3, force_limit_n=5.0)
     env = PegInsertion(product=fragile, disturbances="none")
-    env.reset(seed=0)
+    assert env.reset(seed=0)[0]["limit"] == 5.0
     aside = DOWN + np.array([1.0, 0, 0, 0, 0, 0], dtype=np.float32)
     for step in range(60):
         _, reward, terminated, _, info = env.step(aside if step < 4 else DOWN)
@@ -107,6 +107,18 @@ def test_breaking_the_force_limit_ends_the_part() -> None:
     assert info["reward_terms"]["broken"] == -10.0
     assert reward < -9.0
     env.close()
+
+
+def test_the_largest_force_of_an_insertion_is_remembered(env: PegInsertion) -> None:
+    begin(env, "square-16-1")
+    for step in range(30):
+        env.step(DOWN + np.array([1.0 if step < 6 else 0.0, 0, 0, 0, 0, 0], dtype=np.float32))
+    pressed_n = env.scorecard().peak_force_n
+    assert pressed_n > 4.0
+    for _ in range(10):
+        env.step(-DOWN)
+    assert env._measured.force_n < 0.5
+    assert env.scorecard().peak_force_n == max(env.trace()["peak_force_n"]) >= pressed_n
 
 
 def test_overlap_is_no_progress(env: PegInsertion) -> None:

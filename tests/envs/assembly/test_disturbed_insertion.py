@@ -180,6 +180,19 @@ def test_wrist_sensor_is_off_drifts_and_is_noisy_by_as_much_as_drawn(env: PegIns
     np.testing.assert_allclose(spread, 2.0 * smoothed * data_sheet, rtol=0.2)
 
 
+@pytest.mark.parametrize(
+    "moved",
+    [
+        {"grasp_offset": GraspOffset(sigma_m=2e-3)},
+        {"fixture_pose": FixturePose(sigma_m=2e-3)},
+    ],
+    ids=["part", "fixture"],
+)
+def test_both_cameras_see_where_part_and_fixture_are(env: PegInsertion, moved: dict[str, object]) -> None:
+    straight = begin(env)["image"].astype(int)
+    assert np.all(np.abs(begin(env, **moved)["image"] - straight).mean(axis=(1, 2)) > 0.1)
+
+
 @pytest.mark.parametrize("view", [0, 1])
 def test_a_camera_that_is_off_changes_its_own_view_only(env: PegInsertion, view: int) -> None:
     straight = begin(env)["image"].astype(int)

@@ -151,6 +151,13 @@ def test_a_part_is_seated_when_deep_central_upright_and_clear(
     assert not env._seated(replace(seated, **{field: bad}))
 
 
+def test_a_part_that_was_broken_on_its_way_is_no_success(env: PegInsertion) -> None:
+    begin(env, "round-8-0.5")
+    held = replace(env._measured, held_s=1.0)
+    assert env._succeeded(held)
+    assert not env._succeeded(replace(held, peak_force_n=env.product.force_limit_n + 0.1))
+
+
 def test_a_part_that_is_pushed_out_of_the_fingers_is_lost(env: PegInsertion) -> None:
     weak = AssemblyDisturbances(grip_strength=GripStrength(factor=(0.05, 0.05)))
     env.reset(seed=0, options={"product": "round-8-0.5", "disturbances": weak})
@@ -264,15 +271,6 @@ def test_one_disturbance_leaves_the_draws_of_the_others(env: PegInsertion) -> No
     assert env.disturbed.hand_camera == train.hand_camera
     assert env.disturbed.grasp_offset == train.grasp_offset
     assert env.disturbed.fixture_pose.offset == (0.0,) * 6
-
-
-def test_both_cameras_see_where_the_hole_is(env: PegInsertion) -> None:
-    """The same approach over fixtures 1 mm apart gives visibly different frames in both views."""
-    frames = []
-    for seed in (1, 2):
-        frames.append(begin(env, "round-8-0.5", "fixture_pose", seed=seed)["image"].astype(float))
-    change = np.abs(frames[1] - frames[0]).mean(axis=(1, 2))
-    assert np.all(change > 0.5)
 
 
 def test_a_knocked_camera_changes_its_own_view_only(env: PegInsertion) -> None:

@@ -21,6 +21,7 @@ PEG = ("--env", "cellwright/PegInsertion-v0")
         (["evaluate", "oracle", "--episodes", "0"], "--episodes must be at least 1, got 0"),
         (["evaluate", "oracle", "--workers", "0"], "--workers must be at least 1, got 0"),
         (["verify", "zoo:weld-seam", "--workers", "0"], "--workers must be at least 1, got 0"),
+        (["verify", "zoo:weld-seam", "--episodes", "-1"], "--episodes must be at least 0, got -1"),
         (["train", "debug", "--seed", "-1", "--run-dir", "/tmp/never"], "--seed must be at least 0, got -1"),
         (["train", "debug", "--minutes", "0"], "--minutes must be more than 0, got 0"),
         (["demo", "--parts", "0"], "--parts must be at least 1, got 0"),

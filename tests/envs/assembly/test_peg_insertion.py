@@ -254,16 +254,6 @@ def test_history_tells_what_was_observed(env: PegInsertion) -> None:
         )
 
 
-def test_latency_delays_what_happens(env: PegInsertion) -> None:
-    heights_m = []
-    for steps in (0, 3):
-        begin(env, "round-8-0.5")
-        env._pending.extend([np.zeros(6)] * steps)
-        heights_m.append([env.step(DOWN)[0]["pose"][2] for _ in range(8)])
-    np.testing.assert_allclose(heights_m[1][3:], heights_m[0][:-3], atol=1e-6)
-    assert heights_m[0][0] - heights_m[0][4] > 2e-3
-
-
 def test_one_disturbance_leaves_the_draws_of_the_others(env: PegInsertion) -> None:
     begin(env, "round-8-0.5", "train", seed=9)
     train = env.disturbed

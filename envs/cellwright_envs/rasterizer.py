@@ -185,12 +185,15 @@ def rasterize(
     cy: float,
     depth: NDArray,
     face: NDArray,
+    one_sided: bool,
 ) -> None:
     """Draw faces `begin` to `end` of `faces` (M, 3) over vertices that `project_points` has put in
     `workspace`.
 
     `depth` (H, W) float32 [m] and `face` (H, W) int32 are updated where a triangle is nearer than what they
-    hold; the identity written is `face_id_offset` + the row in `faces`. Both sides of a face are drawn.
+    hold; the identity written is `face_id_offset` + the row in `faces`. Both sides of a face are drawn, or
+    where `one_sided` only the one from which its corners go counter-clockwise: of closed bodies nothing else
+    is seen, and they are drawn in three quarters of the time.
     """
     for row in range(begin, end):
         i, j, k = faces[row, 0], faces[row, 1], faces[row, 2]
@@ -199,6 +202,9 @@ def rasterize(
             u0, v0 = workspace[i, 3], workspace[i, 4]
             u1, v1 = workspace[j, 3], workspace[j, 4]
             u2, v2 = workspace[k, 3], workspace[k, 4]
+            # v points down: what is counter-clockwise from outside is clockwise in the image.
+            if one_sided and (u1 - u0) * (v2 - v0) >= (v1 - v0) * (u2 - u0):
+                continue
             _fill_triangle(u0, v0, q0, u1, v1, q1, u2, v2, q2, face_id_offset + row, depth, face)
         elif q0 > 0.0 or q1 > 0.0 or q2 > 0.0:
             _fill_clipped(workspace, i, j, k, fx, fy, cx, cy, face_id_offset + row, depth, face)
@@ -233,7 +239,7 @@ def draw_mesh(
         for corner in range(3):
             first, last = min(first, faces[row, corner]), max(last, faces[row, corner])
     project_points(camera_from_body, vertices, first, last + 1, fx, fy, cx, cy, workspace)
-    rasterize(workspace, faces, begin, end, face_id_offset, fx, fy, cx, cy, depth, face)
+    rasterize(workspace, faces, begin, end, face_id_offset, fx, fy, cx, cy, depth, face, False)
 
 
 @njit(cache=True, error_model="numpy")
@@ -249,13 +255,14 @@ def draw_bodies(
     workspace: NDArray,
     depth: NDArray,
     face: NDArray,
+    one_sided: bool,
 ) -> None:
     """Draw a whole scene in one call; the identity written is the row in `faces` (M, 3).
 
     Body b owns vertices `vertex_begin[b]` to `vertex_begin[b + 1]` and is posed by `camera_from_body` (B, 4,
-    4); `faces` index the vertices of all bodies together.
+    4); `faces` index the vertices of all bodies together. `one_sided` as for `rasterize`.
     """
     for body in range(camera_from_body.shape[0]):
         begin, end = vertex_begin[body], vertex_begin[body + 1]
         project_points(camera_from_body[body], vertices, begin, end, fx, fy, cx, cy, workspace)
-    rasterize(workspace, faces, 0, faces.shape[0], 0, fx, fy, cx, cy, depth, face)
+    rasterize(workspace, faces, 0, faces.shape[0], 0, fx, fy, cx, cy, depth, face, one_sided)

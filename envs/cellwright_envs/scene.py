@@ -200,6 +200,7 @@ class Scene:
             self._workspace,
             depth,
             face,
+            False,
         )
         direction_c = camera_from_world[:3, :3] @ np.array(light.direction_w)
         to_light_c = direction_c / -np.sqrt(direction_c @ direction_c)

@@ -362,12 +362,11 @@ class ContactWorld(World):
         pybullet.applyExternalTorque(body, link, torque_w, frame, physicsClientId=client)
         pybullet.stepSimulation(physicsClientId=client)
 
-    def load_part(self, force_w: Array, torque_w: Array) -> None:
-        """Apply force [N] and torque [N m] to the part at its origin for the next physics step."""
+    def load_part(self, tip_w: Vector, force_w: Vector, torque_w: Vector) -> None:
+        """Apply force [N] and torque [N m] to the part, its origin at `tip_w`, for the next physics step."""
         client, body, frame = self._client, self._held, pybullet.WORLD_FRAME
-        tip_w, _ = pybullet.getBasePositionAndOrientation(body, physicsClientId=client)
-        pybullet.applyExternalForce(body, -1, force_w.tolist(), tip_w, frame, physicsClientId=client)
-        pybullet.applyExternalTorque(body, -1, torque_w.tolist(), frame, physicsClientId=client)
+        pybullet.applyExternalForce(body, -1, force_w, tip_w, frame, physicsClientId=client)
+        pybullet.applyExternalTorque(body, -1, torque_w, frame, physicsClientId=client)
 
     def part_place(self) -> tuple[Vector, Quaternion]:
         """Position [m] and quaternion (x, y, z, w) of the part's frame, in the middle of its tip."""

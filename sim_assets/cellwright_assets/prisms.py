@@ -36,16 +36,51 @@ def keyed_outline(radius_m: float, key_width_m: float, key_reach_m: float, segme
 
 
 def prism_mesh(outline: Outline, bottom_m: float, top_m: float) -> tuple[Vertices, Faces]:
-    """Return vertices [m] and faces of the closed prism over `outline` from z = `bottom_m` to `top_m`."""
+    """Return vertices [m] and faces of the closed prism over `outline` from z = `bottom_m` to `top_m`.
+
+    (4 K - 4) triangles, the sides first; vertices are the lower outline (K), then the upper one (K).
+    """
     count = len(outline)
-    vertices = np.concatenate(
-        [_at(outline, bottom_m), _at(outline, top_m), [[0, 0, bottom_m], [0, 0, top_m]]]
-    )
-    faces = _band(0, count, count)
-    for k in range(count):
-        following = (k + 1) % count
-        faces += [(2 * count, following, k), (2 * count + 1, count + k, count + following)]
+    vertices = np.concatenate([_at(outline, bottom_m), _at(outline, top_m)])
+    lid = _lid(outline)
+    faces = _band(0, count, count) + [(k, j, i) for i, j, k in lid]
+    faces += [(count + i, count + j, count + k) for i, j, k in lid]
     return vertices, np.array(faces, dtype=np.int32)
+
+
+def _lid(outline: Outline) -> list[tuple[int, int, int]]:
+    """Return triangles over a simple counter-clockwise polygon: ears cut off all around, again and again.
+
+    They are compact. A fan is as many, but slivers from the middle to the edge of a gear took most of the
+    time of drawing it.
+    """
+    corners = list(range(len(outline)))
+    faces = []
+    while len(corners) > 3:
+        position, before = 0, len(corners)
+        while position < len(corners) and len(corners) > 3:
+            ear = [corners[position - 1], corners[position], corners[(position + 1) % len(corners)]]
+            if _is_ear(outline, ear, corners):
+                faces.append((ear[0], ear[1], ear[2]))
+                del corners[position]
+            position += 1
+        if len(corners) == before:
+            raise ValueError(f"the outline of {len(outline)} points crosses itself or runs clockwise")
+    return [*faces, (corners[0], corners[1], corners[2])]
+
+
+def _is_ear(outline: Outline, ear: list[int], corners: list[int]) -> bool:
+    """Whether a triangle of three neighbouring corners lies in the polygon, with no other corner in it."""
+    a, b, c = outline[ear]
+    others = outline[[corner for corner in corners if corner not in ear]]
+    inside = [_left_of(start, end, others) >= 0.0 for start, end in ((a, b), (b, c), (c, a))]
+    return bool(_left_of(a, b, c) > 0.0) and not np.all(inside, axis=0).any()
+
+
+def _left_of(start: Outline, end: Outline, points: Outline) -> NDArray[np.float64]:
+    """Return twice the area (...) between an edge and `points` (..., 2): positive to the left of it."""
+    edge, away = end - start, points - start
+    return np.asarray(edge[0] * away[..., 1] - edge[1] * away[..., 0])
 
 
 def holed_block_mesh(

@@ -59,7 +59,7 @@ def measure(*, quick: bool = False, progress: bool = True) -> dict[str, Any]:
         benchmark_rendering.rasteriser_against_tiny_renderer,
         weld_seam_steps,
         benchmark_rendering.weld_seam_against_panda_gym,
-        benchmark_assembly.peg_insertion_steps,
+        benchmark_assembly.insertion_steps,
         bundle_latency,
         benchmark_training.ppo_throughput,
     ]

@@ -1,5 +1,6 @@
 """Control steps of an insertion, from the approach to the bottom of the hole."""
 
+import re
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -8,14 +9,15 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+import cellwright_envs
 from cellwright_policies.experts import make_expert
 from cellwright_train.benchmark import ALL_ENV_DISTURBANCES, Effort, Figures, figure
-from cellwright_train.cell import CellChoice, products_of
+from cellwright_train.cell import CellChoice
+from cellwright_train.families import FAMILIES, family_of
 from cellwright_train.policies_by_name import ExpertPolicy
 
-ENV = "cellwright/PegInsertion-v0"
 TIGHT_M = 0.3e-3
-"""Clearance below which the aim is lower: physics runs at twice the rate there."""
+"""Clearance below which the aim is lower: physics runs at twice the rate there, or nearly."""
 UNIT = "steps/s, two cameras"
 
 
@@ -27,34 +29,42 @@ class _Insertion(NamedTuple):
     actions: NDArray[np.float32]
 
 
-def peg_insertion_steps(effort: Effort) -> Figures:
+def insertion_steps(effort: Effort) -> Figures:
     """Steps of recorded insertions played again, resets left out, with both cameras and the wrist sensor."""
-    names = products_of("all", ENV)
-    env = CellChoice(env=ENV, products=names, disturbances=ALL_ENV_DISTURBANCES).make()
+    tasks = [env_id for env_id in cellwright_envs.ENVIRONMENTS if family_of(env_id) is FAMILIES["assembly"]]
+    return {name: each for env_id in tasks for name, each in _task_steps(env_id, effort).items()}
+
+
+def _task_steps(env_id: str, effort: Effort) -> Figures:
+    task = env_id.removeprefix("cellwright/").removesuffix("-v0")
+    name = "_".join(word.lower() for word in re.findall("[A-Z][a-z]+", task))
+    env = CellChoice(env=env_id, disturbances=ALL_ENV_DISTURBANCES).make()
     cell: Any = env.unwrapped
-    clearance_m = {part.name: part.clearance_m for part in cell.products}
-    wide = [name for name in names if clearance_m[name] >= TIGHT_M]
-    tight = [name for name in names if clearance_m[name] < TIGHT_M]
+    clearance_m = {part.name: part.clearance_m for part in cell.catalogue.resolve("all")}
+    wide = [part for part in clearance_m if clearance_m[part] >= TIGHT_M]
+    tight = [part for part in clearance_m if clearance_m[part] < TIGHT_M]
+    figures = {}
     try:
-        return {
-            "peg_insertion_steps_per_s_one_process": figure(_rates(env, wide, effort), UNIT, ">= 1000"),
-            "peg_insertion_tight_steps_per_s_one_process": figure(_rates(env, tight, effort), UNIT, ">= 600"),
-        }
+        for kind, parts, aim in (("", wide, ">= 1000"), ("tight_", tight, ">= 600")):
+            if parts:
+                rates = _rates(env, env_id, parts, effort)
+                figures[f"{name}_{kind}steps_per_s_one_process"] = figure(rates, UNIT, aim)
     finally:
         env.close()
+    return figures
 
 
-def _rates(env: gymnasium.Env[Any, Any], products: Sequence[str], effort: Effort) -> list[float]:
+def _rates(env: gymnasium.Env[Any, Any], env_id: str, products: Sequence[str], effort: Effort) -> list[float]:
     """Steps per second of each repeat."""
-    recorded = _record(products, effort.env_steps)
+    recorded = _record(env_id, products, effort.env_steps)
     _play(env, recorded[:1])
     return [_play(env, recorded) for _ in range(effort.repeats)]
 
 
-def _record(products: Sequence[str], steps: int) -> list[_Insertion]:
+def _record(env_id: str, products: Sequence[str], steps: int) -> list[_Insertion]:
     """Insertions by the oracle, product after product, until there are `steps` control steps."""
-    env = CellChoice(env=ENV, disturbances=ALL_ENV_DISTURBANCES).make(privileged=True)
-    oracle = ExpertPolicy("oracle", make_expert(ENV, "oracle", env.get_wrapper_attr("privileged_names")))
+    env = CellChoice(env=env_id, disturbances=ALL_ENV_DISTURBANCES).make(privileged=True)
+    oracle = ExpertPolicy("oracle", make_expert(env_id, "oracle", env.get_wrapper_attr("privileged_names")))
     recorded: list[_Insertion] = []
     try:
         while sum(len(each.actions) for each in recorded) < steps:

@@ -17,6 +17,7 @@ from cellwright_assets.gripper import finger_meshes
 from cellwright_assets.meshes import box_mesh
 from cellwright_envs.assembly.part import BLOCK_HEIGHT_M, GRASP_HEIGHT_M, Part, Surface
 from cellwright_envs.disturbances.image_kernel import Image
+from cellwright_envs.kinematics import inverted
 from cellwright_envs.rasterizer import draw_bodies
 from cellwright_envs.scene import Scene
 from cellwright_perception.camera import CameraModel
@@ -185,7 +186,7 @@ class InsertionCameras:
         self._workspace = np.empty((len(self._geometry.vertices), 6))
         self._palette = np.empty(len(self._geometry.faces))
         self._hand_from_tool = hand_error @ self.rig.camera_from_tool
-        self._fixed_from_world = fixed_error @ self.rig.camera_from_fixture @ np.linalg.inv(nominal_w)
+        self._fixed_from_world = fixed_error @ self.rig.camera_from_fixture @ inverted(nominal_w)
         self._to_light_w = -np.array(lamp_direction_w) / np.linalg.norm(lamp_direction_w)
         self._levels = self.rig.ambient_levels * room_factor, self.rig.lamp_levels * lamp_factor
 
@@ -194,7 +195,7 @@ class InsertionCameras:
         poses = self._poses
         poses[1], poses[2] = fixture_w, part_w
         poses[3:] = tool_w
-        tool_from_world = np.linalg.inv(tool_w)
+        tool_from_world = inverted(tool_w)
         geometry = self._geometry
         for view, camera_from_world in enumerate(
             (self._hand_from_tool @ tool_from_world, self._fixed_from_world)
@@ -208,7 +209,7 @@ class InsertionCameras:
                 camera_from_body, geometry.vertex_begin, geometry.vertices, geometry.faces,
                 scale * model.fx, scale * model.fy,
                 scale * (model.cx + 0.5) - 0.5, scale * (model.cy + 0.5) - 0.5,
-                self._workspace, self._depth, self._face,
+                self._workspace, self._depth, self._face, True,
             )  # fmt: skip
             _shade(
                 self._face, geometry.faces, geometry.face_begin, camera_from_body, geometry.vertices,

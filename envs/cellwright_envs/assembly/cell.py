@@ -17,6 +17,7 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from cellwright_assets import ur10e
@@ -28,6 +29,7 @@ from cellwright_envs.assembly.compliance import (
     rotation_matrix,
     rotation_vector,
     sense,
+    turned_out,
 )
 from cellwright_envs.assembly.part import FINE_CLEARANCE_M, GRASP_HEIGHT_M, Part
 from cellwright_envs.robot import Arm
@@ -201,9 +203,11 @@ class AssemblyCell:
 
     def _resist(self, resistance: Resistance, dt: float) -> None:
         """Load the part with it; the wrist feels that as it feels contact, and the pads have to hold it."""
-        wrench_f, fixture = resistance.wrench_f(self._part_f(), dt), self._fixture_w[:3, :3]
-        if wrench_f.any():
-            self.world.load_part(fixture @ wrench_f[:3], fixture @ wrench_f[3:])
+        tip_w, quaternion = self.world.part_place()
+        wrench_f = resistance.wrench_f(place_in(self._fixture_w, tip_w, quaternion), dt)
+        force_w, torque_w = turned_out(self._fixture_w, wrench_f)
+        if any(force_w) or any(torque_w):
+            self.world.load_part(tip_w, force_w, torque_w)
 
     def _part_f(self) -> Array:
         """(4, 4) the part's frame in the fixture frame."""
@@ -242,26 +246,13 @@ class AssemblyCell:
             self._grasp = now
             self.world.hold(now)
 
-    def _part_centre_t(self) -> Array:
-        """The part's centre of mass (3,) [m] in the tool frame."""
-        turn_rad, x_m, z_m = self._grasp
-        below_m = GRASP_HEIGHT_M - 0.5 * self.part.length_m
-        return np.array(
-            [x_m - below_m * np.sin(turn_rad), 0.0, GRASP_HEIGHT_M + z_m - below_m * np.cos(turn_rad)]
-        )
-
     def _state(self, contact_w: Array, peak_n: float) -> CellState:
         tool = self._tool()
-        rotation = rotation_matrix(tool[3:])
-        down_t = rotation.T @ np.array([0.0, 0.0, -GRAVITY_M_S2])
-        weight = GRIPPER_MASS_KG * self._gripper_t + self.part.mass_kg * self._part_centre_t()
-        wrench_t = np.concatenate([rotation.T @ contact_w[:3], rotation.T @ contact_w[3:]])
-        wrench_t[:3] += (GRIPPER_MASS_KG + self.part.mass_kg) * down_t
-        wrench_t[3:] += _cross(weight, down_t)
+        below_m = GRASP_HEIGHT_M - 0.5 * self.part.length_m
         return CellState(
             tool=tool,
             part_f=self._part_f(),
-            wrench_t=wrench_t,
+            wrench_t=_weighed(contact_w, tool, self._grasp, below_m, self.part.mass_kg, self._gripper_t),
             peak_force_n=peak_n,
             overlap_m=self.world.contact("fixture")[1],
         )
@@ -270,10 +261,34 @@ class AssemblyCell:
         self.world.close()
 
 
-def _cross(a: Array, b: Array) -> Array:
-    """The cross product; NumPy's own takes ten times as long for two vectors."""
-    (ax, ay, az), (bx, by, bz) = a.tolist(), b.tolist()
-    return np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
+@njit(cache=True)
+def _weighed(
+    contact_w: Array, tool: Array, grasp: Array, below_m: float, mass_kg: float, gripper_t: Array
+) -> Array:
+    """Wrench (6,) on the wrist sensor in the tool frame: what acts on the part, and what hangs below.
+
+    `contact_w` (6,) is in the world, `tool` (6,) the tool's pose. The part of `mass_kg` sits as `grasp` (3,)
+    says, its centre of mass `below_m` below the pads; the gripper's is at `gripper_t` (3,).
+    """
+    rotation = rotation_matrix(tool[3:])
+    turn_rad, x_m, z_m = grasp
+    part_t = (
+        x_m - below_m * np.sin(turn_rad),
+        0.0,
+        GRASP_HEIGHT_M + z_m - below_m * np.cos(turn_rad),
+    )
+    moment, down_t, out = np.empty(3), np.empty(3), np.zeros(6)
+    for axis in range(3):
+        moment[axis] = GRIPPER_MASS_KG * gripper_t[axis] + mass_kg * part_t[axis]
+        down_t[axis] = -GRAVITY_M_S2 * rotation[2, axis]
+        for row in range(3):
+            out[axis] += rotation[row, axis] * contact_w[row]
+            out[3 + axis] += rotation[row, axis] * contact_w[3 + row]
+        out[axis] += (GRIPPER_MASS_KG + mass_kg) * down_t[axis]
+    for axis in range(3):
+        following, last = (axis + 1) % 3, (axis + 2) % 3
+        out[3 + axis] += moment[following] * down_t[last] - moment[last] * down_t[following]
+    return out
 
 
 def _skew(rotation: Array) -> Array:

@@ -142,6 +142,17 @@ def place_in(
 
 
 @njit(cache=True)
+def turned_out(base: Array, wrench: Array) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    """Force and torque of `wrench` (6,) in the frame `base` (4, 4), as they are outside of it."""
+    out = np.zeros(6)
+    for row in range(3):
+        for column in range(3):
+            out[row] += base[row, column] * wrench[column]
+            out[3 + row] += base[row, column] * wrench[3 + column]
+    return (out[0], out[1], out[2]), (out[3], out[4], out[5])
+
+
+@njit(cache=True)
 def _preload(error: float, band: float, reach: float) -> float:
     return band * min(max(error / reach, -1.0), 1.0)
 

@@ -320,7 +320,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         if self.privileged:
             values["privileged"] = self._privileged()
         limited = {
-            name: np.clip(group.astype(np.float32), self._boxes[name].low, self._boxes[name].high)
+            name: group.astype(np.float32).clip(self._boxes[name].low, self._boxes[name].high)
             for name, group in values.items()
         }
         return {"image": image, **limited}

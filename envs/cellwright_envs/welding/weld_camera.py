@@ -9,6 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from cellwright_assets import torch_mesh
+from cellwright_envs.kinematics import inverted
 from cellwright_envs.rasterizer import WORKSPACE_COLUMNS, draw_mesh
 from cellwright_envs.shading import face_normals, rotate_normals
 from cellwright_envs.welding.seam import SeamMesh
@@ -156,7 +157,7 @@ class WeldCamera:
 
         `part_shift_w` (3,) [m] is how far the part has moved since `set_part`.
         """
-        camera_from_world = self.camera_from_tool @ _inverse(world_from_tool)
+        camera_from_world = self.camera_from_tool @ inverted(world_from_tool)
         camera_from_world[:3, 3] += camera_from_world[:3, :3] @ part_shift_w
         mesh = self._mesh
         first, last = mesh.window(path_position_m, BEHIND_M, AHEAD_M)
@@ -217,11 +218,3 @@ def _merged_torch() -> tuple[Array, NDArray[np.int32]]:
     vertices = np.concatenate([part.vertices for part in parts])
     faces = np.concatenate([part.faces + start for part, start in zip(parts, starts, strict=True)])
     return np.ascontiguousarray(vertices), np.ascontiguousarray(faces.astype(np.int32))
-
-
-def _inverse(transform: Array) -> Array:
-    """Inverse of a rigid transform (4, 4)."""
-    inverse = np.eye(4)
-    inverse[:3, :3] = transform[:3, :3].T
-    inverse[:3, 3] = -inverse[:3, :3] @ transform[:3, 3]
-    return inverse

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from cellwright_train.cli import COMMANDS, main
+from cellwright_train.presets import PRESETS
+from cellwright_train.runs import RunDirectory
 
 PEG = ("--env", "cellwright/PegInsertion-v0")
 
@@ -37,6 +39,12 @@ PEG = ("--env", "cellwright/PegInsertion-v0")
         (["evaluate", "zoo:weld-seam", *PEG], "was trained in cellwright/WeldSeam-v0 and does not act in"),
         (["watch", "zoo:weld-seam", *PEG], "was trained in cellwright/WeldSeam-v0 and does not act in"),
         (["evaluate", "oracle", "--json", "/no/such/place/a.json"], "/no/such/place is no directory"),
+        (["evaluate", "oracle", "--json", "/tmp/a", "--report", "/tmp/a"], "name two files"),
+        (["demo", "--out", "/no/such/place/a.html"], "/no/such/place is no directory"),
+        (
+            ["verify", "zoo:peg-insertion", "--against", "oracle"],
+            "oracle is an expert; --against takes the run",
+        ),
         (["verify", "/no/such/bundle"], "is not a directory"),
         (["verify", "."], "no manifest.json"),
         (["export", "/no/such/run", "--out", "/tmp/never"], "does not exist"),
@@ -69,6 +77,20 @@ def test_a_run_edited_into_nonsense_gets_one_line_and_exit_code_2(
     told = capsys.readouterr().err
     assert "config.json is no configuration of a run" in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off"])
+def test_a_damaged_checkpoint_gets_one_line_and_exit_code_2(
+    content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = RunDirectory.create(tmp_path / "run", PRESETS["peg-insertion"], seed=1)
+    run.best.mkdir()
+    (run.best / "model.zip").write_bytes(content)
+    assert main(["evaluate", str(run.path), "--episodes", "2", "--workers", "2"]) == 2
+    told = capsys.readouterr().err
+    assert "best/model.zip cannot be loaded, copy or train it again" in told
+    assert told.splitlines()[-1].startswith("cellwright: ")
+    assert "Traceback" not in told
 
 
 def test_a_damaged_bundle_gets_one_line_and_exit_code_2(

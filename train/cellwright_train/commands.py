@@ -11,7 +11,7 @@ from rich.console import Console
 
 from cellwright_policies.bundle import BundleError, canonical_json
 from cellwright_train.cell import DEFAULT_ENV, CellChoice, products_of
-from cellwright_train.errors import UsageError, unknown
+from cellwright_train.errors import UsageError, require_parent, unknown
 from cellwright_train.evaluation import episode_plan, evaluate, record, summary
 from cellwright_train.families import family_of
 from cellwright_train.policies_by_name import PolicyReference, resolve_policy
@@ -60,7 +60,9 @@ def evaluate_command(
     begin = time.perf_counter()
     for file in (json_file, report):
         if file is not None:
-            _require_parent(file)
+            require_parent(file)
+    if json_file is not None and report is not None and json_file.resolve() == report.resolve():
+        raise UsageError(f"--json and --report are both {report}; name two files")
     reference = resolve_policy(policy)
     choice = _checked_choice(reference, env, products, disturbances)
     plan = episode_plan(seed, episodes, choice.products)
@@ -151,6 +153,8 @@ def verify_command(bundle: str, *, against: Path | None, episodes: int, workers:
 
     directory = _bundle_directory(bundle)
     reference = None if against is None else resolve_policy(str(against))
+    if reference is not None and reference.kind == "expert":
+        raise UsageError(f"{against} is an expert; --against takes the run that the bundle was exported from")
     checks = verify(directory, against=reference, episodes=episodes, workers=workers)
     if not checks[0].passed:
         raise BundleError(checks[0].detail)
@@ -166,7 +170,7 @@ def bench_command(json_file: Path | None, *, quick: bool) -> int:
     from cellwright_train.benchmark import measure
 
     if json_file is not None:
-        _require_parent(json_file)
+        require_parent(json_file)
     figures = measure(quick=quick)
     console().print(figures_table(figures))
     if json_file is not None:
@@ -193,7 +197,7 @@ def watch_command(
         raise UsageError(f"--out {out} ends in {out.suffix or 'nothing'}; use {' or '.join(FORMATS)}")
     if out.exists() and not force:
         raise UsageError(f"{out} exists; choose another --out or pass --force")
-    _require_parent(out)
+    require_parent(out)
     reference = resolve_policy(policy)
     choice = _checked_choice(reference, env, products, disturbances)
     plan = episode_plan(seed, episodes, choice.products)
@@ -237,10 +241,3 @@ def _path(reference: PolicyReference) -> Path:
     if reference.path is None:
         raise UsageError(f"{reference.name} is no bundle")
     return reference.path
-
-
-def _require_parent(file: Path) -> None:
-    if not file.parent.is_dir():
-        raise UsageError(f"{file.parent} is no directory, so {file.name} cannot be written there")
-    if file.is_dir():
-        raise UsageError(f"{file} is a directory; name a file")

@@ -10,6 +10,7 @@ from cellwright_policies import zoo
 from cellwright_policies.bundle import Bundle, BundleError
 from cellwright_train.cell import CellChoice, Episode, products_of
 from cellwright_train.commands import console
+from cellwright_train.errors import require_parent
 from cellwright_train.evaluation import episode_plan, record
 from cellwright_train.film import filmed
 from cellwright_train.insertions import InsertionResult
@@ -53,6 +54,7 @@ class DemoConfig:
 
 def run_demo(config: DemoConfig) -> int:
     """Run it; returns the exit code: 1 where the exported bundle fails its verification."""
+    require_parent(config.report)
     begin = time.perf_counter()
     screen = console()
     references, notes = _controllers()

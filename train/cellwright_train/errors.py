@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class UsageError(ValueError):
@@ -19,3 +20,11 @@ def unknown(kind: str, given: str, known: Iterable[str], note: str = "") -> Usag
 def one_line(error: BaseException) -> str:
     """The message of `error` without line breaks, with its type where there is no message."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def require_parent(file: Path) -> None:
+    """Raise `UsageError` where `file` cannot be written because of its directory, or is one itself."""
+    if not file.parent.is_dir():
+        raise UsageError(f"{file.parent} is no directory, so {file.name} cannot be written there")
+    if file.is_dir():
+        raise UsageError(f"{file} is a directory; name a file")

@@ -6,9 +6,11 @@ import csv
 import importlib.metadata
 import json
 import os
+import pickle
 import platform
 import shutil
 import uuid
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,11 +127,15 @@ class RunDirectory:
 def load_policy_from_run(run_dir: Path | str, which: Literal["best", "last"] = "best") -> CellActorCritic:
     """Return the best policy of a run, or the last; the last too where no test has been made yet.
 
-    Raises `NoCheckpointError` where the run holds none.
+    Raises `NoCheckpointError` where the run holds none, and `UsageError` where it cannot be read.
     """
     run = RunDirectory.open(Path(run_dir))
     found = run.best if which == "best" and run.best.is_dir() else run.last_checkpoint()
-    policy = CellPPO.load(found / "model.zip", device="cpu").policy
+    try:
+        policy = CellPPO.load(found / "model.zip", device="cpu").policy
+    except (ValueError, RuntimeError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
+        told = f"{found / 'model.zip'} cannot be loaded, copy or train it again"
+        raise UsageError(f"{told}: {one_line(error)}") from error
     policy.set_training_mode(False)
     return policy
 

@@ -320,6 +320,38 @@ def test_a_range_of_faces_draws_only_those_and_numbers_them_from_the_offset() ->
     assert len(np.unique(face)) > 2
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_one_sided_drawing_shows_closed_bodies_as_they_are(seed: int) -> None:
+    both, front = (draw_scene(scene_of(random_bodies(seed)), one_sided=one) for one in (False, True))
+    assert np.isfinite(both).any()
+    np.testing.assert_array_equal(np.isfinite(front), np.isfinite(both))
+    seen = np.isfinite(both)
+    # On an outline a hidden side may be nearer by a rounding.
+    np.testing.assert_allclose(front[seen], both[seen], atol=1e-5)
+
+
+def test_one_sided_drawing_leaves_out_what_turns_its_back() -> None:
+    corners = np.array([[-0.2, -0.2, 1.0], [0.2, -0.2, 1.0], [0.0, 0.2, 1.0]])
+    for order, seen in (([0, 1, 2], False), ([0, 2, 1], True)):
+        scene = Scene()
+        scene.add_body("sheet", corners, [order], colour=(1.0,) * 3, segmentation_id=0)
+        assert np.isfinite(draw_scene(scene, one_sided=True)).any() == seen
+        assert np.isfinite(draw_scene(scene, one_sided=False)).any()
+
+
+def draw_scene(scene: Scene, *, one_sided: bool) -> NDArray[np.float32]:
+    """Depth (64, 64) of a scene seen from the world's origin."""
+    geometry = scene.geometry
+    depth = np.full((64, 64), np.inf, dtype=np.float32)
+    face = np.full((64, 64), -1, dtype=np.int32)
+    workspace = np.empty((len(geometry.vertices), rasterizer.WORKSPACE_COLUMNS))
+    rasterizer.draw_bodies(
+        scene.world_from_body, geometry.vertex_begin, geometry.vertices, geometry.faces,
+        70.0, 70.0, 31.5, 31.5, workspace, depth, face, one_sided,
+    )  # fmt: skip
+    return depth
+
+
 def test_segmentation_names_the_body_that_wins_the_depth_test() -> None:
     bodies = random_bodies(11)
     camera = (70.0, 70.0, 31.5, 31.5, 64, 64)

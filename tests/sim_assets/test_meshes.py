@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from cellwright_assets import box_mesh, cylinder_mesh, robot_meshes, torch_mesh, tube_mesh
 from cellwright_assets.meshes import Faces, Mesh, Vertices
+from cellwright_assets.prisms import keyed_outline, prism_mesh, round_outline
 
 
 def volume_m3(vertices: Vertices, faces: Faces) -> float:
@@ -24,6 +25,28 @@ def test_box_has_its_volume_and_winds_outward() -> None:
     assert volume_m3(vertices, faces) == pytest.approx(0.024)
     assert is_closed(faces)
     np.testing.assert_allclose(vertices.mean(axis=0), (1.0, 2.0, 3.0))
+
+
+STAR = np.array([[2, 0], [0.5, 0.5], [0, 2], [-0.5, 0.5], [-2, 0], [-0.5, -0.5], [0, -2], [0.5, -0.5]])
+
+
+@pytest.mark.parametrize("outline", [STAR, round_outline(0.5, 48), keyed_outline(0.5, 0.2, 0.6)])
+def test_prism_has_its_volume_winds_outward_and_stays_in_its_outline(outline: np.ndarray) -> None:
+    x, y = outline.T
+    area_m2 = 0.5 * np.sum(x * np.roll(y, -1) - y * np.roll(x, -1))
+    vertices, faces = prism_mesh(outline, -1.0, 2.0)
+    assert len(faces) == 4 * len(outline) - 4
+    assert is_closed(faces)
+    assert volume_m3(vertices, faces) == pytest.approx(3.0 * area_m2)
+    # No triangle of a lid overlaps another or reaches out: their areas add up to the outline's.
+    a, b, c = vertices[faces][2 * len(outline) :].transpose(1, 0, 2)
+    lids_m2 = 0.5 * np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    assert lids_m2.sum() == pytest.approx(2.0 * area_m2)
+
+
+def test_an_outline_that_runs_clockwise_is_refused() -> None:
+    with pytest.raises(ValueError, match="outline of 8 points crosses itself or runs clockwise"):
+        prism_mesh(STAR[::-1], 0.0, 1.0)
 
 
 @given(st.floats(0.001, 0.5), st.floats(0.001, 2.0), st.integers(3, 40))

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from cellwright_train.documentation.aims import insertion_aims
 from cellwright_train.documentation.errors import DocumentationError
 from cellwright_train.documentation.results import (
     bench,
@@ -137,6 +138,33 @@ def test_a_file_of_insertions_is_named_after_its_environment(tmp_path: Path) -> 
     (tmp_path / "spiral-search--train--hard.json").write_text(json.dumps(INSERTIONS))
     with pytest.raises(DocumentationError, match=r"name it peg-insertion--spiral-search--train--hard\.json"):
         insertion_results(tmp_path)
+
+
+def test_aims_are_held_against_what_was_recorded(tmp_path: Path) -> None:
+    assert insertion_aims(tmp_path) == "No evaluation has been recorded yet."
+    good, slow = insertion(success=True), insertion(success=True, cycle_time_s=4.0)
+    for policy, parts in (
+        ("zoo:peg-insertion", [good] * 30),
+        ("spiral-search", [slow] * 29 + [insertion(success=False)]),
+        ("visual-servo", [good] * 29 + [insertion(success=False)]),
+    ):
+        told = INSERTIONS | {"policy": policy, "disturbances": "train", "per_episode": parts}
+        (tmp_path / f"peg-insertion--{policy.replace(':', '-')}--train--train.json").write_text(
+            json.dumps(told)
+        )
+    table = insertion_aims(tmp_path)
+    assert "| peg-insertion | training parts | >= 97 % | 100.0 % (88.6 to 100.0) | yes |" in table
+    assert "| peg-insertion | held-out parts | >= 90 % | not recorded | no |" in table
+    assert "| <= 15 N | 8.0 N (8.0 to 8.0) | yes |" in table
+    assert "100.0 against 96.7 %, in 50 % of its time | yes |" in table
+    assert "100.0 against 96.7 %, in 100 % of its time | no |" in table
+
+
+def test_an_aim_that_is_just_missed_is_missed(tmp_path: Path) -> None:
+    parts = [insertion(success=index >= 7) for index in range(200)]
+    told = INSERTIONS | {"policy": "zoo:peg-insertion", "disturbances": "train", "per_episode": parts}
+    (tmp_path / "peg-insertion--zoo-peg-insertion--train--train.json").write_text(json.dumps(told))
+    assert "| >= 97 % | 96.5 % (93.0 to 98.3) | no |" in insertion_aims(tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from cellwright_train.documentation import disturbances, environments, results, settings, welds
+from cellwright_train.documentation import aims, disturbances, environments, results, settings, welds
 from cellwright_train.documentation.errors import DocumentationError
 
 Block = Callable[..., str]
@@ -36,6 +36,7 @@ def blocks(recorded: Path) -> dict[str, Block]:
         "assumed-elsewhere": welds.assumed_elsewhere,
         "results": functools.partial(results.results, recorded),
         "insertion-results": functools.partial(results.insertion_results, recorded),
+        "insertion-aims": functools.partial(aims.insertion_aims, recorded),
         "insertion-comparison": functools.partial(results.insertion_comparison, recorded),
         "defect-codes": functools.partial(results.defect_codes, recorded),
         "bench": functools.partial(results.bench, recorded),

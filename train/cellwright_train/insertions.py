@@ -19,7 +19,7 @@ class InsertionResult(EpisodeResult):
     loose_success: bool
     """The test of the nearest published task, for comparison; see the environment's page."""
     broken: bool
-    """The contact force went over the part's limit."""
+    """The contact force went over the part's limit, or a nut's torque over its own."""
     lost: bool
     """The part slipped out of the fingers."""
     cut_off: bool

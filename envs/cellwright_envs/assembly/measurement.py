@@ -44,7 +44,7 @@ class InsertionScorecard:
     success: bool
     """Seated, held and nothing broken."""
     broken: bool
-    """Whether the contact force went over the part's limit."""
+    """Whether the contact force went over the part's limit, or a nut's torque over its own."""
     lost: bool
     """Whether the part slipped out of the fingers."""
     cycle_time_s: float

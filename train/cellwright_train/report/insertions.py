@@ -27,7 +27,7 @@ def part_row(number: int, part: Insertion) -> dict[str, Any]:
         "number": number,
         "seed": result.seed,
         "product": result.product,
-        "clearance": f"{1e3 * part.product.clearance_m:g}",
+        "clearance": f"{1e3 * part.product.clearance_m:.3g}",
         "outcome": result.told,
         "time": f"{result.cycle_time_s:.1f}",
         "depth": f"{100 * result.depth_share:.0f}",

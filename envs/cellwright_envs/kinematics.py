@@ -27,7 +27,7 @@ CONTINUITY_RAD = 0.6
 
 @njit(cache=True)
 def inverted(pose: Array) -> Array:
-    """Inverse (4, 4) of a rigid transform; the general one of NumPy takes ten times as long."""
+    """Inverse (4, 4) of a rigid transform; the general one of NumPy takes five times as long."""
     out = np.zeros((4, 4))
     out[3, 3] = 1.0
     for row in range(3):

@@ -193,7 +193,7 @@ def rasterize(
     `depth` (H, W) float32 [m] and `face` (H, W) int32 are updated where a triangle is nearer than what they
     hold; the identity written is `face_id_offset` + the row in `faces`. Both sides of a face are drawn, or
     where `one_sided` only the one from which its corners go counter-clockwise: of closed bodies nothing else
-    is seen, and they are drawn in three quarters of the time.
+    is seen, and they are drawn in three quarters of the time. A face across the near plane is drawn anyway.
     """
     for row in range(begin, end):
         i, j, k = faces[row, 0], faces[row, 1], faces[row, 2]

@@ -49,16 +49,12 @@ _PEGS = ("peg-insertion", "zoo:peg-insertion", "train", "train")
 def insertion_aims(directory: Path) -> str:
     """Every aim, what was reached, and whether that is enough."""
     found = {
-        (_slug(evaluation), evaluation.policy, products, disturbances): evaluation
+        (slug_of(evaluation.env), evaluation.policy, products, disturbances): evaluation
         for products, disturbances, evaluation in insertions(directory)
     }
     rows = [_success(aim, found) for aim in AIMS]
     rows += [_force(found), *(_against(rival, found) for rival in RIVALS)]
     return table(("task", "what", "aim", "measured", "reached"), rows) if found else NOTHING
-
-
-def _slug(evaluation: InsertionEvaluation) -> str:
-    return slug_of(evaluation.env)
 
 
 def _success(aim: Aim, found: _Found) -> tuple[str, ...]:
@@ -85,7 +81,7 @@ def _against(rival: str, found: _Found) -> tuple[str, ...]:
     what = f"against `{rival}` on the same seeds"
     told = f"more successes, <= {100 * LARGEST_TIME_SHARE:g} % of its median time"
     ours, theirs = found.get(_PEGS), found.get((_PEGS[0], rival, *_PEGS[2:]))
-    if ours is None or theirs is None or ours.seed != theirs.seed:
+    if ours is None or theirs is None or _seeds(ours) != _seeds(theirs):
         return _PEGS[0], what, told, "not recorded", "no"
     ours_s, theirs_s = ours.cycle_time_s(0.5), theirs.cycle_time_s(0.5)
     if ours_s is None or theirs_s is None:
@@ -95,6 +91,10 @@ def _against(rival: str, found: _Found) -> tuple[str, ...]:
     rates = f"{100 * ours.success_rate.value:.1f} against {100 * theirs.success_rate.value:.1f} %"
     reached = f"{rates}, in {100 * share:.0f} % of its time"
     return _PEGS[0], what, told, reached, _yes(more and share <= LARGEST_TIME_SHARE)
+
+
+def _seeds(evaluation: InsertionEvaluation) -> list[int]:
+    return [part.seed for part in evaluation.results]
 
 
 def _yes(reached: bool) -> str:

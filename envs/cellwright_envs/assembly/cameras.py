@@ -122,24 +122,18 @@ def insertion_scene(part: Part) -> Scene:
 
 @njit(cache=True, error_model="numpy")
 def _shade(  # type: ignore[no-untyped-def]
-    face, faces, face_begin, camera_from_body, vertices, normals, colours,
-    to_light_w, world_from_body, ambient, lamp, palette, out,
+    face, face_begin, normals, colours, to_light_w, world_from_body, ambient, lamp, palette, out,
 ):  # fmt: skip
-    """Grey levels of one view, averaged over blocks of SUPERSAMPLING squared samples."""
-    for body in range(camera_from_body.shape[0]):
-        m, w = camera_from_body[body], world_from_body[body]
+    """Grey levels of one view, averaged over blocks of SUPERSAMPLING squared samples; faces are one-sided."""
+    for body in range(world_from_body.shape[0]):
+        w = world_from_body[body]
         light = np.empty(3)
-        eye = np.empty(3)
         for axis in range(3):
             light[axis] = w[0, axis] * to_light_w[0] + w[1, axis] * to_light_w[1] + w[2, axis] * to_light_w[2]
-            eye[axis] = -(m[0, axis] * m[0, 3] + m[1, axis] * m[1, 3] + m[2, axis] * m[2, 3])
         for row in range(face_begin[body], face_begin[body + 1]):
-            corner = faces[row, 0]
-            towards_eye, cosine = 0.0, 0.0
+            cosine = 0.0
             for axis in range(3):
-                towards_eye += normals[row, axis] * (eye[axis] - vertices[corner, axis])
                 cosine += normals[row, axis] * light[axis]
-            cosine = cosine if towards_eye >= 0.0 else -cosine
             palette[row] = colours[row, 0] * (ambient + lamp * max(cosine, 0.0))
     height, width = out.shape
     share = 1.0 / (SUPERSAMPLING * SUPERSAMPLING)
@@ -212,7 +206,6 @@ class InsertionCameras:
                 self._workspace, self._depth, self._face, True,
             )  # fmt: skip
             _shade(
-                self._face, geometry.faces, geometry.face_begin, camera_from_body, geometry.vertices,
-                geometry.normals, geometry.colours, self._to_light_w, poses, *self._levels,
-                self._palette, out[view],
+                self._face, geometry.face_begin, geometry.normals, geometry.colours, self._to_light_w, poses,
+                *self._levels, self._palette, out[view],
             )  # fmt: skip

@@ -30,6 +30,18 @@ class Component:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What a real controller has to be set to, so that a policy finds there what it was trained with."""
+
+    name: str
+    unit: str
+    value: tuple[float, ...]
+    meaning: str
+    frame: str = ""
+    """What a position or direction is relative to."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Streams:
     """Independent generators, so that switching one consumer off leaves the others' draws as they were."""
 
@@ -68,6 +80,10 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
     action_components: tuple[Component, ...]
     observation_components: dict[str, tuple[Component, ...]]
     control_rate_hz: float
+    settings: tuple[Setting, ...] = ()
+    """What a controller has to be set to, for a bundle's manifest."""
+    frames: ClassVar[Mapping[str, str]] = {}
+    """Frame of each group of the observation, and of the `action`, that has one."""
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
 POLICY = "policy.onnx"
 GOLDEN = "golden.npz"
@@ -33,7 +33,9 @@ SCORECARD = "scorecard.json"
 WEIGHTS = "weights.npz"
 REQUIRED_FILES = (POLICY, GOLDEN, SCORECARD)
 OUTPUTS = ("action", "action_preclip", "command")
-SI_UNITS = ("1", "m", "m/s", "rad", "rad/s", "s", "Hz", "A", "V", "K", "N", "N.m", "kg", "1/m", "m/s^2")
+SI_UNITS = tuple(
+    "1 m m/s rad rad/s s Hz A V K N N.m kg 1/m 1/s m/s^2 N/m N.m/rad kg.m^2".split()  # noqa: SIM905
+)
 """Units a bundle may speak; "1" is a plain number. Millimetres and degrees are refused."""
 
 
@@ -51,8 +53,7 @@ class Component:
     high: float
 
     def __post_init__(self) -> None:
-        if self.unit not in SI_UNITS:
-            raise BundleError(f"{self.name}: unit {self.unit!r} is not SI; use one of {', '.join(SI_UNITS)}")
+        _require_si(self.name, self.unit)
         if not (np.isfinite([self.low, self.high]).all() and self.low < self.high):
             raise BundleError(f"{self.name}: need finite low < high, got {self.low} and {self.high}")
 
@@ -97,6 +98,38 @@ class ObservationGroup:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One quantity that the controller has to be set to, such as its stiffness."""
+
+    name: str
+    unit: str
+    value: tuple[float, ...]
+    frame: str = ""
+    """What a position or direction is relative to."""
+
+    def __post_init__(self) -> None:
+        _require_si(self.name, self.unit)
+        if not self.value or not np.isfinite(self.value).all():
+            raise BundleError(f"{self.name}: need one or more finite numbers, got {self.value}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Controller:
+    """How the controller below the policy is set up; empty where there is nothing to set."""
+
+    settings: tuple[Setting, ...] = ()
+    frames: Mapping[str, str] = field(default_factory=dict)
+    """Frame of each observation group, and of the `action`, that has one."""
+
+    def __getitem__(self, name: str) -> NDArray[np.float64]:
+        """Value (n,) of a setting; raises `BundleError` where there is none of this name."""
+        for setting in self.settings:
+            if setting.name == name:
+                return np.array(setting.value)
+        raise BundleError(f"{MANIFEST} has no controller setting {name!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
 class PolicySpec:
     """Everything about a policy but its weights and files."""
 
@@ -107,6 +140,8 @@ class PolicySpec:
     observation: tuple[ObservationGroup, ...]
     action: tuple[Component, ...]
     """Physical commands in order; action -1 maps to `low`, +1 to `high`."""
+    controller: Controller = Controller()
+    """What the policy expects of the controller that it commands."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Provenance: command, seed, steps, versions, hash of the configuration."""
     scores: Mapping[str, Any] = field(default_factory=dict)
@@ -210,6 +245,11 @@ class Bundle:
         if WEIGHTS not in self.files:
             raise BundleError(f"{self.directory} ships no {WEIGHTS}, so training cannot go on from it")
         return _arrays(self.files[WEIGHTS], WEIGHTS)
+
+
+def _require_si(name: str, unit: str) -> None:
+    if unit not in SI_UNITS:
+        raise BundleError(f"{name}: unit {unit!r} is not SI; use one of {', '.join(SI_UNITS)}")
 
 
 def is_bundle(directory: str | Path) -> bool:
@@ -327,6 +367,7 @@ def _spec_from(manifest: Mapping[str, Any]) -> PolicySpec:
                 for group in manifest["observation"]
             ),
             action=_components(manifest["action"]),
+            controller=_controller(manifest["controller"]),
             training=dict(manifest["training"]),
             scores=dict(manifest["scores"]),
         )
@@ -347,6 +388,19 @@ def _components(entries: list[dict[str, Any]]) -> tuple[Component, ...]:
         )
         for entry in entries
     )
+
+
+def _controller(entry: Mapping[str, Any]) -> Controller:
+    settings = tuple(
+        Setting(
+            name=str(each["name"]),
+            unit=str(each["unit"]),
+            value=tuple(float(number) for number in each["value"]),
+            frame=str(each["frame"]),
+        )
+        for each in entry["settings"]
+    )
+    return Controller(settings=settings, frames={str(k): str(v) for k, v in entry["frames"].items()})
 
 
 def _read_file(directory: Path, name: str, entry: Mapping[str, Any]) -> bytes:

@@ -18,9 +18,11 @@ from cellwright_policies.bundle import (
     Bundle,
     BundleError,
     Component,
+    Controller,
     Golden,
     ObservationGroup,
     PolicySpec,
+    Setting,
     canonical_json,
     npz_bytes,
     write_bundle,
@@ -52,6 +54,32 @@ def test_a_missing_file_is_named(copied: Path, name: str) -> None:
         Bundle.load(copied)
 
 
+def test_a_controllers_settings_are_read_back_by_name(
+    bundle_dir: Path, spec: PolicySpec, tmp_path: Path
+) -> None:
+    stiffness = Setting(name="stiffness", unit="N/m", value=(1500.0, 900.0), frame="tool")
+    controller = Controller(settings=(stiffness,), frames={"seam": "torch"})
+    bundle = Bundle.load(bundle_dir)
+    write_bundle(tmp_path / "set", replace(spec, controller=controller), bundle.files)
+    assert Bundle.load(tmp_path / "set").spec.controller == controller
+    np.testing.assert_array_equal(controller["stiffness"], [1500.0, 900.0])
+    with pytest.raises(BundleError, match="no controller setting 'leash'"):
+        controller["leash"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"unit": "N/mm"}, "stiffness: unit 'N/mm' is not SI"),
+        ({"value": ()}, "stiffness: need one or more finite numbers"),
+        ({"value": (float("nan"),)}, "stiffness: need one or more finite numbers"),
+    ],
+)
+def test_a_setting_that_means_nothing_is_refused(changed: dict, told: str) -> None:
+    with pytest.raises(BundleError, match=told):
+        Setting(**{"name": "stiffness", "unit": "N/m", "value": (1.0,), **changed})
+
+
 def edited(directory: Path, edit: Callable[[dict], object]) -> None:
     manifest = json.loads((directory / MANIFEST).read_bytes())
     edit(manifest)
@@ -66,11 +94,11 @@ def test_a_changed_score_in_the_manifest_is_noticed(copied: Path) -> None:
 
 def test_a_future_schema_is_refused_with_both_versions(copied: Path) -> None:
     edited(copied, lambda manifest: manifest.update(schema_version=99))
-    with pytest.raises(BundleError, match="schema_version 99, this version reads 1"):
+    with pytest.raises(BundleError, match="schema_version 99, this version reads 2"):
         Bundle.load(copied)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"schema_version": 1}', b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"schema_version": 2}', b"\xff\xfe"])
 def test_a_broken_manifest_gets_one_line(copied: Path, content: bytes) -> None:
     (copied / MANIFEST).write_bytes(content)
     with pytest.raises(BundleError) as caught:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from cellwright_policies.bundle import (
     POLICY,
     SCORECARD,
     Bundle,
+    Controller,
     Golden,
     PolicySpec,
     canonical_json,
@@ -30,13 +32,20 @@ from cellwright_policies.bundle import (
 from cellwright_policies.networks import CellActorCritic
 from cellwright_policies.ppo import CellPPO, PPOConfig
 from cellwright_train import verification
-from cellwright_train.cell import CellChoice, Episode, action_components, control_rate_hz, observation_groups
+from cellwright_train.cell import (
+    CellChoice,
+    Episode,
+    action_components,
+    control_rate_hz,
+    controller,
+    observation_groups,
+)
 from cellwright_train.cli import main
 from cellwright_train.evaluation import evaluate
 from cellwright_train.policies_by_name import resolve_policy
 from cellwright_train.presets import TrainConfig
 from cellwright_train.runs import RunDirectory
-from cellwright_train.verification import Check, verify_closed_loop, verify_open_loop
+from cellwright_train.verification import Check, verify_closed_loop, verify_layout, verify_open_loop
 from cellwright_train.welds import WeldEvaluation, WeldResult
 
 
@@ -343,6 +352,7 @@ def insertion_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         control_rate_hz=control_rate_hz(env),
         observation=observation_groups(env, actor.input_keys),
         action=action_components(env),
+        controller=controller(env),
     )
     env.close()
     plan = (Episode(0, "round-16-1"), Episode(1, "round-12-0.3"))
@@ -369,6 +379,35 @@ def test_a_sound_insertion_bundle_passes_every_check(insertion_bundle: Path) -> 
     checks = verification.verify(insertion_bundle, workers=1, progress=False)
     assert reasons(checks) == ""
     assert checks[-1].detail.startswith("2 seeds repeated, the same parts are good as with the recorded")
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (
+            lambda c: replace(c, settings=c.settings[1:]),
+            "controller stiffness is missing, in .* it is 1500 N/m",
+        ),
+        (
+            lambda c: replace(c, settings=(replace(c.settings[0], value=(900.0,)), *c.settings[1:])),
+            "controller stiffness is 900 N/m, in .* it is 1500 N/m",
+        ),
+        (
+            lambda c: replace(c, settings=(*c.settings, replace(c.settings[0], name="mass"))),
+            "controller mass is 1500 N/m, in .* it is missing",
+        ),
+        (lambda c: replace(c, frames={**c.frames, "wrench": "base"}), "'wrench': 'base'.* has .*'tool'"),
+    ],
+)
+def test_another_controller_than_the_environments_is_found(
+    edit: Callable[[Controller], Controller], told: str, insertion_bundle: Path, tmp_path: Path
+) -> None:
+    bundle = Bundle.load(insertion_bundle)
+    changed = replace(bundle.spec, controller=edit(bundle.spec.controller))
+    write_bundle(tmp_path / "changed", changed, bundle.files)
+    check = verify_layout(tmp_path / "changed")
+    assert not check.passed
+    assert re.search(told, check.detail)
 
 
 def test_an_insertion_that_succeeds_now_but_did_not_then_is_a_failure(

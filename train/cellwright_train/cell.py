@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_policies.bundle import Component, ObservationGroup
+from cellwright_policies.bundle import Component, Controller, ObservationGroup, Setting
 from cellwright_train.errors import UsageError, one_line, unknown
 from cellwright_train.families import Family, family_of, require_env
 from cellwright_train.results import EpisodeResult
@@ -136,6 +136,16 @@ def action_components(env: gymnasium.Env[Any, Any]) -> tuple[Component, ...]:
 def control_rate_hz(env: gymnasium.Env[Any, Any]) -> float:
     """Control steps per second."""
     return float(env.unwrapped.control_rate_hz)  # type: ignore[attr-defined]
+
+
+def controller(env: gymnasium.Env[Any, Any]) -> Controller:
+    """What the environment's policies expect of a controller."""
+    cell: Any = env.unwrapped
+    settings = tuple(
+        Setting(name=each.name, unit=each.unit, value=tuple(map(float, each.value)), frame=each.frame)
+        for each in cell.settings
+    )
+    return Controller(settings=settings, frames=dict(cell.frames))
 
 
 def _group(key: str, space: Any, described: Any) -> ObservationGroup:

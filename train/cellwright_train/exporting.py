@@ -74,6 +74,7 @@ def export_run(reference: PolicyReference, config: ExportConfig) -> Bundle:
             run_episode(env, policy, episode, watch=recorder)
         groups = cell.observation_groups(env, tuple(policy.actor.input_keys))
         actions, rate_hz = cell.action_components(env), cell.control_rate_hz(env)
+        controller = cell.controller(env)
     finally:
         env.close()
     scores = _score(reference, config)
@@ -83,6 +84,7 @@ def export_run(reference: PolicyReference, config: ExportConfig) -> Bundle:
         control_rate_hz=rate_hz,
         observation=groups,
         action=actions,
+        controller=controller,
         training=_provenance(reference, config),
         scores={key: value for key, value in scores.as_json().items() if key != "per_episode"},
     )

@@ -12,7 +12,16 @@ from typing import Any
 import numpy as np
 import onnx
 
-from cellwright_policies.bundle import MANIFEST, POLICY, Bundle, BundleError, Component, PolicySpec
+from cellwright_policies.bundle import (
+    MANIFEST,
+    POLICY,
+    Bundle,
+    BundleError,
+    Component,
+    Controller,
+    PolicySpec,
+    Setting,
+)
 from cellwright_policies.export import OPSET, PARITY, edge_cases, parity
 from cellwright_policies.runtime import Decision, Runtime
 from cellwright_train import cell
@@ -247,6 +256,7 @@ def _check_layout(spec: PolicySpec) -> str:
     try:
         groups = cell.observation_groups(env, tuple(group.name for group in spec.observation))
         actions, rate_hz = cell.action_components(env), cell.control_rate_hz(env)
+        controller = cell.controller(env)
     except KeyError as error:
         raise _CheckFailedError(f"{choice.env} has no observation group {error}") from None
     finally:
@@ -263,7 +273,27 @@ def _check_layout(spec: PolicySpec) -> str:
         raise _CheckFailedError(
             f"{MANIFEST} says {spec.control_rate_hz} Hz, {choice.env} runs at {rate_hz} Hz"
         )
-    return f"names, units, bounds and order are those of {choice.env}"
+    _same_controller(spec.controller, controller, choice.env)
+    return f"names, units, bounds, order and controller settings are those of {choice.env}"
+
+
+def _same_controller(ours: Controller, theirs: Controller, env_id: str) -> None:
+    mine, wanted = ({each.name: each for each in one.settings} for one in (ours, theirs))
+    for name in mine | wanted:
+        if mine.get(name) != wanted.get(name):
+            raise _CheckFailedError(
+                f"{MANIFEST} controller {name} is {_told(mine.get(name))}, "
+                f"in {env_id} it is {_told(wanted.get(name))}"
+            )
+    if ours.frames != theirs.frames:
+        raise _CheckFailedError(f"{MANIFEST} has the frames {ours.frames}, {env_id} has {theirs.frames}")
+
+
+def _told(setting: Setting | None) -> str:
+    if setting is None:
+        return "missing"
+    values = ", ".join(f"{value:g}" for value in setting.value)
+    return f"{values} {setting.unit}{setting.frame and f' in {setting.frame}'}"
 
 
 def _same_components(where: str, ours: Sequence[Component], theirs: Sequence[Component], env_id: str) -> None:

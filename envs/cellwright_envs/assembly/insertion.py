@@ -28,6 +28,7 @@ from cellwright_envs.assembly.cell import (
 )
 from cellwright_envs.assembly.compliance import leashed, rotation_matrix
 from cellwright_envs.assembly.config import InsertionConfig
+from cellwright_envs.assembly.controller_settings import FRAMES, controller_settings
 from cellwright_envs.assembly.disturbances import NAMED, AssemblyDisturbances, AssemblyDisturbanceState
 from cellwright_envs.assembly.disturbances.fixture import shifted
 from cellwright_envs.assembly.measurement import (
@@ -53,6 +54,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012 (as declared by Gymnasium)
     disturbance_sets = NAMED
+    frames = FRAMES
 
     catalogue: ClassVar[Catalogue[Any]]
     """What the task may be given to insert."""
@@ -111,6 +113,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
             groups={**groups.components([action.name for action in actions]), **self.own_groups},
             privileged=(*groups.PRIVILEGED, *self.own_privileged),
         )
+        self.settings = controller_settings(config)
         self._clean = np.zeros((2, size, size), dtype=np.uint8)
 
     def _resolve_products(self, choice: Any) -> tuple[Part, ...]:

@@ -108,6 +108,15 @@ def settings(env_id: str) -> str:
     return fields_of(type(_made(env_id).config))
 
 
+def controller(env_id: str) -> str:
+    """What a real cell has to be set to for a policy of this environment."""
+    rows = [
+        (f"`{s.name}`", ", ".join(f"{value:g}" for value in s.value), s.unit, s.frame, s.meaning)
+        for s in _made(env_id).settings
+    ]
+    return table(("setting", "value", "unit", "frame", "meaning"), rows)
+
+
 def scorecard(env_id: str) -> str:
     """Fields of what `env.unwrapped.scorecard()` returns."""
     return fields_of(get_type_hints(type(_made(env_id)).scorecard)["return"])

@@ -21,6 +21,7 @@ def blocks(recorded: Path) -> dict[str, Block]:
     return {
         **{name: getattr(environments, name) for name in environments.SECTIONS},
         "settings": environments.settings,
+        "controller": environments.controller,
         "scorecard": environments.scorecard,
         "parts": environments.parts,
         "fields": settings.fields,

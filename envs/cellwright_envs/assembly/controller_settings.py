@@ -1,0 +1,95 @@
+"""What a real cell has to be set to so that an insertion's policy finds there what it was trained with.
+
+Values are those of the drawing; how far an episode's are off says its disturbances.
+"""
+
+from __future__ import annotations
+
+from cellwright_envs.assembly.config import InsertionConfig
+from cellwright_envs.assembly.observation import HISTORY_LAGS
+from cellwright_envs.cell_env import Setting
+
+TOOL, FIXTURE = "tool", "nominal_fixture"
+FRAMES = {"pose": FIXTURE, "leash": FIXTURE, "wrench": TOOL, "action": TOOL}
+"""Of observation groups and actions; the history holds each of them in its own."""
+
+
+def controller_settings(config: InsertionConfig) -> tuple[Setting, ...]:
+    """Everything about the cell that observations and actions do not tell themselves."""
+    return (*_compliance(config), *_reference(config), *_sensing(config), *_cameras(config))
+
+
+def _compliance(config: InsertionConfig) -> tuple[Setting, ...]:
+    arm = config.compliance
+    return (
+        _number("stiffness", "N/m", arm.stiffness_n_m, "of the compliant controller, along every axis"),
+        _number(
+            "turning_stiffness",
+            "N.m/rad",
+            arm.rotational_stiffness_n_m_rad,
+            "about axes through the part's tip",
+        ),
+        _number("damping_ratio", "1", arm.damping_ratio, "of critical damping"),
+        _number("virtual_mass", "kg", arm.virtual_mass_kg, "that the damping is meant for"),
+        _number("virtual_inertia", "kg.m^2", arm.virtual_inertia_kg_m2, "about every axis"),
+        _number(
+            "reference_filter", "s", arm.servo_s, "time constant; the reference arrives late by twice of it"
+        ),
+        _number("dead_band", "N", arm.dead_band_n, "force up to which the arm does not give way"),
+        _number("turning_dead_band", "N.m", arm.dead_band_n_m, "torque up to which it does not"),
+    )
+
+
+def _reference(config: InsertionConfig) -> tuple[Setting, ...]:
+    arm, box, turn = config.compliance, config.box_m, config.box_rad
+    low, high = (-box, -box, config.low_m), (box, box, config.high_m)
+    start = (0.0, 0.0, config.start_height_m)
+    return (
+        Setting(name="start", unit="m", value=start, frame=FIXTURE, meaning="where the approach ends"),
+        Setting(name="reference_low", unit="m", value=low, frame=FIXTURE, meaning="box of the reference"),
+        Setting(name="reference_high", unit="m", value=high, frame=FIXTURE, meaning="its other end"),
+        Setting(
+            name="reference_turn", unit="rad", value=(turn,), frame=FIXTURE, meaning="most about any axis"
+        ),
+        _number("leash", "m", arm.leash_m, "most that the reference leads the tool"),
+        _number("turning_leash", "rad", arm.leash_rad, "most that it is turned ahead"),
+    )
+
+
+def _sensing(config: InsertionConfig) -> tuple[Setting, ...]:
+    lags = tuple(map(float, HISTORY_LAGS))
+    return (
+        _number("wrench_low_pass", "1", config.sensor_low_pass, "share of a new reading in what is observed"),
+        Setting(
+            name="history_lags", unit="1", value=lags, meaning="control steps back, in the history's order"
+        ),
+    )
+
+
+def _cameras(config: InsertionConfig) -> tuple[Setting, ...]:
+    rig = config.cameras
+    sharp = "focal length over a pixel's width"
+    return (
+        Setting(
+            name="hand_camera", unit="m", value=rig.hand_position_t, frame=TOOL, meaning="its optical centre"
+        ),
+        Setting(
+            name="hand_camera_target", unit="m", value=rig.hand_target_t, frame=TOOL, meaning="mid-image"
+        ),
+        _number("hand_camera_focal", "1", rig.hand_focal_px, sharp),
+        Setting(
+            name="fixed_camera",
+            unit="m",
+            value=rig.fixed_position_f,
+            frame=FIXTURE,
+            meaning="its optical centre",
+        ),
+        Setting(
+            name="fixed_camera_target", unit="m", value=rig.fixed_target_f, frame=FIXTURE, meaning="mid-image"
+        ),
+        _number("fixed_camera_focal", "1", rig.fixed_focal_px, sharp),
+    )
+
+
+def _number(name: str, unit: str, value: float, meaning: str) -> Setting:
+    return Setting(name=name, unit=unit, value=(value,), meaning=meaning)

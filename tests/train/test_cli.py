@@ -38,6 +38,8 @@ PEG = ("--env", "cellwright/PegInsertion-v0")
         (["evaluate", "oracle", *PEG, "--disturbances", "arc_glare"], "arc_glare"),
         (["evaluate", "zoo:weld-seam", *PEG], "was trained in cellwright/WeldSeam-v0 and does not act in"),
         (["watch", "zoo:weld-seam", *PEG], "was trained in cellwright/WeldSeam-v0 and does not act in"),
+        (["evaluate", "oracle", "--line-change", "moved-fixtrue"], "did you mean 'moved-fixture'?"),
+        (["evaluate", "oracle", *PEG, "--line-change", "bent-wire"], "unknown line change 'bent-wire'"),
         (["evaluate", "oracle", "--json", "/no/such/place/a.json"], "/no/such/place is no directory"),
         (["evaluate", "oracle", "--json", "/tmp/a", "--report", "/tmp/a"], "name two files"),
         (["demo", "--out", "/no/such/place/a.html"], "/no/such/place is no directory"),
@@ -147,8 +149,10 @@ def test_evaluate_writes_its_results(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_evaluate_of_insertions_writes_what_insertions_have(tmp_path: Path) -> None:
     target = tmp_path / "result.json"
     arguments = ["evaluate", "blind-insertion", *PEG, "--episodes", "2", "--seed", "5", "--workers", "1"]
-    assert main([*arguments, "--products", "held-out", "--json", str(target)]) == 0
+    arguments += ["--products", "held-out", "--line-change", "dim-light"]
+    assert main([*arguments, "--json", str(target)]) == 0
     told = json.loads(target.read_text())
+    assert told["line_change"] == "dim-light"
     assert (told["env"], told["products"], told["disturbances"]) == (PEG[1], "held-out", "train")
     assert {"success_rate", "loose_success_rate", "broken", "lost", "cut_off"} < set(told)
     assert [episode["product"] for episode in told["per_episode"]] == [

@@ -140,6 +140,17 @@ def test_a_file_of_insertions_is_named_after_its_environment(tmp_path: Path) -> 
         insertion_results(tmp_path)
 
 
+def test_a_line_change_stands_in_the_name_and_in_the_table(tmp_path: Path) -> None:
+    told = json.dumps(INSERTIONS | {"line_change": "dim-light"})
+    (tmp_path / "peg-insertion--spiral-search--train--hard.json").write_text(told)
+    named = r"name it peg-insertion--spiral-search--train--hard--dim-light\.json"
+    with pytest.raises(DocumentationError, match=named):
+        insertion_results(tmp_path)
+    (tmp_path / "peg-insertion--spiral-search--train--hard.json").unlink()
+    (tmp_path / "peg-insertion--spiral-search--train--hard--dim-light.json").write_text(told)
+    assert "| train | hard, after dim-light | `spiral-search` |" in insertion_results(tmp_path)
+
+
 def test_aims_are_held_against_what_was_recorded(tmp_path: Path) -> None:
     assert insertion_aims(tmp_path) == "No evaluation has been recorded yet."
     good, slow = insertion(success=True), insertion(success=True, cycle_time_s=4.0)

@@ -125,11 +125,32 @@ def test_an_insertion_that_is_cut_off_is_a_failed_part_and_says_so() -> None:
     assert result.cycle_time_s == pytest.approx(0.25)
 
 
-def test_line_changes_are_refused_where_there_are_none() -> None:
-    env = gymnasium.make(PEG)
-    with pytest.raises(UsageError, match="PegInsertion-v0 has no line changes"):
-        run_episode(env, Steady(0.0, actions=6), Episode(3, None, "new-batch"))
-    env.close()
+@pytest.mark.parametrize(("env", "actions"), [(DEFAULT_ENV, 5), (PEG, 6)])
+def test_a_line_change_reaches_the_cell(env: str, actions: int) -> None:
+    made = CellChoice(env=env, disturbances="none").make()
+    seen: list[Any] = []
+    for change in (None, "moved-fixture"):
+        run_episode(
+            gymnasium.wrappers.TimeLimit(made, 2),
+            Steady(0.0, actions=actions),
+            Episode(3, None, change),
+            watch=lambda env, *_: seen.append(env.unwrapped.disturbed),
+        )
+    before, after = seen[0], seen[-1]
+    if env == PEG:
+        assert after.fixture_pose.offset == (
+            1.8e-3,
+            -2.4e-3,
+            -1.0e-3,
+            0.0,
+            0.0,
+            pytest.approx(0.0349, abs=1e-4),
+        )
+        assert before.fixture_pose.offset == (0.0,) * 6
+    else:
+        assert after.fixture_offset.translation_m == (1.5e-3, 2.0e-3, -0.8e-3)
+        assert before.fixture_offset.translation_m == (0.0,) * 3
+    made.close()
 
 
 def test_an_unknown_line_change_names_those_there_are() -> None:

@@ -102,15 +102,17 @@ def run_episode(
     )
 
 
+def require_line_change(family: Family, name: str) -> Any:
+    """The line change of this name; raises `UsageError` where the family has none of it."""
+    if name not in family.line_changes:
+        raise unknown("line change", name, family.line_changes)
+    return family.line_changes[name]
+
+
 def _options(env: gymnasium.Env[Any, Any], family: Family, episode: Episode) -> dict[str, Any]:
     options: dict[str, Any] = {} if episode.product is None else {"product": episode.product}
     if episode.line_change is not None:
-        changes = family.line_changes
-        if not changes:
-            raise UsageError(f"{env.spec and env.spec.id} has no line changes")
-        if episode.line_change not in changes:
-            raise unknown("line change", episode.line_change, changes)
-        change = changes[episode.line_change]
+        change = require_line_change(family, episode.line_change)
         options["disturbances"] = change.apply(env.unwrapped.disturbances)  # type: ignore[attr-defined]
         if change.product is not None:
             options["product"] = change.product

@@ -91,6 +91,8 @@ class Evaluate:
     """A split or one product."""
     disturbances: Disturbances = "train"
     """A named set of disturbances."""
+    line_change: Annotated[str | None, arg(metavar="NAME")] = None
+    """A lasting change of the line, which every part comes after."""
     json: Path | None = None
     """Write the results here."""
     report: Path | None = None
@@ -109,6 +111,7 @@ class Evaluate:
             seed=self.seed,
             products=self.products,
             disturbances=self.disturbances,
+            line_change=self.line_change,
             json_file=self.json,
             report=self.report,
             workers=self.workers,

@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from cellwright_policies.bundle import BundleError, canonical_json
-from cellwright_train.cell import DEFAULT_ENV, CellChoice, products_of
+from cellwright_train.cell import DEFAULT_ENV, CellChoice, products_of, require_line_change
 from cellwright_train.errors import UsageError, require_parent, unknown
 from cellwright_train.evaluation import episode_plan, evaluate, record, summary
 from cellwright_train.families import family_of
@@ -52,6 +52,7 @@ def evaluate_command(
     seed: int,
     products: str,
     disturbances: str,
+    line_change: str | None,
     json_file: Path | None,
     report: Path | None,
     workers: int,
@@ -65,15 +66,20 @@ def evaluate_command(
         raise UsageError(f"--json and --report are both {report}; name two files")
     reference = resolve_policy(policy)
     choice = _checked_choice(reference, env, products, disturbances)
-    plan = episode_plan(seed, episodes, choice.products)
+    if line_change is not None:
+        require_line_change(family_of(choice.env), line_change)
+    plan = episode_plan(seed, episodes, choice.products, line_change)
     parts = [] if report is None else record(reference, choice, plan, workers=workers)
     if report is None:
         result = evaluate(reference, choice, plan, workers=workers)
     else:
         result = summary(reference, choice, [part.result for part in parts])
-    console().print(evaluation_table([result], f"{products} products, {disturbances} disturbances"))
+    after = "" if line_change is None else f", after {line_change}"
+    console().print(evaluation_table([result], f"{products} products, {disturbances} disturbances{after}"))
     if json_file is not None:
         chosen = {"products": products, "disturbances": disturbances}
+        if line_change is not None:
+            chosen["line_change"] = line_change
         json_file.write_text(json.dumps(result.as_json() | chosen, allow_nan=False) + "\n")
         print(f"written to {json_file}")
     if report is not None:
@@ -100,6 +106,8 @@ def _write_report(
         f"cellwright evaluate {reference.name} --env {choice.env} --episodes {len(parts)} "
         f"--seed {result.seed} --products {products} --disturbances {choice.disturbances}"
     )
+    if shown.episode.line_change is not None:
+        command += f" --line-change {shown.episode.line_change}"
     made = provenance(command, time.perf_counter() - begin_s)
     family_of(choice.env).write_page(result, parts, film, made, out)
     print(f"written to {out}; open it in a browser")

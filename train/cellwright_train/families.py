@@ -31,8 +31,10 @@ class Family:
 
     @property
     def line_changes(self) -> Mapping[str, Any]:
-        """Lasting changes of the line by name; none unless the family has some."""
-        return {}
+        """Lasting changes of the line by name."""
+        from cellwright_envs.assembly.disturbances import LINE_CHANGES
+
+        return LINE_CHANGES
 
     def scorecard(self, cell: Any, time_s: float) -> Any:
         """The scorecard of an episode that was cut off after `time_s`."""

@@ -80,13 +80,17 @@ class CameraCalibration:
     """Standard deviation along each camera axis [m]."""
     rotation_sigma_rad: float = 0.0
     """Standard deviation of the turn about each camera axis [rad]."""
+    mean_translation_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Lasting error along the camera's axes [m], such as after a collision."""
 
     def __post_init__(self) -> None:
         require_not_negative(self, "translation_sigma_m", "rotation_sigma_rad")
 
     def draw(self, rng: np.random.Generator) -> "CameraCalibrationState":
         """Draw where the camera really stands in this episode."""
-        x_m, y_m, z_m = (truncated_normal(rng, self.translation_sigma_m) for _ in range(3))
+        x_m, y_m, z_m = (
+            mean + truncated_normal(rng, self.translation_sigma_m) for mean in self.mean_translation_m
+        )
         x_rad, y_rad, z_rad = (truncated_normal(rng, self.rotation_sigma_rad) for _ in range(3))
         return CameraCalibrationState(translation_m=(x_m, y_m, z_m), rotation_rad=(x_rad, y_rad, z_rad))
 

@@ -14,6 +14,8 @@ from cellwright_train.documentation.source import field_texts, is_assumed
 LEVELS = ("train", "hard")
 SETS: dict[str, Mapping[str, Any]] = {"welding": welding.NAMED, "assembly": assembly.NAMED}
 """Sets of disturbances by name, family by family."""
+CHANGES: dict[str, Mapping[str, Any]] = {"welding": welding.LINE_CHANGES, "assembly": assembly.LINE_CHANGES}
+"""Line changes by name, family by family."""
 
 
 def kinds(family: str) -> dict[str, type]:
@@ -44,9 +46,10 @@ def assumed_disturbances(family: str = "welding") -> str:
     return table(("field", "what is assumed", *LEVELS), rows)
 
 
-def line_changes() -> str:
+def line_changes(family: str = "welding") -> str:
     """Lasting changes of the line by name."""
-    rows = [(f"`{name}`", change.description) for name, change in welding.LINE_CHANGES.items()]
+    kinds(family)  # tells an unknown family
+    rows = [(f"`{name}`", change.description) for name, change in CHANGES[family].items()]
     return table(("name", "what changes"), rows)
 
 

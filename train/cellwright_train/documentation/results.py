@@ -125,8 +125,16 @@ def _recorded(path: Path, data: Mapping[str, Any]) -> Recorded[Any]:
         products, disturbances = data["products"], data["disturbances"]
     except KeyError as error:
         raise DocumentationError(f"{path.name} does not tell its {error}; evaluate again") from error
-    words = (policy.replace(":", "-").replace("/", "-"), products, disturbances)
-    wanted = "--".join(words if env == DEFAULT_ENV else (slug_of(env), *words)) + ".json"
+    change = data.get("line_change")
+    words = [
+        policy.replace(":", "-").replace("/", "-"),
+        products,
+        disturbances,
+        *([change] if change else []),
+    ]
+    wanted = "--".join(words if env == DEFAULT_ENV else [slug_of(env), *words]) + ".json"
+    if change:
+        disturbances = f"{disturbances}, after {change}"
     if path.name != wanted:
         raise DocumentationError(
             f"{path.name} holds {policy} on {products} with {disturbances} disturbances; name it {wanted}"

@@ -9,5 +9,13 @@ from cellwright_envs.assembly.disturbances.catalogue import (
     AssemblyDisturbanceState,
     resolve,
 )
+from cellwright_envs.assembly.disturbances.line_change import LINE_CHANGES, LineChange
 
-__all__ = ["NAMED", "AssemblyDisturbanceState", "AssemblyDisturbances", "resolve"]
+__all__ = [
+    "LINE_CHANGES",
+    "NAMED",
+    "AssemblyDisturbanceState",
+    "AssemblyDisturbances",
+    "LineChange",
+    "resolve",
+]

@@ -31,16 +31,22 @@ class FixturePose:
     """Standard deviation of its turn about the vertical [rad]."""
     tilt_sigma_rad: float = 0.0
     """Standard deviation of its lean about x and about y [rad]."""
+    mean_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Lasting displacement [m], such as after the fixture was moved."""
+    mean_yaw_rad: float = 0.0
+    """Lasting turn about the vertical [rad]."""
 
     def __post_init__(self) -> None:
         require_not_negative(self, "sigma_m", "height_sigma_m", "yaw_sigma_rad", "tilt_sigma_rad")
 
     def draw(self, rng: np.random.Generator) -> FixturePoseState:
         """Draw where it stands in this episode."""
-        x_m, y_m = truncated_normal(rng, self.sigma_m), truncated_normal(rng, self.sigma_m)
-        z_m = truncated_normal(rng, self.height_sigma_m)
+        sigmas_m = self.sigma_m, self.sigma_m, self.height_sigma_m
+        x_m, y_m, z_m = (
+            mean + truncated_normal(rng, sigma) for mean, sigma in zip(self.mean_m, sigmas_m, strict=True)
+        )
         lean_x, lean_y = (truncated_normal(rng, self.tilt_sigma_rad) for _ in range(2))
-        yaw_rad = truncated_normal(rng, self.yaw_sigma_rad)
+        yaw_rad = self.mean_yaw_rad + truncated_normal(rng, self.yaw_sigma_rad)
         return FixturePoseState(offset=(x_m, y_m, z_m, lean_x, lean_y, yaw_rad))
 
 

@@ -121,7 +121,7 @@ def test_a_weld_that_is_cut_off_is_a_failed_part() -> None:
 
 def test_an_insertion_that_is_cut_off_is_a_failed_part_and_says_so() -> None:
     result = cut_off(PEG, 5, Steady(0.0, actions=6))
-    assert (result.success, result.cut_off, result.told) == (False, True, "not inserted")
+    assert (result.success, result.cut_off, result.told) == (False, True, "not seated")
     assert result.cycle_time_s == pytest.approx(0.25)
 
 

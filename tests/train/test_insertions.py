@@ -72,10 +72,10 @@ def test_lengths_are_in_millimetres_and_angles_in_degrees() -> None:
 @pytest.mark.parametrize(
     ("changed", "told"),
     [
-        ({}, "inserted"),
+        ({}, "seated"),
         ({"success": False, "broken": True}, "broken"),
         ({"success": False, "lost": True}, "lost"),
-        ({"success": False}, "not inserted"),
+        ({"success": False}, "not seated"),
     ],
 )
 def test_a_result_says_how_it_ended(changed: dict[str, Any], told: str) -> None:

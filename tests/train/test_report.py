@@ -4,7 +4,9 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from cellwright_train import film
 from cellwright_train.cell import CellChoice, Episode
@@ -15,9 +17,10 @@ from cellwright_train.film import compose, filmed
 from cellwright_train.policies_by_name import resolve_policy
 from cellwright_train.recording import PartRecord
 from cellwright_train.report.demo_page import PolicyStory, Story, write_report
-from cellwright_train.report.insertions import force_over_depth
+from cellwright_train.report.insertions import _torque_panel, force_over_depth, torque_over_turns
 
 PEG = "cellwright/PegInsertion-v0"
+NUT = "cellwright/NutFastening-v0"
 CELL = CellChoice(env=PEG, disturbances="none")
 
 
@@ -29,6 +32,12 @@ def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def inserted() -> PartRecord:
     return filmed(resolve_policy("oracle"), CELL, Episode(3, "round-16-1"), steps=30, frames=4)
+
+
+@pytest.fixture(scope="module")
+def fastened() -> PartRecord:
+    choice = CellChoice(env=NUT, disturbances="none")
+    return record(resolve_policy("oracle"), choice, [Episode(3, "M16")], workers=1, progress=False)[0]
 
 
 @pytest.fixture(scope="module")
@@ -53,15 +62,62 @@ def test_the_page_of_insertions_tells_every_part_its_force_and_what_the_cameras_
     assert "open it in a browser" in capsys.readouterr().out
     page = target.read_text()
     assert self_contained(page)
-    assert "3 insertions by oracle" in page
+    assert "3 pegs by oracle" in page
     for product, seed in (("hexagonal-8-0.5-chamfer", 7), ("hexagonal-12-0.3", 8), ("hexagonal-16-0.2-", 9)):
         assert page.count(product) >= 2, "in the list and above its plot"
         assert f"<td>{seed}</td>" in page
-    assert page.count('class="dot inserted"') == 3
+    assert page.count('class="dot seated"') == 3
     assert "contact force [N]" in page
+    assert "Torque over turns" not in page, "nothing is turned"
+    assert "torque [N m]" not in page
     assert page.count('alt="hand camera at ') == page.count('alt="fixed camera at ') >= 4
     assert 'class="eyes' not in page, "the picture shows both cameras already"
     assert f"cellwright evaluate oracle --env {PEG} --episodes 3 --seed 7 --products held-out" in page
+
+
+def told(page: str) -> str:
+    """The text of a page, less its pictures, scripts and style."""
+    text = re.sub(r"<(style|script|svg)[ >].*?</\1>", " ", page, flags=re.DOTALL)
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", text))
+
+
+def test_the_page_of_nuts_shows_torque_over_turns_and_calls_a_nut_a_nut(tmp_path: Path) -> None:
+    target = tmp_path / "page.html"
+    chosen = ["--env", NUT, "--episodes", "1", "--seed", "7", "--products", "M16", "--disturbances", "none"]
+    assert main(["evaluate", "oracle", *chosen, "--workers", "1", "--report", str(target)]) == 0
+    page = target.read_text()
+    assert page.count("Torque over turns") == page.count("torque [N m]") == 1
+    text = told(page)
+    assert "1 nut by oracle" in text
+    assert "finds the bolt" in text
+    assert "relative to the bolt's end" in text.replace("&#39;", "'")
+    assert "of 0.96–1.44" in text
+    assert not re.search(r"\b(hole|peg|insertion|inserted)s?\b", text)
+
+
+def test_a_panel_of_torque_has_the_window_the_limit_and_the_nut_from_where_its_threads_caught(
+    fastened: PartRecord,
+) -> None:
+    axis = Figure().subplots()
+    _torque_panel(axis, [fastened])
+    (window,) = axis.patches
+    assert (window.get_y(), window.get_y() + window.get_height()) == pytest.approx((0.96, 1.44))
+    limit, line, end = axis.lines
+    assert list(limit.get_ydata()) == pytest.approx([1.92, 1.92])
+    turns, torque = line.get_data()
+    trace = fastened.trace
+    first = int(np.flatnonzero(trace["engaged"])[0])
+    assert 0 < first < len(trace["turns"]) - 20
+    np.testing.assert_array_equal(turns, trace["turns"][first:])
+    np.testing.assert_array_equal(torque, trace["spindle_torque_n_m"][first:])
+    assert 0.96 <= float(end.get_ydata()[0]) <= 1.44
+
+
+def test_only_what_was_turned_has_a_plot_of_torque(fastened: PartRecord, inserted: PartRecord) -> None:
+    assert "turns on the thread" in torque_over_turns([fastened])
+    assert torque_over_turns([inserted]) == ""
+    assert "below the bolt's end [mm]" in force_over_depth([fastened])
+    assert "below the hole's mouth [mm]" in force_over_depth([inserted])
 
 
 def test_the_page_of_welds_shows_every_seam(tmp_path: Path) -> None:
@@ -95,7 +151,7 @@ def test_the_demo_page_shows_welds_and_one_insertion(
     assert page.count('<svg class="strip"') == 4
     assert "the line has changed" in page
     assert page.count('<figure class="player"') == 2
-    assert "round-16-1, by oracle: inserted" in page
+    assert "round-16-1, by oracle: seated" in page
     write_report(Story(policies=stories, change_at=1, change=""), tmp_path / "page.html")
     assert '<figure class="player"' not in (tmp_path / "page.html").read_text()
 
@@ -123,5 +179,5 @@ def test_watch_writes_an_animation_and_tells_how_the_part_ended(
     monkeypatch.setitem(FAMILIES, "assembly", replace(FAMILIES["assembly"], picture_period_s=0.5))
     target = tmp_path / "film.gif"
     assert main(["watch", "oracle", "--env", PEG, "--products", "round-16-1", "--out", str(target)]) == 0
-    assert "seed 0: inserted" in capsys.readouterr().out
+    assert "seed 0: seated" in capsys.readouterr().out
     assert target.read_bytes()[:6] == b"GIF89a"

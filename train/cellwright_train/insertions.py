@@ -75,12 +75,12 @@ class InsertionResult(EpisodeResult):
     def told(self) -> str:
         """How it ended."""
         if self.success:
-            return "inserted"
+            return "seated"
         if self.broken:
             return "broken"
         if self.lost:
             return "lost"
-        return "not inserted"
+        return "not seated"
 
     @property
     def good(self) -> bool:

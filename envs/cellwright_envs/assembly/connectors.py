@@ -58,6 +58,8 @@ class Connector(Part):
     latch_n: float
     """Force at which the latch snaps."""
 
+    noun: ClassVar[str] = "plug"
+    place: ClassVar[str] = "socket"
     ranges: ClassVar[dict[str, tuple[float, float]]] = {
         "size_m": (8e-3, 17e-3),
         "thickness_m": (4e-3, 10e-3),

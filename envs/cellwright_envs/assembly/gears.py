@@ -57,6 +57,9 @@ class Gear(Part):
     face_m: float = 0.010
     """Height of the teeth; a gear this far over its seat meets its neighbours."""
 
+    noun: ClassVar[str] = "gear"
+    place: ClassVar[str] = "shaft"
+    mouth: ClassVar[str] = "end"
     ranges: ClassVar[dict[str, tuple[float, float]]] = {
         "size_m": (4e-3, 12e-3),
         "clearance_m": (0.02e-3, 0.5e-3),

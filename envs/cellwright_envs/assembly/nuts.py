@@ -59,6 +59,9 @@ class Nut(Part):
     torque_limit_n_m: float
     """Torque beyond which the part counts as broken."""
 
+    noun: ClassVar[str] = "nut"
+    place: ClassVar[str] = "bolt"
+    mouth: ClassVar[str] = "end"
     ranges: ClassVar[dict[str, tuple[float, float]]] = {
         "size_m": (8e-3, 18e-3),
         "clearance_m": (0.3e-3, 2e-3),

@@ -76,6 +76,12 @@ class Part(ABC):
     force_limit_n: float = 30.0
     """Force above which the part counts as broken; an engineering assumption."""
 
+    noun: ClassVar[str] = "part"
+    """What people call such a part."""
+    place: ClassVar[str] = "fixture"
+    """What they call the thing it goes into or onto."""
+    mouth: ClassVar[str] = "mouth"
+    """And what they call where that begins, the origin of the fixture frame."""
     ranges: ClassVar[dict[str, tuple[float, float]]]
     """What each field may be, by its name."""
 

@@ -49,6 +49,8 @@ class Peg(Part):
 
     family: Family
 
+    noun: ClassVar[str] = "peg"
+    place: ClassVar[str] = "hole"
     ranges: ClassVar[dict[str, tuple[float, float]]] = {
         "size_m": (3e-3, 17e-3),
         "clearance_m": (0.02e-3, 2e-3),

@@ -7,7 +7,10 @@ from dataclasses import replace
 import pytest
 
 from cellwright_envs.assembly.catalogue import Catalogue
-from cellwright_envs.assembly.pegs import Peg
+from cellwright_envs.assembly.connectors import CONNECTORS
+from cellwright_envs.assembly.gears import GEARS
+from cellwright_envs.assembly.nuts import NUTS
+from cellwright_envs.assembly.pegs import PEGS, Peg
 
 THIN = Peg(name="thin", family="round", size_m=4e-3, clearance_m=0.3e-3)
 THICK = replace(THIN, name="thick", size_m=16e-3)
@@ -25,6 +28,12 @@ def test_a_split_a_name_a_part_or_several_are_parts() -> None:
     worn = replace(THIN, name="worn", clearance_m=0.5e-3)
     assert TWO.resolve(worn) == (worn,)
     assert TWO.resolve(("held-out", worn, "thin")) == (THICK, worn, THIN)
+
+
+def test_people_have_a_word_of_their_own_for_the_parts_of_every_task() -> None:
+    catalogues = (PEGS, CONNECTORS, NUTS, GEARS)
+    words = {(part.noun, part.place) for catalogue in catalogues for part in catalogue.parts}
+    assert words == {("peg", "hole"), ("plug", "socket"), ("nut", "bolt"), ("gear", "shaft")}
 
 
 def test_an_unknown_name_is_told_the_nearest_of_this_catalogue() -> None:

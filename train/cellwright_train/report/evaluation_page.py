@@ -47,7 +47,7 @@ def write_insertion_page(
     provenance: Mapping[str, str],
     out: Path,
 ) -> None:
-    """How every part ended, and force over depth of all of them."""
+    """How every part ended, force over depth of all of them, and torque over turns where they have it."""
     write_page(
         "insertions.html.j2",
         out,
@@ -55,7 +55,9 @@ def write_insertion_page(
         figures=[figure_cell(figure) for figure in evaluation.figures],
         parts=[insertions.part_row(number, part) for number, part in _counted(parts)],
         outcomes=insertions.OUTCOMES,
+        words=insertions.words(film),
         force=insertions.force_over_depth(parts),
+        torque=insertions.torque_over_turns(parts),
         film=insertions.film(film),
         provenance=provenance,
     )

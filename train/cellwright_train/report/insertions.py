@@ -1,6 +1,9 @@
-"""What a page tells of insertions: how each part ended, force over depth, what both cameras saw."""
+"""What a page tells of insertions: how each part ended, force over depth, what both cameras saw.
 
-from collections.abc import Mapping, Sequence
+What only some tasks have is shown where a part's trace has it: a torque and the turns it acted over.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,15 +16,21 @@ from cellwright_train.report.plots import INK, dress, plot
 
 Insertion = PartRecord[InsertionResult]
 
-OUTCOMES = {"inserted": "#2e9e6b", "not inserted": "#f2b134", "broken": "#d6453d", "lost": "#8a63b8"}
+OUTCOMES = {"seated": "#2e9e6b", "not seated": "#f2b134", "broken": "#d6453d", "lost": "#8a63b8"}
 """Colour of each way to end that `InsertionResult.told` knows, in the plots and, as classes, in the page."""
 MOMENTS = 7
 _VIEW_PX = 128
 _COLUMNS = 4
 
 
+def words(part: Insertion) -> dict[str, str]:
+    """What to call parts of this kind and where they belong."""
+    product = part.product
+    return {"part": product.noun, "place": product.place, "mouth": f"{product.place}'s {product.mouth}"}
+
+
 def part_row(number: int, part: Insertion) -> dict[str, Any]:
-    """One line of the list of parts."""
+    """One line of the list of parts; `torque` is None where nothing was tightened."""
     result, limit_n = part.result, part.product.force_limit_n
     return {
         "number": number,
@@ -36,11 +45,57 @@ def part_row(number: int, part: Insertion) -> dict[str, Any]:
         "force_share": f"{100 * min(result.peak_force_n / limit_n, 1.0):.0f}",
         "lateral": f"{result.lateral_mm:.2f}",
         "slip": f"{result.slip_mm:.1f}",
+        "torque": _torque_cells(part) if _has_torque(part) else None,
+    }
+
+
+def _torque_cells(part: Insertion) -> dict[str, str]:
+    low, high = part.product.torque_window_n_m
+    return {
+        "tightness": f"{part.trace['tightness_n_m'][-1]:.2f}",
+        "window": f"{low:.2f}–{high:.2f}",
+        "peak": f"{part.trace['peak_torque_n_m'][-1]:.2f}",
+        "limit": f"{part.product.torque_limit_n_m:.2f}",
     }
 
 
 def force_over_depth(parts: Sequence[Insertion]) -> str:
     """Contact force over the depth of the tip as SVG, one panel per product, one line per part."""
+    return _panels(
+        parts,
+        _force_panel,
+        below=f"below the {words(parts[0])['mouth']} [mm]",
+        beside="contact force [N]",
+        top=max(part.product.force_limit_n for part in parts),
+    )
+
+
+def torque_over_turns(parts: Sequence[Insertion]) -> str:
+    """Torque of the spindle over the turns since the threads caught, as `force_over_depth`; "" without."""
+    if not all(_has_torque(part) for part in parts):
+        return ""
+    return _panels(
+        parts,
+        _torque_panel,
+        below="turns on the thread",
+        beside="torque [N m]",
+        top=max(part.product.torque_limit_n_m for part in parts),
+    )
+
+
+def _has_torque(part: Insertion) -> bool:
+    return "spindle_torque_n_m" in part.trace
+
+
+def _panels(
+    parts: Sequence[Insertion],
+    draw: Callable[[Any, Sequence[Insertion]], None],
+    *,
+    below: str,
+    beside: str,
+    top: float,
+) -> str:
+    """One panel per product, drawn by `draw`; `below` and `beside` name the axes, up to `top` all of them."""
     panels: dict[str, list[Insertion]] = {}
     for part in parts:
         panels.setdefault(part.result.product, []).append(part)
@@ -53,28 +108,44 @@ def force_over_depth(parts: Sequence[Insertion]) -> str:
             axis.set_visible(False)
         for axis, (product, same) in zip(axes.flat, panels.items(), strict=False):
             axis.set_visible(True)
-            _panel(axis, product, same)
+            dress(axis)
+            axis.set_title(product, color=INK, fontsize=8.5, loc="left")
+            draw(axis, same)
         for axis in axes.flat[max(len(panels) - columns, 0) : len(panels)]:
-            axis.set_xlabel("tip below mouth [mm]", color=INK)
+            axis.set_xlabel(below, color=INK, fontsize=8)
             axis.tick_params(labelbottom=True)
-        limit_n = max(part.product.force_limit_n for part in parts)
-        axes[0, 0].set_ylim(0.0, 1.08 * limit_n)
+        axes[0, 0].set_ylim(0.0, 1.08 * top)
         for axis in axes[:, 0]:
-            axis.set_ylabel("contact force [N]", color=INK)
+            axis.set_ylabel(beside, color=INK, fontsize=8)
     return drawn.svg
 
 
-def _panel(axis: Any, product: str, parts: Sequence[Insertion]) -> None:
-    dress(axis)
-    axis.set_title(product, color=INK, fontsize=8.5, loc="left")
+def _force_panel(axis: Any, parts: Sequence[Insertion]) -> None:
     for part in parts:
-        depth_mm = -1e3 * np.asarray(part.trace["height_m"])
-        colour = OUTCOMES[part.result.told]
-        axis.plot(depth_mm, part.trace["force_n"], color=colour, lw=1.2, alpha=0.9)
-        axis.plot(depth_mm[-1:], part.trace["force_n"][-1:], "o", color=colour, ms=3)
-    axis.axhline(parts[0].product.force_limit_n, color=OUTCOMES["broken"], lw=0.9, ls=(0, (4, 3)))
+        _line(axis, part, -1e3 * part.trace["height_m"], part.trace["force_n"])
+    _limit(axis, parts[0].product.force_limit_n)
     axis.axvline(0.0, color=INK, lw=0.7, alpha=0.5)
-    axis.axvline(1e3 * parts[0].product.depth_m, color=INK, lw=0.7, alpha=0.5, ls=":")
+    axis.axvline(1e3 * parts[0].product.depth_m, color=INK, lw=1.3, alpha=0.8, ls=":")
+
+
+def _torque_panel(axis: Any, parts: Sequence[Insertion]) -> None:
+    product = parts[0].product
+    axis.axhspan(*product.torque_window_n_m, color=OUTCOMES["seated"], alpha=0.18, lw=0)
+    _limit(axis, product.torque_limit_n_m)
+    for part in parts:
+        caught = (part.trace["engaged"] + part.trace["crossed"]) > 0
+        _line(axis, part, part.trace["turns"][caught], part.trace["spindle_torque_n_m"][caught])
+
+
+def _line(axis: Any, part: Insertion, across: np.ndarray[Any, Any], up: np.ndarray[Any, Any]) -> None:
+    """One part's curve, its end marked."""
+    colour = OUTCOMES[part.result.told]
+    axis.plot(across, up, color=colour, lw=1.2, alpha=0.9)
+    axis.plot(across[-1:], up[-1:], "o", color=colour, ms=3)
+
+
+def _limit(axis: Any, limit: float) -> None:
+    axis.axhline(limit, color=OUTCOMES["broken"], lw=0.9, ls=(0, (4, 3)))
 
 
 def film(part: Insertion) -> Mapping[str, Any]:
@@ -91,9 +162,12 @@ def film(part: Insertion) -> Mapping[str, Any]:
             for index in chosen
         ],
         "view_names": part.views,
+        "words": words(part),
         "force": force_over_depth([part]),
     }
 
 
 def _height(height_mm: float) -> str:
-    return f"{height_mm:.0f} mm above" if height_mm >= 0.5 else f"{max(-height_mm, 0.0):.0f} mm in"
+    if abs(height_mm) < 0.5:
+        return "0 mm"
+    return f"{abs(height_mm):.0f} mm {'above' if height_mm > 0.0 else 'below'}"

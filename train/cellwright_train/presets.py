@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import types
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from cellwright_envs.probe import PROBE_ID
 from cellwright_policies.networks import NetworkConfig
 from cellwright_policies.ppo import PPOConfig
 from cellwright_train.curriculum import UNDISTURBED, CurriculumConfig, FactorConfig, Mixture
 from cellwright_train.demonstrations import DemonstrationConfig
-
-Config = TypeVar("Config")
+from cellwright_train.settings import rebuilt
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +66,8 @@ def to_json(config: TrainConfig) -> dict[str, Any]:
 
 
 def from_json(data: Mapping[str, Any]) -> TrainConfig:
-    """Rebuild what `to_json` returned. Raises TypeError for unknown or missing fields."""
-    return _rebuild(TrainConfig, data)
+    """Rebuild what `to_json` returned. Raises `UsageError` for fields that are unknown, missing or wrong."""
+    return rebuilt(TrainConfig, data)
 
 
 def preset(name: str) -> TrainConfig:
@@ -80,22 +77,6 @@ def preset(name: str) -> TrainConfig:
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ValueError(f"unknown preset {name!r}; {hint}known: {', '.join(PRESETS)}")
     return PRESETS[name]
-
-
-def _rebuild(kind: type[Config], data: Mapping[str, Any]) -> Config:
-    hints = typing.get_type_hints(kind)
-    return kind(**{name: _value(hints.get(name, Any), value) for name, value in data.items()})
-
-
-def _value(hint: Any, value: Any) -> Any:
-    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
-        return _rebuild(hint, value)
-    arguments = typing.get_args(hint)
-    if typing.get_origin(hint) is tuple:
-        return tuple(_value(arguments[0], item) for item in value)
-    if typing.get_origin(hint) in (typing.Union, types.UnionType) and value is not None:
-        return _value(next(kind for kind in arguments if kind is not type(None)), value)
-    return value
 
 
 WELD_SEAM = TrainConfig(

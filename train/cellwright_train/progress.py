@@ -88,3 +88,24 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
+
+
+class Clock:
+    """Wall-clock time of a run, over all the times it was resumed, and its limit for this time."""
+
+    def __init__(self, minutes: float | None) -> None:
+        self._started_s = time.monotonic()
+        self._limit_s = math.inf if minutes is None else 60.0 * minutes
+        self.spent_before_s = 0.0
+
+    def spent_s(self) -> float:
+        """Return how long the run has taken altogether."""
+        return self.spent_before_s + time.monotonic() - self._started_s
+
+    def left_s(self) -> float:
+        """Return how long it may still take this time."""
+        return max(0.0, self._limit_s - (time.monotonic() - self._started_s))
+
+    def is_over(self) -> bool:
+        """Say whether it should stop."""
+        return self.left_s() == 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import importlib.metadata
 import json
@@ -11,7 +12,7 @@ import platform
 import shutil
 import uuid
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,18 @@ from cellwright_train.presets import TrainConfig, from_json, to_json
 _PACKAGES = ("cellwright", "gymnasium", "numba", "numpy", "pybullet", "stable-baselines3", "torch")
 _KEPT_CHECKPOINTS = 2
 _COMMANDS = "commands"
+_DAMAGED = (
+    FileNotFoundError,
+    ValueError,
+    KeyError,
+    IndexError,
+    TypeError,
+    RuntimeError,
+    EOFError,
+    zipfile.BadZipFile,
+    pickle.UnpicklingError,
+)
+"""What readers of JSON, zip files and pickles raise."""
 
 
 class RunExistsError(FileExistsError):
@@ -86,13 +99,19 @@ class RunDirectory:
         path = self.path / "config.json"
         try:
             return from_json(json.loads(path.read_text()))
-        except (ValueError, TypeError, AttributeError) as error:
+        except ValueError as error:
             raise UsageError(f"{path} is no configuration of a run: {one_line(error)}") from error
 
     @property
     def seed(self) -> int:
-        """What its random generators were started with."""
-        return int((self.path / "seed").read_text())
+        """What its random generators were started with; raises `UsageError` where that cannot be read."""
+        path = self.path / "seed"
+        text = path.read_text().strip() if path.is_file() else None
+        if text is None or not text.isdecimal():
+            wrong = f"{path} is missing" if text is None else f"{path} holds {text!r}, not a seed"
+            right = f"write the seed into it, a whole number; {self.path / _COMMANDS} has it behind --seed"
+            raise UsageError(f"{wrong}: {right}")
+        return int(text)
 
     @property
     def commands(self) -> tuple[str, ...]:
@@ -106,7 +125,7 @@ class RunDirectory:
 
     def last_checkpoint(self) -> Path:
         """Return the newest checkpoint. Raises `NoCheckpointError` where there is none yet."""
-        found = sorted(path for path in self.checkpoints.iterdir() if path.name.isdigit())
+        found = self._numbered()
         if not found:
             raise NoCheckpointError(f"{self.path} has no checkpoint yet")
         return found[-1]
@@ -114,14 +133,27 @@ class RunDirectory:
     def save_checkpoint(self, model: CellPPO, state: Mapping[str, Any], order: int) -> None:
         """Write a checkpoint called `order` and remove the oldest but two."""
         _save(self.checkpoints / f"{order:012d}", model, state)
-        for path in sorted(path for path in self.checkpoints.iterdir() if path.name.isdigit())[
-            :-_KEPT_CHECKPOINTS
-        ]:
+        for path in self._numbered()[:-_KEPT_CHECKPOINTS]:
             shutil.rmtree(path)
 
     def save_best(self, model: CellPPO, state: Mapping[str, Any]) -> None:
         """Write `model` as the best of the run, with what it scored."""
         _save(self.best, model, state)
+
+    def _numbered(self) -> list[Path]:
+        """Its checkpoints, oldest first."""
+        if not self.checkpoints.is_dir():
+            return []
+        return sorted(path for path in self.checkpoints.iterdir() if path.name.isdigit() and path.is_dir())
+
+
+@contextlib.contextmanager
+def reading(file: Path, advice: str) -> Iterator[None]:
+    """Raise `UsageError` with `advice` where the block finds that `file` of a checkpoint is damaged."""
+    try:
+        yield
+    except _DAMAGED as error:
+        raise UsageError(f"{file} cannot be loaded, {advice}: {one_line(error)}") from error
 
 
 def load_policy_from_run(run_dir: Path | str, which: Literal["best", "last"] = "best") -> CellActorCritic:
@@ -131,11 +163,8 @@ def load_policy_from_run(run_dir: Path | str, which: Literal["best", "last"] = "
     """
     run = RunDirectory.open(Path(run_dir))
     found = run.best if which == "best" and run.best.is_dir() else run.last_checkpoint()
-    try:
+    with reading(found / "model.zip", "copy or train it again"):
         policy = CellPPO.load(found / "model.zip", device="cpu").policy
-    except (ValueError, RuntimeError, EOFError, zipfile.BadZipFile, pickle.UnpicklingError) as error:
-        told = f"{found / 'model.zip'} cannot be loaded, copy or train it again"
-        raise UsageError(f"{told}: {one_line(error)}") from error
     policy.set_training_mode(False)
     return policy
 

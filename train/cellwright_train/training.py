@@ -26,9 +26,10 @@ from cellwright_policies.ppo import CellPPO
 from cellwright_policies.threads import StepThreads
 from cellwright_train.curriculum import make_curriculum, set_levels
 from cellwright_train.demonstrations import Controller, Demonstrations, DemonstrationStore
+from cellwright_train.errors import UsageError, one_line
 from cellwright_train.presets import EvaluationConfig, TrainConfig
-from cellwright_train.progress import Progress, ProgressBar, RecentRate, Reporter
-from cellwright_train.runs import MetricsFile, RunDirectory
+from cellwright_train.progress import Clock, Progress, ProgressBar, RecentRate, Reporter
+from cellwright_train.runs import MetricsFile, NoCheckpointError, RunDirectory, reading
 
 _MOST_SEED_SHIFT = 2**31
 _NEVER = 2**62
@@ -74,13 +75,15 @@ def resume(
     """Go on with a stopped run from its newest checkpoint.
 
     Counters, weights, optimizer, schedules, curriculum and logs go on as they were; cells start new episodes.
+    Raises `NoCheckpointError` where `run_dir` is no run, and `UsageError` where a file of it is missing or
+    wrong.
     """
     run = RunDirectory.open(Path(run_dir))
-    if command:
-        run.note_command(command)
     with _session(run, minutes, expert, report) as session:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(NoCheckpointError):
             session.restore(run.last_checkpoint())
+        if command:
+            run.note_command(command)
         session.run_to_end()
     return run.path
 
@@ -99,16 +102,26 @@ def privileged_names(env: gym.Env | CellVectorEnv) -> tuple[str, ...]:
 def _session(
     run: RunDirectory, minutes: float | None, expert: Controller | None, report: Reporter | None
 ) -> Any:
-    config = run.config
-    env = CellVectorEnv.make(
-        config.env_id, cells=config.cells, workers=config.workers, privileged=True, **config.env_kwargs
-    )
+    config, seed = run.config, run.seed
+    env = _cells(config)
     try:
         with contextlib.ExitStack() as stack:
             reporter = stack.enter_context(ProgressBar()) if report is None else report
-            yield TrainingSession(run, config, env, minutes=minutes, expert=expert, report=reporter)
+            yield TrainingSession(
+                run, config, env, seed=seed, minutes=minutes, expert=expert, report=reporter
+            )
     finally:
         env.close()
+
+
+def _cells(config: TrainConfig) -> CellVectorEnv:
+    try:
+        return CellVectorEnv.make(
+            config.env_id, cells=config.cells, workers=config.workers, privileged=True, **config.env_kwargs
+        )
+    except (gym.error.Error, ImportError, TypeError, ValueError, AssertionError) as error:
+        told = f"env_id {config.env_id!r} with env_kwargs {dict(config.env_kwargs)} makes no cells"
+        raise UsageError(f"{told}: {one_line(error)}") from error
 
 
 class TrainingSession:
@@ -120,12 +133,14 @@ class TrainingSession:
         config: TrainConfig,
         env: CellVectorEnv,
         *,
+        seed: int,
         minutes: float | None,
         expert: Controller | None,
         report: Reporter,
     ) -> None:
         self.run = run
         self.config = config
+        self.seed = seed
         self.env = env
         self.clock = Clock(minutes)
         self.report = report
@@ -134,7 +149,7 @@ class TrainingSession:
             env,
             config=config.ppo,
             policy_kwargs={"network": config.network, "aux_indices": _aux_indices(config, env)},
-            seed=run.seed,
+            seed=seed,
         )
         self.curriculum = make_curriculum(config.curriculum, env)
         self.rounds_done = 0
@@ -151,16 +166,19 @@ class TrainingSession:
 
     def restore(self, checkpoint: Path) -> None:
         """Go on from `checkpoint`."""
-        state = json.loads((checkpoint / "state.json").read_text())
-        self.model = CellPPO.load(checkpoint / "model.zip", env=self.env, device="cpu")
+        advice = f"remove {checkpoint} to go on from the checkpoint before it"
+        with reading(checkpoint / "model.zip", advice):
+            self.model = CellPPO.load(checkpoint / "model.zip", env=self.env, device="cpu")
         self.model.config = self.config.ppo  # the run's file counts, which somebody may have edited
-        self.rounds_done = state["rounds_done"]
-        self.best_score = (state["best_score"][0], state["best_score"][1])
-        self._resets = state["resets"]
-        self._saves = state["saves"]
-        self.clock.spent_before_s = state["seconds"]
-        self.curriculum.restore(state["curriculum"])
-        torch.manual_seed(self.run.seed + self.model.num_timesteps)
+        with reading(checkpoint / "state.json", advice):
+            state = json.loads((checkpoint / "state.json").read_text())
+            self.rounds_done = state["rounds_done"]
+            self.best_score = (state["best_score"][0], state["best_score"][1])
+            self._resets = state["resets"]
+            self._saves = state["saves"]
+            self.clock.spent_before_s = state["seconds"]
+            self.curriculum.restore(state["curriculum"])
+        torch.manual_seed(self.seed + self.model.num_timesteps)
         self._set_up_model()
 
     def run_to_end(self) -> None:
@@ -176,7 +194,7 @@ class TrainingSession:
     def reset_cells(self) -> Any:
         """Start new episodes, never the same twice in a run, and return the first observations."""
         self._resets += 1
-        self.env.seed((self.run.seed + 1_000_003 * self._resets) % _MOST_SEED_SHIFT)
+        self.env.seed((self.seed + 1_000_003 * self._resets) % _MOST_SEED_SHIFT)
         return self.env.reset()
 
     def save(self) -> None:
@@ -209,7 +227,12 @@ class TrainingSession:
     def _teacher(self) -> Controller:
         if self._expert is not None:
             return self._expert
-        return make_expert(self.config.env_id, self.config.demonstrations.expert, privileged_names(self.env))
+        try:
+            return make_expert(
+                self.config.env_id, self.config.demonstrations.expert, privileged_names(self.env)
+            )
+        except ValueError as error:
+            raise UsageError(one_line(error)) from error
 
     def _state(self) -> dict[str, Any]:
         return {
@@ -233,7 +256,7 @@ class TrainingSession:
         assert self.env.action_space.shape is not None
         store = DemonstrationStore(directory, space, self.env.action_space.shape[0], config.steps)
         store.rows = config.steps // config.rounds // self.env.num_envs * self.env.num_envs * self.rounds_done
-        rng = np.random.default_rng([self.run.seed, self.rounds_done])
+        rng = np.random.default_rng([self.seed, self.rounds_done])
         demonstrations = Demonstrations(
             config,
             self.env,
@@ -288,27 +311,6 @@ class TrainingSession:
                 metrics=metrics,
             )
         )
-
-
-class Clock:
-    """Wall-clock time of a run, over all the times it was resumed, and its limit for this time."""
-
-    def __init__(self, minutes: float | None) -> None:
-        self._started_s = time.monotonic()
-        self._limit_s = math.inf if minutes is None else 60.0 * minutes
-        self.spent_before_s = 0.0
-
-    def spent_s(self) -> float:
-        """Return how long the run has taken altogether."""
-        return self.spent_before_s + time.monotonic() - self._started_s
-
-    def left_s(self) -> float:
-        """Return how long it may still take this time."""
-        return max(0.0, self._limit_s - (time.monotonic() - self._started_s))
-
-    def is_over(self) -> bool:
-        """Say whether it should stop."""
-        return self.left_s() == 0.0
 
 
 class _TrainingCallback(BaseCallback):
@@ -433,5 +435,5 @@ def _aux_indices(config: TrainConfig, env: CellVectorEnv) -> tuple[int, ...]:
     names = privileged_names(env)
     unknown = [name for name in config.aux_targets if name not in names]
     if unknown:
-        raise ValueError(f"unknown auxiliary targets {', '.join(unknown)}; known: {', '.join(names)}")
+        raise UsageError(f"unknown auxiliary targets {', '.join(unknown)}; known: {', '.join(names)}")
     return tuple(names.index(name) for name in config.aux_targets)

@@ -1,0 +1,132 @@
+"""A run that somebody has edited or lost files of is answered in one line that says what to do."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cellwright_train.cli import main
+from cellwright_train.presets import PRESETS, from_json
+from cellwright_train.runs import RunDirectory
+from cellwright_train.training import train
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    debug = PRESETS["debug"]
+    config = replace(debug, steps=512, cells=2, ppo=replace(debug.ppo, batch_size=64))
+    return train(config, tmp_path_factory.mktemp("run") / "run", seed=1, report=lambda _: None)
+
+
+def test_a_whole_number_may_be_written_in_any_way_and_what_may_be_missing_may_be_null() -> None:
+    data = json.loads(
+        '{"env_id": "x", "steps": 1e6, "checkpoint_minutes": 4, "network": {"train_in_bfloat16": null}}'
+    )
+    config = from_json(data)
+    assert (config.steps, type(config.steps), config.checkpoint_minutes) == (1_000_000, int, 4)
+    assert config.network.train_in_bfloat16 is None
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        ({"env_id": 5}, "env_id is 5, not text"),
+        ({"steps": "many"}, 'steps is "many", not a whole number'),
+        ({"steps": 1.5}, "steps is 1.5, not a whole number"),
+        ({"cells": True}, "cells is true, not a whole number"),
+        ({"checkpoint_minutes": "4"}, 'checkpoint_minutes is "4", not a number'),
+        ({"checkpoint_minutes": None}, "checkpoint_minutes is null, not a number"),
+        ({"ppo": {"learning_rate": float("nan")}}, "ppo.learning_rate is NaN, not a number"),
+        ({"ppo": {"adaptive_threads": 1}}, "ppo.adaptive_threads is 1, not true or false"),
+        ({"ppo": {"std_range": [0.1]}}, "ppo.std_range is [0.1], not a list of 2"),
+        ({"ppo": [1]}, "ppo is [1], not an object of settings"),
+        ({"env_kwargs": ["train"]}, 'env_kwargs is ["train"], not an object'),
+        ({"aux_targets": "offset"}, 'aux_targets is "offset", not a list'),
+        ({"network": {"channels": [16, "x"]}}, 'network.channels[1] is "x", not a whole number'),
+        (
+            {"curriculum": {"mixtures": [{"levels": ["none"], "shares": {}}]}},
+            "curriculum.mixtures[0].shares is {}, not a list",
+        ),
+        ({"curriculum": {"factors": {"start": 0.0}}}, "curriculum.factors.level is missing"),
+        ({"ppo": {"gama": 0.9}}, "unknown setting 'ppo.gama'; did you mean 'ppo.gamma'?"),
+        ({"env_id": "cellwright/PegInsertion-v9"}, "env_id 'cellwright/PegInsertion-v9' with env_kwargs"),
+        ({"env_kwargs": {"episode_stps": 4}}, "unexpected keyword argument 'episode_stps'"),
+        ({"aux_targets": ["offste"]}, "unknown auxiliary targets offste; known: offset, drift"),
+        ({"ppo": {"teacher_coefficient": 1.0}}, "there are no experts for"),
+    ],
+)
+def test_a_setting_that_no_run_takes_is_named_with_what_it_takes(
+    edit: dict[str, Any], told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = RunDirectory.create(tmp_path / "run", PRESETS["debug"], seed=1)
+    config = run.path / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | edit))
+    assert main(["train", "--resume", "--run-dir", str(run.path)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert told in lines[-1]
+    assert lines[-1].startswith("cellwright: ")
+    assert not any("Traceback" in line for line in lines)
+    assert run.commands == (), "what did not train is not noted"
+
+
+@pytest.mark.parametrize(
+    ("seed", "told"),
+    [
+        (None, "seed is missing: write the seed into it, a whole number"),
+        ("", "seed holds '', not a seed: write the seed into it"),
+        ("one\n", "seed holds 'one', not a seed: write the seed into it"),
+        ("-1\n", "seed holds '-1', not a seed"),
+    ],
+)
+def test_a_run_without_its_seed_is_told_what_to_write_into_it(
+    seed: str | None, told: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = RunDirectory.create(tmp_path / "run", PRESETS["debug"], seed=1)
+    (run.path / "seed").unlink()
+    if seed is not None:
+        (run.path / "seed").write_text(seed)
+    assert main(["train", "--resume", "--run-dir", str(run.path)]) == 2
+    output = capsys.readouterr().err
+    assert told in output
+    assert "commands has it behind --seed" in output
+    assert output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("model.zip", None),
+        ("model.zip", "PK"),
+        ("state.json", None),
+        ("state.json", "{"),
+        ("state.json", "{}"),
+    ],
+)
+def test_a_damaged_checkpoint_is_not_resumed_nor_passed_over(
+    file: str, content: str | None, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = RunDirectory(path=Path(shutil.copytree(trained, tmp_path / "run")))
+    damaged = run.last_checkpoint() / file
+    damaged.unlink()
+    if content is not None:
+        damaged.write_text(content)
+    metrics = (run.path / "metrics.csv").read_text()
+    assert main(["train", "--resume", "--run-dir", str(run.path)]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    assert f"{file} cannot be loaded, remove {damaged.parent} to go on from the checkpoint before it" in line
+    assert (run.path / "metrics.csv").read_text() == metrics
+
+
+def test_a_run_without_its_folder_of_checkpoints_has_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = RunDirectory.create(tmp_path / "run", PRESETS["peg-insertion"], seed=1)
+    run.checkpoints.rmdir()
+    assert main(["evaluate", str(run.path), "--episodes", "1", "--workers", "1"]) == 2
+    assert f"{run.path} has no checkpoint yet" in capsys.readouterr().err
+    run.checkpoints.write_text("no folder")
+    assert main(["train", "--resume", "--run-dir", str(run.path)]) == 2
+    assert "holds no checkpoints to resume from" in capsys.readouterr().err

@@ -143,6 +143,13 @@ class CellVectorEnv(VecEnv):
         """Set attribute `attr_name` of each cell at `indices` to `value`."""
         self._call_cells("set_attr", (attr_name, value), indices)
 
+    def limit_episodes(self, steps: int | None, indices: VecEnvIndices = None) -> None:
+        """Cut episodes of the cells at `indices` off after `steps` control steps; None ends that.
+
+        A limit of the cell's own that comes earlier still counts.
+        """
+        self._call_cells("limit_episodes", (steps,), indices)
+
     def env_method(
         self, method_name: str, *method_args: Any, indices: VecEnvIndices = None, **method_kwargs: Any
     ) -> list[Any]:

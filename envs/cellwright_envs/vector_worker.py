@@ -90,6 +90,7 @@ class CellWorker:
         self._dones = shared.dones.view()[rows]
         self._returns = np.zeros(len(cells))
         self._lengths = np.zeros(len(cells), dtype=np.int64)
+        self._limits: list[int | None] = [None] * len(cells)
         self._started_s = time.monotonic()
 
     def step(self) -> tuple[list[dict[str, Any]], dict[int, dict[str, Any]]]:
@@ -100,6 +101,8 @@ class CellWorker:
             observation, reward, terminated, truncated, info = cell.step(self._actions[index].copy())
             self._returns[index] += float(reward)
             self._lengths[index] += 1
+            limit = self._limits[index]
+            truncated = truncated or (limit is not None and bool(self._lengths[index] >= limit))
             done = terminated or truncated
             info["TimeLimit.truncated"] = truncated and not terminated
             if done:
@@ -134,6 +137,11 @@ class CellWorker:
         """Write an attribute where it is defined: on a wrapper or on the environment itself."""
         for index in indices:
             self._cells[index].set_wrapper_attr(name, value)
+
+    def limit_episodes(self, steps: int | None, indices: Sequence[int]) -> None:
+        """Cut episodes of the cells at `indices` off after `steps`; None leaves them their own end."""
+        for index in indices:
+            self._limits[index] = steps
 
     def env_method(
         self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], indices: Sequence[int]

@@ -105,6 +105,24 @@ def test_cells_are_called_read_and_set_by_index() -> None:
     vector.close()
 
 
+def test_episodes_of_some_cells_are_cut_off_early_until_they_no_longer_are() -> None:
+    vector = CellVectorEnv([make_probe] * 3, workers=2)
+    vector.limit_episodes(3, indices=[0, 2])
+    vector.reset()
+    done = [vector.step(action)[2:] for action in random_actions(7, 3)]
+    ends = [np.flatnonzero(dones).tolist() for dones, _ in done]
+    assert ends == [[], [], [0, 2], [], [], [0, 2], [1]]
+    cut = done[2][1][0]
+    assert (cut["episode"]["l"], cut["TimeLimit.truncated"]) == (3, True)
+    assert cut["terminal_observation"]["image"].shape == vector.observation_space["image"].shape
+    vector.limit_episodes(None)
+    vector.limit_episodes(100, indices=[1])
+    vector.reset()
+    ends = [np.flatnonzero(vector.step(action)[2]).tolist() for action in random_actions(7, 3)]
+    assert ends == [*[[]] * 6, [0, 1, 2]], "a cell's own end still counts"
+    vector.close()
+
+
 def test_a_failing_cell_is_reported_with_its_traceback_and_leaves_no_process() -> None:
     vector = CellVectorEnv([make_probe, make_probe, failing_factory(3), make_probe], workers=2)
     vector.reset()

@@ -353,7 +353,12 @@ def test_short_episodes_show_more_scenes_and_do_not_count_as_failures(tmp_path: 
             rng=np.random.default_rng(0),
         )
         done = demonstrations.run_round(0, lambda _: None)
-        assert env.get_attr("_max_episode_steps") == [40] * 4
+        env.reset()
+        ended = [env.step(np.zeros((4, 5), np.float32))[3] for _ in range(40)]
+        assert [[info["episode"]["l"] for info in infos if "episode" in info] for infos in ended] == [
+            *[[]] * 39,
+            [40] * 4,
+        ]
     assert sorted(starts.tolist()) == [5, 5, 5, 17]
     assert done.success_rate > 0.9
 

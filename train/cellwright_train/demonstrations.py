@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,9 @@ import numpy as np
 import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
-from stable_baselines3.common.vec_env import VecEnv
 from torch import nn
 
+from cellwright_envs.vector import CellVectorEnv
 from cellwright_policies.networks import IMAGE, PRIVILEGED, CellActorCritic
 from cellwright_policies.threads import StepThreads
 from cellwright_train.curriculum import UNDISTURBED, Mixture
@@ -138,7 +137,7 @@ class Demonstrations:
     def __init__(
         self,
         config: DemonstrationConfig,
-        env: VecEnv,
+        env: CellVectorEnv,
         *,
         policy: CellActorCritic,
         expert: Controller,
@@ -159,8 +158,9 @@ class Demonstrations:
         config = self._config
         torch.set_num_threads(1)
         short = self._short_cells()
-        with _episodes_of(config.short_steps, self._env, short):
-            successes = self._collect(number, config.steps // config.rounds, on_steps, short)
+        self._env.limit_episodes(config.short_steps, short)
+        successes = self._collect(number, config.steps // config.rounds, on_steps, short)
+        self._env.limit_episodes(None)
         if number == 0:
             rows = self._store.rows
             low = {
@@ -246,20 +246,6 @@ class Demonstrations:
         return imitation.item(), aux.item()
 
 
-@contextlib.contextmanager
-def _episodes_of(steps: int, env: VecEnv, cells: list[int]) -> Iterator[None]:
-    """End the episodes of `cells` after so many steps while the block runs."""
-    if not cells:
-        yield
-        return
-    usual = env.get_attr(_EPISODE_STEPS, cells)
-    env.set_attr(_EPISODE_STEPS, steps, cells)
-    try:
-        yield
-    finally:
-        env.set_attr(_EPISODE_STEPS, usual[0], cells)
-
-
 def shifted(images: torch.Tensor, largest_px: int, rng: np.random.Generator) -> torch.Tensor:
     """Move each view of `images` (n, views, H, W) by a whole number of pixels; its edge is repeated."""
     count, views, height, width = images.shape
@@ -270,8 +256,6 @@ def shifted(images: torch.Tensor, largest_px: int, rng: np.random.Generator) -> 
     return moved.gather(3, columns[:, :, None, :].expand(-1, -1, height, -1))
 
 
-_EPISODE_STEPS = "_max_episode_steps"
-"""Attribute of gymnasium's `TimeLimit`."""
 _TURN_STEPS = 25
 """Control steps for which the expert or the actor keeps a cell: one second at 25 Hz."""
 

@@ -257,7 +257,7 @@ def shifted(images: torch.Tensor, largest_px: int, rng: np.random.Generator) -> 
 
 
 _TURN_STEPS = 25
-"""Control steps for which the expert or the actor keeps a cell: one second at 25 Hz."""
+"""Control steps for which the expert or the actor keeps a cell: about a second."""
 
 
 def _open(path: Path, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:

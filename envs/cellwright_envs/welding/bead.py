@@ -20,6 +20,8 @@ WIDTH_FACTOR = 2.3
 """Width over square root of deposited area at synergic voltage; 2.0 to 2.6, anchored on single beads."""
 GAP_FACTOR_PER_M = 400.0
 """Gain of root penetration per metre of gap, consistent with 18 published one-sided butt recipes."""
+MINIMUM_SPEED_M_S = 1e-3
+"""Slower travel is treated as this speed, so that a standing torch burns through instead of dividing by 0."""
 
 
 @register_jitable

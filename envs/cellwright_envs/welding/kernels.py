@@ -1,43 +1,24 @@
 # mypy: disable-error-code="no-untyped-def, no-untyped-call"
-"""Compiled steps of the weld process: arc, pool, bead shape, imperfections and signals of one cell.
+"""Compiled steps of the weld process of one cell: arc, pool and heat, and the order of all in time.
 
-Rows are named as in the whole file: `s` state, `f` features, `u` inputs and `c` constants of one cell.
+Rows: `s` state, `f` features, `u` inputs and `c` constants of the cell.
 """
 
 import math
 import zlib
 from pathlib import Path
 
-import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
 from cellwright_envs.welding import arc, bead, heat
-from cellwright_envs.welding.columns import Constant, Input, Prediction, Signal, State
+from cellwright_envs.welding.columns import Constant, Input, Prediction, State
+from cellwright_envs.welding.imperfections import measure_bead
+from cellwright_envs.welding.noise import step_noise
 from cellwright_envs.welding.quality import Feature
+from cellwright_envs.welding.signals import sum_signals, summarise
 
 SHORTEST_ARC_M = 0.2e-3
-MINIMUM_SPEED_M_S = 1e-3
-"""Slower travel is treated as this speed, so that a standing torch burns through instead of dividing by 0."""
-
-
-@register_jitable
-def _uniform(generator):
-    """Uniform number in (0, 1) from one xorshift64* state (1,)."""
-    x = generator[0]
-    x ^= x >> np.uint64(12)
-    x ^= x << np.uint64(25)
-    x ^= x >> np.uint64(27)
-    generator[0] = x
-    return (float((x * np.uint64(2685821657736338717)) >> np.uint64(11)) + 0.5) / 9007199254740992.0
-
-
-@register_jitable
-def _normals(generator):
-    """Two independent standard normal numbers (Box and Muller)."""
-    radius = math.sqrt(-2.0 * math.log(_uniform(generator)))
-    angle = 2.0 * math.pi * _uniform(generator)
-    return radius * math.cos(angle), radius * math.sin(angle)
 
 
 @register_jitable
@@ -108,7 +89,7 @@ def _voltage(current, u, hole, c):
 @register_jitable
 def _pool(current, voltage, plate_k, u, c):
     """Area, width and penetration that these values lead to, without lag and noise."""
-    speed = max(u[Input.TRAVEL_SPEED_M_S], MINIMUM_SPEED_M_S)
+    speed = max(u[Input.TRAVEL_SPEED_M_S], bead.MINIMUM_SPEED_M_S)
     area = bead.deposited_area_m2(
         u[Input.WIRE_FEED_M_S] * u[Input.WIRE_SLIP], speed, c[Constant.DEPOSITION_EFFICIENCY]
     )
@@ -137,131 +118,9 @@ def _shielding(u, c):
 
 
 @register_jitable
-def _shape_fillet(s, f, u, c, height):
-    """Legs, throat, convexity and root of a lap or T-fillet weld."""
-    area, gap = s[State.AREA_M2], u[Input.GAP_M]
-    wetting = s[State.BEAD_WIDTH_M] / (c[Constant.WIDTH_FACTOR] * math.sqrt(area))
-    triangle = bead.fillet_leg_m(area, c[Constant.FILLET_FULLNESS])
-    full = triangle * math.sqrt(wetting)
-    leg = max(full - gap, 0.1e-3)
-    shift = c[Constant.LEG_SHIFT] * u[Input.LATERAL_OFFSET_M]
-    tilt = 0.5 * c[Constant.WORK_ANGLE_SLOPE_PER_RAD] * u[Input.WORK_ANGLE_RAD]
-    left = max(leg + shift, 0.1e-3) * (1.0 + tilt)
-    right = max(leg - shift, 0.1e-3) * (1.0 - tilt)
-    if c[Constant.JOINT] == 0.0 and left > u[Input.THICKNESS_M]:
-        # Half of the metal that finds no plate edge runs onto the lower plate, half stays as convexity.
-        right += 0.5 * right * (left - u[Input.THICKNESS_M]) / u[Input.THICKNESS_M]
-        left = u[Input.THICKNESS_M]
-    face = math.hypot(left, right)
-    visible = area * (leg / full) ** 2
-    cap = 1.5 * (visible - 0.5 * left * right) / face * height
-    throat = left * right / face + min(cap, 0.0)
-    gain = 1.0 + c[Constant.GAP_FACTOR_PER_M] * gap
-    root = s[State.BEAD_PENETRATION_M] * gain - c[Constant.FILLET_ROOT_SHARE] * triangle * 0.7071
-    f[Feature.ROOT_DEFICIT] = max(c[Constant.FILLET_ROOT_M] - root, 0.0)
-    f[Feature.LEG_DIFFERENCE] = abs(left - right - c[Constant.PRESCRIBED_LEG_DIFFERENCE_M])
-    f[Feature.THROAT_DEFICIT] = max(c[Constant.REQUIRED_THROAT_M] - throat, 0.0)
-    f[Feature.THROAT_EXCESS] = max(throat - c[Constant.REQUIRED_THROAT_M], 0.0)
-    f[Feature.FACE_WIDTH] = face
-    f[Feature.SIZE] = c[Constant.REQUIRED_THROAT_M]
-    s[State.LEFT_LEG_M], s[State.RIGHT_LEG_M], s[State.THROAT_M] = left, right, throat
-    s[State.ROOT_PENETRATION_M] = root
-    return cap
-
-
-@register_jitable
-def _shape_butt(s, f, u, c, height):
-    """Cap and root of a butt weld."""
-    index, width, thickness = s[State.ROOT_INDEX], s[State.BEAD_WIDTH_M], u[Input.THICKNESS_M]
-    shortfall = 1.0 - index / c[Constant.LACK_OF_PENETRATION_INDEX]
-    f[Feature.ROOT_DEFICIT] = max(shortfall, 0.0) * thickness
-    root_area = 0.0
-    if shortfall <= 0.0:
-        # Beyond fall-through the root bead is no bead any more; its height is held there.
-        f[Feature.ROOT_HEIGHT] = c[Constant.ROOT_BEAD_FACTOR] * bead.root_bead_height_m(min(index, 1.2))
-        f[Feature.ROOT_WIDTH] = c[Constant.ROOT_BEAD_FACTOR] * bead.root_bead_width_m(index, width)
-        root_area = f[Feature.ROOT_HEIGHT] * f[Feature.ROOT_WIDTH] / 1.5
-    cap_area = s[State.AREA_M2] - u[Input.GAP_M] * thickness - root_area
-    cap = bead.reinforcement_m(cap_area, width) * height + 0.5 * u[Input.TACK_HEIGHT_M]
-    f[Feature.UNDERFILL] = max(-cap, 0.0)
-    f[Feature.MISALIGNMENT] = abs(u[Input.MISALIGNMENT_M])
-    f[Feature.FACE_WIDTH] = width
-    f[Feature.SIZE] = c[Constant.NOMINAL_THICKNESS_M]
-    return cap
-
-
-@register_jitable
-def _measure(s, f, u, c):
-    """Derive the bead's shape and imperfections from the lagged pool and the process noise."""
-    f[:] = 0.0
-    current, voltage = s[State.CURRENT_A], s[State.VOLTAGE_V]
-    speed, thickness, gap = (
-        max(u[Input.TRAVEL_SPEED_M_S], MINIMUM_SPEED_M_S),
-        u[Input.THICKNESS_M],
-        u[Input.GAP_M],
-    )
-    butt = c[Constant.JOINT] == 2.0
-    width = s[State.WIDTH_M] * (1.0 + c[Constant.WIDTH_NOISE] * s[State.WIDTH_NOISE])
-    depth = s[State.PENETRATION_M] * (1.0 + c[Constant.PENETRATION_NOISE] * s[State.PENETRATION_NOISE])
-    depth = max(depth - c[Constant.TACK_SHARE] * u[Input.TACK_HEIGHT_M], 0.0)
-    s[State.BEAD_WIDTH_M], s[State.BEAD_PENETRATION_M] = width, depth
-    sink = 1.0
-    if not butt:
-        sink = 1.0 / (1.0 + c[Constant.FILLET_HEAT_SINK] * math.exp(-gap / c[Constant.CONTACT_GAP_M]))
-    s[State.ROOT_INDEX] = sink * bead.root_index(depth, gap, thickness, c[Constant.GAP_FACTOR_PER_M])
-    s[State.HEAT_PER_THICKNESS_J_M2] = sink * heat.heat_input_j_m(current, voltage, speed, 1.0) / thickness
-    f[Feature.THICKNESS] = c[Constant.NOMINAL_THICKNESS_M]
-    f[Feature.GAP] = gap
-    height = 1.0 + c[Constant.HEIGHT_NOISE] * s[State.HEIGHT_NOISE]
-    cap = _shape_butt(s, f, u, c, height) if butt else _shape_fillet(s, f, u, c, height)
-    s[State.CAP_HEIGHT_M] = cap
-    f[Feature.CAP_HEIGHT] = max(cap, 0.0)
-    # A cap steeper than a half circle hangs over its toes.
-    f[Feature.OVERLAP] = max(cap - 0.5 * f[Feature.FACE_WIDTH], 0.0)
-    _measure_faults(s, f, u, c, speed)
-
-
-@register_jitable
-def _measure_faults(s, f, u, c, speed):
-    """Burn-through, lack of fusion, undercut and pores."""
-    current, voltage = s[State.CURRENT_A], s[State.VOLTAGE_V]
-    gap, thickness = u[Input.GAP_M], u[Input.THICKNESS_M]
-    open_gap = c[Constant.JOINT] == 2.0 and gap > min(
-        c[Constant.BRIDGING_SHARE] * thickness, c[Constant.BRIDGING_LIMIT_M]
-    )
-    if (
-        open_gap
-        or s[State.ROOT_INDEX] > c[Constant.BURN_THROUGH_INDEX]
-        or s[State.HEAT_PER_THICKNESS_J_M2] > c[Constant.BURN_THROUGH_HEAT_J_M2]
-    ):
-        f[Feature.BURN_THROUGH] = thickness
-    synergic = arc.synergic_voltage_v(
-        current, c[Constant.SYNERGIC_INTERCEPT_V], c[Constant.SYNERGIC_SLOPE_V_A]
-    )
-    reach = 0.5 * s[State.BEAD_WIDTH_M] - abs(u[Input.LATERAL_OFFSET_M])
-    f[Feature.FUSION_DEFICIT] = max(0.5 * gap + c[Constant.TOE_MARGIN_M] - reach, 0.0)
-    if (
-        voltage < synergic - c[Constant.COLD_VOLTAGE_V]
-        or speed < c[Constant.SLOW_SHARE] * c[Constant.NOMINAL_SPEED_M_S]
-    ):
-        f[Feature.FUSION_DEFICIT] = max(f[Feature.FUSION_DEFICIT], 0.5e-3)
-    undercut = c[Constant.UNDERCUT_FACTOR] * bead.undercut_m(
-        speed,
-        voltage - synergic,
-        u[Input.WORK_ANGLE_RAD],
-        c[Constant.UNDERCUT_SPEED_M_S],
-        c[Constant.UNDERCUT_VOLTAGE_V],
-        c[Constant.UNDERCUT_ANGLE_RAD],
-    )
-    s[State.UNDERCUT_M] = undercut
-    f[Feature.UNDERCUT] = undercut
-    f[Feature.PORE_DIAMETER] = 2.0 * c[Constant.PORE_DIAMETER_M] * max(0.5 - s[State.SHIELDING], 0.0)
-
-
-@register_jitable
 def _measure_heat(s, u, c):
     """Cooling time and the temperature where the pyrometer looks."""
-    speed, thickness = max(u[Input.TRAVEL_SPEED_M_S], MINIMUM_SPEED_M_S), u[Input.THICKNESS_M]
+    speed, thickness = max(u[Input.TRAVEL_SPEED_M_S], bead.MINIMUM_SPEED_M_S), u[Input.THICKNESS_M]
     line = heat.heat_input_j_m(s[State.CURRENT_A], s[State.VOLTAGE_V], speed)
     # Shape factors of EN 1011-2: 0.9 filler run in a butt joint, 0.67 fillet.
     shape = 0.9 if c[Constant.JOINT] == 2.0 else 0.67
@@ -304,19 +163,6 @@ def _strike(s, u, c):
 
 
 @register_jitable
-def _step_noise(s, u, c, generator, period_s):
-    """Advance the three noises, Ornstein-Uhlenbeck along the weld with unit variance."""
-    keep = math.exp(-max(u[Input.TRAVEL_SPEED_M_S], 0.0) * period_s / c[Constant.NOISE_LENGTH_M])
-    fresh = math.sqrt(1.0 - keep * keep)
-    first, second = _normals(generator)
-    third, spare = _normals(generator)
-    s[State.PENETRATION_NOISE] = keep * s[State.PENETRATION_NOISE] + fresh * first
-    s[State.WIDTH_NOISE] = keep * s[State.WIDTH_NOISE] + fresh * second
-    s[State.HEIGHT_NOISE] = keep * s[State.HEIGHT_NOISE] + fresh * third
-    return spare
-
-
-@register_jitable
 def _weld(s, f, u, c, period_s):
     """One step with the arc burning."""
     _step_arc(s, u, c, period_s)
@@ -340,71 +186,11 @@ def _weld(s, f, u, c, period_s):
         capacity,
         c[Constant.PLATE_DECAY_S],
     )
-    _measure(s, f, u, c)
+    measure_bead(s, f, u, c)
     fallen = 1.0 if f[Feature.BURN_THROUGH] > 0.0 else 0.0
     s[State.HOLE] += (1.0 - math.exp(-period_s / 0.1)) * (fallen - s[State.HOLE])
     seen = _measure_heat(s, u, c)
     s[State.PYROMETER_K] += (1.0 - math.exp(-period_s / 0.4)) * (seen - s[State.PYROMETER_K])
-
-
-@register_jitable
-def _signal_spread(s, u, c):
-    """Standard deviations of current and voltage within the step, contact rate and transfer mode.
-
-    Dip 65 A and 6.5 V, globular 35 A and 3.5 V, spray 10 A and 1 V are the middles of textbook ranges.
-    Lost gas raises the voltage's by up to 80 %.
-    """
-    current, voltage = s[State.CURRENT_A], s[State.VOLTAGE_V]
-    transition = c[Constant.SPRAY_TRANSITION_A]
-    synergic = arc.synergic_voltage_v(
-        current, c[Constant.SYNERGIC_INTERCEPT_V], c[Constant.SYNERGIC_SLOPE_V_A]
-    )
-    dip = arc.dip_share(current, voltage, c[Constant.DIP_CHANGE_WIDTH])
-    spray = arc.spray_share(current, voltage, transition) * (1.0 - dip)
-    globular = 1.0 - dip - spray
-    lost = 1.0 - s[State.SHIELDING]
-    cold = max(synergic - voltage, 0.0)
-    current_std = 65.0 * dip + 35.0 * globular + 10.0 * spray
-    voltage_std = (6.5 * dip + 3.5 * globular + 1.0 * spray) * (1.0 + 0.8 * lost + 0.08 * cold)
-    rate = arc.short_circuit_rate_hz(
-        c[Constant.CONTACT_FACTOR] * u[Input.WIRE_FEED_M_S] * u[Input.WIRE_SLIP],
-        current,
-        voltage,
-        synergic,
-        transition,
-        c[Constant.DIP_CHANGE_WIDTH],
-    )
-    mode = 3.0 if spray > 0.5 else (1.0 if arc.is_dip(current, voltage) else 2.0)
-    return current_std, voltage_std, rate * (1.0 + 0.3 * lost), mode
-
-
-@register_jitable
-def _sum_signals(s, u, c, out, spare):
-    """Add one step to the sums in the signal row; deviations are summed as squares."""
-    current_std, voltage_std, rate, s[State.TRANSFER_MODE] = _signal_spread(s, u, c)
-    # About sixteen samples' worth of events per step of 10 ms: the step's own mean still scatters.
-    current_shift, voltage_shift = 0.25 * current_std * spare, -0.25 * voltage_std * spare
-    out[Signal.CURRENT_MEAN_A] += s[State.CURRENT_A] + current_shift
-    out[Signal.CURRENT_STD_A] += current_std * current_std + current_shift * current_shift
-    out[Signal.VOLTAGE_MEAN_V] += s[State.VOLTAGE_V] + voltage_shift
-    out[Signal.VOLTAGE_STD_V] += voltage_std * voltage_std + voltage_shift * voltage_shift
-    out[Signal.SHORT_CIRCUIT_RATE_HZ] += rate
-    out[Signal.WIRE_FEED_M_S] += u[Input.WIRE_FEED_M_S]
-
-
-@register_jitable
-def _summarise(s, c, out, generator, steps):
-    """Turn the sums of one advance into means and deviations, with what a finite window leaves uncertain."""
-    first, second = _normals(generator)
-    third, fourth = _normals(generator)
-    out[:] /= steps
-    out[Signal.WIRE_FEED_M_S] *= 1.0 + 0.005 * first
-    out[Signal.PYROMETER_K] = s[State.PYROMETER_K] + c[Constant.PYROMETER_NOISE_K] * second
-    out[Signal.CURRENT_MEAN_A] = max(out[Signal.CURRENT_MEAN_A], 0.0)
-    out[Signal.CURRENT_STD_A] = math.sqrt(out[Signal.CURRENT_STD_A]) * max(1.0 + 0.15 * third, 0.0)
-    out[Signal.VOLTAGE_MEAN_V] = max(out[Signal.VOLTAGE_MEAN_V], 0.0)
-    out[Signal.VOLTAGE_STD_V] = math.sqrt(out[Signal.VOLTAGE_STD_V]) * max(1.0 + 0.12 * fourth, 0.0)
-    out[Signal.SHORT_CIRCUIT_RATE_HZ] *= max(1.0 + 0.15 * first, 0.0)
 
 
 @register_jitable
@@ -420,10 +206,10 @@ def _advance_cell(begin, end, s, f, u, c, out, generator, steps, period_s):
             continue
         if s[State.ARC_ON] < 0.5:
             _strike(s, u, c)
-        spare = _step_noise(s, u, c, generator, period_s)
+        spare = step_noise(s, u, c, generator, period_s)
         _weld(s, f, u, c, period_s)
-        _sum_signals(s, u, c, out, spare)
-    _summarise(s, c, out, generator, steps)
+        sum_signals(s, u, c, out, spare)
+    summarise(s, c, out, generator, steps)
 
 
 @register_jitable
@@ -431,7 +217,7 @@ def _predict_cell(u, c, plate_k, s, f, p):
     s[:] = 0.0
     s[State.PLATE_TEMPERATURE_K] = plate_k
     _strike(s, u, c)
-    _measure(s, f, u, c)
+    measure_bead(s, f, u, c)
     p[Prediction.ROOT_INDEX] = s[State.ROOT_INDEX]
     nominal = bead.deposited_area_m2(
         c[Constant.NOMINAL_WIRE_FEED_M_S], c[Constant.NOMINAL_SPEED_M_S], c[Constant.DEPOSITION_EFFICIENCY]
@@ -486,7 +272,7 @@ def _entry_points(sources):
 
 
 def _checksum():
-    names = ("arc", "heat", "bead", "columns", "quality")
+    names = ("arc", "heat", "bead", "columns", "quality", "imperfections", "noise", "signals")
     return zlib.crc32(b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in names))
 
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_perception.cross_section import BUTT, LAP, T_FILLET
 from cellwright_perception.geometry import SeamSensorGeometry
-from cellwright_perception.joint_fit import BUTT, LAP, T_FILLET, measure_joint
+from cellwright_perception.joint_fit import measure_joint
 from cellwright_perception.stripe import CANDIDATES, check_image, smooth
 
 JOINTS = {"lap": LAP, "t_fillet": T_FILLET, "butt": BUTT}

@@ -15,8 +15,9 @@ from cellwright_envs.assembly.cameras import looking_at
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, pose_matrix
 from cellwright_envs.assembly.part import BLOCK_HEIGHT_M, GRASP_HEIGHT_M, Shape, Surface
 from cellwright_envs.kinematics import link_poses
-from cellwright_envs.picture import Studio, take_picture
+from cellwright_envs.picture import take_picture
 from cellwright_envs.scene import Scene
+from cellwright_envs.studio import Studio
 
 if TYPE_CHECKING:
     from cellwright_envs.assembly.insertion import Insertion

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from cellwright_assets import box_mesh, robot_meshes, tube_mesh
 from cellwright_envs.kinematics import link_poses
-from cellwright_envs.picture import Studio, take_picture
+from cellwright_envs.picture import take_picture
 from cellwright_envs.scene import PointLight, Scene
+from cellwright_envs.studio import Studio
 from cellwright_envs.welding.inspection import BIN_M
 from cellwright_envs.welding.paths import SaddlePath
 from cellwright_envs.welding.quality import Feature

@@ -88,8 +88,11 @@ def frames(env: WeldSeam, seed: int) -> Iterator[tuple[NDArray[np.uint8], int, N
         bump_m = disturbed.fixture_bump.offset_m(position_m / path.length_m)
         drift_m = disturbed.heat_drift.offset_m(arc_s, max(position_m, 0.0))
         shift_w = rotation[:, 1] * (bump_m[0] + drift_m) + rotation[:, 2] * bump_m[1]
-        tip_t, window_px = disturbed.tool_centre_point.offset_t(time_s), env._tracker.window_px(position_m)
-        env.camera.render(
+        tip_t, window_px = (
+            disturbed.tool_centre_point.offset_t(time_s),
+            env.sensor.tracker.window_px(position_m),
+        )
+        env.sensor.camera.render(
             image,
             world_from_tool=pose_w,
             path_position_m=position_m,
@@ -100,7 +103,7 @@ def frames(env: WeldSeam, seed: int) -> Iterator[tuple[NDArray[np.uint8], int, N
         )
         seen = disturbed.corrupt(
             image,
-            env.camera.arc_px(tip_t, window_px),
+            env.sensor.camera.arc_px(tip_t, window_px),
             arc_on=arc_on,
             time_s=time_s,
             magnification=(1.0, env.config.sensor.stripe_focal_px / env.config.sensor.overview_focal_px),
@@ -129,7 +132,7 @@ def errors(env: WeldSeam, products: Iterable[WeldProduct], disturbances: str, se
     for product in products:
         for seed in range(seeds):
             env.reset(seed=seed, options={"product": product, "disturbances": disturbances})
-            look_ahead = env._look_aheads[env.product]
+            look_ahead = env.sensor.look_ahead
             for image, index, truth in frames(env, seed):
                 columns, lines = look_ahead.window_px[index].tolist()
                 opening_rad = float(look_ahead.opening_rad[index])

@@ -163,19 +163,19 @@ def _raw_step_s(inner: Any, steps: int) -> float:
 
     client = inner.cell.world._client  # the bare engine call, without the world's own work around it
     sub_steps = round(inner.config.control_period_s / inner.cell.world.physics_period_s)
-    image = np.empty_like(inner._clean)
+    image = np.empty(inner.observation_space["image"].shape, np.uint8)
     where = {
         "world_from_tool": inner._pose_w,
-        "path_position_m": inner._torch_m,
-        "wire_tip_t": inner._tip_t,
+        "path_position_m": inner.wire.torch_m,
+        "wire_tip_t": inner.wire.tip_t,
         "arc_on": True,
-        "window_px": inner._tracker.window_px(inner._torch_m),
+        "window_px": inner.sensor.tracker.window_px(inner.wire.torch_m),
     }
 
     def raw() -> None:
         for _ in range(sub_steps):
             pybullet.stepSimulation(physicsClientId=client)
-        inner.camera.render(image, part_shift_w=np.zeros(3), **where)
+        inner.sensor.camera.render(image, part_shift_w=np.zeros(3), **where)
 
     seconds_each(raw, 20)
     return seconds_each(raw, steps)

@@ -70,7 +70,7 @@ def picture(env: WeldSeam) -> NDArray[np.uint8]:
     _add_laser_line(scene, env)
     arc = None
     if env._progress_m > 0.0:
-        tip_w = env._pose_w[:3] @ [*env._tip_t[:2], 1.5e-3, 1.0]
+        tip_w = env._pose_w[:3] @ [*env.wire.tip_t[:2], 1.5e-3, 1.0]
         arc = PointLight(position_w=tuple(tip_w.tolist()), intensity_m2=ARC_INTENSITY_M2)
     target_w = ORIGIN_W + TARGET_FROM_ORIGIN_M
     eye_m = EYE_ABOVE_CLOSED_SEAM_M if env.product.path.closed else EYE_FROM_TARGET_M
@@ -123,7 +123,7 @@ def _add_robot(scene: Scene, env: WeldSeam) -> None:
         scene.set_pose(name, world_from_link[mesh.link])
     head, head_faces = box_mesh([0.055, 0.034, 0.040], [0.0625, 0.0, 0.135])
     bracket, bracket_faces = box_mesh([0.065, 0.014, 0.012], [0.015, 0.0, 0.125])
-    wire_t = np.stack([[0.0, 0.0, CONTACT_TIP_M + 0.006], env._tip_t])
+    wire_t = np.stack([[0.0, 0.0, CONTACT_TIP_M + 0.006], env.wire.tip_t])
     wire, wire_faces = tube_mesh(wire_t, [WIRE_RADIUS_M] * 2, 8)
     for name, vertices, faces, colour in (
         ("sensor", head, head_faces, SENSOR),
@@ -137,8 +137,7 @@ def _add_robot(scene: Scene, env: WeldSeam) -> None:
 def _part_pose(env: WeldSeam) -> Array:
     """How far the part has moved since it was placed, as a transform (4, 4)."""
     moved = np.eye(4)
-    rotation = env.cell.frames.rotations_w[env.cell.frames.index(env._wire_m)]
-    moved[:3, 3] = rotation[:, 1] * env._shift_m[0] + rotation[:, 2] * env._shift_m[1]
+    moved[:3, 3] = env.wire.part_shift_w(env.cell.frames)
     return moved
 
 
@@ -259,7 +258,7 @@ def _add_bead(scene: Scene, env: WeldSeam) -> None:
     fails = (masks[bins, 1] != 0)[:, None]
     colour = np.where(fails, BEAD_FAILS, BEAD_PASSES)
     if env._progress_m > 0.0:
-        age_m = env._wire_m - bins[:, None] * BIN_M
+        age_m = env.wire.wire_m - bins[:, None] * BIN_M
         hot = np.clip(1.0 - age_m / GLOW_LENGTH_M, 0.0, 1.0)
         colour = (1.0 - hot) * colour + hot * np.array(BEAD_GLOWS)
     station = np.minimum(faces.min(axis=1) // len(across), len(bins) - 1)
@@ -271,9 +270,9 @@ def _add_laser_line(scene: Scene, env: WeldSeam) -> None:
     """A thin bright ribbon where the laser plane cuts the part."""
     mesh = seam_mesh(env.product, env.cell.frames, env.deviation, ORIGIN_W)
     tool_from_world = np.linalg.inv(env._pose_w) @ _part_pose(env)
-    first, last = (2 * mesh.strips * s for s in mesh.window(env._torch_m, 0.0, 0.05))
+    first, last = (2 * mesh.strips * s for s in mesh.window(env.wire.torch_m, 0.0, 0.05))
     corners = (mesh.vertices_w @ tool_from_world[:3, :3].T + tool_from_world[:3, 3])[mesh.faces[first:last]]
-    plane_t = env.camera.geometry.laser_plane_c @ env.camera.camera_from_tool
+    plane_t = env.sensor.camera.geometry.laser_plane_c @ env.sensor.camera.camera_from_tool
     ahead = corners @ plane_t[:3] + plane_t[3]
     cuts = []
     for i, j in ((0, 1), (1, 2), (2, 0)):

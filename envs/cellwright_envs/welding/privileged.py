@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from cellwright_envs.cell_env import Component
 from cellwright_envs.welding.columns import Constant, Input, State
 from cellwright_envs.welding.quality import Feature
+from cellwright_envs.welding.seam import along
 
 if TYPE_CHECKING:
     from cellwright_envs.welding.weld_seam import WeldSeam
 
 AHEAD_M = (0.0, 1e-3, 2e-3, 4e-3, 10e-3)
 """How far before the wire the seam's true course is told."""
+IDEAL_PREVIEW_M = 3e-3
+"""How far ahead of the wire the teacher sets trims, to cover slew and latency."""
 
 
 def _c(name: str, unit: str, low: float, high: float) -> Component:
@@ -61,19 +64,19 @@ def privileged_state(env: WeldSeam) -> NDArray[np.float32]:
     """The components of `PRIVILEGED` now (n,), before clipping."""
     if env.ideal is None:
         raise ValueError("no privileged state: make the environment with privileged=True")
-    wire_m, deviation, process = env._wire_m, env.deviation, env.process
-    lateral_m = env._torch_lateral_m + env._tip_t[1]
-    height_m = env._torch_height_m + env._tip_t[2]
+    wire, deviation, process = env.wire, env.deviation, env.process
+    lateral_m = wire.torch_lateral_m + wire.tip_t[1]
+    height_m = wire.torch_height_m + wire.tip_t[2]
     inputs = env._inputs[1]
     state, features, constants = process.state[0], process.features[0], process.constants[0]
     fails = env.record.violations_now(process.features)[0]
-    at = [wire_m + ahead for ahead in AHEAD_M]
+    at = [wire.wire_m + ahead for ahead in AHEAD_M]
     return np.array(
         [
-            *(env._seam_lateral_m(s) - lateral_m for s in at),
-            *(env._seam_height_m(s) - height_m for s in at),
-            *(env._along(deviation.gap_m, s) for s in at),
-            env._tip_t[1],
+            *(along(deviation.lateral_m, s) + wire.seam_shift_m[0] - lateral_m for s in at),
+            *(along(deviation.height_m, s) + wire.seam_shift_m[1] - height_m for s in at),
+            *(along(deviation.gap_m, s) for s in at),
+            wire.tip_t[1],
             deviation.thickness_m,
             inputs[0, Input.TACK_HEIGHT_M],
             inputs[0, Input.MISALIGNMENT_M],
@@ -101,3 +104,26 @@ def privileged_state(env: WeldSeam) -> NDArray[np.float32]:
         ],
         dtype=np.float32,
     )
+
+
+def search_ideal(env: WeldSeam) -> None:
+    """Tell the teacher's trims a look ahead of the wire, where a change made now takes effect."""
+    if env.ideal is None:
+        raise ValueError("no ideal trims: make the environment with privileged=True")
+    changed = env.disturbed.procedure_change.procedure(env.wire.wire_m / env.cell.frames.length_m)
+    ahead_m = max(env.wire.wire_m, 0.0) + IDEAL_PREVIEW_M
+    inputs = env._inputs[1, 0].copy()
+    for column, profile in (
+        (Input.GAP_M, env.deviation.gap_m),
+        (Input.MISALIGNMENT_M, env.deviation.misalignment_m),
+        (Input.TACK_HEIGHT_M, env.deviation.tack_m),
+    ):
+        inputs[column] = along(profile, ahead_m)
+    inputs[Input.THICKNESS_M] = env.deviation.thickness_m
+    inputs[Input.CONTACT_TIP_DISTANCE_M] = env.product.procedure.contact_tip_distance_m
+    nominal = (
+        env._nominal[0] * changed.wire_feed_factor,
+        env._nominal[1] + changed.voltage_offset_v,
+        env._nominal[2] * changed.travel_speed_factor,
+    )
+    env.ideal.update(inputs, nominal, env._scale[2:], env.process)

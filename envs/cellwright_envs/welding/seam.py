@@ -81,6 +81,14 @@ def seam_frames(product: WeldProduct, origin_w: Array) -> SeamFrames:
     )
 
 
+def along(profile: Array, path_position_m: float) -> float:
+    """Value of a per-sample `profile` (N,) at a path position, linear between samples."""
+    position = (path_position_m + LEAD_IN_M) / STEP_M
+    index = min(max(int(position), 0), len(profile) - 2)
+    share = position - index
+    return float((1.0 - share) * profile.item(index) + share * profile.item(index + 1))
+
+
 @dataclass(frozen=True, kw_only=True)
 class SeamDeviation:
     """How one part differs from its drawing, per sample of `SeamFrames` (N,) unless said otherwise."""

@@ -11,7 +11,7 @@ from cellwright_envs.welding.inspection import BIN_M, BeadRecord, codes_of
 from cellwright_envs.welding.process import Input, Signal, State, WeldProcess
 
 if TYPE_CHECKING:
-    from cellwright_envs.welding.weld_seam import WeldMeasurement
+    from cellwright_envs.welding.measurement import WeldMeasurement
 
 COLUMNS = (
     "time_s", "path_position_m", "lateral_error_m", "height_error_m", "speed_m_s", "current_a", "voltage_v",

@@ -9,10 +9,19 @@ from numba import njit
 from numpy.typing import NDArray
 
 from cellwright_assets import asset_path, ur10e
+from cellwright_envs.disturbances import WeldDisturbanceState
 from cellwright_envs.kinematics import forward_kinematics
 from cellwright_envs.robot import Arm
 from cellwright_envs.welding.product import WeldProduct
-from cellwright_envs.welding.seam import FLANK_M, LEAD_IN_M, STEP_M, SeamDeviation, SeamFrames, seam_frames
+from cellwright_envs.welding.seam import (
+    FLANK_M,
+    LEAD_IN_M,
+    STEP_M,
+    SeamDeviation,
+    SeamFrames,
+    deviate,
+    seam_frames,
+)
 from cellwright_envs.world import Box, World
 
 Array = NDArray[np.float64]
@@ -172,6 +181,37 @@ class WeldCell:
 
     def close(self) -> None:
         self.world.close()
+
+
+def part_in_fixture(
+    product: WeldProduct, frames: SeamFrames, disturbed: WeldDisturbanceState
+) -> SeamDeviation:
+    """How the part lies in the fixture this time, and how its shape differs from the drawing."""
+    position = frames.path_position_m
+    translation_w, yaw_rad = disturbed.fixture_offset.pose()
+    return deviate(
+        frames,
+        ORIGIN_W,
+        translation_w=translation_w,
+        yaw_rad=yaw_rad,
+        warp_m=disturbed.part_warp.offset_m(position),
+        gap_m=disturbed.gap_m(
+            position,
+            seam_length_m=frames.length_m,
+            nominal_gap_m=product.gap_m,
+            thickness_m=product.thickness_m,
+        ),
+        misalignment_m=(
+            disturbed.misalignment.step_m(position, product.thickness_m)
+            if product.joint == "butt"
+            else np.zeros_like(position)
+        ),
+        tack_m=np.minimum(
+            disturbed.tack_welds.height_m(position),
+            disturbed.tack_welds.ground_to_of_thickness * product.thickness_m,
+        ),
+        thickness_m=product.thickness_m * disturbed.thickness_batch.scale,
+    )
 
 
 def part_boxes(product: WeldProduct, frames: SeamFrames) -> list[Box]:

@@ -16,7 +16,7 @@ from cellwright_envs.disturbances.fixture import FixtureOffset
 from cellwright_envs.welding.columns import Input
 from cellwright_envs.welding.observation import PROFILE_POINTS
 from cellwright_envs.welding.product import PRODUCTS
-from cellwright_envs.welding.seam import SeamDeviation, sweep
+from cellwright_envs.welding.seam import SeamDeviation, along, sweep
 from cellwright_envs.welding.weld_cell import ORIGIN_W
 from cellwright_envs.welding.weld_seam import WeldSeam
 
@@ -46,10 +46,11 @@ def errors_mm(env: WeldSeam, steps: int = 140) -> NDArray[np.float64]:
     for step in range(steps):
         action = np.array([0.5 * np.sin(step / 6.0), 0.3 * np.cos(step / 9.0), 1.0, 0.0, 0.0], np.float32)
         observation, *_ = env.step(action)
-        if env._torch_m > 2e-3:  # what is at the wire was seen 25 mm before
+        wire = env.wire
+        if wire.torch_m > 2e-3:  # what is at the wire was seen 25 mm before
             truth_m = (
-                env._seam_lateral_m(env._torch_m) - env._torch_lateral_m,
-                env._seam_height_m(env._torch_m) - env._torch_height_m,
+                along(env.deviation.lateral_m, wire.torch_m) + wire.seam_shift_m[0] - wire.torch_lateral_m,
+                along(env.deviation.height_m, wire.torch_m) + wire.seam_shift_m[1] - wire.torch_height_m,
             )
             rows.append(observation["seam"][[0, PROFILE_POINTS]] - truth_m)
     return np.array(rows) * 1e3
@@ -85,7 +86,7 @@ def test_a_gap_is_as_wide_as_it_lies_across_the_laser_plane(cell: WeldSeam, name
             [np.interp(look_ahead_m, edge[:, 0], edge[:, axis]) for axis in (1, 2)]
             for edge in edges_t.transpose(1, 0, 2)
         ]
-        crossing = cell._look_aheads[product].at(float(frames.path_position_m[index]))
+        crossing = cell.sensor.look_ahead.at(float(frames.path_position_m[index]))
         width_m = np.linalg.norm(np.subtract(*cut))
         assert width_m * crossing.gap_share == pytest.approx(gap_m, rel=5e-3)
 
@@ -95,9 +96,9 @@ def test_a_frame_that_is_delivered_again_is_not_measured_again(
 ) -> None:
     lossy = dataclasses.replace(NONE, frame_delivery=FrameDelivery(drop_probability=0.6))
     measured_m: list[float] = []
-    update = cell._tracker.update
+    update = cell.sensor.tracker.update
     monkeypatch.setattr(
-        cell._tracker,
+        cell.sensor.tracker,
         "update",
         lambda stripe, position_m, *rest: (measured_m.append(position_m), update(stripe, position_m, *rest)),
     )
@@ -116,5 +117,5 @@ def test_a_tool_that_stands_high_lengthens_the_contact_tip_distance(cell: WeldSe
         for _ in range(40):
             observation, *_ = cell.step(np.zeros(5, np.float32))
         error_m = observation["privileged"][cell.privileged_names.index("height_error_0_mm_ahead")]
-        seen.append([cell._inputs[1, 0, Input.CONTACT_TIP_DISTANCE_M], cell._height_error_m, error_m])
+        seen.append([cell._inputs[1, 0, Input.CONTACT_TIP_DISTANCE_M], cell.wire.height_error_m, error_m])
     np.testing.assert_allclose(np.subtract(seen[1], seen[0]), [1e-3, -1e-3, -1e-3], atol=1e-6)

@@ -12,11 +12,13 @@ import pytest
 from cellwright_assets import ur10e
 from cellwright_envs.disturbances import NAMED, WeldDisturbances
 from cellwright_envs.disturbances.actuation import ActuatorLatency
+from cellwright_envs.welding.config import WeldSeamConfig
 from cellwright_envs.welding.observation import MOTION, PROFILE_POINTS
 from cellwright_envs.welding.paths import arc
 from cellwright_envs.welding.product import PRODUCTS, WeldProcedure, WeldProduct
+from cellwright_envs.welding.reward import grade_score, on_seam
 from cellwright_envs.welding.weld_cell import ORIGIN_W
-from cellwright_envs.welding.weld_seam import REWARD_WEIGHTS, WeldSeam, WeldSeamConfig, grade_score, on_seam
+from cellwright_envs.welding.weld_seam import REWARD_WEIGHTS, WeldSeam
 
 STILL = np.zeros(5, np.float32)
 BUTT = "butt-straight-2.3"
@@ -105,7 +107,7 @@ def test_touching_something_ends_the_episode_as_a_crash(cell: WeldSeam, name: st
 def test_the_part_can_be_touched_all_along_its_seam(cell: WeldSeam, name: str) -> None:
     for share in (0.1, 0.5, 0.9):
         cell.reset(seed=1, options={"product": name})
-        while cell._wire_m < share * cell.cell.frames.length_m:
+        while cell.wire.wire_m < share * cell.cell.frames.length_m:
             cell.step(STILL)
         cell.cell.world.place_static("part", np.array([0.0, 0.0, 0.02]), 0.0, ORIGIN_W)
         *_, terminated, _, info = cell.step(STILL)

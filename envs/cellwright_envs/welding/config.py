@@ -1,0 +1,51 @@
+"""How the weld cell works."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from cellwright_envs.welding.seam import LEAD_IN_M
+from cellwright_envs.welding.weld_camera import WeldLighting
+from cellwright_envs.world import PHYSICS_PERIOD_S
+from cellwright_perception.geometry import SeamSensorGeometry
+
+PROCESS_PERIOD_S = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeldSeamConfig:
+    """How the cell works; what it welds and what goes wrong are arguments of the environment."""
+
+    control_period_s: float = 0.04
+    lateral_rate_m_s: float = 5e-3
+    """Path correction speed at a full action; tracking systems allow 0.1-20 mm/s."""
+    height_rate_m_s: float = 5e-3
+    lateral_range_m: float = 8e-3
+    height_range_m: float = 6e-3
+    speed_trim: float = 0.30
+    """Share of the travel speed that the policy may add or take away."""
+    wire_trim: float = 0.25
+    voltage_trim_v: float = 3.0
+    trim_slew_1_s: float = 2.0
+    """Full scales of a trim that the controller changes per second; an engineering assumption."""
+    approach_speed_m_s: float = 0.02
+    """Speed over the lead-in, arc off, while the sensor sees the joint for the first time."""
+    approach_m: float = 0.025
+    scrap_m: float = 5e-3
+    """Wire placement error at which the part is scrap and the episode ends."""
+    tolerance_m: float = 0.5e-3
+    """Placement error that robotic fillets stand: half a wire diameter (shop rule)."""
+    stand_off_tolerance_m: float = 2e-3
+    """Contact-tip distance error that tables allow (about +-2 mm)."""
+    sensor: SeamSensorGeometry = field(default_factory=SeamSensorGeometry)
+    lighting: WeldLighting = field(default_factory=WeldLighting)
+
+    def __post_init__(self) -> None:
+        for name, period_s in (("physics", PHYSICS_PERIOD_S), ("process", PROCESS_PERIOD_S)):
+            steps = self.control_period_s / period_s
+            if abs(steps - round(steps)) > 1e-9 or steps < 1:
+                raise ValueError(f"{self.control_period_s=} is no whole multiple of the {name}'s {period_s}")
+        if not 0 < self.approach_m <= LEAD_IN_M - 5e-3:
+            raise ValueError(f"approach_m={self.approach_m} must be within 0..{LEAD_IN_M - 5e-3}")
+        if not 0 < self.tolerance_m < self.scrap_m:
+            raise ValueError(f"need 0 < {self.tolerance_m=} < {self.scrap_m=}")

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellwright_envs.welding import arc
-from cellwright_envs.welding.columns import Constant
 from cellwright_envs.welding.inspection import BeadRecord
 from cellwright_envs.welding.kernels import advance
 from cellwright_envs.welding.process import (
@@ -22,7 +21,6 @@ from cellwright_envs.welding.process import (
     draw_constants,
 )
 from cellwright_envs.welding.quality import CODES, Feature, Joint
-from cellwright_train.documentation.source import field_texts, is_assumed
 
 QUIET = ProcessConstants(penetration_noise=0.0, width_noise=0.0, height_noise=0.0)
 
@@ -92,11 +90,6 @@ def welded(weld: WeldConditions, constants: ProcessConstants, seed: int = 0, **c
         record.add(position_m, end_m, process.state[:, State.ARC_ON], process.features)
         position_m = end_m
     return record.scorecard(0, tracking_errors_m=np.zeros(1), cycle_time_s=1.0, crashed=False)
-
-
-def test_constant_columns_match_the_dataclass_fields() -> None:
-    names = [name.upper() for name in ProcessConstants.__dataclass_fields__]
-    assert [column.name for column in Constant][Constant.MELTING_PER_CURRENT_M_S_A :] == names
 
 
 @pytest.mark.parametrize("weld", PROCEDURES, ids=lambda w: f"{w.joint.name} {w.thickness_m * 1e3:.1f} mm")
@@ -360,32 +353,6 @@ def test_nothing_drives_the_process_to_nonsense(seed: int, weld: WeldConditions)
         begin = end
 
 
-def test_thresholds_follow_the_logistic_curve_they_stand_for() -> None:
-    rng = np.random.default_rng(0)
-    draws = [draw_constants(rng) for _ in range(2000)]
-    index = np.array([draw.lack_of_penetration_index for draw in draws])
-    for value in (0.46, 0.50, 0.54):
-        expected = 1.0 / (1.0 + np.exp(-(value - 0.50) / 0.04))
-        assert np.mean(index < value) == pytest.approx(expected, abs=0.08)
-    assert abs(index - 0.50).max() <= 2.5 * 0.04 + 1e-12
-    burn = np.array([(d.burn_through_index, d.burn_through_heat_j_m2) for d in draws])
-    assert np.corrcoef(burn.T)[0, 1] == pytest.approx(1.0)
-
-
-def test_normal_constants_stay_within_two_deviations() -> None:
-    rng = np.random.default_rng(1)
-    factors = np.array([draw_constants(rng).jackson_k for _ in range(500)]) / ProcessConstants().jackson_k
-    assert 0.06 < factors.std() < 0.11
-    assert abs(factors - 1.0).max() <= 0.2
-
-
-def test_every_constant_that_is_an_assumption_is_drawn_per_weld() -> None:
-    first, second = (draw_constants(np.random.default_rng(seed)) for seed in (3, 4))
-    assumed = [name for name, text in field_texts(ProcessConstants).items() if is_assumed(text)]
-    assert len(assumed) > 30
-    assert [name for name in assumed if getattr(first, name) == getattr(second, name)] == []
-
-
 @pytest.mark.parametrize(
     ("name", "weld", "inputs", "row", "column"),
     [
@@ -429,16 +396,6 @@ def test_what_digs_deeper_heats_the_plate_behind_the_arc_more() -> None:
             process.step(TEE.inputs()[None])
         seen_k.append(process.state[0, State.PYROMETER_K])
     assert seen_k[1] > seen_k[0] + 5.0
-
-
-def test_without_scale_the_constants_are_central() -> None:
-    assert draw_constants(np.random.default_rng(2), scale=0.0) == ProcessConstants()
-
-
-@pytest.mark.parametrize("name", ["jackson_k", "current_lag_s"])
-def test_negative_constants_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=f"{name}=-1"):
-        ProcessConstants(**{name: -1.0})
 
 
 def test_a_gap_wider_than_the_plate_is_refused() -> None:

@@ -13,6 +13,7 @@ from cellwright_envs.cell_env import CellEnv, Component, Observation, Streams
 from cellwright_envs.disturbances import NAMED, WeldDisturbances, WeldDisturbanceState
 from cellwright_envs.welding import observation as groups
 from cellwright_envs.welding.config import PROCESS_PERIOD_S, WeldSeamConfig
+from cellwright_envs.welding.controller_settings import controller_settings
 from cellwright_envs.welding.ideal import IdealTrims
 from cellwright_envs.welding.inspection import BeadRecord
 from cellwright_envs.welding.margin import risk
@@ -112,6 +113,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             groups=groups.COMPONENTS,
             privileged=PRIVILEGED,
         )
+        self.settings = controller_settings(config)
         self._signals = History(len(groups.SIGNALS), groups.SIGNAL_LAGS)
         self._motion = History(len(groups.MOTION), groups.MOTION_LAGS)
         self._inputs = np.zeros((2, 1, len(Input)))

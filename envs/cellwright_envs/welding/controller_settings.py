@@ -1,0 +1,49 @@
+"""What a real weld cell has to be set to so that a policy finds there what it was trained with."""
+
+from __future__ import annotations
+
+from cellwright_envs.cell_env import Setting
+from cellwright_envs.welding.config import WeldSeamConfig
+from cellwright_envs.welding.observation import MOTION_LAGS, SIGNAL_LAGS
+
+TOOL = "tool"
+"""Origin at the nominal wire tip, x forward in travel, y left, z up along the wire."""
+
+
+def controller_settings(config: WeldSeamConfig) -> tuple[Setting, ...]:
+    """Everything about the cell that observations and actions do not tell themselves."""
+    return (*_path(config), *_sensing(config))
+
+
+def _path(config: WeldSeamConfig) -> tuple[Setting, ...]:
+    return (
+        _number("lateral_range", "m", config.lateral_range_m, "most that the path is corrected, either way"),
+        _number("height_range", "m", config.height_range_m, "the same for its height"),
+        _number("trim_slew", "1/s", config.trim_slew_1_s, "full scales that a trim changes per second"),
+        _number("approach", "m", config.approach_m, "lead-in before the seam, arc off"),
+        _number("approach_speed", "m/s", config.approach_speed_m_s, "travel speed over it"),
+        _steps("signals_lags", SIGNAL_LAGS),
+        _steps("motion_lags", MOTION_LAGS),
+    )
+
+
+def _sensing(config: WeldSeamConfig) -> tuple[Setting, ...]:
+    sensor = config.sensor
+    position, target = sensor.camera_position_t, sensor.camera_target_t
+    return (
+        _number("laser_look_ahead", "m", sensor.look_ahead_m, "of the laser plane before the wire tip"),
+        Setting(name="camera", unit="m", value=position, frame=TOOL, meaning="its optical centre"),
+        Setting(name="camera_target", unit="m", value=target, frame=TOOL, meaning="mid-image"),
+        _number("overview_focal", "1", sensor.overview_focal_px, "focal length over a pixel's width"),
+        _number("stripe_focal", "1", sensor.stripe_focal_px, "the same for the window around the laser"),
+    )
+
+
+def _number(name: str, unit: str, value: float, meaning: str) -> Setting:
+    return Setting(name=name, unit=unit, value=(value,), meaning=meaning)
+
+
+def _steps(name: str, lags: tuple[int, ...]) -> Setting:
+    return Setting(
+        name=name, unit="1", value=tuple(map(float, lags)), meaning="control steps back, in the group's order"
+    )

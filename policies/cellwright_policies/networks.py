@@ -58,6 +58,14 @@ class NetworkConfig:
             raise ValueError(
                 f"need at least one layer each: {self.channels=} {self.hidden=} {self.critic_hidden=}"
             )
+        if min(*self.channels, *self.hidden, *self.critic_hidden) < 1:
+            raise ValueError(
+                f"layers need a size >= 1: {self.channels=} {self.hidden=} {self.critic_hidden=}"
+            )
+        if self.first_kernel_px < 1 or self.first_stride_px < 1:
+            raise ValueError(f"need {self.first_kernel_px=} >= 1 and {self.first_stride_px=} >= 1")
+        if self.image_features < 1 or self.signal_features < 1:
+            raise ValueError(f"need {self.image_features=} >= 1 and {self.signal_features=} >= 1")
         if self.keypoints < 0:
             raise ValueError(f"need {self.keypoints=} >= 0")
         if not 0 < self.initial_std <= 1:

@@ -72,13 +72,22 @@ class PPOConfig:
     """Whether an update takes fewer threads while that is faster; such runs do not repeat bit by bit."""
 
     def __post_init__(self) -> None:
-        if (
-            min(self.rollout_steps, self.epochs, self.teacher_steps, self.acting_threads, self.update_threads)
-            < 1
-        ):
-            raise ValueError(f"steps, epochs and threads must be at least 1: {self}")
+        for name in ("rollout_steps", "epochs", "teacher_steps", "acting_threads", "update_threads"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"need self.{name}={getattr(self, name)} >= 1")
+        if self.batch_size < 2:  # advantages are scaled by their spread within a batch
+            raise ValueError(f"need {self.batch_size=} >= 2")
+        for name in ("learning_rate", "critic_learning_rate", "clip_range", "target_kl", "max_grad_norm"):
+            if getattr(self, name) <= 0:
+                raise ValueError(f"need self.{name}={getattr(self, name)} > 0")
+        weights = ("entropy_coefficient", "aux_coefficient", "teacher_coefficient")
+        for name in (*weights, "warmup_rollouts", "warmup_epochs"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"need self.{name}={getattr(self, name)} >= 0")
         if not 0 < self.learning_rate_left <= 1:
             raise ValueError(f"need 0 < {self.learning_rate_left=} <= 1")
+        if not (0 <= self.gamma <= 1 and 0 <= self.gae_lambda <= 1):
+            raise ValueError(f"need 0 <= {self.gamma=} <= 1 and 0 <= {self.gae_lambda=} <= 1")
         if not 0 < self.std_range[0] <= self.std_range[1]:
             raise ValueError(f"need 0 < low <= high, got {self.std_range=}")
 

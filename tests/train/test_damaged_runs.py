@@ -13,6 +13,10 @@ from cellwright_train.presets import PRESETS, from_json
 from cellwright_train.runs import RunDirectory
 from cellwright_train.training import train
 
+NONE = {"levels": ["none"], "shares": [1.0]}
+NOPE = {"levels": ["nope"], "shares": [1.0]}
+INSERTION = {"env_id": "cellwright/PegInsertion-v0", "env_kwargs": {}}
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -56,6 +60,57 @@ def test_a_whole_number_may_be_written_in_any_way_and_what_may_be_missing_may_be
         ({"env_kwargs": {"episode_stps": 4}}, "unexpected keyword argument 'episode_stps'"),
         ({"aux_targets": ["offste"]}, "unknown auxiliary targets offste; known: offset, drift"),
         ({"ppo": {"teacher_coefficient": 1.0}}, "there are no experts for"),
+        ({"steps": -1}, "need steps=-1 >= 0"),
+        ({"cells": 0}, "need cells=0 >= 1"),
+        ({"workers": 0}, "workers=0 >= 1"),
+        ({"checkpoint_minutes": -1}, "checkpoint_minutes=-1 > 0"),
+        ({"ppo": {"learning_rate": -1}}, "need ppo.learning_rate=-1 > 0"),
+        ({"ppo": {"batch_size": 0}}, "need ppo.batch_size=0 >= 2"),
+        ({"ppo": {"epochs": 0}}, "need ppo.epochs=0 >= 1"),
+        ({"ppo": {"warmup_epochs": -1}}, "need ppo.warmup_epochs=-1 >= 0"),
+        ({"ppo": {"gamma": 2}}, "0 <= ppo.gamma=2 <= 1"),
+        ({"network": {"first_stride_px": 0}}, "network.first_stride_px=0 >= 1"),
+        ({"network": {"channels": [16, 0]}}, "network.channels=(16, 0)"),
+        ({"network": {"signal_features": 0}}, "network.signal_features=0 >= 1"),
+        ({"evaluation": {"episodes": 0}}, "need evaluation.episodes=0 >= 1"),
+        ({"evaluation": {"every_minutes": 0}}, "need evaluation.every_minutes=0 > 0"),
+        ({"evaluation": {"seed": -1}}, "evaluation.seed=-1 >= 0"),
+        ({"demonstrations": {"noise": -1}}, "need demonstrations.noise=-1 >= 0"),
+        ({"demonstrations": {"expert_share": 2}}, "demonstrations.expert_share=2 <= 1"),
+        ({"demonstrations": {"epochs": 0}}, "need demonstrations.epochs=0 >= 1"),
+        (
+            {"demonstrations": {"largest_shift_px": 99}},
+            "demonstrations.largest_shift_px is 99, not below half of the 64 px of a view",
+        ),
+        ({"curriculum": {"mixtures": []}}, "need at least one stage, got curriculum.mixtures=()"),
+        ({"curriculum": {"promote_at": 2}}, "curriculum.promote_at=2 <= 1"),
+        ({"curriculum": {"window_episodes": 0}}, "need curriculum.window_episodes=0 >= 1"),
+        (
+            {"curriculum": {"mixtures": [{"levels": ["none"], "shares": [2]}]}},
+            "curriculum.mixtures[0].shares",
+        ),
+        (
+            {"curriculum": {"mixtures": [NONE, NOPE]}},
+            "curriculum.mixtures[1].levels: unknown disturbance level 'nope'; choose from none, mild",
+        ),
+        ({"demonstrations": {"mixture": NOPE}}, "demonstrations.mixture.levels: unknown disturbance level"),
+        ({"evaluation": {"mixture": NOPE}}, "evaluation.mixture.levels: unknown disturbance level 'nope'"),
+        (
+            {"curriculum": {"factors": {"level": "train"}}},
+            "curriculum.factors.level is 'train', but the cell has no `disturbance_factors`",
+        ),
+        (
+            INSERTION | {"evaluation": {"mixture": NOPE}},
+            "evaluation.mixture.levels: unknown disturbance 'nope'",
+        ),
+        (
+            INSERTION | {"curriculum": {"factors": {"level": "trian"}}},
+            "curriculum.factors.level: unknown disturbance 'trian'. Did you mean 'train'?",
+        ),
+        (
+            INSERTION | {"curriculum": {"factors": {"level": "none"}}},
+            "curriculum.factors.level is 'none', which has no disturbance to widen",
+        ),
     ],
 )
 def test_a_setting_that_no_run_takes_is_named_with_what_it_takes(

@@ -82,6 +82,14 @@ class CurriculumConfig:
     longest_stage_steps: int = 300_000
     """Steps after which the next stage starts in any case."""
 
+    def __post_init__(self) -> None:
+        if not self.mixtures:
+            raise ValueError(f"need at least one stage, got {self.mixtures=}")
+        if not 0.0 <= self.promote_at <= 1.0:
+            raise ValueError(f"need 0 <= {self.promote_at=} <= 1")
+        if self.window_episodes < 1 or self.longest_stage_steps < 1:
+            raise ValueError(f"need {self.window_episodes=} >= 1 and {self.longest_stage_steps=} >= 1")
+
 
 class Curriculum(Protocol):
     """Decides what cells meet from their next reset on, and changes its mind as they succeed."""

@@ -78,6 +78,16 @@ class DemonstrationConfig:
             raise ValueError(
                 f"need {self.steps=} >= 0, {self.rounds=} >= 1 and {self.largest_shift_px=} >= 0"
             )
+        if not 0.0 <= self.expert_share <= 1.0:
+            raise ValueError(f"need 0 <= {self.expert_share=} <= 1")
+        if self.noise < 0.0 or self.aux_coefficient < 0.0 or self.learning_rate <= 0.0:
+            raise ValueError(
+                f"need {self.noise=} >= 0, {self.aux_coefficient=} >= 0 and {self.learning_rate=} > 0"
+            )
+        if self.epochs < 1 or self.final_epochs < 0 or self.batch_size < 1:
+            raise ValueError(
+                f"need {self.epochs=} >= 1, {self.final_epochs=} >= 0 and {self.batch_size=} >= 1"
+            )
 
 
 class DemonstrationStore:

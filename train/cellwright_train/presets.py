@@ -29,6 +29,12 @@ class EvaluationConfig:
     seed: int = 3_000_000_000
     """Seed of the first cell; training draws its seeds below 2**31."""
 
+    def __post_init__(self) -> None:
+        if self.episodes < 1 or self.seed < 0:
+            raise ValueError(f"need {self.episodes=} >= 1 and {self.seed=} >= 0")
+        if self.every_minutes <= 0:
+            raise ValueError(f"need {self.every_minutes=} > 0")
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainConfig:
@@ -55,6 +61,10 @@ class TrainConfig:
     """Time between checkpoints."""
 
     def __post_init__(self) -> None:
+        if self.steps < 0 or self.checkpoint_minutes <= 0:
+            raise ValueError(f"need {self.steps=} >= 0 and {self.checkpoint_minutes=} > 0")
+        if self.cells < 1 or self.workers < 1:
+            raise ValueError(f"need {self.cells=} >= 1 and {self.workers=} >= 1")
         if self.ppo.rollout_steps * self.cells < self.ppo.batch_size:
             size = self.ppo.rollout_steps * self.cells
             raise ValueError(f"a rollout of {size} samples is smaller than {self.ppo.batch_size=}")

@@ -10,7 +10,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-from cellwright_train.errors import UsageError, unknown
+from cellwright_train.errors import UsageError, one_line, unknown
 
 Config = TypeVar("Config")
 
@@ -21,8 +21,7 @@ _PLAIN = {str: "text", bool: "true or false", int: "a whole number", float: "a n
 def rebuilt(kind: type[Config], data: Any, where: str = "") -> Config:
     """The dataclass `kind` of `data`, which holds its fields as JSON does.
 
-    Raises `UsageError` with the field, what it holds and what it takes, and ValueError where `kind` refuses
-    the values. `where` is the dotted path to `data`.
+    Raises `UsageError` with the field, what it holds and what it takes. `where` is the dotted path to `data`.
     """
     if not isinstance(data, Mapping):
         raise _wrong(where, data, "an object of settings")
@@ -38,7 +37,11 @@ def rebuilt(kind: type[Config], data: Any, where: str = "") -> Config:
         )
         if field.name not in data and not optional:
             raise UsageError(f"{paths[field.name]} is missing")
-    return kind(**{name: _value(hints[name], value, paths[name]) for name, value in data.items()})
+    values = {name: _value(hints[name], value, paths[name]) for name, value in data.items()}
+    try:
+        return kind(**values)
+    except ValueError as error:  # `kind` names its own fields, a file names them by their paths
+        raise UsageError(one_line(error).replace("self.", f"{where}." if where else "")) from error
 
 
 def _value(hint: Any, value: Any, where: str) -> Any:

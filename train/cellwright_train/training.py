@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium import spaces
@@ -21,7 +20,7 @@ from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputF
 
 from cellwright_envs.vector import CellVectorEnv
 from cellwright_policies.experts import make_expert
-from cellwright_policies.networks import PRIVILEGED, CellActorCritic
+from cellwright_policies.networks import CellActorCritic
 from cellwright_policies.ppo import CellPPO
 from cellwright_policies.threads import StepThreads
 from cellwright_train.curriculum import make_curriculum, set_levels
@@ -30,6 +29,7 @@ from cellwright_train.errors import UsageError, one_line
 from cellwright_train.presets import EvaluationConfig, TrainConfig
 from cellwright_train.progress import Clock, Progress, ProgressBar, RecentRate, Reporter
 from cellwright_train.runs import MetricsFile, NoCheckpointError, RunDirectory, reading
+from cellwright_train.training_cells import aux_indices, make_cells, privileged_names
 
 _MOST_SEED_SHIFT = 2**31
 _NEVER = 2**62
@@ -88,22 +88,12 @@ def resume(
     return run.path
 
 
-def privileged_names(env: gym.Env | CellVectorEnv) -> tuple[str, ...]:
-    """Return the names of the components of `privileged`, in order."""
-    groups = (
-        env.get_attr("observation_components", indices=0)[0]
-        if isinstance(env, CellVectorEnv)
-        else env.get_wrapper_attr("observation_components")
-    )
-    return tuple(component.name for component in groups[PRIVILEGED])
-
-
 @contextlib.contextmanager
 def _session(
     run: RunDirectory, minutes: float | None, expert: Controller | None, report: Reporter | None
 ) -> Any:
     config, seed = run.config, run.seed
-    env = _cells(config)
+    env = make_cells(config)
     try:
         with contextlib.ExitStack() as stack:
             reporter = stack.enter_context(ProgressBar()) if report is None else report
@@ -112,16 +102,6 @@ def _session(
             )
     finally:
         env.close()
-
-
-def _cells(config: TrainConfig) -> CellVectorEnv:
-    try:
-        return CellVectorEnv.make(
-            config.env_id, cells=config.cells, workers=config.workers, privileged=True, **config.env_kwargs
-        )
-    except (gym.error.Error, ImportError, TypeError, ValueError, AssertionError) as error:
-        told = f"env_id {config.env_id!r} with env_kwargs {dict(config.env_kwargs)} makes no cells"
-        raise UsageError(f"{told}: {one_line(error)}") from error
 
 
 class TrainingSession:
@@ -148,7 +128,7 @@ class TrainingSession:
             CellActorCritic,
             env,
             config=config.ppo,
-            policy_kwargs={"network": config.network, "aux_indices": _aux_indices(config, env)},
+            policy_kwargs={"network": config.network, "aux_indices": aux_indices(config, env)},
             seed=seed,
         )
         self.curriculum = make_curriculum(config.curriculum, env)
@@ -427,13 +407,3 @@ def evaluate_in_training(
                 done.append((success, info["episode"]["r"], info["episode"]["l"]))
     success_rate, mean_return, length = np.mean([outcome for done in outcomes for outcome in done], axis=0)
     return {"success_rate": float(success_rate), "return": float(mean_return), "length": float(length)}
-
-
-def _aux_indices(config: TrainConfig, env: CellVectorEnv) -> tuple[int, ...]:
-    if not config.aux_targets:
-        return ()
-    names = privileged_names(env)
-    unknown = [name for name in config.aux_targets if name not in names]
-    if unknown:
-        raise UsageError(f"unknown auxiliary targets {', '.join(unknown)}; known: {', '.join(names)}")
-    return tuple(names.index(name) for name in config.aux_targets)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cellwright_train.cli import COMMANDS, main
+from cellwright_train.errors import UsageError
 from cellwright_train.presets import PRESETS
 from cellwright_train.runs import RunDirectory
 
@@ -26,6 +27,12 @@ PEG = ("--env", "cellwright/PegInsertion-v0")
         (["verify", "zoo:weld-seam", "--episodes", "-1"], "--episodes must be at least 0, got -1"),
         (["train", "debug", "--seed", "-1", "--run-dir", "/tmp/never"], "--seed must be at least 0, got -1"),
         (["train", "debug", "--minutes", "0"], "--minutes must be more than 0, got 0"),
+        (["train", "debug", "--minutes", "nan"], "--minutes must be more than 0, got nan"),
+        (["demo", "--minutes", "nan"], "--minutes must be more than 0, got nan"),
+        (["demo", "--seed", "4294967296"], "--seed must be from 0 to 4294967295, got 4294967296"),
+        (["train", "debug", "--run-dir", __file__], "test_cli.py is a file; name a directory with --run-dir"),
+        (["train", "debug", "--run-dir", f"{__file__}/run"], "Not a directory"),
+        (["train", "--resume", "--run-dir", __file__], "test_cli.py holds no checkpoints"),
         (["demo", "--parts", "0"], "--parts must be at least 1, got 0"),
         (["evaluate", "orakle"], "did you mean 'oracle'?"),
         (["evaluate", "zoo:weld"], "unknown zoo policy 'zoo:weld'"),
@@ -64,6 +71,19 @@ def test_bad_input_gets_one_line_and_exit_code_2(
     assert told in output.err
     assert output.err.startswith("cellwright: ")
     assert output.err.count("\n") == 1
+
+
+def test_a_seed_that_is_refused_leaves_no_run_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["train", "debug", "--run-dir", str(tmp_path / "run"), "--seed", "99999999999999999999"]
+    assert main(asked) == 2
+    told = capsys.readouterr().err
+    assert told == "cellwright: --seed must be from 0 to 4294967295, got 99999999999999999999\n"
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(UsageError, match="seed must be from 0 to 4294967295, got 4294967296"):
+        RunDirectory.create(tmp_path / "run", PRESETS["debug"], seed=2**32)
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

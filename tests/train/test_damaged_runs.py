@@ -130,10 +130,11 @@ def test_a_setting_that_no_run_takes_is_named_with_what_it_takes(
 @pytest.mark.parametrize(
     ("seed", "told"),
     [
-        (None, "seed is missing: write the seed into it, a whole number"),
+        (None, "seed is missing: write the seed into it, 0 to 4294967295"),
         ("", "seed holds '', not a seed: write the seed into it"),
         ("one\n", "seed holds 'one', not a seed: write the seed into it"),
         ("-1\n", "seed holds '-1', not a seed"),
+        ("4294967296\n", "seed holds '4294967296', not a seed"),
     ],
 )
 def test_a_run_without_its_seed_is_told_what_to_write_into_it(

@@ -255,13 +255,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _refuse_impossible(command: "Command") -> None:
     """Raise `UsageError` for a number that no run could have."""
-    from cellwright_train.errors import UsageError
+    from cellwright_train.errors import UsageError, require_training_seed
 
     given = vars(command)
     for name, least in (_LEAST | ({"episodes": 0} if isinstance(command, Verify) else {})).items():
         if given.get(name, least) < least:
             raise UsageError(f"--{name} must be at least {least}, got {given[name]}")
-    if given.get("minutes") is not None and given["minutes"] <= 0:
+    if isinstance(command, Demo | Train):
+        require_training_seed(command.seed, "--seed")
+    if given.get("minutes") is not None and not given["minutes"] > 0:  # as of nan too
         raise UsageError(f"--minutes must be more than 0, got {given['minutes']:g}")
 
 
@@ -309,9 +311,8 @@ def _is_users(error: Exception) -> bool:
     from cellwright_policies.runtime import ObservationError
     from cellwright_train.errors import UsageError
 
-    return isinstance(
-        error, UsageError | BundleError | ObservationError | FileNotFoundError | PermissionError
-    )
+    files = FileNotFoundError | NotADirectoryError | PermissionError
+    return isinstance(error, UsageError | BundleError | ObservationError | files)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,8 @@ def train(preset: str, directory: Path, *, seed: int, minutes: float | None, res
     else:
         if preset not in PRESETS:
             raise unknown("preset", preset, PRESETS)
+        if directory.exists() and not directory.is_dir():
+            raise UsageError(f"{directory} is a file; name a directory with --run-dir")
         if directory.exists() and any(directory.iterdir()):
             raise UsageError(
                 f"{directory} is not empty; pass another --run-dir, or --resume to go on with it"

@@ -4,6 +4,9 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
+MOST_TRAINING_SEED = 2**32 - 1
+"""numpy's global generator, which Stable-Baselines3 seeds, takes no larger one."""
+
 
 class UsageError(ValueError):
     """Bad input to a command; the message is one line saying what is wrong and what would be right."""
@@ -20,6 +23,12 @@ def unknown(kind: str, given: str, known: Iterable[str], note: str = "") -> Usag
 def one_line(error: BaseException) -> str:
     """The message of `error` without line breaks, with its type where there is no message."""
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def require_training_seed(seed: int, where: str = "seed") -> None:
+    """Raise `UsageError` where `seed` is none that all generators of a training run can start from."""
+    if not 0 <= seed <= MOST_TRAINING_SEED:
+        raise UsageError(f"{where} must be from 0 to {MOST_TRAINING_SEED}, got {seed}")
 
 
 def require_parent(file: Path) -> None:

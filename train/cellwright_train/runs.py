@@ -21,7 +21,7 @@ from stable_baselines3.common.logger import KVWriter
 
 from cellwright_policies.networks import CellActorCritic
 from cellwright_policies.ppo import CellPPO
-from cellwright_train.errors import UsageError, one_line
+from cellwright_train.errors import MOST_TRAINING_SEED, UsageError, one_line, require_training_seed
 from cellwright_train.presets import TrainConfig, from_json, to_json
 
 _PACKAGES = ("cellwright", "gymnasium", "numba", "numpy", "pybullet", "stable-baselines3", "torch")
@@ -63,7 +63,8 @@ class RunDirectory:
 
     @classmethod
     def create(cls, path: Path, config: TrainConfig, seed: int) -> RunDirectory:
-        """Start a run. Raises `RunExistsError` rather than write over one."""
+        """Start a run. Raises `RunExistsError` rather than write over one, `UsageError` for no valid seed."""
+        require_training_seed(seed)
         if path.exists() and (not path.is_dir() or any(path.iterdir())):
             raise RunExistsError(
                 f"{path} is not empty; choose another, or: cellwright train --resume --run-dir {path}"
@@ -107,10 +108,10 @@ class RunDirectory:
         """What its random generators were started with; raises `UsageError` where that cannot be read."""
         path = self.path / "seed"
         text = path.read_text().strip() if path.is_file() else None
-        if text is None or not text.isdecimal():
+        if text is None or not text.isdecimal() or int(text) > MOST_TRAINING_SEED:
             wrong = f"{path} is missing" if text is None else f"{path} holds {text!r}, not a seed"
-            right = f"write the seed into it, a whole number; {self.path / _COMMANDS} has it behind --seed"
-            raise UsageError(f"{wrong}: {right}")
+            noted = f"{self.path / _COMMANDS} has it behind --seed"
+            raise UsageError(f"{wrong}: write the seed into it, 0 to {MOST_TRAINING_SEED}; {noted}")
         return int(text)
 
     @property

@@ -237,7 +237,7 @@ def weld(seed: int, product: str, passes_c: bool) -> WeldResult:
     )
 
 
-CARD = {
+CARD: dict[str, Any] = {
     "disturbances": "train",
     "per_episode": [weld(7, "lap", True).as_json(), weld(8, "tee", False).as_json()],
 }
@@ -281,13 +281,33 @@ def test_a_scorecard_without_episodes_is_a_failure(bundle_dir: Path) -> None:
     assert "no episode" in check.detail
 
 
-def test_a_scorecard_that_says_too_little_of_an_episode_is_a_failure(
-    bundle_dir: Path, tmp_path: Path
+FIRST = CARD["per_episode"][0]
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        ({"per_episode": 3}, "scorecard.json per_episode is 3, not a list of episodes"),
+        ({"per_episode": [3]}, "scorecard.json episode 0 is 3, not an object"),
+        ({"per_episode": [FIRST, {"seed": 7, "product": "lap"}]}, "scorecard.json episode 1 lacks 'passed'"),
+        ({"per_episode": [FIRST | {"seed": "abc"}]}, "episode 0 has the seed 'abc', not a whole number"),
+        ({"per_episode": [FIRST | {"seed": -1}]}, "episode 0 has the seed -1, not a whole number"),
+        ({"per_episode": [FIRST | {"product": ["lap"]}]}, "episode 0 has the product ['lap'], not a name"),
+        (
+            {"per_episode": [FIRST | {"passed": [True]}]},
+            "episode 0 is not what WeldResult wrote: list indices",
+        ),
+        ({"disturbances": None}, "scorecard.json disturbances is None, not a name"),
+    ],
+)
+def test_a_scorecard_that_no_export_wrote_is_a_failure_that_says_where(
+    edit: dict[str, Any], told: str, bundle_dir: Path, tmp_path: Path
 ) -> None:
-    card = CARD | {"per_episode": [{"seed": 7, "product": "lap"}]}
-    told = verify_closed_loop(variant(bundle_dir, tmp_path / "short", scorecard=canonical_json(card)))
-    assert not told.passed
-    assert "lacks 'passed'" in told.detail
+    wrong = variant(bundle_dir, tmp_path / "wrong", scorecard=canonical_json(CARD | edit))
+    check = verify_closed_loop(wrong, progress=False)
+    assert not check.passed
+    assert told in check.detail
+    assert "\n" not in check.detail
 
 
 PEG = "cellwright/PegInsertion-v0"

@@ -15,6 +15,7 @@ import onnx
 from cellwright_policies.bundle import (
     MANIFEST,
     POLICY,
+    SCORECARD,
     Bundle,
     BundleError,
     Component,
@@ -30,6 +31,7 @@ from cellwright_train.errors import UsageError, one_line
 from cellwright_train.evaluation import evaluate
 from cellwright_train.families import family_of
 from cellwright_train.policies_by_name import PolicyReference
+from cellwright_train.results import EpisodeResult
 
 ALLOWED_OPERATORS = frozenset(
     """Abs Add AveragePool Cast Clip Concat Constant Conv Div Elu Exp Flatten Gather GatherND Gelu Gemm
@@ -312,17 +314,9 @@ def _check_closed_loop(
     directory: Path, against: PolicyReference | None, episodes: int, workers: int, progress: bool
 ) -> str:
     bundle = Bundle.load(directory)
-    card = bundle.scorecard
-    entries = list(card.get("per_episode", []))[:episodes]
-    if not entries:
-        raise _CheckFailedError("scorecard.json records no episode to repeat")
-    try:
-        plan: list[Episode] = [Episode(int(entry["seed"]), entry["product"] or None) for entry in entries]
-        kind = family_of(bundle.spec.environment).result
-        wanted = [kind.from_json(entry) for entry in entries]
-        choice = _choice(bundle, card)
-    except (KeyError, TypeError) as error:
-        raise _CheckFailedError(f"scorecard.json lacks {error} of an episode") from None
+    recorded = _recorded(bundle)
+    plan, wanted = (list(each)[:episodes] for each in zip(*recorded, strict=True))
+    choice = _choice(bundle, [episode for episode, _ in recorded])
     if against is not None:
         against.require_fit(choice.env)
         wanted = list(evaluate(against, choice, plan, workers=workers, progress=progress).results)
@@ -338,9 +332,39 @@ def _check_closed_loop(
     return f"{len(plan)} seeds repeated, the same parts are good as with {source} ({worked.good} of them)"
 
 
-def _choice(bundle: Bundle, card: dict[str, Any]) -> CellChoice:
-    products = tuple(dict.fromkeys(entry["product"] for entry in card["per_episode"] if entry["product"]))
-    return CellChoice(env=bundle.spec.environment, products=products, disturbances=str(card["disturbances"]))
+def _recorded(bundle: Bundle) -> list[tuple[Episode, EpisodeResult]]:
+    """Every episode of the scorecard and how it ended."""
+    entries = bundle.scorecard.get("per_episode", [])
+    if not isinstance(entries, list):
+        raise _CheckFailedError(f"{SCORECARD} per_episode is {entries!r}, not a list of episodes")
+    if not entries:
+        raise _CheckFailedError(f"{SCORECARD} records no episode to repeat")
+    kind = family_of(bundle.spec.environment).result
+    return [_episode(kind, entry, f"{SCORECARD} episode {i}") for i, entry in enumerate(entries)]
+
+
+def _episode(kind: type[EpisodeResult], entry: Any, where: str) -> tuple[Episode, EpisodeResult]:
+    if not isinstance(entry, dict):
+        raise _CheckFailedError(f"{where} is {entry!r}, not an object")
+    try:
+        seed, product = entry["seed"], entry["product"]
+        if type(seed) is not int or seed < 0:
+            raise _CheckFailedError(f"{where} has the seed {seed!r}, not a whole number from 0")
+        if not isinstance(product, str | None):
+            raise _CheckFailedError(f"{where} has the product {product!r}, not a name")
+        return Episode(seed, product or None), kind.from_json(entry)
+    except KeyError as error:
+        raise _CheckFailedError(f"{where} lacks {error}") from None
+    except (TypeError, ValueError) as error:
+        raise _CheckFailedError(f"{where} is not what {kind.__name__} wrote: {one_line(error)}") from None
+
+
+def _choice(bundle: Bundle, plan: Sequence[Episode]) -> CellChoice:
+    products = tuple(dict.fromkeys(episode.product for episode in plan if episode.product))
+    disturbances = bundle.scorecard.get("disturbances")
+    if not isinstance(disturbances, str):
+        raise _CheckFailedError(f"{SCORECARD} disturbances is {disturbances!r}, not a name")
+    return CellChoice(env=bundle.spec.environment, products=products, disturbances=disturbances)
 
 
 def _limits(components: Sequence[Component]) -> tuple[np.ndarray, np.ndarray]:

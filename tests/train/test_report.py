@@ -129,6 +129,28 @@ def test_the_page_of_welds_shows_every_seam(tmp_path: Path) -> None:
     assert page.count('<svg class="strip"') == 1
     assert "current [A]" in page
     assert 'class="eyes' in page
+    assert "Products: tee-straight-3.2. Disturbances: none." in heading(page)
+    assert "line change" not in heading(page)
+
+
+def heading(page: str) -> str:
+    """The paragraph below a page's title."""
+    return told(page[page.index('<p class="lead">') :].partition("</p>")[0])
+
+
+def test_a_page_tells_the_line_change_and_the_play_that_it_left(tmp_path: Path) -> None:
+    target = tmp_path / "page.html"
+    chosen = ["--env", PEG, "--episodes", "1", "--seed", "7", "--products", "round-16-1", "--workers", "1"]
+    changed = ["--disturbances", "none", "--line-change", "new-batch", "--report", str(target)]
+    assert main(["evaluate", "oracle", *chosen, *changed]) == 0
+    page = target.read_text()
+    assert (
+        "Products: round-16-1. Disturbances: none. After the line change new-batch: "
+        f"{FAMILIES['assembly'].line_changes['new-batch'].description}"
+    ) in heading(page)
+    assert "true play,<br>mm a side" in page
+    cells = re.findall(r"<td>(.*?)</td>", page[page.index("true play") :])
+    assert cells[:2] == ["1", "0.850"], "15 % less than the millimetre on the drawing"
 
 
 def test_a_page_that_cannot_be_written_is_refused_before_any_work(

@@ -111,8 +111,18 @@ def _write_report(
     if shown.episode.line_change is not None:
         command += f" --line-change {shown.episode.line_change}"
     made = provenance(command, time.perf_counter() - begin_s)
-    family_of(choice.env).write_page(result, parts, film, made, out)
+    setting = _setting(choice, products, shown.episode.line_change)
+    family_of(choice.env).write_page(result, parts, film, setting, made, out)
     print(f"written to {out}; open it in a browser")
+
+
+def _setting(choice: CellChoice, products: str, line_change: str | None) -> str:
+    """In sentences, what an evaluation chose and what has changed at the line."""
+    told = f"Products: {products}. Disturbances: {choice.disturbances}."
+    if line_change is None:
+        return told
+    change = require_line_change(family_of(choice.env), line_change)
+    return f"{told} After the line change {line_change}: {change.description}"
 
 
 def export_command(

@@ -1,5 +1,6 @@
 """One part written down step by step, with pictures, for `watch` and the report."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic
@@ -34,6 +35,8 @@ class PartRecord(Generic[Result_co]):
     """(steps, actions)."""
     product: Any = None
     """The environment's own description of the part."""
+    clearance_m: float = math.nan
+    """Play a side of an insertion in this episode, which the drawing's need not be; nan of a weld."""
     pictures: tuple[Image, ...] = ()
     """The cell, (H, W, 3), evenly spaced over the episode."""
     camera: tuple[Image, ...] = ()
@@ -92,6 +95,7 @@ def record_part(
         pictures=tuple(camera.pictures),
         camera=tuple(camera.camera),
         product=cell.product,
+        clearance_m=cell.conditions.clearance_m if hasattr(cell, "conditions") else math.nan,
         picture_steps=tuple(camera.steps),
         picture_times_s=tuple(step / cell.control_rate_hz for step in camera.steps),
         views=tuple(channel.name for channel in cell.observation_components["image"]),

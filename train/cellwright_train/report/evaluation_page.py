@@ -14,6 +14,7 @@ def write_weld_page(
     evaluation: Evaluation[Any],
     parts: Sequence[welds.Weld],
     film: welds.Weld,
+    setting: str,
     provenance: Mapping[str, str],
     out: Path,
 ) -> None:
@@ -36,6 +37,7 @@ def write_weld_page(
         codes=welds.codes(parts),
         traces=welds.signals({evaluation.policy: film}),
         film=welds.film(film),
+        setting=setting,
         provenance=provenance,
     )
 
@@ -44,6 +46,7 @@ def write_insertion_page(
     evaluation: Evaluation[Any],
     parts: Sequence[insertions.Insertion],
     film: insertions.Insertion,
+    setting: str,
     provenance: Mapping[str, str],
     out: Path,
 ) -> None:
@@ -59,6 +62,7 @@ def write_insertion_page(
         force=insertions.force_over_depth(parts),
         torque=insertions.torque_over_turns(parts),
         film=insertions.film(film),
+        setting=setting,
         provenance=provenance,
     )
 

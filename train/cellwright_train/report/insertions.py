@@ -36,7 +36,7 @@ def part_row(number: int, part: Insertion) -> dict[str, Any]:
         "number": number,
         "seed": result.seed,
         "product": result.product,
-        "clearance": f"{1e3 * part.product.clearance_m:.3g}",
+        "clearance": f"{1e3 * part.clearance_m:.3f}",
         "outcome": result.told,
         "time": f"{result.cycle_time_s:.1f}",
         "depth": f"{100 * result.depth_share:.0f}",

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from cellwright_policies.experts.assembly.blind_insertion import BlindInsertion
+from cellwright_policies.experts.assembly.drawn_servo import gear_servo, nut_servo, plug_servo
 from cellwright_policies.experts.assembly.guide import Guide
-from cellwright_policies.experts.assembly.latch import LATCH_SEARCH, LatchGuide, LatchOracle
+from cellwright_policies.experts.assembly.latch import LATCH_M, LATCH_SEARCH, LatchGuide, LatchOracle
 from cellwright_policies.experts.assembly.mesh import MeshGuide, MeshOracle
-from cellwright_policies.experts.assembly.nut_fastening import NutGuide, NutOracle, NutSpiralSearch
+from cellwright_policies.experts.assembly.nut_fastening import (
+    NutBlindInsertion,
+    NutGuide,
+    NutOracle,
+    NutSpiralSearch,
+)
 from cellwright_policies.experts.assembly.oracle import Oracle
 from cellwright_policies.experts.assembly.spiral_search import SpiralSearch
 from cellwright_policies.experts.assembly.visual_servo import VisualServo
@@ -23,13 +29,17 @@ PEG_INSERTION: dict[str, Callable[[Sequence[str]], Expert]] = {
 }
 
 CONNECTOR_INSERTION: dict[str, Callable[[Sequence[str]], Expert]] = {
+    "blind-insertion": lambda _: BlindInsertion(LATCH_M, LATCH_SEARCH.inside_m),
     "spiral-search": lambda _: SpiralSearch(LATCH_SEARCH),
+    "visual-servo": lambda _: plug_servo(),
     "oracle": LatchOracle,
     "guide": LatchGuide,
 }
 
 NUT_FASTENING: dict[str, Callable[[Sequence[str]], Expert]] = {
+    "blind-insertion": lambda _: NutBlindInsertion(),
     "spiral-search": lambda _: NutSpiralSearch(),
+    "visual-servo": lambda _: nut_servo(),
     "oracle": NutOracle,
     "guide": NutGuide,
 }
@@ -37,6 +47,7 @@ NUT_FASTENING: dict[str, Callable[[Sequence[str]], Expert]] = {
 GEAR_MESH: dict[str, Callable[[Sequence[str]], Expert]] = {
     "blind-insertion": lambda _: BlindInsertion(),
     "spiral-search": lambda _: SpiralSearch(),
+    "visual-servo": lambda _: gear_servo(),
     "oracle": MeshOracle,
     "guide": MeshGuide,
 }

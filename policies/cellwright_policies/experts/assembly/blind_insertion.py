@@ -14,7 +14,13 @@ DESCENT_M = 2.0e-3
 
 
 class BlindInsertion:
-    """Neither looks nor feels; the compliance of the arm is all that helps it."""
+    """Neither looks nor feels; the compliance of the arm is all that helps it.
+
+    From `inside_m` below the nominal mouth on it presses with a lead of `press_m`.
+    """
+
+    def __init__(self, press_m: float = DESCENT_M, inside_m: float = 0.0) -> None:
+        self._press_m, self._inside_m = press_m, inside_m
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
         """Nothing to forget: it acts on where the tool is."""
@@ -22,5 +28,5 @@ class BlindInsertion:
     def act_batch(self, observations: Observations) -> Actions:
         pose = np.asarray(observations[POSE], dtype=np.float64)
         wanted = -pose
-        wanted[:, 2] = -DESCENT_M
+        wanted[:, 2] = np.where(pose[:, 2] < -self._inside_m, -self._press_m, -DESCENT_M)
         return lead_to_action(wanted, np.asarray(observations[LEASH], dtype=np.float64), share=0.6)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cellwright_policies.experts.assembly.base import (
     CONTROL_PERIOD_S,
@@ -15,6 +16,7 @@ from cellwright_policies.experts.assembly.base import (
     State,
     lead_to_action,
 )
+from cellwright_policies.experts.assembly.blind_insertion import BlindInsertion
 from cellwright_policies.experts.assembly.guide import Guide
 from cellwright_policies.experts.assembly.oracle import Oracle
 from cellwright_policies.experts.assembly.spiral_search import SpiralSearch, SpiralSettings
@@ -25,6 +27,9 @@ FULL_REV_S = 2.0
 """Speed of the spindle at an action of 1."""
 FOUND_M = 0.6e-3
 """Height over the first thread below which the spindle turns."""
+NEAR_M = 2e-3
+"""Height over the nominal mouth below which the blind one turns: the fixture stands up to 2 mm too high."""
+NUT_SEARCH = SpiralSettings(inside_m=1.9e-3, stalled_steps=60)
 NEEDED = ("tip_z", "yaw_error", "point", "crossed", "turns_left", "latency")
 
 
@@ -81,8 +86,8 @@ class NutGuide(NutOracle):
     _lined_up = staticmethod(Guide._lined_up)
 
 
-class NutSpiralSearch:
-    """Searches for the bolt along a spiral, then turns the spindle until its torque is in the window."""
+class Tightening:
+    """Turns the spindle until its torque is in the window, slowly once it feels the flange."""
 
     cruise_rev_s = 1.0
     """Slow enough to feel the flange in time."""
@@ -91,28 +96,63 @@ class NutSpiralSearch:
     """Share of the window's lower end at which it slows down: the flange, or a thread that wedges."""
 
     def __init__(self) -> None:
-        self._spiral = SpiralSearch(SpiralSettings(inside_m=1.9e-3, stalled_steps=60))
         self._state = State(felt=())
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
-        self._spiral.reset(cells, indices)
         self._state.reset(cells, indices)
 
-    def act_batch(self, observations: Observations) -> Actions:
-        motion = self._spiral.act_batch(observations)
-        pose = np.asarray(observations[POSE], dtype=np.float64)
-        lead = np.asarray(observations[LEASH], dtype=np.float64)
-        self._state.require(len(pose))
-        on_bolt = self._spiral.inserting
-        # The search lets the part turn as it likes; here it has to hold against the spindle.
-        held = lead_to_action(-pose, lead, share=0.7)
-        motion[on_bolt, 3:] = held[on_bolt, 3:]
+    def speed_rev_s(self, observations: Observations, on_bolt: NDArray[np.bool_]) -> Array:
+        """Speed (n,) of the spindle, which rests but `on_bolt` (n,)."""
+        self._state.require(len(on_bolt))
         _, _, torque, low, high = np.asarray(observations[SPINDLE], dtype=np.float64).T
         felt = on_bolt & ((self._state["felt"] > 0.5) | (torque > self.felt_share * low))
         self._state["felt"] = felt.astype(np.float64)
         tight = torque > 0.5 * (low + high)
         speed = np.where(tight, 0.0, np.where(felt, self.slow_rev_s, self.cruise_rev_s))
-        return _with_spindle(motion, np.where(on_bolt, speed, 0.0))
+        return np.where(on_bolt, speed, 0.0)
+
+
+class NutBlindInsertion:
+    """Presses where the drawing has the bolt and turns the spindle, the arm holding against it."""
+
+    def __init__(self) -> None:
+        self._down, self._tightening = BlindInsertion(), Tightening()
+
+    def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
+        self._tightening.reset(cells, indices)
+
+    def act_batch(self, observations: Observations) -> Actions:
+        near = np.asarray(observations[POSE], dtype=np.float64)[:, 2] < NEAR_M
+        speed = self._tightening.speed_rev_s(observations, near)
+        return _with_spindle(self._down.act_batch(observations), speed)
+
+
+class NutSpiralSearch:
+    """Searches for the bolt along a spiral, then turns the spindle until its torque is in the window."""
+
+    def __init__(self, settings: SpiralSettings = NUT_SEARCH) -> None:
+        self._spiral, self._tightening = SpiralSearch(settings), Tightening()
+
+    def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
+        self._spiral.reset(cells, indices)
+        self._tightening.reset(cells, indices)
+
+    def act_batch(self, observations: Observations) -> Actions:
+        cells = len(observations[POSE])
+        return self.act_around(observations, np.zeros((cells, 2)), np.zeros(cells))
+
+    def act_around(self, observations: Observations, around: Array, yaw: Array) -> Actions:
+        """Actions (n, 7) for a bolt believed at `around` (n, 2) [m]; the nut is held at `yaw` (n,) [rad]."""
+        motion = self._spiral.act_around(observations, around, yaw)
+        pose = np.asarray(observations[POSE], dtype=np.float64)
+        lead = np.asarray(observations[LEASH], dtype=np.float64)
+        on_bolt = self._spiral.inserting
+        # The search lets the part turn as it likes; here it has to hold against the spindle.
+        wanted = -pose
+        wanted[:, 5] += yaw
+        held = lead_to_action(wanted, lead, share=0.7)
+        motion[on_bolt, 3:] = held[on_bolt, 3:]
+        return _with_spindle(motion, self._tightening.speed_rev_s(observations, on_bolt))
 
 
 def _with_spindle(motion: Actions, speed_rev_s: Array) -> Actions:

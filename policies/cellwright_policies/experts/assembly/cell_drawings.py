@@ -1,0 +1,199 @@
+"""What the drawings of the insertions' cells show, with the sizes left open: nobody says which part is held.
+
+Sizes and greys that all parts of a task share are those of the drawings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright_policies.experts.assembly.drawn_cell import Prism, disc, rectangle
+
+Array = NDArray[np.float64]
+
+PADS_M = 0.048
+"""Height over the tip at which a part is held."""
+FINGER_M = 0.011
+"""Half the width of a finger."""
+TABLE, BLOCK, CHAMFER, WALL, METAL, PLASTIC, STEEL = 0.30, 0.50, 0.40, 0.16, 0.95, 0.66, 0.72
+"""Greys of surfaces."""
+SOCKET = 0.13
+"""Grey of a socket's inside: between those of its walls and of its ground."""
+BLOCK_HALF_M, BLOCK_HEIGHT_M, TABLE_HALF_M = 0.026, 0.034, 0.15
+RIB_M, RIB_SHARE = 1.5e-3, 0.3
+"""How far the rib of a plug stands out, and its width over the plug's."""
+LINE_RAD = 0.25 * np.pi
+"""Direction from a gear's shaft to its first neighbour's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """The open sizes of a drawing, each (K,) [m]."""
+
+    usual: Array
+    spread: Array
+    """Standard deviation."""
+    low: Array
+    high: Array
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellDrawing:
+    """A task's cell."""
+
+    sizes: Sizes
+    prisms: Callable[[Array], Sequence[Prism]]
+
+
+def _level(outline: Array, z_m: float, grey: float) -> Prism:
+    return Prism(bottom=outline, top=outline, low_m=z_m, high_m=z_m, grey=grey)
+
+
+def _body(outline: Array, low_m: float, high_m: float, grey: float, *, held: bool = False) -> Prism:
+    return Prism(bottom=outline, top=outline, low_m=low_m, high_m=high_m, grey=grey, held=held)
+
+
+def _frustum(bottom: Array, top: Array, low_m: float, high_m: float, grey: float, *, held: bool) -> Prism:
+    return Prism(bottom=bottom, top=top, low_m=low_m, high_m=high_m, grey=grey, held=held)
+
+
+def _finger(width_m: float, side: float) -> list[Prism]:
+    """Finger and pad, closed on a part `width_m` wide, on the side of +y (1) or -y (-1)."""
+    bottom_m, out = PADS_M - 0.5 * 0.0375, []
+    for near_m, far_m, low_m, high_m, grey in (
+        (0.0065, 0.0185, bottom_m + 0.004, bottom_m + 0.075, 0.16),
+        (0.0, 0.0065, bottom_m, bottom_m + 0.0375, 0.10),
+    ):
+        low_y, high_y = sorted((side * (0.5 * width_m + near_m), side * (0.5 * width_m + far_m)))
+        outline = rectangle(-FINGER_M, FINGER_M, low_y, high_y)
+        out.append(
+            Prism(bottom=outline, top=outline, low_m=low_m, high_m=high_m, grey=grey, held=True, gripper=True)
+        )
+    return out
+
+
+def _ground() -> Prism:
+    return _level(_square(TABLE_HALF_M), -BLOCK_HEIGHT_M, TABLE)
+
+
+def _square(half_m: float) -> Array:
+    return rectangle(-half_m, half_m, -half_m, half_m)
+
+
+def _plug_prisms(sizes: Array) -> list[Prism]:
+    """Sizes: half width, half thickness, depth, chamfer of the mouth."""
+    x_m, y_m, depth_m, chamfer_m = sizes.tolist()
+    clearance_m, frame_m = 0.3e-3, 3e-3
+    mouth_m = clearance_m + chamfer_m
+    rib_m, side_m, front_m = RIB_SHARE * x_m, x_m + mouth_m + frame_m, y_m + mouth_m + frame_m
+    socket = []
+    for wider_m, z_m, grey in ((mouth_m, 0.0, CHAMFER), (clearance_m, -chamfer_m, SOCKET)):
+        groove = rectangle(-rib_m - mouth_m, rib_m + mouth_m, -y_m - wider_m - RIB_M, 0.0)
+        hole = rectangle(-x_m - wider_m, x_m + wider_m, -y_m - wider_m, y_m + wider_m)
+        socket += [_level(groove, z_m, grey), _level(hole, z_m, grey)]
+    housing = rectangle(-x_m - 2e-3, x_m + 2e-3, -y_m - 2.5e-3, y_m + 2.5e-3)
+    width_m = 2.0 * y_m + 5e-3
+    return [
+        _ground(),
+        _body(_square(BLOCK_HALF_M), -BLOCK_HEIGHT_M, 0.0, BLOCK),
+        _level(rectangle(-side_m, side_m, -front_m - RIB_M, front_m), 0.0, PLASTIC),
+        *socket,
+        _body(rectangle(-x_m, x_m, -y_m, y_m), 0.0, depth_m + 0.5e-3, METAL, held=True),
+        _body(rectangle(-rib_m, rib_m, -y_m - RIB_M, -y_m), 0.0, depth_m, METAL, held=True),
+        *_finger(width_m, 1.0),
+        _body(housing, depth_m + 0.5e-3, 0.060, PLASTIC, held=True),
+        *_finger(width_m, -1.0),
+    ]
+
+
+def _nut_prisms(sizes: Array) -> list[Prism]:
+    """Sizes: radius of the thread, half of what is across flats, depth, radius and length of the point."""
+    thread_m, flat_m, depth_m, point_m, length_m = sizes.tolist()
+    chamfer_m, washer_m, shaft_m, width_m = 1e-3, 2e-3, 0.011, 0.022
+    corner_m = flat_m * 2.0 / np.sqrt(3.0)
+    socket_m, open_m = corner_m + 3e-3, 0.68 * thread_m
+    mark = rectangle(socket_m - 1e-3, socket_m + 1e-3, -2.5e-3, 2.5e-3)
+    return [
+        _ground(),
+        _body(_square(BLOCK_HALF_M), -BLOCK_HEIGHT_M, -depth_m - washer_m, BLOCK),
+        _body(disc(1.1 * flat_m + 2e-3, 16), -depth_m - washer_m, -depth_m, CHAMFER),
+        _body(disc(0.96 * thread_m), -depth_m, -length_m, WALL),
+        _body(disc(point_m), -length_m, -chamfer_m, METAL),
+        _frustum(disc(point_m), disc(point_m - chamfer_m), -chamfer_m, 0.0, METAL, held=False),
+        _body(disc(corner_m, 6), 0.0, open_m, METAL, held=True),
+        *_finger(width_m, 1.0),
+        _body(disc(socket_m), open_m, 0.022, BLOCK, held=True),
+        _body(mark, open_m, 0.022, METAL, held=True),
+        _frustum(disc(socket_m), disc(shaft_m), 0.022, 0.026, BLOCK, held=True),
+        _body(disc(shaft_m), 0.026, 0.075, BLOCK, held=True),
+        *_finger(width_m, -1.0),
+    ]
+
+
+def _gear_prisms(sizes: Array) -> list[Prism]:
+    """Sizes: radii of shaft, gear and both neighbours, depth and width of face; teeth are smoothed over."""
+    shaft_m, gear_m, first_m, second_m, depth_m, face_m = sizes.tolist()
+    top_m, shoulder_m = face_m - depth_m, 2e-3
+    along = np.array([np.cos(LINE_RAD), np.sin(LINE_RAD)])
+    first, second = (gear_m + first_m) * along, -(gear_m + second_m) * along
+    quarter = np.linspace(-0.5 * np.pi, 0.5 * np.pi, 7) + LINE_RAD
+    end = (0.5 * (first_m + second_m) + 5e-3) * np.stack([np.cos(quarter), np.sin(quarter)], axis=1)
+    plate = np.concatenate([end + first, -end + second])
+
+    def neighbour(centre: Array, radius_m: float) -> list[Prism]:
+        return [
+            _body(disc(shaft_m + 2e-3) + centre, -depth_m - shoulder_m, -depth_m, BLOCK),
+            _body(disc(radius_m, 24) + centre, -depth_m, top_m, STEEL),
+            _body(disc(shaft_m) + centre, top_m, 0.0, STEEL),
+        ]
+
+    hub_m = shaft_m + 3e-3
+    return [
+        _ground(),
+        _body(plate, -BLOCK_HEIGHT_M, -depth_m - shoulder_m, BLOCK),
+        *neighbour(second, second_m),
+        _body(disc(shaft_m + 2e-3), -depth_m - shoulder_m, -depth_m, BLOCK),
+        _body(disc(shaft_m), -depth_m, 0.0, STEEL),
+        *neighbour(first, first_m),
+        _body(disc(gear_m, 24), 0.0, face_m, METAL, held=True),
+        *_finger(2.0 * hub_m, 1.0),
+        _body(disc(hub_m), face_m, 0.060, METAL, held=True),
+        *_finger(2.0 * hub_m, -1.0),
+    ]
+
+
+def _sizes(*rows: tuple[float, float, float, float]) -> Sizes:
+    """From usual, spread, lowest and highest of each size [mm]."""
+    usual, spread, low, high = 1e-3 * np.array(rows).T
+    return Sizes(usual=usual, spread=spread, low=low, high=high)
+
+
+PLUG = CellDrawing(
+    sizes=_sizes((7.0, 1.5, 4.0, 8.8), (3.1, 1.2, 1.9, 5.2), (9.0, 2.0, 5.0, 13.5), (0.9, 0.3, 0.3, 1.6)),
+    prisms=_plug_prisms,
+)
+NUT = CellDrawing(
+    sizes=_sizes(
+        (6.5, 1.2, 4.5, 8.5),
+        (10.0, 1.5, 7.5, 12.5),
+        (8.5, 1.2, 6.0, 11.0),
+        (4.5, 1.0, 3.0, 6.5),
+        (3.2, 0.7, 2.0, 4.5),
+    ),
+    prisms=_nut_prisms,
+)
+GEAR = CellDrawing(
+    sizes=_sizes(
+        (3.8, 0.7, 2.8, 5.2),
+        (12.5, 2.0, 8.0, 18.0),
+        (13.5, 3.0, 8.0, 20.0),
+        (13.5, 3.0, 8.0, 20.0),
+        (20.0, 2.0, 13.0, 24.0),
+        (10.0, 1.0, 6.0, 14.0),
+    ),
+    prisms=_gear_prisms,
+)

@@ -106,5 +106,5 @@ def gear_servo() -> DrawnServo:
 
 def nut_servo() -> DrawnServo:
     """For nuts."""
-    search = NutSpiralSearch(replace(NUT_SEARCH, largest_m=SEARCH_RADIUS_M))
+    search = NutSpiralSearch(replace(NUT_SEARCH, largest_m=SEARCH_RADIUS_M), search_rev_s=1.0)
     return DrawnServo(NUT, search, DrawnSettings())

@@ -130,8 +130,10 @@ class NutBlindInsertion:
 class NutSpiralSearch:
     """Searches for the bolt along a spiral, then turns the spindle until its torque is in the window."""
 
-    def __init__(self, settings: SpiralSettings = NUT_SEARCH) -> None:
+    def __init__(self, settings: SpiralSettings = NUT_SEARCH, search_rev_s: float = 0.0) -> None:
         self._spiral, self._tightening = SpiralSearch(settings), Tightening()
+        self._search_rev_s = search_rev_s
+        """Speed of the spindle while it searches: a nut let down right over the bolt stands on its thread."""
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
         self._spiral.reset(cells, indices)
@@ -152,7 +154,8 @@ class NutSpiralSearch:
         wanted[:, 5] += yaw
         held = lead_to_action(wanted, lead, share=0.7)
         motion[on_bolt, 3:] = held[on_bolt, 3:]
-        return _with_spindle(motion, self._tightening.speed_rev_s(observations, on_bolt))
+        speed = self._tightening.speed_rev_s(observations, on_bolt)
+        return _with_spindle(motion, np.where(self._spiral.searching, self._search_rev_s, speed))
 
 
 def _with_spindle(motion: Actions, speed_rev_s: Array) -> Actions:

@@ -71,6 +71,11 @@ class SpiralSearch:
         self._state.reset(cells, indices)
 
     @property
+    def searching(self) -> NDArray[np.bool_]:
+        """Which cells (n,) have touched down and search."""
+        return self._state["phase"] == SEARCH
+
+    @property
     def inserting(self) -> NDArray[np.bool_]:
         """Which cells (n,) have found the hole and push."""
         return self._state["phase"] == INSERT

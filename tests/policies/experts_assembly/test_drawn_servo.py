@@ -17,10 +17,11 @@ from cellwright_envs.assembly.gear_mesh import GearMesh
 from cellwright_envs.assembly.gears import LINE_RAD
 from cellwright_envs.assembly.nut_fastening import NutFastening
 from cellwright_envs.assembly.part import GRASP_HEIGHT_M, Surface
+from cellwright_envs.assembly.peg_insertion import PegInsertion
 from cellwright_policies.experts import make_expert
 from cellwright_policies.experts.assembly import cell_drawings
 from cellwright_policies.experts.assembly.base import lead_to_action
-from cellwright_policies.experts.assembly.cell_drawings import GEAR, NUT, PLUG, CellDrawing
+from cellwright_policies.experts.assembly.cell_drawings import GEAR, NUT, PEGS, PLUG, CellDrawing
 from cellwright_policies.experts.assembly.cell_fit import CellFit, Sighting
 from cellwright_policies.experts.assembly.drawn_cell import (
     FIXED,
@@ -51,9 +52,9 @@ def task(request: pytest.FixtureRequest) -> Iterator[tuple[str, Any, CellDrawing
     env.close()
 
 
-def hovering(env: Any, seed: int, disturbances: str) -> dict[str, Any]:
+def hovering(env: Any, seed: int, disturbances: str, product: str = "train") -> dict[str, Any]:
     """What is seen once the part has been raised to where it is looked from."""
-    observation, _ = env.reset(seed=seed, options={"disturbances": disturbances})
+    observation, _ = env.reset(seed=seed, options={"disturbances": disturbances, "product": product})
     for _ in range(8):
         action = np.zeros(env.action_space.shape, dtype=np.float32)
         wanted = -observation["pose"][None].astype(np.float64)
@@ -95,7 +96,7 @@ def test_drawings_know_cameras_and_surfaces_of_the_cell() -> None:
     assert cell_drawings.LINE_RAD == LINE_RAD
 
 
-@pytest.mark.parametrize("cell", [PLUG, NUT, GEAR], ids=["plug", "nut", "gear"])
+@pytest.mark.parametrize("cell", [PLUG, NUT, GEAR, *PEGS])
 def test_corners_follow_the_sizes(cell: CellDrawing) -> None:
     """What is worked out from the usual sizes is right for all others."""
     drawing = Drawing(cell.prisms, cell.sizes.usual)
@@ -154,6 +155,27 @@ def test_sockets_are_seen_to_be_turned() -> None:
     assert np.std(np.subtract(found, true)) < 0.8 * np.std(true)
 
 
+def test_pegs_are_told_apart_and_seen_to_be_turned() -> None:
+    """Which of the four drawings agrees best, and what turn it finds for what is not round."""
+    env = PegInsertion(privileged=True)
+    families = ["round", "square", "keyed", "hexagonal"]
+    right, errors_rad, turns_rad = [], [], []
+    for seed, product in enumerate(
+        ("round-12-0.3", "square-12-0.5-chamfer", "keyed-16-0.3", "hexagonal-16-0.2-chamfer") * 2
+    ):
+        observation = hovering(env, SEED + seed, "fixture_pose", product)
+        seen = [sighting(cell, observation) for cell in PEGS]
+        best = int(np.argmin([each.cost for each in seen]))
+        family = product.split("-")[0]
+        right.append(families[best] == family)
+        if family != "round":
+            turns_rad.append(float(observation["pose"][5] - observation["privileged"][5]))
+            errors_rad.append(seen[best].turn_rad - turns_rad[-1])
+    env.close()
+    assert np.mean(right) >= 0.75
+    assert np.linalg.norm(errors_rad) < 0.7 * np.linalg.norm(turns_rad)
+
+
 def test_a_frame_that_agrees_worse_costs_more() -> None:
     env = ConnectorInsertion(privileged=True)
     observation = hovering(env, SEED, "none")
@@ -207,7 +229,7 @@ def test_a_place_too_far_away_is_not_believed() -> None:
     batch = {name: values[None] for name, values in observation.items()}
     settings = DrawnSettings(looks=(0,))
     for furthest_m, believed in ((settings.furthest_m, True), (1e-6, False)):
-        servo = DrawnServo(PLUG, SpiralSearch(), replace(settings, furthest_m=furthest_m))
+        servo = DrawnServo([PLUG], SpiralSearch(), replace(settings, furthest_m=furthest_m))
         blind = SpiralSearch()
         for _ in range(2):
             moved = servo.act_batch(batch)

@@ -15,7 +15,6 @@ from cellwright_envs.assembly.peg_insertion import PegInsertion
 from cellwright_policies.experts import PRIVILEGED_EXPERTS, make_expert
 from cellwright_policies.experts.assembly import PEG_INSERTION
 from cellwright_policies.experts.assembly.base import FULL_SCALE, Pending, State
-from cellwright_policies.experts.assembly.hole_vision import find_hole, hole_from_part
 from cellwright_policies.experts.assembly.oracle import Oracle
 
 ENV_ID = "cellwright/PegInsertion-v0"
@@ -68,7 +67,7 @@ def test_no_part_stands_on_a_chamfer_that_it_has_left(env: PegInsertion, seed: i
     assert cards[0].depth_share >= 0.95
 
 
-@pytest.mark.parametrize("name", sorted(set(PEG_INSERTION) - {"visual-servo"}))
+@pytest.mark.parametrize("name", PEG_INSERTION)
 def test_undisturbed_parts_are_inserted_by_every_expert(env: PegInsertion, name: str, work: Work) -> None:
     assert success_rate(work(env, expert(env, name), episodes=8, disturbances="none")) == 1.0
 
@@ -147,24 +146,6 @@ def test_state_makes_room_for_whoever_did_not_reset() -> None:
     state["angle"] = np.arange(3.0)
     state.reset(3, [1])
     np.testing.assert_array_equal(state["angle"], [0.0, 0.0, 2.0])
-
-
-@pytest.mark.parametrize("disturbances", ["fixture_pose", "fixture_pose+hand_camera"])
-def test_sight_finds_the_hole_to_a_millimetre(env: PegInsertion, disturbances: str) -> None:
-    errors_m = []
-    for seed in range(SEED, SEED + 24):
-        options = {"disturbances": disturbances}
-        observation, _ = env.reset(seed=seed, options=options)
-        offset_m = hole_from_part(observation["image"], float(observation["pose"][2]))
-        if offset_m is not None:
-            true_m = env.cell.fixture_w[:2, 3] - env.part_w[:2, 3]
-            errors_m.append(np.linalg.norm(offset_m - true_m))
-    assert len(errors_m) >= 18
-    assert np.median(errors_m) < 1.2e-3
-
-
-def test_a_frame_without_a_hole_shows_none() -> None:
-    assert find_hole(np.full((64, 64), 120, dtype=np.uint8)) is None
 
 
 def test_the_guide_lets_a_part_down_where_the_oracle_still_waits(env: PegInsertion) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from cellwright_policies.experts.assembly.blind_insertion import BlindInsertion
-from cellwright_policies.experts.assembly.drawn_servo import gear_servo, nut_servo, plug_servo
+from cellwright_policies.experts.assembly.drawn_servo import gear_servo, nut_servo, peg_servo, plug_servo
 from cellwright_policies.experts.assembly.guide import Guide
 from cellwright_policies.experts.assembly.latch import LATCH_M, LATCH_SEARCH, LatchGuide, LatchOracle
 from cellwright_policies.experts.assembly.mesh import MeshGuide, MeshOracle
@@ -17,13 +17,12 @@ from cellwright_policies.experts.assembly.nut_fastening import (
 )
 from cellwright_policies.experts.assembly.oracle import Oracle
 from cellwright_policies.experts.assembly.spiral_search import SpiralSearch
-from cellwright_policies.experts.assembly.visual_servo import VisualServo
 from cellwright_policies.experts.expert import Expert
 
 PEG_INSERTION: dict[str, Callable[[Sequence[str]], Expert]] = {
     "blind-insertion": lambda _: BlindInsertion(),
     "spiral-search": lambda _: SpiralSearch(),
-    "visual-servo": lambda _: VisualServo(),
+    "visual-servo": lambda _: peg_servo(),
     "oracle": Oracle,
     "guide": Guide,
 }

@@ -84,6 +84,38 @@ def _square(half_m: float) -> Array:
     return rectangle(-half_m, half_m, -half_m, half_m)
 
 
+def _regular(radius_m: float, sides: int) -> Array:
+    """A regular polygon (K, 2) [m] around a circle, one side towards +x."""
+    angle = 2.0 * np.pi * (np.arange(sides) + 0.5) / sides
+    return np.asarray(radius_m / np.cos(np.pi / sides) * np.stack([np.cos(angle), np.sin(angle)], axis=1))
+
+
+def _peg_prisms(outlines: Callable[[float], Sequence[Array]], wide: float) -> Callable[[Array], list[Prism]]:
+    """Sizes: half of peg, clearance, chamfer. A peg of size 1 is `wide` between the fingers."""
+
+    def prisms(sizes: Array) -> list[Prism]:
+        radius_m, clearance_m, chamfer_m = sizes.tolist()
+        mouth, hole = outlines(radius_m + clearance_m + chamfer_m), outlines(radius_m + clearance_m)
+        width_m = 2.0 * wide * radius_m
+        return [
+            _ground(),
+            _body(_square(BLOCK_HALF_M), -BLOCK_HEIGHT_M, 0.0, BLOCK),
+            *(_level(outline, 0.0, CHAMFER) for outline in mouth),
+            *(_level(outline, -chamfer_m, SOCKET) for outline in hole),
+            *_finger(width_m, 1.0),
+            *(_body(outline, 0.0, 0.060, METAL, held=True) for outline in outlines(radius_m)),
+            *_finger(width_m, -1.0),
+        ]
+
+    return prisms
+
+
+def _keyed(radius_m: float) -> list[Array]:
+    """A disc and the key that stands out of it towards +x, in the proportions of DIN 6885-1."""
+    key = rectangle(0.95 * radius_m, 1.24 * radius_m, -0.31 * radius_m, 0.31 * radius_m)
+    return [disc(radius_m, 16), key]
+
+
 def _plug_prisms(sizes: Array) -> list[Prism]:
     """Sizes: half width, half thickness, depth, chamfer of the mouth."""
     x_m, y_m, depth_m, chamfer_m = sizes.tolist()
@@ -172,6 +204,14 @@ def _sizes(*rows: tuple[float, float, float, float]) -> Sizes:
     return Sizes(usual=usual, spread=spread, low=low, high=high)
 
 
+_PEG_SIZES = _sizes((5.5, 2.5, 1.8, 8.2), (0.4, 0.2, 0.1, 1.1), (0.4, 0.4, 0.0, 1.2))
+PEGS = (
+    CellDrawing(sizes=_PEG_SIZES, prisms=_peg_prisms(lambda radius_m: [disc(radius_m, 16)], 1.0)),
+    CellDrawing(sizes=_PEG_SIZES, prisms=_peg_prisms(lambda radius_m: [_regular(radius_m, 4)], 1.0)),
+    CellDrawing(sizes=_PEG_SIZES, prisms=_peg_prisms(_keyed, 1.0)),
+    CellDrawing(sizes=_PEG_SIZES, prisms=_peg_prisms(lambda radius_m: [_regular(radius_m, 6)], 1.15)),
+)
+"""Round, square, keyed and hexagonal ones."""
 PLUG = CellDrawing(
     sizes=_sizes((7.0, 1.5, 4.0, 8.8), (3.1, 1.2, 1.9, 5.2), (9.0, 2.0, 5.0, 13.5), (0.9, 0.3, 0.3, 1.6)),
     prisms=_plug_prisms,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_policies.experts.assembly.base import LEASH, POSE, Array, State, lead_to_action
-from cellwright_policies.experts.assembly.cell_drawings import GEAR, NUT, PLUG, CellDrawing
+from cellwright_policies.experts.assembly.cell_drawings import GEAR, NUT, PEGS, PLUG, CellDrawing
 from cellwright_policies.experts.assembly.cell_fit import CellFit, FitSettings
 from cellwright_policies.experts.assembly.drawn_cell import Drawing
 from cellwright_policies.experts.assembly.latch import LATCH_SEARCH
@@ -46,13 +46,13 @@ class DrawnSettings:
 
 
 class DrawnServo:
-    """Needs the `image` group."""
+    """Needs the `image` group. What is held may be any of the drawn `cells`: the one that agrees best."""
 
-    def __init__(self, cell: CellDrawing, search: Search, settings: DrawnSettings) -> None:
+    def __init__(self, cells: Sequence[CellDrawing], search: Search, settings: DrawnSettings) -> None:
         self.settings = settings
-        self._cell, self._search = cell, search
-        self._drawing = Drawing(cell.prisms, cell.sizes.usual)
-        self._state = State(place=(2,), yaw=(), cost=(), steps=())
+        self._search = search
+        self._drawn = [(cell, Drawing(cell.prisms, cell.sizes.usual)) for cell in cells]
+        self._state = State(place=(2,), yaw=(), cost=(), kind=(), steps=())
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
         self._search.reset(cells, indices)
@@ -84,27 +84,36 @@ class DrawnServo:
     def _look(self, cell: int, frames: NDArray[np.uint8], pose: Array, number: int) -> None:
         """Keep the `number`-th sighting of a cell if it agrees better than those before."""
         state = self._state
-        fit = CellFit(self._cell, self._drawing, frames, pose, self.settings.fit)
-        seen = fit.refine(fit.search(number))
-        believed = np.hypot(*seen.place_m) <= self.settings.furthest_m
-        if not believed or 0.0 < state["cost"][cell] <= seen.cost:
-            return
-        state["place"][cell], state["cost"][cell] = seen.place_m, seen.cost
-        state["yaw"][cell] = seen.turn_rad if self.settings.turns else 0.0
+        # The first look tells what is held.
+        kinds = range(len(self._drawn)) if number == 0 else [int(state["kind"][cell])]
+        for kind in kinds:
+            fit = CellFit(*self._drawn[kind], frames, pose, self.settings.fit)
+            seen = fit.refine(fit.search(number))
+            believed = np.hypot(*seen.place_m) <= self.settings.furthest_m
+            if not believed or 0.0 < state["cost"][cell] <= seen.cost:
+                continue
+            state["place"][cell], state["cost"][cell], state["kind"][cell] = seen.place_m, seen.cost, kind
+            state["yaw"][cell] = seen.turn_rad if self.settings.turns else 0.0
+
+
+def peg_servo() -> DrawnServo:
+    """For pegs, which it also turns."""
+    search = SpiralSearch(SpiralSettings(largest_m=SEARCH_RADIUS_M))
+    return DrawnServo(PEGS, search, DrawnSettings(turns=True))
 
 
 def plug_servo() -> DrawnServo:
     """For plugs, which it also turns."""
     search = SpiralSearch(replace(LATCH_SEARCH, largest_m=SEARCH_RADIUS_M))
-    return DrawnServo(PLUG, search, DrawnSettings(turns=True))
+    return DrawnServo([PLUG], search, DrawnSettings(turns=True))
 
 
 def gear_servo() -> DrawnServo:
     """For gears."""
-    return DrawnServo(GEAR, SpiralSearch(SpiralSettings(largest_m=SEARCH_RADIUS_M)), DrawnSettings())
+    return DrawnServo([GEAR], SpiralSearch(SpiralSettings(largest_m=SEARCH_RADIUS_M)), DrawnSettings())
 
 
 def nut_servo() -> DrawnServo:
     """For nuts."""
     search = NutSpiralSearch(replace(NUT_SEARCH, largest_m=SEARCH_RADIUS_M), search_rev_s=1.0)
-    return DrawnServo(NUT, search, DrawnSettings())
+    return DrawnServo([NUT], search, DrawnSettings())

@@ -133,7 +133,7 @@ class NutSpiralSearch:
     def __init__(self, settings: SpiralSettings = NUT_SEARCH, search_rev_s: float = 0.0) -> None:
         self._spiral, self._tightening = SpiralSearch(settings), Tightening()
         self._search_rev_s = search_rev_s
-        """Speed of the spindle while it searches: a nut let down right over the bolt stands on its thread."""
+        """Speed of the spindle while it searches."""
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
         self._spiral.reset(cells, indices)

@@ -17,6 +17,7 @@ import json
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -34,7 +35,7 @@ WEIGHTS = "weights.npz"
 REQUIRED_FILES = (POLICY, GOLDEN, SCORECARD)
 OUTPUTS = ("action", "action_preclip", "command")
 SI_UNITS = tuple(
-    "1 m m/s rad rad/s s Hz A V K N N.m kg 1/m 1/s m/s^2 N/m N.m/rad kg.m^2".split()  # noqa: SIM905
+    "1 m m/s rad rad/s s Hz A V K N N.m kg 1/m 1/s m/s^2 rad/s^2 N/m N.m/rad kg.m^2".split()  # noqa: SIM905
 )
 """Units a bundle may speak; "1" is a plain number. Millimetres and degrees are refused."""
 
@@ -109,6 +110,8 @@ class Setting:
 
     def __post_init__(self) -> None:
         _require_si(self.name, self.unit)
+        if not self.name:
+            raise BundleError(f"a setting of {self.value} {self.unit} has no name")
         if not self.value or not np.isfinite(self.value).all():
             raise BundleError(f"{self.name}: need one or more finite numbers, got {self.value}")
 
@@ -120,6 +123,11 @@ class Controller:
     settings: tuple[Setting, ...] = ()
     frames: Mapping[str, str] = field(default_factory=dict)
     """Frame of each observation group, and of the `action`, that has one."""
+
+    def __post_init__(self) -> None:
+        names = [setting.name for setting in self.settings]
+        if len(set(names)) != len(names):
+            raise BundleError(f"controller settings need distinct names, got {', '.join(names)}")
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
         """Value (n,) of a setting; raises `BundleError` where there is none of this name."""
@@ -148,8 +156,8 @@ class PolicySpec:
     """Headline numbers of scorecard.json."""
 
     def __post_init__(self) -> None:
-        if not self.control_rate_hz > 0:
-            raise BundleError(f"control_rate_hz must be positive, got {self.control_rate_hz}")
+        if not 0 < self.control_rate_hz < np.inf:
+            raise BundleError(f"control_rate_hz must be positive and finite, got {self.control_rate_hz}")
         names = [group.name for group in self.observation]
         if len(set(names)) != len(names) or not names:
             raise BundleError(f"observation groups need distinct names, got {names}")
@@ -390,17 +398,27 @@ def _components(entries: list[dict[str, Any]]) -> tuple[Component, ...]:
     )
 
 
-def _controller(entry: Mapping[str, Any]) -> Controller:
-    settings = tuple(
-        Setting(
-            name=str(each["name"]),
-            unit=str(each["unit"]),
-            value=tuple(float(number) for number in each["value"]),
-            frame=str(each["frame"]),
-        )
-        for each in entry["settings"]
-    )
-    return Controller(settings=settings, frames={str(k): str(v) for k, v in entry["frames"].items()})
+def _controller(entry: Any) -> Controller:
+    parts = entry if isinstance(entry, dict) else {}
+    settings, frames = parts.get("settings"), parts.get("frames")
+    if not isinstance(settings, list) or not isinstance(frames, dict):
+        raise BundleError(f"{MANIFEST} controller needs settings, a list, and frames, an object")
+    if odd := [name for name, frame in frames.items() if not isinstance(frame, str)]:
+        raise BundleError(f"{MANIFEST} controller: the frame of {odd[0]} is {frames[odd[0]]!r}, not a name")
+    return Controller(settings=tuple(_setting(each) for each in settings), frames=frames)
+
+
+def _setting(entry: Any) -> Setting:
+    if not isinstance(entry, dict) or set(entry) != {"name", "unit", "value", "frame"}:
+        told = json.dumps(entry)[:80]
+        raise BundleError(f"{MANIFEST} controller: a setting has name, unit, value and frame, not {told}")
+    name, unit, value, frame = (entry[key] for key in ("name", "unit", "value", "frame"))
+    if not all(isinstance(text, str) for text in (name, unit, frame)):
+        raise BundleError(f"{MANIFEST} controller {name}: name, unit and frame are texts")
+    # A number that is a text, or a truth value, would pass for others.
+    if not isinstance(value, list) or not all(type(number) in (int, float) for number in value):
+        raise BundleError(f"{MANIFEST} controller {name}: value is a list of numbers, not {value!r}")
+    return Setting(name=name, unit=unit, value=tuple(map(float, value)), frame=frame)
 
 
 def _read_file(directory: Path, name: str, entry: Mapping[str, Any]) -> bytes:
@@ -421,5 +439,5 @@ def _arrays(data: bytes, name: str) -> dict[str, NDArray[Any]]:
     try:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise BundleError(f"{name} is not an npz of plain arrays: {error}") from None

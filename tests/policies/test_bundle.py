@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from cellwright_policies.bundle import (
     ObservationGroup,
     PolicySpec,
     Setting,
+    _manifest_digest,
     canonical_json,
     npz_bytes,
     write_bundle,
@@ -96,6 +98,42 @@ def test_a_future_schema_is_refused_with_both_versions(copied: Path) -> None:
     edited(copied, lambda manifest: manifest.update(schema_version=99))
     with pytest.raises(BundleError, match="schema_version 99, this version reads 2"):
         Bundle.load(copied)
+
+
+SETTING = {"name": "leash", "unit": "m", "value": [0.005], "frame": ""}
+
+
+@pytest.mark.parametrize(
+    ("controller", "told"),
+    [
+        ([], "controller needs settings, a list, and frames, an object"),
+        ({"settings": {}, "frames": {}}, "controller needs settings, a list"),
+        ({"settings": [], "frames": []}, "controller needs settings, a list, and frames"),
+        ({"settings": [], "frames": {"pose": 3}}, "the frame of pose is 3, not a name"),
+        ({"settings": [{"name": "leash"}], "frames": {}}, "a setting has name, unit, value and frame"),
+        (
+            {"settings": [SETTING | {"value": "5"}], "frames": {}},
+            "leash: value is a list of numbers, not '5'",
+        ),
+        ({"settings": [SETTING | {"value": [True]}], "frames": {}}, "leash: value is a list of numbers"),
+        ({"settings": [SETTING | {"value": {"0.5": 1}}], "frames": {}}, "leash: value is a list of numbers"),
+        ({"settings": [SETTING | {"name": ""}], "frames": {}}, "has no name"),
+        ({"settings": [SETTING, SETTING], "frames": {}}, "need distinct names, got leash, leash"),
+    ],
+)
+def test_a_damaged_controller_is_told_and_never_guessed(copied: Path, controller: Any, told: str) -> None:
+    manifest = json.loads((copied / MANIFEST).read_bytes())
+    manifest["controller"] = controller
+    manifest["manifest_sha256"] = _manifest_digest(manifest)
+    (copied / MANIFEST).write_bytes(canonical_json(manifest))
+    with pytest.raises(BundleError, match=told):
+        Bundle.load(copied)
+
+
+def test_a_torn_archive_is_told(bundle_dir: Path) -> None:
+    data = (bundle_dir / GOLDEN).read_bytes()
+    with pytest.raises(BundleError, match=r"golden\.npz is not an npz"):
+        Golden.from_bytes(data[: len(data) // 2])
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"schema_version": 2}', b"\xff\xfe"])

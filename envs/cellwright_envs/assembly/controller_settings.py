@@ -5,18 +5,30 @@ Values are those of the drawing; how far an episode's are off says its disturban
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from cellwright_envs.assembly.compliance import DEAD_BAND_REACH_M, DEAD_BAND_REACH_RAD
 from cellwright_envs.assembly.config import InsertionConfig
 from cellwright_envs.assembly.observation import HISTORY_LAGS
+from cellwright_envs.assembly.part import GRASP_HEIGHT_M, Part
 from cellwright_envs.cell_env import Setting
 
 TOOL, FIXTURE = "tool", "nominal_fixture"
-FRAMES = {"pose": FIXTURE, "leash": FIXTURE, "wrench": TOOL, "action": TOOL}
+FRAMES = {"pose": FIXTURE, "leash": FIXTURE, "wrench": TOOL, "action": "reference"}
 """Of observation groups and actions; the history holds each of them in its own."""
 
 
-def controller_settings(config: InsertionConfig) -> tuple[Setting, ...]:
-    """Everything about the cell that observations and actions do not tell themselves."""
-    return (*_compliance(config), *_reference(config), *_sensing(config), *_cameras(config))
+def controller_settings(config: InsertionConfig, parts: Sequence[Part]) -> tuple[Setting, ...]:
+    """What observations and actions do not tell themselves about a cell that was trained with `parts`."""
+    limits = [part.force_limit_n for part in parts]
+    told = "smallest and largest of the training parts"
+    return (
+        *_compliance(config),
+        *_reference(config),
+        *_sensing(config),
+        Setting(name="force_limit", unit="N", value=(min(limits), max(limits)), meaning=told),
+        *_cameras(config),
+    )
 
 
 def _compliance(config: InsertionConfig) -> tuple[Setting, ...]:
@@ -37,6 +49,8 @@ def _compliance(config: InsertionConfig) -> tuple[Setting, ...]:
         ),
         _number("dead_band", "N", arm.dead_band_n, "force up to which the arm does not give way"),
         _number("turning_dead_band", "N.m", arm.dead_band_n_m, "torque up to which it does not"),
+        _number("dead_band_reach", "m", DEAD_BAND_REACH_M, "deviation that uses all of it"),
+        _number("turning_dead_band_reach", "rad", DEAD_BAND_REACH_RAD, "the same about any axis"),
     )
 
 
@@ -44,8 +58,14 @@ def _reference(config: InsertionConfig) -> tuple[Setting, ...]:
     arm, box, turn = config.compliance, config.box_m, config.box_rad
     low, high = (-box, -box, config.low_m), (box, box, config.high_m)
     start = (0.0, 0.0, config.start_height_m)
+    spread, turned = config.start_spread_m, config.start_spread_rad
     return (
-        Setting(name="start", unit="m", value=start, frame=FIXTURE, meaning="where the approach ends"),
+        Setting(
+            name="start", unit="m", value=start, frame=FIXTURE, meaning="where the approach ends, upright"
+        ),
+        _number("start_spread", "m", spread, "most that it was off in training, along each axis"),
+        _number("start_turn_spread", "rad", turned, "the same about z"),
+        _number("grasp_height", "m", GRASP_HEIGHT_M, "from the part's tip to the middle of the pads"),
         Setting(name="reference_low", unit="m", value=low, frame=FIXTURE, meaning="box of the reference"),
         Setting(name="reference_high", unit="m", value=high, frame=FIXTURE, meaning="its other end"),
         Setting(

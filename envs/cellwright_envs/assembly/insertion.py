@@ -39,7 +39,7 @@ from cellwright_envs.assembly.measurement import (
 )
 from cellwright_envs.assembly.part import Part
 from cellwright_envs.assembly.reward import over_force
-from cellwright_envs.cell_env import CellEnv, Component, Observation, Streams
+from cellwright_envs.cell_env import CellEnv, Component, Observation, Setting, Streams
 
 Array = NDArray[np.float64]
 Measured = TypeVar("Measured", bound=InsertionMeasurement)
@@ -113,7 +113,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
             groups={**groups.components([action.name for action in actions]), **self.own_groups},
             privileged=(*groups.PRIVILEGED, *self.own_privileged),
         )
-        self.settings = controller_settings(config)
+        self.settings = (*controller_settings(config, self.catalogue.resolve("train")), *self._own_settings())
         self._clean = np.zeros((2, size, size), dtype=np.uint8)
 
     def _resolve_products(self, choice: Any) -> tuple[Part, ...]:
@@ -178,6 +178,10 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         lags = groups.HISTORY_LAGS
         self._past = deque([self._motion_now()] * (lags[-1] + 1), maxlen=lags[-1] + 1)
         self._frame_number = -1
+
+    def _own_settings(self) -> tuple[Setting, ...]:
+        """What a controller has to be set to for this task alone."""
+        return ()
 
     # Actuators and physics
 

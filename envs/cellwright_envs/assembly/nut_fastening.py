@@ -17,8 +17,8 @@ from cellwright_envs.assembly.insertion import Insertion
 from cellwright_envs.assembly.measurement import InsertionMeasurement, InsertionScorecard
 from cellwright_envs.assembly.nuts import NUTS, Nut
 from cellwright_envs.assembly.reward import alignment
-from cellwright_envs.assembly.thread import TURN_RAD, Bite, Joint, NutRunner
-from cellwright_envs.cell_env import Component
+from cellwright_envs.assembly.thread import SPIN_UP_REV_S2, TURN_RAD, Bite, Joint, NutRunner
+from cellwright_envs.cell_env import Component, Setting
 
 Array = NDArray[np.float64]
 
@@ -128,6 +128,13 @@ class NutFastening(Insertion[NutMeasurement]):
         Component(name="tightness", unit="N.m", low=0.0, high=2.5),
         Component(name="torque_rate", unit="N.m/rad", low=0.0, high=10.0),
     )
+
+    def _own_settings(self) -> tuple[Setting, ...]:
+        stall, spin_up = (self.config.spindle_torque_n_m,), (TURN_RAD * SPIN_UP_REV_S2,)
+        return (
+            Setting(name="spindle_stall", unit="N.m", value=stall, meaning="torque that stops the spindle"),
+            Setting(name="spindle_spin_up", unit="rad/s^2", value=spin_up, meaning="its acceleration"),
+        )
 
     def _resistance(self, rng: np.random.Generator) -> Resistance:
         config, nut = self.config, self.product

@@ -29,7 +29,7 @@ def _vector(
 
 
 ACTIONS = ("x", "y", "z", "turn_x", "turn_y", "turn_z")
-"""How far a control step moves and turns the reference, along and about the tool's axes."""
+"""How far a control step moves and turns the reference, along and about the reference's own axes."""
 POSE = _vector("tool", ("m", "rad"), (0.04, 0.3), "_turn")
 """The tool relative to the nominal fixture, along and about the nominal fixture's axes."""
 WRENCH = _vector("force", ("N", "N.m"), (40.0, 2.0), "_torque")

@@ -156,7 +156,12 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         return self._observe(), {}
 
     def step(self, action: NDArray[np.float32]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """One control period. Truncation is the TimeLimit wrapper's business."""
+        """One control period. Truncation is the TimeLimit wrapper's business.
+
+        Raises ValueError for an action of another shape or with a value that is not finite.
+        """
+        if np.shape(action) != self.action_space.shape or not np.isfinite(action).all():
+            raise ValueError(f"need {self.action_space.shape} finite numbers as action, got {action}")
         # Half the time of np.clip, which matters at a few hundred microseconds a step.
         self._act(np.minimum(np.maximum(action, -1.0), 1.0))
         measurement = self._measure()

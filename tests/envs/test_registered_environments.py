@@ -69,6 +69,22 @@ def test_stable_baselines_finds_no_fault(env_id: str) -> None:
 
 
 @pytest.mark.parametrize("env_id", IDS)
+def test_an_action_that_is_none_is_refused(env_id: str) -> None:
+    env = gymnasium.make(env_id, disable_env_checker=True).unwrapped
+    env.reset(seed=0)
+    for action in (np.full(env.action_space.shape, np.nan), np.zeros(1)):
+        with pytest.raises(ValueError, match="finite numbers as action"):
+            env.step(action)
+    env.close()
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_no_products_are_refused_when_the_environment_is_made(env_id: str) -> None:
+    with pytest.raises(ValueError, match="name at least one"):
+        gymnasium.make(env_id, product=())
+
+
+@pytest.mark.parametrize("env_id", IDS)
 def test_one_seed_is_one_rollout(env_id: str) -> None:
     assert equal(rollout(env_id, seed=3), rollout(env_id, seed=3))
     assert not equal(rollout(env_id, seed=3), rollout(env_id, seed=4))

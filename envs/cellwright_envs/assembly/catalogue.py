@@ -50,6 +50,8 @@ class Catalogue(Generic[PartT]):
                 )
             return (choice,)
         if not isinstance(choice, str):
+            if not choice:
+                raise ValueError("name at least one part, got none")
             return tuple(part for item in choice for part in self.resolve(item))
         if choice in self.splits:
             return tuple(self.by_name[name] for name in self.splits[choice])

@@ -51,9 +51,12 @@ class ComplianceConfig:
         for name in (
             "stiffness_n_m",
             "rotational_stiffness_n_m_rad",
+            "damping_ratio",
             "virtual_mass_kg",
+            "virtual_inertia_kg_m2",
             "servo_s",
             "leash_m",
+            "leash_rad",
         ):
             if not getattr(self, name) > 0.0:
                 raise ValueError(f"need {name} > 0, got {getattr(self, name)}")

@@ -8,6 +8,7 @@ import numpy as np
 
 from cellwright_envs.assembly.cameras import CameraRig
 from cellwright_envs.assembly.compliance import ComplianceConfig
+from cellwright_envs.disturbances.sampling import require_not_negative, require_positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,20 @@ class InsertionConfig:
     cameras: CameraRig = field(default_factory=CameraRig)
 
     def __post_init__(self) -> None:
+        require_positive(
+            self,
+            "control_period_s",
+            "step_m",
+            "turn_rad",
+            "box_m",
+            "box_rad",
+            "tilt_tolerance_rad",
+            "hold_s",
+            "lost_m",
+        )
+        require_not_negative(self, "start_spread_m", "start_spread_rad", "lateral_tolerance_m")
+        if self.box_rad > 0.5:
+            raise ValueError(f"need box_rad <= 0.5, where poses can be subtracted, got {self.box_rad}")
         if not self.low_m < 0.0 < self.start_height_m + self.start_spread_m < self.high_m:
             raise ValueError(f"need {self.low_m=} < 0 < {self.start_height_m=} < {self.high_m=}")
         if not 0.0 < self.seated_share < 1.0:

@@ -149,6 +149,8 @@ def resolve_products(choice: str | WeldProduct | tuple[str | WeldProduct, ...]) 
     if isinstance(choice, WeldProduct):
         return (choice,)
     if not isinstance(choice, str):
+        if not choice:
+            raise ValueError("name at least one product, got none")
         return tuple(product for item in choice for product in resolve_products(item))
     if choice in SPLITS:
         return tuple(PRODUCTS[name] for name in SPLITS[choice])

@@ -106,6 +106,8 @@ class CellVectorEnv(VecEnv):
     def step_async(self, actions: NDArray[Any]) -> None:
         """Tell the workers to step their cells with `actions` (cells, action size)."""
         self._require_open()
+        if np.shape(actions) != self._actions.shape:
+            raise ValueError(f"need actions of shape {self._actions.shape}, got {np.shape(actions)}")
         self._actions[:] = actions
         self._stepping = True
         for worker, pipe in enumerate(self._pipes):

@@ -93,6 +93,15 @@ def test_observations_stay_valid_after_the_next_step() -> None:
     vector.close()
 
 
+@pytest.mark.parametrize("shape", [(5,), (2, 1), (1, 5)])
+def test_actions_of_another_shape_are_refused_and_not_spread(shape: tuple[int, ...]) -> None:
+    vector = CellVectorEnv.make(PROBE_ID, cells=2, workers=1)
+    vector.reset()
+    with pytest.raises(ValueError, match=r"need actions of shape \(2, 5\)"):
+        vector.step(np.zeros(shape, dtype=np.float32))
+    vector.close()
+
+
 def test_cells_are_called_read_and_set_by_index() -> None:
     vector = CellVectorEnv.make(PROBE_ID, cells=4, workers=2, privileged=True)
     vector.env_method("set_disturbances", "hard", indices=[3, 1])

@@ -90,7 +90,7 @@ LINE_CHANGES: dict[str, LineChange] = {
         grip_factor=0.5,
     ),
     "dim-light": LineChange(
-        description="Half of the lamps are out.",
+        description="The cell's lamp and the room give half of their light.",
         light_factor=0.5,
     ),
 }

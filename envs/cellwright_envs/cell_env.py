@@ -41,6 +41,11 @@ class Setting:
     """What a position or direction is relative to."""
 
 
+def number(name: str, unit: str, value: float, meaning: str) -> Setting:
+    """A setting that is one number."""
+    return Setting(name=name, unit=unit, value=(value,), meaning=meaning)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Streams:
     """Independent generators, so that switching one consumer off leaves the others' draws as they were."""

@@ -99,3 +99,14 @@ def _points(values: ArrayLike, columns: int, name: str) -> NDArray[np.float64]:
     if array.ndim != 2 or array.shape[1] != columns:
         raise ValueError(f"{name} must have shape (N, {columns}), got {array.shape}")
     return array
+
+
+def looking_at(position: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Transform (4, 4) into the frame of a camera at `position` that looks at `target`, z being up."""
+    forward = (target - position) / np.linalg.norm(target - position)
+    right = np.cross(forward, [0.0, 0.0, 1.0])
+    right /= np.linalg.norm(right)
+    transform = np.eye(4)
+    transform[:3, :3] = np.stack([right, np.cross(forward, right), forward])
+    transform[:3, 3] = -transform[:3, :3] @ position
+    return transform

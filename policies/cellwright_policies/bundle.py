@@ -117,7 +117,7 @@ class Setting:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Controller:
+class ControllerSetup:
     """How the controller below the policy is set up; empty where there is nothing to set."""
 
     settings: tuple[Setting, ...] = ()
@@ -148,7 +148,7 @@ class PolicySpec:
     observation: tuple[ObservationGroup, ...]
     action: tuple[Component, ...]
     """Physical commands in order; action -1 maps to `low`, +1 to `high`."""
-    controller: Controller = Controller()
+    controller: ControllerSetup = ControllerSetup()
     """What the policy expects of the controller that it commands."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Provenance: command, seed, steps, versions, hash of the configuration."""
@@ -398,14 +398,14 @@ def _components(entries: list[dict[str, Any]]) -> tuple[Component, ...]:
     )
 
 
-def _controller(entry: Any) -> Controller:
+def _controller(entry: Any) -> ControllerSetup:
     parts = entry if isinstance(entry, dict) else {}
     settings, frames = parts.get("settings"), parts.get("frames")
     if not isinstance(settings, list) or not isinstance(frames, dict):
         raise BundleError(f"{MANIFEST} controller needs settings, a list, and frames, an object")
     if odd := [name for name, frame in frames.items() if not isinstance(frame, str)]:
         raise BundleError(f"{MANIFEST} controller: the frame of {odd[0]} is {frames[odd[0]]!r}, not a name")
-    return Controller(settings=tuple(_setting(each) for each in settings), frames=frames)
+    return ControllerSetup(settings=tuple(_setting(each) for each in settings), frames=frames)
 
 
 def _setting(entry: Any) -> Setting:

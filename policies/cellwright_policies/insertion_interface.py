@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cellwright_policies.bundle import BundleError, Controller, PolicySpec
+from cellwright_policies.bundle import BundleError, ControllerSetup, PolicySpec
 
 if TYPE_CHECKING:
     from cellwright_policies.runtime import Decision
@@ -130,7 +130,7 @@ class InsertionInterface:
 
 
 def _read(
-    controller: Controller, name: str, unit: str, *, count: int = 1, least: float | None = None
+    controller: ControllerSetup, name: str, unit: str, *, count: int = 1, least: float | None = None
 ) -> Array:
     """Value (count,) of a setting in `unit`, above `least`; raises `BundleError`."""
     value = controller[name]

@@ -19,7 +19,7 @@ from cellwright_policies.bundle import (
     Bundle,
     BundleError,
     Component,
-    Controller,
+    ControllerSetup,
     Golden,
     ObservationGroup,
     PolicySpec,
@@ -60,7 +60,7 @@ def test_a_controllers_settings_are_read_back_by_name(
     bundle_dir: Path, spec: PolicySpec, tmp_path: Path
 ) -> None:
     stiffness = Setting(name="stiffness", unit="N/m", value=(1500.0, 900.0), frame="tool")
-    controller = Controller(settings=(stiffness,), frames={"seam": "torch"})
+    controller = ControllerSetup(settings=(stiffness,), frames={"seam": "torch"})
     bundle = Bundle.load(bundle_dir)
     write_bundle(tmp_path / "set", replace(spec, controller=controller), bundle.files)
     assert Bundle.load(tmp_path / "set").spec.controller == controller

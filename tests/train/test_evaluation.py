@@ -4,6 +4,8 @@ import gymnasium
 import numpy as np
 import pytest
 
+from cellwright_envs import disturbances as welding
+from cellwright_envs.assembly import disturbances as assembly
 from cellwright_train.cell import DEFAULT_ENV, CellChoice, Episode, products_of, run_episode
 from cellwright_train.errors import UsageError
 from cellwright_train.evaluation import episode_plan, evaluate, run_plan
@@ -150,6 +152,22 @@ def test_a_line_change_reaches_the_cell(env: str, actions: int) -> None:
     else:
         assert after.fixture_offset.translation_m == (1.5e-3, 2.0e-3, -0.8e-3)
         assert before.fixture_offset.translation_m == (0.0,) * 3
+    made.close()
+
+
+@pytest.mark.parametrize(
+    ("family", "env", "actions", "product"),
+    [(welding, DEFAULT_ENV, 5, "butt-straight-4.5"), (assembly, PEG, 6, "keyed-16-0.3")],
+)
+def test_a_line_change_may_bring_another_part(
+    family: Any, env: str, actions: int, product: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change = family.LineChange(description="Another part.", product=product)
+    monkeypatch.setitem(family.LINE_CHANGES, "other-part", change)
+    made = CellChoice(env=env, disturbances="none").make()
+    cut_short = gymnasium.wrappers.TimeLimit(made, 2)
+    result = run_episode(cut_short, Steady(0.0, actions=actions), Episode(3, None, "other-part"))
+    assert result.product == product
     made.close()
 
 

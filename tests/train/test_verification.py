@@ -23,7 +23,7 @@ from cellwright_policies.bundle import (
     POLICY,
     SCORECARD,
     Bundle,
-    Controller,
+    ControllerSetup,
     Golden,
     PolicySpec,
     canonical_json,
@@ -420,7 +420,7 @@ def test_a_sound_insertion_bundle_passes_every_check(insertion_bundle: Path) -> 
     ],
 )
 def test_another_controller_than_the_environments_is_found(
-    edit: Callable[[Controller], Controller], told: str, insertion_bundle: Path, tmp_path: Path
+    edit: Callable[[ControllerSetup], ControllerSetup], told: str, insertion_bundle: Path, tmp_path: Path
 ) -> None:
     bundle = Bundle.load(insertion_bundle)
     changed = replace(bundle.spec, controller=edit(bundle.spec.controller))

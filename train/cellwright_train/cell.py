@@ -8,7 +8,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_policies.bundle import Component, Controller, ObservationGroup, Setting
+from cellwright_policies.bundle import Component, ControllerSetup, ObservationGroup, Setting
 from cellwright_train.errors import UsageError, one_line, unknown
 from cellwright_train.families import Family, family_of, require_env
 from cellwright_train.results import EpisodeResult
@@ -140,14 +140,14 @@ def control_rate_hz(env: gymnasium.Env[Any, Any]) -> float:
     return float(env.unwrapped.control_rate_hz)  # type: ignore[attr-defined]
 
 
-def controller(env: gymnasium.Env[Any, Any]) -> Controller:
+def controller(env: gymnasium.Env[Any, Any]) -> ControllerSetup:
     """What the environment's policies expect of a controller."""
     cell: Any = env.unwrapped
     settings = tuple(
         Setting(name=each.name, unit=each.unit, value=tuple(map(float, each.value)), frame=each.frame)
         for each in cell.settings
     )
-    return Controller(settings=settings, frames=dict(cell.frames))
+    return ControllerSetup(settings=settings, frames=dict(cell.frames))
 
 
 def _group(key: str, space: Any, described: Any) -> ObservationGroup:

@@ -19,7 +19,7 @@ from cellwright_policies.bundle import (
     Bundle,
     BundleError,
     Component,
-    Controller,
+    ControllerSetup,
     PolicySpec,
     Setting,
 )
@@ -279,7 +279,7 @@ def _check_layout(spec: PolicySpec) -> str:
     return f"names, units, bounds, order and controller settings are those of {choice.env}"
 
 
-def _same_controller(ours: Controller, theirs: Controller, env_id: str) -> None:
+def _same_controller(ours: ControllerSetup, theirs: ControllerSetup, env_id: str) -> None:
     mine, wanted = ({each.name: each for each in one.settings} for one in (ours, theirs))
     for name in mine | wanted:
         if mine.get(name) != wanted.get(name):

@@ -20,7 +20,7 @@ from cellwright_envs.disturbances.image_kernel import Image
 from cellwright_envs.kinematics import inverted
 from cellwright_envs.rasterizer import draw_bodies
 from cellwright_envs.scene import Scene
-from cellwright_perception.camera import CameraModel
+from cellwright_perception.camera import CameraModel, looking_at
 
 Array = NDArray[np.float64]
 
@@ -89,17 +89,6 @@ class CameraRig:
     def camera_from_fixture(self) -> Array:
         """(4, 4) for the standing camera and the nominal fixture, as calibrated."""
         return looking_at(np.array(self.fixed_position_f), np.array(self.fixed_target_f))
-
-
-def looking_at(position: Array, target: Array) -> Array:
-    """Transform (4, 4) into the frame of a camera at `position` that looks at `target`, z being up."""
-    forward = (target - position) / np.linalg.norm(target - position)
-    right = np.cross(forward, [0.0, 0.0, 1.0])
-    right /= np.linalg.norm(right)
-    transform = np.eye(4)
-    transform[:3, :3] = np.stack([right, np.cross(forward, right), forward])
-    transform[:3, 3] = -transform[:3, :3] @ position
-    return transform
 
 
 @lru_cache(maxsize=64)

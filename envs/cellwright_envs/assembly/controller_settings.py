@@ -11,7 +11,7 @@ from cellwright_envs.assembly.compliance import DEAD_BAND_REACH_M, DEAD_BAND_REA
 from cellwright_envs.assembly.config import InsertionConfig
 from cellwright_envs.assembly.observation import HISTORY_LAGS
 from cellwright_envs.assembly.part import GRASP_HEIGHT_M, Part
-from cellwright_envs.cell_env import Setting
+from cellwright_envs.cell_env import Setting, number
 
 TOOL, FIXTURE = "tool", "nominal_fixture"
 FRAMES = {"pose": FIXTURE, "leash": FIXTURE, "wrench": TOOL, "action": "reference"}
@@ -34,23 +34,23 @@ def controller_settings(config: InsertionConfig, parts: Sequence[Part]) -> tuple
 def _compliance(config: InsertionConfig) -> tuple[Setting, ...]:
     arm = config.compliance
     return (
-        _number("stiffness", "N/m", arm.stiffness_n_m, "of the compliant controller, along every axis"),
-        _number(
+        number("stiffness", "N/m", arm.stiffness_n_m, "of the compliant controller, along every axis"),
+        number(
             "turning_stiffness",
             "N.m/rad",
             arm.rotational_stiffness_n_m_rad,
             "about axes through the part's tip",
         ),
-        _number("damping_ratio", "1", arm.damping_ratio, "of critical damping"),
-        _number("virtual_mass", "kg", arm.virtual_mass_kg, "that the damping is meant for"),
-        _number("virtual_inertia", "kg.m^2", arm.virtual_inertia_kg_m2, "about every axis"),
-        _number(
+        number("damping_ratio", "1", arm.damping_ratio, "of critical damping"),
+        number("virtual_mass", "kg", arm.virtual_mass_kg, "that the damping is meant for"),
+        number("virtual_inertia", "kg.m^2", arm.virtual_inertia_kg_m2, "about every axis"),
+        number(
             "reference_filter", "s", arm.servo_s, "time constant; the reference arrives late by twice of it"
         ),
-        _number("dead_band", "N", arm.dead_band_n, "force up to which the arm does not give way"),
-        _number("turning_dead_band", "N.m", arm.dead_band_n_m, "torque up to which it does not"),
-        _number("dead_band_reach", "m", DEAD_BAND_REACH_M, "deviation that uses all of it"),
-        _number("turning_dead_band_reach", "rad", DEAD_BAND_REACH_RAD, "the same about any axis"),
+        number("dead_band", "N", arm.dead_band_n, "force up to which the arm does not give way"),
+        number("turning_dead_band", "N.m", arm.dead_band_n_m, "torque up to which it does not"),
+        number("dead_band_reach", "m", DEAD_BAND_REACH_M, "deviation that uses all of it"),
+        number("turning_dead_band_reach", "rad", DEAD_BAND_REACH_RAD, "the same about any axis"),
     )
 
 
@@ -63,23 +63,23 @@ def _reference(config: InsertionConfig) -> tuple[Setting, ...]:
         Setting(
             name="start", unit="m", value=start, frame=FIXTURE, meaning="where the approach ends, upright"
         ),
-        _number("start_spread", "m", spread, "most that it was off in training, along each axis"),
-        _number("start_turn_spread", "rad", turned, "the same about z"),
-        _number("grasp_height", "m", GRASP_HEIGHT_M, "from the part's tip to the middle of the pads"),
+        number("start_spread", "m", spread, "most that it was off in training, along each axis"),
+        number("start_turn_spread", "rad", turned, "the same about z"),
+        number("grasp_height", "m", GRASP_HEIGHT_M, "from the part's tip to the middle of the pads"),
         Setting(name="reference_low", unit="m", value=low, frame=FIXTURE, meaning="box of the reference"),
         Setting(name="reference_high", unit="m", value=high, frame=FIXTURE, meaning="its other end"),
         Setting(
             name="reference_turn", unit="rad", value=(turn,), frame=FIXTURE, meaning="most about any axis"
         ),
-        _number("leash", "m", arm.leash_m, "most that the reference leads the tool"),
-        _number("turning_leash", "rad", arm.leash_rad, "most that it is turned ahead"),
+        number("leash", "m", arm.leash_m, "most that the reference leads the tool"),
+        number("turning_leash", "rad", arm.leash_rad, "most that it is turned ahead"),
     )
 
 
 def _sensing(config: InsertionConfig) -> tuple[Setting, ...]:
     lags = tuple(map(float, HISTORY_LAGS))
     return (
-        _number("wrench_low_pass", "1", config.sensor_low_pass, "share of a new reading in what is observed"),
+        number("wrench_low_pass", "1", config.sensor_low_pass, "share of a new reading in what is observed"),
         Setting(
             name="history_lags", unit="1", value=lags, meaning="control steps back, in the history's order"
         ),
@@ -96,7 +96,7 @@ def _cameras(config: InsertionConfig) -> tuple[Setting, ...]:
         Setting(
             name="hand_camera_target", unit="m", value=rig.hand_target_t, frame=TOOL, meaning="mid-image"
         ),
-        _number("hand_camera_focal", "1", rig.hand_focal_px, sharp),
+        number("hand_camera_focal", "1", rig.hand_focal_px, sharp),
         Setting(
             name="fixed_camera",
             unit="m",
@@ -107,9 +107,5 @@ def _cameras(config: InsertionConfig) -> tuple[Setting, ...]:
         Setting(
             name="fixed_camera_target", unit="m", value=rig.fixed_target_f, frame=FIXTURE, meaning="mid-image"
         ),
-        _number("fixed_camera_focal", "1", rig.fixed_focal_px, sharp),
+        number("fixed_camera_focal", "1", rig.fixed_focal_px, sharp),
     )
-
-
-def _number(name: str, unit: str, value: float, meaning: str) -> Setting:
-    return Setting(name=name, unit=unit, value=(value,), meaning=meaning)

@@ -11,13 +11,13 @@ from cellwright_assets import box_mesh, robot_meshes, tube_mesh
 from cellwright_assets.gripper import body_meshes, finger_meshes
 from cellwright_assets.meshes import Faces, Vertices
 from cellwright_assets.prisms import prism_mesh, round_outline
-from cellwright_envs.assembly.cameras import looking_at
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, pose_matrix
 from cellwright_envs.assembly.part import BLOCK_HEIGHT_M, GRASP_HEIGHT_M, Shape, Surface
 from cellwright_envs.kinematics import link_poses
 from cellwright_envs.picture import take_picture
 from cellwright_envs.scene import Scene
 from cellwright_envs.studio import Studio
+from cellwright_perception.camera import looking_at
 
 if TYPE_CHECKING:
     from cellwright_envs.assembly.insertion import Insertion

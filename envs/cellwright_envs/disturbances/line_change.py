@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 from cellwright_envs.disturbances.catalogue import WeldDisturbances
+from cellwright_envs.disturbances.sampling import Vector, vector_sum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,7 +15,7 @@ class LineChange:
     """One sentence for reports."""
     product: str | None = None
     """Name of the product welded from now on; None keeps the present one."""
-    fixture_shift_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    fixture_shift_m: Vector = (0.0, 0.0, 0.0)
     """Added to where the fixture stands, world frame [m]."""
     fixture_turn_rad: float = 0.0
     """Added to its turn about the vertical [rad]."""
@@ -22,7 +23,7 @@ class LineChange:
     """Added to the relative deviation of plate thickness."""
     gap_change_of_limit: float = 0.0
     """Added to the bias of the gap, as a fraction of the largest deviation of the gap."""
-    tool_shift_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    tool_shift_m: Vector = (0.0, 0.0, 0.0)
     """Added to the error of the wire tip, tool frame [m]."""
     light_factor: float = 1.0
     """Multiplies the camera's gain."""
@@ -39,10 +40,10 @@ class LineChange:
             disturbances,
             fixture_offset=replace(
                 fixture,
-                mean_m=_sum(fixture.mean_m, self.fixture_shift_m),
+                mean_m=vector_sum(fixture.mean_m, self.fixture_shift_m),
                 mean_yaw_rad=fixture.mean_yaw_rad + self.fixture_turn_rad,
             ),
-            tool_centre_point=replace(tool, mean_m=_sum(tool.mean_m, self.tool_shift_m)),
+            tool_centre_point=replace(tool, mean_m=vector_sum(tool.mean_m, self.tool_shift_m)),
             thickness_batch=replace(batch, mean_deviation=batch.mean_deviation + self.thickness_change),
             gap_profile=replace(gap, mean_of_limit=gap.mean_of_limit + self.gap_change_of_limit),
             exposure=replace(
@@ -53,11 +54,6 @@ class LineChange:
                 mean_albedo=disturbances.reflectance.mean_albedo * self.albedo_factor,
             ),
         )
-
-
-def _sum(first: tuple[float, float, float], second: tuple[float, float, float]) -> tuple[float, float, float]:
-    x, y, z = (a + b for a, b in zip(first, second, strict=True))
-    return x, y, z
 
 
 LINE_CHANGES: dict[str, LineChange] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cellwright_envs.cell_env import Setting
+from cellwright_envs.cell_env import Setting, number
 from cellwright_envs.welding.config import WeldSeamConfig
 from cellwright_envs.welding.observation import MOTION_LAGS, SIGNAL_LAGS
 
@@ -17,11 +17,11 @@ def controller_settings(config: WeldSeamConfig) -> tuple[Setting, ...]:
 
 def _path(config: WeldSeamConfig) -> tuple[Setting, ...]:
     return (
-        _number("lateral_range", "m", config.lateral_range_m, "most that the path is corrected, either way"),
-        _number("height_range", "m", config.height_range_m, "the same for its height"),
-        _number("trim_slew", "1/s", config.trim_slew_1_s, "full scales that a trim changes per second"),
-        _number("approach", "m", config.approach_m, "lead-in before the seam, arc off"),
-        _number("approach_speed", "m/s", config.approach_speed_m_s, "travel speed over it"),
+        number("lateral_range", "m", config.lateral_range_m, "most that the path is corrected, either way"),
+        number("height_range", "m", config.height_range_m, "the same for its height"),
+        number("trim_slew", "1/s", config.trim_slew_1_s, "full scales that a trim changes per second"),
+        number("approach", "m", config.approach_m, "lead-in before the seam, arc off"),
+        number("approach_speed", "m/s", config.approach_speed_m_s, "travel speed over it"),
         _steps("signals_lags", SIGNAL_LAGS),
         _steps("motion_lags", MOTION_LAGS),
     )
@@ -31,16 +31,12 @@ def _sensing(config: WeldSeamConfig) -> tuple[Setting, ...]:
     sensor = config.sensor
     position, target = sensor.camera_position_t, sensor.camera_target_t
     return (
-        _number("laser_look_ahead", "m", sensor.look_ahead_m, "of the laser plane before the wire tip"),
+        number("laser_look_ahead", "m", sensor.look_ahead_m, "of the laser plane before the wire tip"),
         Setting(name="camera", unit="m", value=position, frame=TOOL, meaning="its optical centre"),
         Setting(name="camera_target", unit="m", value=target, frame=TOOL, meaning="mid-image"),
-        _number("overview_focal", "1", sensor.overview_focal_px, "focal length over a pixel's width"),
-        _number("stripe_focal", "1", sensor.stripe_focal_px, "the same for the window around the laser"),
+        number("overview_focal", "1", sensor.overview_focal_px, "focal length over a pixel's width"),
+        number("stripe_focal", "1", sensor.stripe_focal_px, "the same for the window around the laser"),
     )
-
-
-def _number(name: str, unit: str, value: float, meaning: str) -> Setting:
-    return Setting(name=name, unit=unit, value=(value,), meaning=meaning)
 
 
 def _steps(name: str, lags: tuple[int, ...]) -> Setting:

@@ -1,21 +1,31 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
+from cellwright_envs import disturbances as welding
+from cellwright_envs.assembly import disturbances as assembly
 from cellwright_envs.disturbances import LINE_CHANGES, LineChange, WeldDisturbances, resolve
+
+FAMILIES = [welding, assembly]
 
 
 @pytest.mark.parametrize("base", ["none", "train", "hard"])
-@pytest.mark.parametrize("name", LINE_CHANGES)
-def test_line_change_changes_the_line_and_leaves_the_base(name: str, base: str) -> None:
-    before = resolve(base)
-    after = LINE_CHANGES[name].apply(before)
+@pytest.mark.parametrize(
+    ("family", "name"), [(family, name) for family in FAMILIES for name in family.LINE_CHANGES]
+)
+def test_line_change_changes_the_line_and_leaves_the_base(family: Any, name: str, base: str) -> None:
+    before = family.resolve(base)
+    after = family.LINE_CHANGES[name].apply(before)
     assert after != before
-    assert before == resolve(base)
+    assert before == family.resolve(base)
     after.draw(np.random.default_rng(0))
 
 
-def test_no_change_changes_nothing() -> None:
-    assert LineChange(description="nothing").apply(resolve("train")) == resolve("train")
+@pytest.mark.parametrize("family", FAMILIES)
+def test_no_change_changes_nothing(family: Any) -> None:
+    unchanged = family.LineChange(description="nothing").apply(family.resolve("train"))
+    assert unchanged == family.resolve("train")
 
 
 def test_changes_add_up_on_top_of_the_drawn_values() -> None:

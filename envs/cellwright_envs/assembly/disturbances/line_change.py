@@ -6,9 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 from cellwright_envs.assembly.disturbances.catalogue import AssemblyDisturbances
-from cellwright_envs.disturbances.sampling import Range
-
-Vector = tuple[float, float, float]
+from cellwright_envs.disturbances.sampling import Range, Vector, vector_sum
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +41,11 @@ class LineChange:
             disturbances,
             fixture_pose=replace(
                 fixture,
-                mean_m=_sum(fixture.mean_m, self.fixture_shift_m),
+                mean_m=vector_sum(fixture.mean_m, self.fixture_shift_m),
                 mean_yaw_rad=fixture.mean_yaw_rad + self.fixture_turn_rad,
             ),
             hand_camera=replace(
-                camera, mean_translation_m=_sum(camera.mean_translation_m, self.hand_camera_shift_m)
+                camera, mean_translation_m=vector_sum(camera.mean_translation_m, self.hand_camera_shift_m)
             ),
             part_fit=replace(fit, clearance_factor=_times(fit.clearance_factor, self.clearance_factor)),
             contact_friction=replace(friction, factor=_times(friction.factor, self.friction_factor)),
@@ -58,11 +56,6 @@ class LineChange:
                 room_factor=_times(light.room_factor, self.light_factor),
             ),
         )
-
-
-def _sum(first: Vector, second: Vector) -> Vector:
-    x, y, z = (a + b for a, b in zip(first, second, strict=True))
-    return x, y, z
 
 
 def _times(drawn: Range, factor: float) -> Range:

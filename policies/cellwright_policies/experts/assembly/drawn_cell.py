@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_perception.camera import looking_at
 from cellwright_perception.opencv import opencv
 
 Array = NDArray[np.float64]
@@ -62,15 +63,7 @@ class Mount:
 
     def transform(self) -> Array:
         """(4, 4) from that frame to the camera's: right, down, forward."""
-        position = np.array(self.position_m)
-        forward = np.array(self.target_m) - position
-        forward /= np.linalg.norm(forward)
-        right = np.cross(forward, [0.0, 0.0, 1.0])
-        right /= np.linalg.norm(right)
-        out = np.eye(4)
-        out[:3, :3] = np.stack([right, np.cross(forward, right), forward])
-        out[:3, 3] = -out[:3, :3] @ position
-        return out
+        return looking_at(np.array(self.position_m), np.array(self.target_m))
 
 
 HAND = Mount(position_m=(0.072, 0.0, 0.082), target_m=(0.0, 0.0, -0.004), focal_px=190.0)

@@ -38,6 +38,9 @@ class NetworkConfig:
     """Points that are located in each view, by convolutions of its own, instead of handing on the last map:
     for tasks in which it counts where things are. `channels` are then those of one view, and only the first
     convolution has a stride. 0 for none; then all views share their convolutions."""
+    standardise_views: bool = False
+    """Whether every view is first brought to a mean of 0 and a spread of 1: what is seen then does not depend
+    on how bright the light is."""
     image_features: int = 128
     """Features read from the image."""
     signal_features: int = 128
@@ -118,7 +121,7 @@ class BoxScale(nn.Module):
         flat = np.concatenate(
             [observations[key].reshape(len(observations[key]), -1) for key in self.keys], axis=1
         )
-        scaled = self.scaled(torch.as_tensor(flat, dtype=torch.float32))
+        scaled = self.scaled(torch.as_tensor(flat, dtype=torch.float32, device=self.low.device))
         std = scaled.std(dim=0)
         self.shift.copy_(scaled.mean(dim=0))
         self.gain.copy_(
@@ -177,6 +180,7 @@ class Actor(nn.Module):
             computes_in_bfloat16() if config.train_in_bfloat16 is None else config.train_in_bfloat16
         )
         self.keypoints = config.keypoints > 0
+        self.standardise_views = config.standardise_views
         self.convolutions = (_keypoints if self.keypoints else _convolutions)(image_shape, config)
         with torch.no_grad():
             flat = self.convolutions(torch.zeros(1, *image_shape)).flatten(1).shape[1]
@@ -191,10 +195,14 @@ class Actor(nn.Module):
         """Return (n, features) for a batch of raw observations."""
         # bfloat16 pays off in the backward pass only; acting in float32 keeps what is deployed exact
         training = self.train_in_bfloat16 and torch.is_grad_enabled()
-        with torch.autocast("cpu", torch.bfloat16, enabled=training):
-            image = observation[IMAGE].to(torch.bfloat16 if training else torch.float32)
+        views = observation[IMAGE]
+        with torch.autocast(views.device.type, torch.bfloat16, enabled=training):
+            coarse = training and not self.standardise_views  # a dark view's contrast would be rounded away
+            image = views.to(torch.bfloat16 if coarse else torch.float32)
             image = (image / 255.0).contiguous(memory_format=torch.channels_last)
-            if self.keypoints:
+            if self.standardise_views:
+                image = _standardised(image)
+            elif self.keypoints:
                 image = (image - _GREY_MEAN) / _GREY_SPREAD
             seen = self.image_features(self.convolutions(image).flatten(1)).float()
         felt = self.signal_features(self.scale([observation[key] for key in self.scale.keys]))
@@ -344,7 +352,7 @@ class CellActorCritic(ActorCriticPolicy):
         """Return the loss of the auxiliary head, in standardised units of its targets: the squared error up
         to 1, linear beyond."""
         if not self.aux_indices:
-            return torch.zeros(())
+            return features.new_zeros(())
         scale = self.critic.scale
         first = 0
         for key in scale.keys:
@@ -370,9 +378,11 @@ class CellActorCritic(ActorCriticPolicy):
 
     def act_batch(self, observations: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
         """Return the deterministic clipped actions (n, actions) for a batch; `privileged` is not needed."""
-        tensors = {key: torch.as_tensor(observations[key]) for key in self.actor.input_keys}
+        tensors = {
+            key: torch.as_tensor(observations[key], device=self.device) for key in self.actor.input_keys
+        }
         with torch.no_grad():
-            return self.action_net(self.actor(tensors)).clamp(-1.0, 1.0).numpy()
+            return self.action_net(self.actor(tensors)).clamp(-1.0, 1.0).cpu().numpy()
 
     def actor_module(self) -> ActorModule:
         """Return a copy of the deployable part in float32."""
@@ -396,6 +406,17 @@ class _NoExtractor(BaseFeaturesExtractor):
 
     def forward(self, observations: torch.Tensor) -> torch.Tensor:
         raise NotImplementedError
+
+
+def _standardised(views: torch.Tensor) -> torch.Tensor:
+    """Bring every view of (n, views, H, W), white being 1, to a mean of 0 and a spread of 1."""
+    centred = views - views.mean(dim=(2, 3), keepdim=True)
+    variance = centred.square().mean(dim=(2, 3), keepdim=True)
+    return centred * torch.rsqrt(variance + _LEAST_SPREAD**2)
+
+
+_LEAST_SPREAD = 0.02
+"""A view with less contrast, of which white is 1, shows noise: it is not brought to a spread of 1."""
 
 
 def _boxes(observation_space: spaces.Dict) -> dict[str, spaces.Box]:

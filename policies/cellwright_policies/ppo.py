@@ -212,7 +212,7 @@ class CellPPO(PPO):
         clipped = torch.clamp(ratio, 1 - self.config.clip_range, 1 + self.config.clip_range)
         policy_loss = -torch.min(advantages * ratio, advantages * clipped).mean()
         aux_loss = self._aux_loss(features, batch)
-        teacher_loss = torch.zeros(())
+        teacher_loss = features.new_zeros(())
         if batch.teacher_actions is not None:
             teacher_loss = nn.functional.mse_loss(distribution.mode(), batch.teacher_actions)
         kl = (ratio - 1 - log_ratio).mean().item()
@@ -236,7 +236,7 @@ class CellPPO(PPO):
 
     def _aux_loss(self, features: torch.Tensor, batch: _Batch) -> torch.Tensor:
         if not self.policy.aux_indices:
-            return torch.zeros(())
+            return features.new_zeros(())
         return self.policy.aux_loss(features, batch.observations[PRIVILEGED])
 
     def _step(self, loss: torch.Tensor) -> None:
@@ -265,13 +265,16 @@ class CellPPO(PPO):
         for first in range(0, samples - self.config.batch_size + 1, self.config.batch_size):
             rows = order[first : first + self.config.batch_size]
             yield _Batch(
-                observations={key: torch.from_numpy(values[rows]) for key, values in flat.items()},
-                actions=torch.from_numpy(actions[rows]),
-                log_probs=torch.from_numpy(log_probs[rows]),
-                advantages=torch.from_numpy(advantages[rows]),
-                returns=torch.from_numpy((returns[rows] - mean) / std),
-                teacher_actions=None if teacher_actions is None else torch.from_numpy(teacher_actions[rows]),
+                observations={key: self._tensor(values[rows]) for key, values in flat.items()},
+                actions=self._tensor(actions[rows]),
+                log_probs=self._tensor(log_probs[rows]),
+                advantages=self._tensor(advantages[rows]),
+                returns=self._tensor((returns[rows] - mean) / std),
+                teacher_actions=None if teacher_actions is None else self._tensor(teacher_actions[rows]),
             )
+
+    def _tensor(self, values: NDArray[Any]) -> torch.Tensor:
+        return torch.as_tensor(values, device=self.device)
 
     def _teacher_weight(self) -> float:
         if self.teacher is None:

@@ -109,6 +109,29 @@ def test_the_deployable_module_is_a_copy() -> None:
     assert module.action_net.bias.abs().max() == 0.0
 
 
+@pytest.mark.parametrize("keypoints", [0, 5])
+def test_standardised_views_look_the_same_in_any_light(keypoints: int) -> None:
+    policy = make_policy(standardise_views=True, keypoints=keypoints, train_in_bfloat16=False)
+    plain = make_policy(keypoints=keypoints, train_in_bfloat16=False)
+    lit, dim = sample(), sample()
+    lit["image"] = 2 * (lit["image"] // 2)
+    dim["image"] = lit["image"] // 2 + 20  # half of the light and another black level
+    seen = [policy.actor(as_tensors(views)) for views in (lit, dim)]
+    told_apart = (plain.actor(as_tensors(lit)) - plain.actor(as_tensors(dim))).abs().max()
+    assert (seen[0] - seen[1]).abs().max() < 0.05 * told_apart
+
+
+def test_a_view_without_contrast_is_not_blown_up() -> None:
+    policy = make_policy(standardise_views=True)
+    dark = sample()
+    dark["image"][:] = 7
+    noisy = dict(dark, image=dark["image"] + np.random.default_rng(0).integers(0, 2, dark["image"].shape))
+    noisy["image"] = noisy["image"].astype(np.uint8)
+    seen = [policy.actor(as_tensors(views)) for views in (dark, noisy)]
+    assert torch.isfinite(seen[0]).all()
+    assert (seen[0] - seen[1]).abs().max() < 0.2
+
+
 def test_first_actions_are_small() -> None:
     assert np.abs(make_policy().act_batch(sample(32))).max() < 0.2
 

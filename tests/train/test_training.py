@@ -29,6 +29,7 @@ from cellwright_train.demonstrations import (
     DemonstrationStore,
     shifted,
 )
+from cellwright_train.errors import UsageError
 from cellwright_train.presets import PRESETS, EvaluationConfig, TrainConfig, from_json, preset, to_json
 from cellwright_train.progress import Progress, RecentRate
 from cellwright_train.runs import (
@@ -239,6 +240,37 @@ def test_a_run_out_of_time_stops_and_can_be_resumed(tmp_path: Path) -> None:
     resume(run, minutes=0.02, report=Reports(), command="second")
     assert state(run)["steps"] > steps
     assert RunDirectory.open(run).commands == ("first", "second")
+
+
+def test_a_resumed_run_takes_other_workers_and_another_device(tmp_path: Path) -> None:
+    first = train(dataclasses.replace(SMALL, steps=256), tmp_path / "run", seed=0, report=Reports())
+    (first / "config.json").write_text(json.dumps(to_json(dataclasses.replace(SMALL, steps=512))))
+    with pytest.raises(UsageError, match=r"no device 'nowhere' here .*there is: cpu"):
+        resume(first, device="nowhere")
+    resume(first, workers=1, device="cpu", report=Reports())
+    assert state(first)["steps"] == 512
+    assert load_run_config(first).workers == SMALL.workers
+
+
+def test_a_missing_device_is_told_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no device 'nowhere' here"):
+        train(dataclasses.replace(SMALL, device="nowhere"), tmp_path / "run", seed=0)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_trains_what_a_processor_runs(tmp_path: Path) -> None:
+    config = dataclasses.replace(
+        SMALL,
+        steps=512,
+        device="cuda",
+        aux_targets=("offset",),
+        demonstrations=DemonstrationConfig(steps=600, rounds=2, batch_size=64, largest_shift_px=2),
+        ppo=dataclasses.replace(SMALL.ppo, teacher_coefficient=1.0, teacher_steps=1024),
+    )
+    run = train(config, tmp_path / "run", seed=0, expert=Expert(), report=Reports())
+    resume(run, device="cpu", expert=Expert(), report=Reports())
+    assert load_policy_from_run(run).device.type == "cpu"
 
 
 def test_a_warm_start_is_resumed_at_the_next_round(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ POLICY_HELP = "a bundle, a run directory, an expert's name, or zoo:NAME"
 COMMANDS = ("demo", "train", "evaluate", "export", "verify", "bench", "watch")
 BAD_INPUT = 2
 _LEAST = {"episodes": 1, "parts": 1, "workers": 1, "seed": 0}
-"""The smallest value of an option; `verify` may leave its episodes out."""
+"""The smallest value of an option; some may be left out."""
 
 Policy = Annotated[str, arg(metavar="POLICY", help=POLICY_HELP)]
 Env = Annotated[
@@ -69,13 +69,25 @@ class Train:
     """Stop after this long instead of at the preset's end."""
     resume: bool = False
     """Go on from the last checkpoint in --run-dir."""
+    workers: int | None = None
+    """Processes that step the cells; default: the preset's or the run's own."""
+    device: Annotated[str | None, arg(metavar="{cpu,cuda}")] = None
+    """Where the networks act and learn; default: the preset's or the run's own."""
 
     def run(self) -> int:
         """Run the command; returns the exit code."""
         from cellwright_train.commands import train
 
         directory = self.run_dir or Path("runs") / f"{self.preset}-{self.seed}"
-        return train(self.preset, directory, seed=self.seed, minutes=self.minutes, resume_run=self.resume)
+        return train(
+            self.preset,
+            directory,
+            seed=self.seed,
+            minutes=self.minutes,
+            resume_run=self.resume,
+            workers=self.workers,
+            device=self.device,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,7 +271,7 @@ def _refuse_impossible(command: "Command") -> None:
 
     given = vars(command)
     for name, least in (_LEAST | ({"episodes": 0} if isinstance(command, Verify) else {})).items():
-        if given.get(name, least) < least:
+        if given.get(name) is not None and given[name] < least:
             raise UsageError(f"--{name} must be at least {least}, got {given[name]}")
     if isinstance(command, Demo | Train):
         require_training_seed(command.seed, "--seed")

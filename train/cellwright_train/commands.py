@@ -20,17 +20,28 @@ from cellwright_train.results import Evaluation
 from cellwright_train.tables import evaluation_table, figures_table, verification_table
 
 
-def train(preset: str, directory: Path, *, seed: int, minutes: float | None, resume_run: bool) -> int:
+def train(
+    preset: str,
+    directory: Path,
+    *,
+    seed: int,
+    minutes: float | None,
+    resume_run: bool,
+    workers: int | None,
+    device: str | None,
+) -> int:
     """`cellwright train`."""
     from cellwright_train.presets import PRESETS
-    from cellwright_train.training import resume
+    from cellwright_train.training import on_machine, resume
     from cellwright_train.training import train as run_training
 
-    bound = "" if minutes is None else f" --minutes {minutes:g}"
+    options = {"minutes": None if minutes is None else f"{minutes:g}", "workers": workers, "device": device}
+    given = "".join(f" --{name} {value}" for name, value in options.items() if value is not None)
     if resume_run:
         if not (directory / "checkpoints").is_dir():
             raise UsageError(f"{directory} holds no checkpoints to resume from; name a run with --run-dir")
-        finished = resume(directory, minutes=minutes, command=f"cellwright train --resume{bound}")
+        command = f"cellwright train --resume{given}"
+        finished = resume(directory, minutes=minutes, workers=workers, device=device, command=command)
     else:
         if preset not in PRESETS:
             raise unknown("preset", preset, PRESETS)
@@ -40,8 +51,9 @@ def train(preset: str, directory: Path, *, seed: int, minutes: float | None, res
             raise UsageError(
                 f"{directory} is not empty; pass another --run-dir, or --resume to go on with it"
             )
-        command = f"cellwright train {preset} --seed {seed}{bound}"
-        finished = run_training(PRESETS[preset], directory, seed=seed, minutes=minutes, command=command)
+        config = on_machine(PRESETS[preset], workers=workers, device=device)
+        command = f"cellwright train {preset} --seed {seed}{given}"
+        finished = run_training(config, directory, seed=seed, minutes=minutes, command=command)
     print(f"run written to {finished}; next: cellwright export {finished} --out {finished.name}-bundle")
     return 0
 

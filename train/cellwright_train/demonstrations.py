@@ -120,13 +120,12 @@ class DemonstrationStore:
 
     def batches(
         self, batch_size: int, rng: np.random.Generator
-    ) -> Iterator[tuple[dict[str, torch.Tensor], torch.Tensor]]:
+    ) -> Iterator[tuple[dict[str, NDArray[Any]], Actions]]:
         """Yield every row once in random order, but for a last, smaller batch that is not the only one."""
         order = rng.permutation(self.rows)
         for first in range(0, max(1, self.rows - batch_size + 1), batch_size):
             rows = np.sort(order[first : first + batch_size])
-            observations = {key: torch.from_numpy(values[rows]) for key, values in self.observations.items()}
-            yield observations, torch.from_numpy(self.actions[rows])
+            yield {key: values[rows] for key, values in self.observations.items()}, self.actions[rows]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,13 +230,14 @@ class Demonstrations:
         for rate in rates:
             losses.clear()
             optimizer.param_groups[0]["lr"] = rate
-            for observations, actions in self._store.batches(self._config.batch_size, self._rng):
+            for rows, shown in self._store.batches(self._config.batch_size, self._rng):
+                observations = {key: self._tensor(values) for key, values in rows.items()}
                 if self._config.largest_shift_px:
                     observations[IMAGE] = shifted(
                         observations[IMAGE], self._config.largest_shift_px, self._rng
                     )
                 with self._threads.step():
-                    losses.append(self._step(optimizer, observations, actions))
+                    losses.append(self._step(optimizer, observations, self._tensor(shown)))
         imitation_loss, aux_loss = np.mean(losses, axis=0)
         return float(imitation_loss), float(aux_loss)
 
@@ -246,7 +246,7 @@ class Demonstrations:
     ) -> tuple[float, float]:
         features = self._policy.actor(observations)
         imitation = nn.functional.mse_loss(self._policy.action_net(features), actions)
-        aux = torch.zeros(())
+        aux = features.new_zeros(())
         if self._policy.aux_indices:
             aux = self._policy.aux_loss(features, observations[PRIVILEGED])
         optimizer.zero_grad()
@@ -255,13 +255,17 @@ class Demonstrations:
         optimizer.step()
         return imitation.item(), aux.item()
 
+    def _tensor(self, values: NDArray[Any]) -> torch.Tensor:
+        return torch.as_tensor(values, device=self._policy.device)
+
 
 def shifted(images: torch.Tensor, largest_px: int, rng: np.random.Generator) -> torch.Tensor:
     """Move each view of `images` (n, views, H, W) by a whole number of pixels; its edge is repeated."""
     count, views, height, width = images.shape
-    shift = torch.from_numpy(rng.integers(-largest_px, largest_px + 1, (2, count, views, 1)))
-    rows = (torch.arange(height) + shift[0]).clamp_(0, height - 1)
-    columns = (torch.arange(width) + shift[1]).clamp_(0, width - 1)
+    drawn = rng.integers(-largest_px, largest_px + 1, (2, count, views, 1))
+    shift = torch.as_tensor(drawn, device=images.device)
+    rows = (torch.arange(height, device=images.device) + shift[0]).clamp_(0, height - 1)
+    columns = (torch.arange(width, device=images.device) + shift[1]).clamp_(0, width - 1)
     moved = images.gather(2, rows[..., None].expand(-1, -1, -1, width))
     return moved.gather(3, columns[:, :, None, :].expand(-1, -1, height, -1))
 

@@ -50,6 +50,8 @@ class TrainConfig:
     """Cells stepped side by side."""
     workers: int = 2
     """Processes that step them; as many as there are cores."""
+    device: str = "cpu"
+    """Where networks act and learn, as torch names it, such as `cuda`; cells are always stepped on cores."""
     aux_targets: tuple[str, ...] = ()
     """Components of `privileged` that the actor learns to tell, by name."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
@@ -141,7 +143,7 @@ WELD_SEAM = TrainConfig(
 PEG_INSERTION = TrainConfig(
     env_id="cellwright/PegInsertion-v0",
     env_kwargs={"product": "train", "max_episode_steps": 160},
-    steps=300_000,
+    steps=400_000,
     aux_targets=(
         "tip_x",
         "tip_y",
@@ -152,17 +154,19 @@ PEG_INSERTION = TrainConfig(
         "clearance",
         "latency",
     ),
-    network=NetworkConfig(initial_std=0.15, channels=(16,), keypoints=24),
+    network=NetworkConfig(initial_std=0.15, channels=(16, 32), keypoints=24, standardise_views=True),
     demonstrations=DemonstrationConfig(
         expert="guide",
-        steps=240_000,
+        steps=400_000,
         rounds=8,
         epochs=1,
-        final_epochs=3,
+        final_epochs=4,
         noise=0.1,
         aux_coefficient=0.3,
         largest_shift_px=6,
-        mixture=Mixture(levels=("train",), shares=(1.0,)),
+        short_share=0.5,
+        short_steps=20,
+        mixture=Mixture(levels=("wide",), shares=(1.0,)),
     ),
     ppo=PPOConfig(
         rollout_steps=512,
@@ -173,9 +177,9 @@ PEG_INSERTION = TrainConfig(
         teacher_coefficient=1.0,
         teacher_steps=400_000,
     ),
-    curriculum=CurriculumConfig(factors=FactorConfig(level="train")),
+    curriculum=CurriculumConfig(factors=FactorConfig(level="wide")),
     evaluation=EvaluationConfig(
-        episodes=96, mixture=Mixture(levels=("train",), shares=(1.0,)), every_minutes=4.0
+        episodes=192, mixture=Mixture(levels=("train", "wide"), shares=(0.5, 0.5)), every_minutes=4.0
     ),
 )
 
@@ -183,8 +187,6 @@ CONNECTOR_INSERTION = dataclasses.replace(
     PEG_INSERTION,
     env_id="cellwright/ConnectorInsertion-v0",
     aux_targets=(*PEG_INSERTION.aux_targets, "latched"),
-    demonstrations=dataclasses.replace(PEG_INSERTION.demonstrations, steps=200_000),
-    steps=250_000,
 )
 
 NUT_FASTENING = dataclasses.replace(
@@ -201,12 +203,8 @@ NUT_FASTENING = dataclasses.replace(
         "tightness",
     ),
     # Noise on the spindle overtightens nuts all by itself.
-    network=dataclasses.replace(PEG_INSERTION.network, channels=(16, 32), initial_std=0.08),
-    demonstrations=dataclasses.replace(
-        PEG_INSERTION.demonstrations, steps=280_000, short_share=0.5, short_steps=20
-    ),
+    network=dataclasses.replace(PEG_INSERTION.network, initial_std=0.08),
     ppo=dataclasses.replace(PEG_INSERTION.ppo, std_range=(0.03, 0.08)),
-    steps=250_000,
 )
 
 GEAR_MESH = dataclasses.replace(
@@ -214,11 +212,6 @@ GEAR_MESH = dataclasses.replace(
     env_id="cellwright/GearMesh-v0",
     # Which gear it is, as its teeth show, and with that how far from their gaps they may be.
     aux_targets=(*PEG_INSERTION.aux_targets, "symmetry", "backlash"),
-    network=dataclasses.replace(PEG_INSERTION.network, channels=(16, 32)),
-    demonstrations=dataclasses.replace(
-        PEG_INSERTION.demonstrations, steps=320_000, final_epochs=4, short_share=0.5, short_steps=20
-    ),
-    steps=300_000,
 )
 
 PRESETS: dict[str, TrainConfig] = {

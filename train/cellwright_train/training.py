@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import math
 import shutil
@@ -54,10 +55,11 @@ def train(
     in the run as what trained it. Ctrl-C saves and stops. Raises `RunExistsError` where `run_dir` is not
     empty.
     """
+    _require_device(config.device)
     run = RunDirectory.create(Path(run_dir), config, seed)
     if command:
         run.note_command(command)
-    with _session(run, minutes, expert, report) as session:
+    with _session(run, run.config, minutes, expert, report) as session:
         if initial_weights is not None:
             session.model.policy.load_state_dict(initial_weights)
         session.run_to_end()
@@ -69,17 +71,20 @@ def resume(
     *,
     minutes: float | None = None,
     expert: Controller | None = None,
+    workers: int | None = None,
+    device: str | None = None,
     report: Reporter | None = None,
     command: str = "",
 ) -> Path:
     """Go on with a stopped run from its newest checkpoint.
 
     Counters, weights, optimizer, schedules, curriculum and logs go on as they were; cells start new episodes.
-    Raises `NoCheckpointError` where `run_dir` is no run, and `UsageError` where a file of it is missing or
+    `workers` and `device` stand in for those of the run, which may have begun on another machine. Raises `NoCheckpointError` where `run_dir` is no run, and `UsageError` where a file of it is missing or
     wrong.
     """
     run = RunDirectory.open(Path(run_dir))
-    with _session(run, minutes, expert, report) as session:
+    config = on_machine(run.config, workers=workers, device=device)
+    with _session(run, config, minutes, expert, report) as session:
         with contextlib.suppress(NoCheckpointError):
             session.restore(run.last_checkpoint())
         if command:
@@ -88,11 +93,31 @@ def resume(
     return run.path
 
 
+def on_machine(config: TrainConfig, *, workers: int | None, device: str | None) -> TrainConfig:
+    """Return `config` with as many processes and the device given; None keeps its own."""
+    given = {name: value for name, value in (("workers", workers), ("device", device)) if value is not None}
+    return dataclasses.replace(config, **given)
+
+
+def _require_device(name: str) -> None:
+    """Raise `UsageError` where torch cannot compute on the device called `name`."""
+    try:
+        torch.zeros(1, device=name).item()
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        have = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+        raise UsageError(f"no device {name!r} here ({one_line(error)}); there is: {', '.join(have)}") from error
+
+
 @contextlib.contextmanager
 def _session(
-    run: RunDirectory, minutes: float | None, expert: Controller | None, report: Reporter | None
+    run: RunDirectory,
+    config: TrainConfig,
+    minutes: float | None,
+    expert: Controller | None,
+    report: Reporter | None,
 ) -> Any:
-    config, seed = run.config, run.seed
+    _require_device(config.device)
+    seed = run.seed
     env = make_cells(config)
     try:
         with contextlib.ExitStack() as stack:
@@ -130,6 +155,7 @@ class TrainingSession:
             config=config.ppo,
             policy_kwargs={"network": config.network, "aux_indices": aux_indices(config, env)},
             seed=seed,
+            device=config.device,
         )
         self.curriculum = make_curriculum(config.curriculum, env)
         self.rounds_done = 0
@@ -148,7 +174,7 @@ class TrainingSession:
         """Go on from `checkpoint`."""
         advice = f"remove {checkpoint} to go on from the checkpoint before it"
         with reading(checkpoint / "model.zip", advice):
-            self.model = CellPPO.load(checkpoint / "model.zip", env=self.env, device="cpu")
+            self.model = CellPPO.load(checkpoint / "model.zip", env=self.env, device=self.config.device)
         self.model.config = self.config.ppo  # the run's file counts, which somebody may have edited
         with reading(checkpoint / "state.json", advice):
             state = json.loads((checkpoint / "state.json").read_text())

@@ -218,18 +218,26 @@ _HARD = AssemblyDisturbances(
     frame_delivery=FrameDelivery(drop_probability=0.1, late_probability=0.1, late_frames=3),
 )
 
+_WIDE = replace(
+    _TRAIN,
+    fixture_pose=replace(_TRAIN.fixture_pose, sigma_m=3.0e-3, yaw_sigma_rad=math.radians(3.5)),
+    actuator_latency=ActuatorLatency(steps=(0, 3)),
+    room_light=RoomLight(lamp_factor=(0.3, 1.5), room_factor=(0.3, 1.5), direction_rad=0.6),
+)
 
 NAMED: dict[str, AssemblyDisturbances] = {
     "none": AssemblyDisturbances(),
     "train": _TRAIN,
+    "wide": _WIDE,
     "hard": _HARD,
     **each_alone(_TRAIN),
     "moved_camera": replace(_TRAIN, camera_knock=CameraKnock(probability=1.0, angle_rad=0.0)),
     "turned_camera": replace(_TRAIN, camera_knock=CameraKnock(probability=1.0, distance_m=0.0)),
     "late": replace(_TRAIN, actuator_latency=ActuatorLatency(steps=(3, 3))),
 }
-"""Sets of disturbances by name: none, train, hard, every single one at training strength, and training with
-one factor at its worst: hand camera moved by 3 mm or turned by 5 degrees, three control steps of latency."""
+"""Sets of disturbances by name: none, train, hard, every single one at training strength; `wide`, which is
+training with room for what a line change does to fixture, light and latency; and training with one factor at
+its worst: hand camera moved by 3 mm or turned by 5 degrees, three control steps of latency."""
 
 
 def resolve(disturbances: str | AssemblyDisturbances) -> AssemblyDisturbances:

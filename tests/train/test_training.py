@@ -247,7 +247,10 @@ def test_a_resumed_run_takes_other_workers_and_another_device(tmp_path: Path) ->
     (first / "config.json").write_text(json.dumps(to_json(dataclasses.replace(SMALL, steps=512))))
     with pytest.raises(UsageError, match=r"no device 'nowhere' here .*there is: cpu"):
         resume(first, device="nowhere")
+    noted = json.loads((first / "versions.json").read_text())
+    (first / "versions.json").write_text(json.dumps(noted | {"torch": "2.0"}))
     resume(first, workers=1, device="cpu", report=Reports())
+    assert RunDirectory.open(first).versions == noted | {"torch": f"2.0, then {noted['torch']}"}
     assert state(first)["steps"] == 512
     assert load_run_config(first).workers == SMALL.workers
 
@@ -358,7 +361,7 @@ def test_the_store_holds_what_it_was_given_and_no_more_than_it_can(tmp_path: Pat
     assert store.rows == 3
     np.testing.assert_array_equal(store.actions[2], actions[0])
     ((batch, labels),) = store.batches(3, np.random.default_rng(0))
-    assert batch["image"].dtype == torch.uint8
+    assert batch["image"].dtype == np.uint8
     assert sorted(labels[:, 0].tolist()) == [0.0, 0.0, 5.0]
 
 

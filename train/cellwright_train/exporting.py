@@ -1,7 +1,6 @@
 """From a training run to a bundle: record the policy at work, score it, export it."""
 
 import hashlib
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -24,16 +23,7 @@ from cellwright_train.runs import RunDirectory
 
 GOLDEN_VECTORS = 160
 _RECORDED_EPISODES = 4
-_PACKAGES = (
-    "cellwright",
-    "gymnasium",
-    "numpy",
-    "onnx",
-    "onnxscript",
-    "pybullet",
-    "stable-baselines3",
-    "torch",
-)
+_PACKAGES = ("cellwright", "numpy", "onnx", "onnxscript", "torch")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +123,8 @@ def _provenance(reference: PolicyReference, config: ExportConfig) -> dict[str, A
     facts: dict[str, Any] = {
         "command": config.command or "; ".join(run.commands) or f"Python code, run {directory.name}",
         "config_sha256": hashlib.sha256((directory / "config.json").read_bytes()).hexdigest(),
-        "versions": {name: version(name) for name in _PACKAGES} | {"python": platform.python_version()},
+        "versions": run.versions,
+        "exported_with": {name: version(name) for name in _PACKAGES},
     }
     seed = directory / "seed"
     if seed.is_file() and seed.read_text().strip().isdigit():

@@ -204,7 +204,15 @@ NUT_FASTENING = dataclasses.replace(
     ),
     # Noise on the spindle overtightens nuts all by itself.
     network=dataclasses.replace(PEG_INSERTION.network, initial_std=0.08),
-    ppo=dataclasses.replace(PEG_INSERTION.ppo, std_range=(0.03, 0.08)),
+    # PPO that moves freely learns to turn fast first and loses a fifth of the nuts to latency meanwhile.
+    ppo=dataclasses.replace(
+        PEG_INSERTION.ppo,
+        std_range=(0.03, 0.08),
+        learning_rate=3e-5,
+        target_kl=0.015,
+        teacher_coefficient=10.0,
+    ),
+    steps=250_000,
 )
 
 GEAR_MESH = dataclasses.replace(

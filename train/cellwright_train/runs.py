@@ -27,6 +27,7 @@ from cellwright_train.presets import TrainConfig, from_json, to_json
 _PACKAGES = ("cellwright", "gymnasium", "numba", "numpy", "pybullet", "stable-baselines3", "torch")
 _KEPT_CHECKPOINTS = 2
 _COMMANDS = "commands"
+_VERSIONS = "versions.json"
 _DAMAGED = (
     FileNotFoundError,
     ValueError,
@@ -73,7 +74,7 @@ class RunDirectory:
         run = cls(path=path)
         run.checkpoints.mkdir()
         _write_json(path / "config.json", to_json(config))
-        _write_json(path / "versions.json", versions())
+        run.note_versions()
         _write_text(path / "seed", f"{seed}\n")
         return run
 
@@ -123,6 +124,21 @@ class RunDirectory:
     def note_command(self, line: str) -> None:
         """Add `line` to `commands`."""
         _write_text(self.path / _COMMANDS, "".join(f"{command}\n" for command in (*self.commands, line)))
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """The versions that trained it; where they changed in between, one after the other."""
+        path = self.path / _VERSIONS
+        return dict(json.loads(path.read_text())) if path.is_file() else {}
+
+    def note_versions(self) -> None:
+        """Add the present versions where they are other than those that trained it last."""
+        noted = self.versions
+        for name, version in versions().items():
+            before = noted.get(name, "").split(", then ")
+            if before[-1] != version:
+                noted[name] = ", then ".join([*filter(None, before), version])
+        _write_json(self.path / _VERSIONS, noted)
 
     def last_checkpoint(self) -> Path:
         """Return the newest checkpoint. Raises `NoCheckpointError` where there is none yet."""

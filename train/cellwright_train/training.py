@@ -79,14 +79,15 @@ def resume(
     """Go on with a stopped run from its newest checkpoint.
 
     Counters, weights, optimizer, schedules, curriculum and logs go on as they were; cells start new episodes.
-    `workers` and `device` stand in for those of the run, which may have begun on another machine. Raises `NoCheckpointError` where `run_dir` is no run, and `UsageError` where a file of it is missing or
-    wrong.
+    `workers` and `device` stand in for those of the run, which may have begun on another machine. Raises
+    `NoCheckpointError` where `run_dir` is no run, and `UsageError` where a file of it is missing or wrong.
     """
     run = RunDirectory.open(Path(run_dir))
     config = on_machine(run.config, workers=workers, device=device)
     with _session(run, config, minutes, expert, report) as session:
         with contextlib.suppress(NoCheckpointError):
             session.restore(run.last_checkpoint())
+        run.note_versions()
         if command:
             run.note_command(command)
         session.run_to_end()
@@ -105,7 +106,9 @@ def _require_device(name: str) -> None:
         torch.zeros(1, device=name).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         have = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-        raise UsageError(f"no device {name!r} here ({one_line(error)}); there is: {', '.join(have)}") from error
+        raise UsageError(
+            f"no device {name!r} here ({one_line(error)}); there is: {', '.join(have)}"
+        ) from error
 
 
 @contextlib.contextmanager

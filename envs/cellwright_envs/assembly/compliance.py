@@ -19,6 +19,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from cellwright_envs.disturbances.sampling import require_not_negative, require_positive
+
 Array = NDArray[np.float64]
 
 DEAD_BAND_REACH_M = 0.1e-3
@@ -48,7 +50,8 @@ class ComplianceConfig:
     leash_rad: float = 0.1
 
     def __post_init__(self) -> None:
-        for name in (
+        require_positive(
+            self,
             "stiffness_n_m",
             "rotational_stiffness_n_m_rad",
             "damping_ratio",
@@ -57,11 +60,8 @@ class ComplianceConfig:
             "servo_s",
             "leash_m",
             "leash_rad",
-        ):
-            if not getattr(self, name) > 0.0:
-                raise ValueError(f"need {name} > 0, got {getattr(self, name)}")
-        if min(self.dead_band_n, self.dead_band_n_m) < 0.0:
-            raise ValueError(f"need {self.dead_band_n=} and {self.dead_band_n_m=} >= 0")
+        )
+        require_not_negative(self, "dead_band_n", "dead_band_n_m")
 
     def gains(self, *, stiffness_scale: float, dead_band_n: float) -> Array:
         """The constants (9,) of `compliant_push` for an arm whose stiffness and dead band are off."""

@@ -1,5 +1,7 @@
 """What cannot be configured."""
 
+import math
+
 import pytest
 
 from cellwright_envs.assembly.compliance import ComplianceConfig
@@ -29,8 +31,17 @@ def test_an_impossible_cell_is_refused(name: str, value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["damping_ratio", "leash_m", "leash_rad", "virtual_inertia_kg_m2", "servo_s"]
+    ("name", "value"),
+    [
+        ("damping_ratio", 0.0),
+        ("leash_m", 0.0),
+        ("leash_rad", math.inf),
+        ("virtual_inertia_kg_m2", 0.0),
+        ("servo_s", math.nan),
+        ("dead_band_n", math.inf),
+        ("dead_band_n_m", -1e-3),
+    ],
 )
-def test_an_impossible_controller_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match=name):
-        ComplianceConfig(**{name: 0.0})
+def test_an_impossible_controller_is_refused(name: str, value: float) -> None:
+    with pytest.raises(ValueError, match=f"ComplianceConfig: need {name} >"):
+        ComplianceConfig(**{name: value})

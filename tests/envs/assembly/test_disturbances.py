@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cellwright_assets.gripper import GRIP_FORCE_N
-from cellwright_envs.assembly.disturbances import NAMED, AssemblyDisturbances, resolve
+from cellwright_envs.assembly.disturbances import LINE_CHANGES, NAMED, AssemblyDisturbances, resolve
 from cellwright_envs.assembly.disturbances.fixture import (
     ConveyorCreep,
     FixtureBump,
@@ -181,6 +181,24 @@ def test_a_knocked_camera_is_off_by_just_that_much_in_any_direction() -> None:
     np.testing.assert_allclose(np.linalg.norm(moved[knocked], axis=1), 3e-3)
     assert not moved[~knocked].any()
     assert np.all(np.abs(moved[knocked].mean(axis=0)) < 0.6e-3)
+
+
+def test_wide_leaves_room_for_moved_fixtures_other_light_and_late_robots() -> None:
+    draws = {
+        name: [NAMED[name].draw(np.random.default_rng(i)) for i in range(200)] for name in ("train", "wide")
+    }
+    train, wide = draws["train"], draws["wide"]
+    for old, new in zip(train, wide, strict=True):
+        further = np.abs(new.fixture_pose.offset) >= np.abs(old.fixture_pose.offset)
+        assert further[[0, 1, 5]].all()
+        assert new.hand_camera == old.hand_camera
+        assert new.part_fit == old.part_fit
+    assert {state.actuator_latency.steps for state in train} == {0, 1, 2}
+    assert {state.actuator_latency.steps for state in wide} == {0, 1, 2, 3}
+    halved = LINE_CHANGES["dim-light"].apply(NAMED["train"]).room_light
+    darkest, brightest = NAMED["wide"].room_light.lamp_factor
+    assert darkest <= halved.lamp_factor[0]
+    assert brightest >= NAMED["train"].room_light.lamp_factor[1]
 
 
 def test_named_worst_cases_are_training_with_one_factor_at_its_worst() -> None:

@@ -199,11 +199,13 @@ class Actor(nn.Module):
         with torch.autocast(views.device.type, torch.bfloat16, enabled=training):
             coarse = training and not self.standardise_views  # a dark view's contrast would be rounded away
             image = views.to(torch.bfloat16 if coarse else torch.float32)
-            image = (image / 255.0).contiguous(memory_format=torch.channels_last)
+            image = image.contiguous(memory_format=torch.channels_last)
             if self.standardise_views:
                 image = _standardised(image)
             elif self.keypoints:
-                image = (image - _GREY_MEAN) / _GREY_SPREAD
+                image = (image / 255.0 - _GREY_MEAN) / _GREY_SPREAD
+            else:
+                image = image / 255.0
             seen = self.image_features(self.convolutions(image).flatten(1)).float()
         felt = self.signal_features(self.scale([observation[key] for key in self.scale.keys]))
         return self.trunk(torch.cat([seen, felt], dim=1))
@@ -409,14 +411,18 @@ class _NoExtractor(BaseFeaturesExtractor):
 
 
 def _standardised(views: torch.Tensor) -> torch.Tensor:
-    """Bring every view of (n, views, H, W), white being 1, to a mean of 0 and a spread of 1."""
+    """Bring every view of (n, views, H, W), grey levels, to a mean of 0 and a spread of 1.
+
+    Sums of grey levels are whole numbers, which float32 adds up without error in any order: a view without
+    contrast becomes the same zeros in every runtime.
+    """
     centred = views - views.mean(dim=(2, 3), keepdim=True)
     variance = centred.square().mean(dim=(2, 3), keepdim=True)
     return centred * torch.rsqrt(variance + _LEAST_SPREAD**2)
 
 
-_LEAST_SPREAD = 0.02
-"""A view with less contrast, of which white is 1, shows noise: it is not brought to a spread of 1."""
+_LEAST_SPREAD = 5.1
+"""A view with less contrast [grey levels] shows noise: it is not brought to a spread of 1."""
 
 
 def _boxes(observation_space: spaces.Dict) -> dict[str, spaces.Box]:

@@ -128,7 +128,7 @@ def test_a_view_without_contrast_is_not_blown_up() -> None:
     noisy = dict(dark, image=dark["image"] + np.random.default_rng(0).integers(0, 2, dark["image"].shape))
     noisy["image"] = noisy["image"].astype(np.uint8)
     seen = [policy.actor(as_tensors(views)) for views in (dark, noisy)]
-    assert torch.isfinite(seen[0]).all()
+    assert torch.equal(seen[0], policy.actor(as_tensors(dict(dark, image=dark["image"] + 193))))
     assert (seen[0] - seen[1]).abs().max() < 0.2
 
 

@@ -28,6 +28,8 @@ PEG = ("--env", "cellwright/PegInsertion-v0")
         (["train", "debug", "--seed", "-1", "--run-dir", "/tmp/never"], "--seed must be at least 0, got -1"),
         (["train", "debug", "--minutes", "0"], "--minutes must be more than 0, got 0"),
         (["train", "debug", "--minutes", "nan"], "--minutes must be more than 0, got nan"),
+        (["train", "debug", "--workers", "0"], "--workers must be at least 1, got 0"),
+        (["train", "debug", "--device", "gpu", "--run-dir", "/tmp/never"], "no device 'gpu' here"),
         (["demo", "--minutes", "nan"], "--minutes must be more than 0, got nan"),
         (["demo", "--seed", "4294967296"], "--seed must be from 0 to 4294967295, got 4294967296"),
         (["train", "debug", "--run-dir", __file__], "test_cli.py is a file; name a directory with --run-dir"),

@@ -208,11 +208,14 @@ NUT_FASTENING = dataclasses.replace(
     ppo=dataclasses.replace(
         PEG_INSERTION.ppo,
         std_range=(0.03, 0.08),
-        learning_rate=3e-5,
-        target_kl=0.015,
-        teacher_coefficient=10.0,
+        learning_rate=2e-5,
+        target_kl=0.01,
+        teacher_coefficient=30.0,
     ),
-    steps=250_000,
+    steps=150_000,
+    evaluation=dataclasses.replace(
+        PEG_INSERTION.evaluation, mixture=Mixture(levels=("train", "late"), shares=(0.5, 0.5))
+    ),
 )
 
 GEAR_MESH = dataclasses.replace(
@@ -220,6 +223,7 @@ GEAR_MESH = dataclasses.replace(
     env_id="cellwright/GearMesh-v0",
     # Which gear it is, as its teeth show, and with that how far from their gaps they may be.
     aux_targets=(*PEG_INSERTION.aux_targets, "symmetry", "backlash"),
+    steps=200_000,
 )
 
 PRESETS: dict[str, TrainConfig] = {

@@ -96,7 +96,9 @@ def resume(
 
 def on_machine(config: TrainConfig, *, workers: int | None, device: str | None) -> TrainConfig:
     """Return `config` with as many processes and the device given; None keeps its own."""
-    given = {name: value for name, value in (("workers", workers), ("device", device)) if value is not None}
+    given: dict[str, Any] = {
+        name: value for name, value in (("workers", workers), ("device", device)) if value is not None
+    }
     return dataclasses.replace(config, **given)
 
 

@@ -108,9 +108,7 @@ def _require_device(name: str) -> None:
         torch.zeros(1, device=name).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         have = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
-        raise UsageError(
-            f"no device {name!r} here ({one_line(error)}); there is: {', '.join(have)}"
-        ) from error
+        raise UsageError(f"no device {name!r} here; there is: {', '.join(have)}") from error
 
 
 @contextlib.contextmanager

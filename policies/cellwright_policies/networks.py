@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,8 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from torch import nn
+
+from cellwright_policies.layers import LARGEST_INPUT, BoxScale, Keypoints, mlp, orthogonal, standardised
 
 IMAGE = "image"
 PRIVILEGED = "privileged"
@@ -81,86 +82,6 @@ def computes_in_bfloat16() -> bool:
     return bool(can.get("avx512_bf16") or can.get("amx_bf16"))
 
 
-class BoxScale(nn.Module):
-    """Concatenates observation groups, each scaled from its bounds to [-1, 1], then standardised.
-
-    Bounds must hold whatever may come, so that most of the time a component uses a small part of its range.
-    `fit` therefore adds a shift and a gain measured on data: buffers, which are saved and exported but not
-    trained.
-    """
-
-    low: torch.Tensor
-    half_range: torch.Tensor
-    shift: torch.Tensor
-    gain: torch.Tensor
-
-    def __init__(self, boxes: Mapping[str, spaces.Box]) -> None:
-        super().__init__()
-        self.keys = tuple(boxes)
-        low = np.concatenate([box.low.ravel() for box in boxes.values()]).astype(np.float64)
-        high = np.concatenate([box.high.ravel() for box in boxes.values()]).astype(np.float64)
-        if not (np.all(np.isfinite(high - low)) and np.all(high > low)):
-            raise ValueError(f"the bounds of {', '.join(self.keys)} must be finite and high above low")
-        self.size = len(low)
-        self.register_buffer("low", torch.tensor(low, dtype=torch.float32))
-        self.register_buffer("half_range", torch.tensor((high - low) / 2, dtype=torch.float32))
-        self.register_buffer("shift", torch.zeros(self.size))
-        self.register_buffer("gain", torch.ones(self.size))
-
-    def forward(self, groups: list[torch.Tensor]) -> torch.Tensor:
-        """Map the groups, in the order of `keys`, each (n, …) in physical units, to (n, size)."""
-        flat = torch.cat([group.flatten(1) for group in groups], dim=1)
-        return torch.clamp((self.scaled(flat) - self.shift) * self.gain, -_LARGEST_INPUT, _LARGEST_INPUT)
-
-    def scaled(self, flat: torch.Tensor) -> torch.Tensor:
-        """Scale concatenated groups (n, size) from their bounds to [-1, 1]."""
-        return (flat - self.low) / self.half_range - 1.0
-
-    def fit(self, observations: Mapping[str, NDArray[np.float32]]) -> None:
-        """Measure shift and gain on `observations`, each (n, …); what hardly moves keeps a gain of 1."""
-        flat = np.concatenate(
-            [observations[key].reshape(len(observations[key]), -1) for key in self.keys], axis=1
-        )
-        scaled = self.scaled(torch.as_tensor(flat, dtype=torch.float32, device=self.low.device))
-        std = scaled.std(dim=0)
-        self.shift.copy_(scaled.mean(dim=0))
-        self.gain.copy_(
-            torch.where(std > _SMALLEST_STD, 1.0 / std.clamp(min=_SMALLEST_STD), torch.ones_like(std))
-        )
-
-
-_LARGEST_INPUT = 5.0
-"""Standardised inputs are clipped here, so that what training never saw stays near what it saw."""
-_SMALLEST_STD = 1e-3
-"""Below this share of half its range a component is taken to be constant."""
-
-
-class Keypoints(nn.Module):
-    """Where each channel of a map is bright: a spatial softmax (Levine et al., arXiv:1504.00702).
-
-    Turns (n, channels, H, W) into (n, 3 channels): the mean position of every channel from -1 to 1 along its
-    columns and rows, weighed by the softmax of its values, and its largest value.
-    """
-
-    grid: torch.Tensor
-
-    def __init__(self, channels: int, height: int, width: int) -> None:
-        super().__init__()
-        rows, columns = torch.meshgrid(
-            torch.linspace(-1.0, 1.0, height), torch.linspace(-1.0, 1.0, width), indexing="ij"
-        )
-        self.register_buffer("grid", torch.stack([columns.flatten(), rows.flatten()], dim=1))
-        self.sharpness = nn.Parameter(torch.ones(channels, 1))
-
-    def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        """Return the columns and rows of all channels, then their largest values."""
-        flat = maps.flatten(2)
-        positions = torch.softmax(self.sharpness * flat, dim=-1) @ self.grid
-        return torch.cat([positions.flatten(1), _PEAK_SCALE * flat.amax(dim=-1)], dim=1)
-
-
-_PEAK_SCALE = 0.1
-"""Brings the largest values near the range of the positions."""
 _GREY_MEAN, _GREY_SPREAD = 0.4, 0.25
 """Grey levels of a lit cell, of which white is 1: with these a map starts around zero."""
 
@@ -186,9 +107,9 @@ class Actor(nn.Module):
             flat = self.convolutions(torch.zeros(1, *image_shape)).flatten(1).shape[1]
         self.image_features = nn.Sequential(nn.Linear(flat, config.image_features), nn.ReLU())
         self.signal_features = nn.Sequential(nn.Linear(self.scale.size, config.signal_features), nn.ReLU())
-        self.trunk = _mlp((config.image_features + config.signal_features, *config.hidden))
+        self.trunk = mlp((config.image_features + config.signal_features, *config.hidden))
         self.features_dim = config.hidden[-1]
-        self.apply(_orthogonal)
+        self.apply(orthogonal)
         self.convolutions.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, observation: Observation) -> torch.Tensor:
@@ -201,7 +122,7 @@ class Actor(nn.Module):
             image = views.to(torch.bfloat16 if coarse else torch.float32)
             image = image.contiguous(memory_format=torch.channels_last)
             if self.standardise_views:
-                image = _standardised(image)
+                image = standardised(image)
             elif self.keypoints:
                 image = (image / 255.0 - _GREY_MEAN) / _GREY_SPREAD
             else:
@@ -218,9 +139,9 @@ class Critic(nn.Module):
         super().__init__()
         boxes = _boxes(observation_space)
         self.scale = BoxScale({key: box for key, box in boxes.items() if key != IMAGE})
-        self.trunk = _mlp((self.scale.size, *config.critic_hidden))
+        self.trunk = mlp((self.scale.size, *config.critic_hidden))
         self.features_dim = config.critic_hidden[-1]
-        self.apply(_orthogonal)
+        self.apply(orthogonal)
 
     def forward(self, observation: Observation) -> torch.Tensor:
         """Return (n, features) for a batch of raw observations."""
@@ -365,7 +286,7 @@ class CellActorCritic(ActorCriticPolicy):
         half_range, low = scale.half_range[columns], scale.low[columns]
         scaled = (privileged[:, list(self.aux_indices)] - low) / half_range - 1.0
         targets = torch.clamp(
-            (scaled - scale.shift[columns]) * scale.gain[columns], -_LARGEST_INPUT, _LARGEST_INPUT
+            (scaled - scale.shift[columns]) * scale.gain[columns], -LARGEST_INPUT, LARGEST_INPUT
         )
         # Huber's, twice: the squared error, of which the few who got lost would otherwise be the most.
         return 2.0 * nn.functional.huber_loss(self.aux_net(features), targets)
@@ -410,21 +331,6 @@ class _NoExtractor(BaseFeaturesExtractor):
         raise NotImplementedError
 
 
-def _standardised(views: torch.Tensor) -> torch.Tensor:
-    """Bring every view of (n, views, H, W), grey levels, to a mean of 0 and a spread of 1.
-
-    Sums of grey levels are whole numbers, which float32 adds up without error in any order: a view without
-    contrast becomes the same zeros in every runtime.
-    """
-    centred = views - views.mean(dim=(2, 3), keepdim=True)
-    variance = centred.square().mean(dim=(2, 3), keepdim=True)
-    return centred * torch.rsqrt(variance + _LEAST_SPREAD**2)
-
-
-_LEAST_SPREAD = 5.1
-"""A view with less contrast [grey levels] shows noise: it is not brought to a spread of 1."""
-
-
 def _boxes(observation_space: spaces.Dict) -> dict[str, spaces.Box]:
     return {key: space for key, space in observation_space.items() if isinstance(space, spaces.Box)}
 
@@ -457,17 +363,3 @@ def _keypoints(image_shape: Sequence[int], config: NetworkConfig) -> nn.Sequenti
     with torch.no_grad():
         height, width = maps(torch.zeros(1, *image_shape)).shape[2:]
     return maps.append(Keypoints(points, height, width))
-
-
-def _mlp(sizes: tuple[int, ...]) -> nn.Sequential:
-    layers: list[nn.Module] = []
-    for before, after in itertools.pairwise(sizes):
-        layers += [nn.Linear(before, after), nn.ReLU()]
-    return nn.Sequential(*layers)
-
-
-def _orthogonal(module: nn.Module) -> None:
-    if isinstance(module, nn.Linear | nn.Conv2d):
-        nn.init.orthogonal_(module.weight, gain=2**0.5)
-        if module.bias is not None:
-            nn.init.zeros_(module.bias)

@@ -11,7 +11,8 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from cellwright_policies.networks import PRIVILEGED, BoxScale, CellActorCritic, Keypoints, NetworkConfig
+from cellwright_policies.layers import BoxScale, Keypoints
+from cellwright_policies.networks import PRIVILEGED, CellActorCritic, NetworkConfig
 
 PRIVILEGED_SIZE = 6
 IMAGE_BOX = spaces.Box(0, 255, (2, 64, 64), np.uint8)

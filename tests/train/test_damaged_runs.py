@@ -186,3 +186,14 @@ def test_a_run_without_its_folder_of_checkpoints_has_none(
     run.checkpoints.write_text("no folder")
     assert main(["train", "--resume", "--run-dir", str(run.path)]) == 2
     assert "holds no checkpoints to resume from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", '"3.11"'])
+def test_damaged_versions_are_told_before_a_run_goes_on(
+    content: str, trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = RunDirectory(path=Path(shutil.copytree(trained, tmp_path / "run")))
+    (run.path / "versions.json").write_text(content)
+    assert main(["train", "--resume", "--run-dir", str(run.path)]) == 2
+    assert "versions.json cannot be loaded, remove it" in capsys.readouterr().err.splitlines()[-1]
+    assert run.commands == ()

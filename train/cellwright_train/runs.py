@@ -129,7 +129,10 @@ class RunDirectory:
     def versions(self) -> dict[str, str]:
         """The versions that trained it; where they changed in between, one after the other."""
         path = self.path / _VERSIONS
-        return dict(json.loads(path.read_text())) if path.is_file() else {}
+        if not path.is_file():
+            return {}
+        with reading(path, "remove it"):
+            return {name: str(version) for name, version in dict(json.loads(path.read_text())).items()}
 
     def note_versions(self) -> None:
         """Add the present versions where they are other than those that trained it last."""

@@ -84,6 +84,7 @@ def resume(
     """
     run = RunDirectory.open(Path(run_dir))
     config = on_machine(run.config, workers=workers, device=device)
+    _require_device(config.device)
     with _session(run, config, minutes, expert, report) as session:
         with contextlib.suppress(NoCheckpointError):
             session.restore(run.last_checkpoint())
@@ -119,7 +120,6 @@ def _session(
     expert: Controller | None,
     report: Reporter | None,
 ) -> Any:
-    _require_device(config.device)
     seed = run.seed
     env = make_cells(config)
     try:

@@ -14,7 +14,7 @@ demo: $(STAMP)
 	$(VENV)/bin/cellwright demo
 
 test: $(STAMP)
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest --numprocesses auto --dist worksteal
 
 check: $(STAMP) format lint types layers test
 
@@ -31,7 +31,7 @@ layers: $(STAMP)
 	$(VENV)/bin/lint-imports
 
 docs: $(STAMP)
-	$(PYTHON) -m cellwright_train.documentation
+	$(PYTHON) -m tools.documentation
 
 bench: $(STAMP)
 	$(VENV)/bin/cellwright bench --json bench.json

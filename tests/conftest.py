@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from cellwright_policies.bundle import Component, ObservationGroup, PolicySpec
 from cellwright_policies.export import export_bundle
+from cellwright_runtime.bundle.policy import Component, ObservationGroup, PolicySpec
 
 ACTIONS = (
     ("lateral_rate", "m/s", -0.005, 0.005),

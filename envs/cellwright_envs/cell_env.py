@@ -79,12 +79,18 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
     """
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 25}  # noqa: RUF012 - as Gymnasium has it
+    family: ClassVar[str]
+    """Kind of work, which decides how results are summarised: `welding` or `assembly`."""
     disturbance_sets: ClassVar[Mapping[str, Any]]
     """What a name of disturbances stands for."""
+    line_changes: ClassVar[Mapping[str, Any]]
+    """Lasting changes of the line by name."""
 
     action_components: tuple[Component, ...]
     observation_components: dict[str, tuple[Component, ...]]
     control_rate_hz: float
+    measurement: Measurement
+    """The truth after the last control step, or at the start of the episode."""
     settings: tuple[Setting, ...] = ()
     """What a controller has to be set to, for a bundle's manifest."""
     frames: ClassVar[Mapping[str, str]] = {}
@@ -169,7 +175,7 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
             raise ValueError(f"need {self.action_space.shape} finite numbers as action, got {action}")
         # Half the time of np.clip, which matters at a few hundred microseconds a step.
         self._act(np.minimum(np.maximum(action, -1.0), 1.0))
-        measurement = self._measure()
+        measurement = self.measurement = self._measure()
         terms = self._reward_terms(measurement)
         terminated = self._terminated(measurement)
         info: dict[str, Any] = {"reward_terms": terms}
@@ -207,6 +213,14 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         product = products[int(streams.task.integers(len(products)))]
         disturbances = resolve_named(options.get("disturbances", self.disturbances), self.disturbance_sets)
         return product, disturbances.draw(streams.disturbance)
+
+    @abstractmethod
+    def scorecard(self) -> Any:
+        """What is known about the part so far; at the end of the episode, its inspection."""
+
+    @abstractmethod
+    def trace(self) -> dict[str, NDArray[Any]]:
+        """Arrays of the episode so far; raises ValueError without `record_trace=True`."""
 
     @abstractmethod
     def _resolve_products(self, choice: Any) -> tuple[Any, ...]:

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from cellwright_policies.bundle import (
+from cellwright_runtime.bundle.policy import (
     GOLDEN,
     OUTPUTS,
     POLICY,
@@ -32,7 +32,7 @@ from cellwright_policies.bundle import (
     refuse_existing,
     write_bundle,
 )
-from cellwright_policies.runtime import Runtime
+from cellwright_runtime.runtime import Runtime
 
 OPSET = 20
 MIN_ON_POLICY = 128

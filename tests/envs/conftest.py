@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cellwright_envs.scene import Scene
+from cellwright_envs.rendering.scene import Scene
 
 Mesh = tuple[NDArray[np.float64], NDArray[np.int32]]
 

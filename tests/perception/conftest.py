@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cellwright_perception.geometry import SeamSensorGeometry
+from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 
 GEOMETRY = SeamSensorGeometry()
 PLATE_M = 0.040

@@ -9,10 +9,10 @@ from gymnasium import spaces
 from torch import nn
 
 from cellwright_policies import export
-from cellwright_policies.bundle import POLICY, Bundle, BundleError, PolicySpec
 from cellwright_policies.export import ExportError, export_bundle, golden_vectors, parity
 from cellwright_policies.networks import CellActorCritic, NetworkConfig
-from cellwright_policies.runtime import Runtime
+from cellwright_runtime.bundle.policy import POLICY, Bundle, BundleError, PolicySpec
+from cellwright_runtime.runtime import Runtime
 
 Observations = dict[str, np.ndarray]
 

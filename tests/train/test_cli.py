@@ -7,8 +7,8 @@ import pytest
 
 from cellwright_train.cli import COMMANDS, main
 from cellwright_train.errors import UsageError
-from cellwright_train.presets import PRESETS
-from cellwright_train.runs import RunDirectory
+from cellwright_train.learning.presets import PRESETS
+from cellwright_train.learning.runs import RunDirectory
 
 PEG = ("--env", "cellwright/PegInsertion-v0")
 

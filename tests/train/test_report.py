@@ -8,16 +8,17 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from cellwright_train import film
-from cellwright_train.cell import CellChoice, Episode
+from cellwright_envs.assembly.peg_insertion import PegInsertion
 from cellwright_train.cli import main
-from cellwright_train.evaluation import record
-from cellwright_train.families import FAMILIES
-from cellwright_train.film import compose, filmed
-from cellwright_train.policies_by_name import resolve_policy
-from cellwright_train.recording import PartRecord
 from cellwright_train.report.demo_page import PolicyStory, Story, write_report
 from cellwright_train.report.insertions import _torque_panel, force_over_depth, torque_over_turns
+from cellwright_train.rollout import film
+from cellwright_train.rollout.cell import CellChoice, Episode
+from cellwright_train.rollout.evaluation import record
+from cellwright_train.rollout.families import FAMILIES
+from cellwright_train.rollout.film import compose, filmed
+from cellwright_train.rollout.policies import resolve_policy
+from cellwright_train.rollout.recording import PartRecord
 
 PEG = "cellwright/PegInsertion-v0"
 NUT = "cellwright/NutFastening-v0"
@@ -146,7 +147,7 @@ def test_a_page_tells_the_line_change_and_the_play_that_it_left(tmp_path: Path) 
     page = target.read_text()
     assert (
         "Products: round-16-1. Disturbances: none. After the line change new-batch: "
-        f"{FAMILIES['assembly'].line_changes['new-batch'].description}"
+        f"{PegInsertion.line_changes['new-batch'].description}"
     ) in heading(page)
     assert "true play,<br>mm a side" in page
     cells = re.findall(r"<td>(.*?)</td>", page[page.index("true play") :])

@@ -5,8 +5,8 @@ import pytest
 
 import cellwright_envs  # noqa: F401 (registers the environments)
 from cellwright_policies import zoo
-from cellwright_policies.bundle import Bundle
-from cellwright_train.verification import verify
+from cellwright_runtime.bundle.policy import Bundle
+from cellwright_train.bundles.verification import verify
 
 LARGEST_BYTES = 5_000_000
 

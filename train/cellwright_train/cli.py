@@ -47,7 +47,7 @@ class Demo:
 
     def run(self) -> int:
         """Run the command; returns the exit code."""
-        from cellwright_train.demo import DemoConfig, run_demo
+        from cellwright_train.commands.demo import DemoConfig, run_demo
 
         return run_demo(
             DemoConfig(
@@ -76,7 +76,7 @@ class Train:
 
     def run(self) -> int:
         """Run the command; returns the exit code."""
-        from cellwright_train.commands import train
+        from cellwright_train.commands.run import train
 
         directory = self.run_dir or Path("runs") / f"{self.preset}-{self.seed}"
         return train(
@@ -114,7 +114,7 @@ class Evaluate:
 
     def run(self) -> int:
         """Run the command; returns the exit code."""
-        from cellwright_train.commands import evaluate_command
+        from cellwright_train.commands.run import evaluate_command
 
         return evaluate_command(
             self.policy,
@@ -154,7 +154,7 @@ class Export:
 
     def run(self) -> int:
         """Run the command; returns the exit code."""
-        from cellwright_train.commands import export_command
+        from cellwright_train.commands.run import export_command
 
         return export_command(
             self.run_directory,
@@ -184,7 +184,7 @@ class Verify:
 
     def run(self) -> int:
         """Run the command; returns the exit code."""
-        from cellwright_train.commands import verify_command
+        from cellwright_train.commands.run import verify_command
 
         return verify_command(self.bundle, against=self.against, episodes=self.episodes, workers=self.workers)
 
@@ -200,7 +200,7 @@ class Bench:
 
     def run(self) -> int:
         """Run the command; returns the exit code."""
-        from cellwright_train.commands import bench_command
+        from cellwright_train.commands.run import bench_command
 
         return bench_command(self.json, quick=self.quick)
 
@@ -222,7 +222,7 @@ class Watch:
 
     def run(self) -> int:
         """Run the command; returns the exit code."""
-        from cellwright_train.commands import watch_command
+        from cellwright_train.commands.run import watch_command
 
         return watch_command(
             self.policy,
@@ -319,8 +319,8 @@ def _in_one_line(complaint: str, arguments: list[str]) -> str:
 
 def _is_users(error: Exception) -> bool:
     """Whether the user can put it right; anything else is a defect of ours and keeps its traceback."""
-    from cellwright_policies.bundle import BundleError
-    from cellwright_policies.runtime import ObservationError
+    from cellwright_runtime.bundle.policy import BundleError
+    from cellwright_runtime.runtime import ObservationError
     from cellwright_train.errors import UsageError
 
     files = FileNotFoundError | NotADirectoryError | PermissionError

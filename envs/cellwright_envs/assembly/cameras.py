@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from cellwright_assets.gripper import finger_meshes
 from cellwright_assets.meshes import box_mesh
-from cellwright_envs.assembly.part import BLOCK_HEIGHT_M, GRASP_HEIGHT_M, Part, Surface
+from cellwright_envs.assembly.parts.part import BLOCK_HEIGHT_M, GRASP_HEIGHT_M, Part, Surface
 from cellwright_envs.disturbances.image_kernel import Image
-from cellwright_envs.kinematics import inverted
-from cellwright_envs.rasterizer import draw_bodies
-from cellwright_envs.scene import Scene
+from cellwright_envs.physics.kinematics import inverted
+from cellwright_envs.rendering.rasterizer import draw_bodies
+from cellwright_envs.rendering.scene import Scene
 from cellwright_perception.camera import CameraModel, looking_at
 
 Array = NDArray[np.float64]

@@ -31,9 +31,9 @@ from cellwright_envs.assembly.compliance import (
     sense,
     turned_out,
 )
-from cellwright_envs.assembly.part import FINE_CLEARANCE_M, GRASP_HEIGHT_M, Part
-from cellwright_envs.robot import Arm
-from cellwright_envs.world import ContactWorld, Grip
+from cellwright_envs.assembly.parts.part import FINE_CLEARANCE_M, GRASP_HEIGHT_M, Part
+from cellwright_envs.physics.robot import Arm
+from cellwright_envs.physics.world import ContactWorld, Grip
 
 Array = NDArray[np.float64]
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from cellwright_envs.assembly.compliance import ComplianceConfig
 from cellwright_envs.assembly.config import InsertionConfig
-from cellwright_envs.assembly.connectors import CONNECTORS, Connector, Latch
 from cellwright_envs.assembly.insertion import Insertion
 from cellwright_envs.assembly.measurement import InsertionMeasurement, InsertionScorecard
+from cellwright_envs.assembly.parts.connectors import CONNECTORS, Connector, Latch
 from cellwright_envs.assembly.reward import alignment
 from cellwright_envs.cell_env import Component
 
@@ -84,7 +84,7 @@ class ConnectorInsertion(Insertion[ConnectorMeasurement]):
     )
 
     def _privileged_own(self) -> tuple[float, ...]:
-        return self.product.latch_n, float(self._measured.latched)
+        return self.product.latch_n, float(self.measurement.latched)
 
     # Reward and end
 
@@ -110,4 +110,4 @@ class ConnectorInsertion(Insertion[ConnectorMeasurement]):
 
     def scorecard(self) -> ConnectorScorecard:
         """What is known about the plug so far; an episode that is cut off has no other."""
-        return ConnectorScorecard(**vars(super().scorecard()), latched=self._measured.latched)
+        return ConnectorScorecard(**vars(super().scorecard()), latched=self.measurement.latched)

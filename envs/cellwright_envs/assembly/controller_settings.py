@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from cellwright_envs.assembly.compliance import DEAD_BAND_REACH_M, DEAD_BAND_REACH_RAD
 from cellwright_envs.assembly.config import InsertionConfig
 from cellwright_envs.assembly.observation import HISTORY_LAGS
-from cellwright_envs.assembly.part import GRASP_HEIGHT_M, Part
+from cellwright_envs.assembly.parts.part import GRASP_HEIGHT_M, Part
 from cellwright_envs.cell_env import Setting, number
 
 TOOL, FIXTURE = "tool", "nominal_fixture"

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cellwright_envs.assembly.gears import GEARS, Gear
 from cellwright_envs.assembly.insertion import Insertion
 from cellwright_envs.assembly.measurement import InsertionMeasurement, InsertionScorecard
+from cellwright_envs.assembly.parts.gears import GEARS, Gear
 from cellwright_envs.assembly.reward import alignment
 from cellwright_envs.cell_env import Component
 
@@ -89,5 +89,5 @@ class GearMesh(Insertion[GearMeshMeasurement]):
 
     def scorecard(self) -> GearMeshScorecard:
         """What is known about the gear so far; an episode that is cut off has no other."""
-        meshed_share = self._measured.meshed_m / self.product.face_m
+        meshed_share = self.measurement.meshed_m / self.product.face_m
         return GearMeshScorecard(**vars(super().scorecard()), meshed_share=meshed_share)

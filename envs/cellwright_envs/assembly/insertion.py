@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from cellwright_assets.gripper import SENSOR_NOISE_N, SENSOR_NOISE_N_M
 from cellwright_envs.assembly import observation as groups
 from cellwright_envs.assembly.cameras import VIEWS, InsertionCameras
-from cellwright_envs.assembly.catalogue import Catalogue
 from cellwright_envs.assembly.cell import (
     NOMINAL_FIXTURE_W,
     AssemblyCell,
@@ -29,7 +28,12 @@ from cellwright_envs.assembly.cell import (
 from cellwright_envs.assembly.compliance import leashed, rotation_matrix
 from cellwright_envs.assembly.config import InsertionConfig
 from cellwright_envs.assembly.controller_settings import FRAMES, controller_settings
-from cellwright_envs.assembly.disturbances import NAMED, AssemblyDisturbances, AssemblyDisturbanceState
+from cellwright_envs.assembly.disturbances import (
+    LINE_CHANGES,
+    NAMED,
+    AssemblyDisturbances,
+    AssemblyDisturbanceState,
+)
 from cellwright_envs.assembly.disturbances.fixture import shifted
 from cellwright_envs.assembly.measurement import (
     LARGEST_OVERLAP_M,
@@ -37,7 +41,8 @@ from cellwright_envs.assembly.measurement import (
     InsertionScorecard,
     measure,
 )
-from cellwright_envs.assembly.part import Part
+from cellwright_envs.assembly.parts.catalogue import Catalogue
+from cellwright_envs.assembly.parts.part import Part
 from cellwright_envs.assembly.reward import over_force
 from cellwright_envs.cell_env import CellEnv, Component, Observation, Setting, Streams
 
@@ -53,7 +58,9 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
     """Bring a part in compliant fingers into a disturbed fixture by sight and touch."""
 
     metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012 (as declared by Gymnasium)
+    family = "assembly"
     disturbance_sets = NAMED
+    line_changes = LINE_CHANGES
     frames = FRAMES
 
     catalogue: ClassVar[Catalogue[Any]]
@@ -148,8 +155,8 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         self._pending = deque([at_rest] * disturbed.actuator_latency.steps)
         self._time_s, self._bumped_s = 0.0, float("inf")
         self._wrench, self._last_action, self._action_change = np.zeros(6), at_rest, 0.0
-        self._measured = self._measure_state(self._state, before=None)
-        self._before = self._measured
+        self.measurement = self._measure_state(self._state, before=None)
+        self._before = self.measurement
         self._trace: list[tuple[float, ...]] = []
         self._begin_sensing()
 
@@ -207,7 +214,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
 
     def _fixture_now(self) -> Array:
         disturbed = self.disturbed
-        share = -self._measured.height_m / self.product.depth_m
+        share = -self.measurement.height_m / self.product.depth_m
         if self._bumped_s > self._time_s and disturbed.fixture_bump.starts(share):
             self._bumped_s = self._time_s - self.config.control_period_s
         return shifted(
@@ -219,11 +226,11 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
     # Measurement and success
 
     def _measure(self) -> Measured:
-        self._before = self._measured
-        self._measured = self._measure_state(self._state, before=self._before)
+        self._before = self.measurement
+        measured = self._measure_state(self._state, before=self._before)
         if self.record_trace:
-            self._trace.append((*vars(self._measured).values(), *self._state.wrench_t - self._tare))
-        return self._measured
+            self._trace.append((*vars(measured).values(), *self._state.wrench_t - self._tare))
+        return measured
 
     def _measure_state(self, state: CellState, before: Measured | None) -> Measured:
         slip_m = float(np.hypot(*(self.cell.grasp[1:] - self.conditions.grasp[1:])))
@@ -282,7 +289,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
 
     def scorecard(self) -> InsertionScorecard:
         """What is known about the insertion so far; an episode that is cut off has no other."""
-        m = self._measured
+        m = self.measurement
         return InsertionScorecard(
             success=self._succeeded(m),
             broken=self._broken(m),
@@ -357,7 +364,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
 
     def _privileged(self) -> Array:
         """The components of the `privileged` group now, before clipping."""
-        m, tip, part, conditions = self._measured, self._state.part_f, self.product, self.conditions
+        m, tip, part, conditions = self.measurement, self._state.part_f, self.product, self.conditions
         fixture = self.cell.fixture_w
         return np.array(
             [
@@ -395,16 +402,26 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         """
         if not self.record_trace:
             raise ValueError("no trace was recorded: make the environment with record_trace=True")
-        names = [each.name for each in fields(self._measured)]
+        names = [each.name for each in fields(self.measurement)]
         table = np.array(self._trace).reshape(-1, len(names) + 6)
         columns = {name: table[:, column] for column, name in enumerate(names)}
         return {**columns, "wrench_t": table[:, len(names) :]}
 
     def render(self) -> NDArray[np.uint8]:
         """A picture of the cell, (480, 640, 3) uint8."""
-        from cellwright_envs.assembly.picture import picture
+        from cellwright_envs.assembly.picture import InsertionMoment, picture
 
-        return picture(self)
+        return picture(
+            InsertionMoment(
+                cell=self.cell,
+                product=self.product,
+                conditions=self.conditions,
+                cameras=self.config.cameras,
+                tool_w=self.tool_w,
+                part_w=self.part_w,
+                delivered_frame=self.delivered_frame,
+            )
+        )
 
     def close(self) -> None:
         self.cell.close()

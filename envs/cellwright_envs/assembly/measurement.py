@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from cellwright_envs.assembly.cell import CellState
-from cellwright_envs.assembly.part import Part
+from cellwright_envs.assembly.parts.part import Part
 
 LARGEST_OVERLAP_M = 0.1e-3
 """Where part and fixture overlap by more, nothing counts as progress."""

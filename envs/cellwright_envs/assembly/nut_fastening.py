@@ -15,9 +15,9 @@ from cellwright_envs.assembly.compliance import ComplianceConfig
 from cellwright_envs.assembly.config import InsertionConfig
 from cellwright_envs.assembly.insertion import Insertion
 from cellwright_envs.assembly.measurement import InsertionMeasurement, InsertionScorecard
-from cellwright_envs.assembly.nuts import NUTS, Nut
+from cellwright_envs.assembly.parts.nuts import NUTS, Nut
+from cellwright_envs.assembly.parts.thread import SPIN_UP_REV_S2, TURN_RAD, Bite, Joint, NutRunner
 from cellwright_envs.assembly.reward import alignment
-from cellwright_envs.assembly.thread import SPIN_UP_REV_S2, TURN_RAD, Bite, Joint, NutRunner
 from cellwright_envs.cell_env import Component, Setting
 
 Array = NDArray[np.float64]
@@ -223,7 +223,7 @@ class NutFastening(Insertion[NutMeasurement]):
         }
 
     def scorecard(self) -> NutScorecard:
-        m, shared = self._measured, vars(super().scorecard())
+        m, shared = self.measurement, vars(super().scorecard())
         return NutScorecard(
             **shared,
             engaged=m.engaged,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from cellwright_envs.assembly.insertion import Insertion
 from cellwright_envs.assembly.measurement import InsertionMeasurement
-from cellwright_envs.assembly.pegs import PEGS
+from cellwright_envs.assembly.parts.pegs import PEGS
 from cellwright_envs.assembly.reward import alignment
 
 REWARD_WEIGHTS: dict[str, float] = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,16 +11,14 @@ from cellwright_assets import box_mesh, robot_meshes, tube_mesh
 from cellwright_assets.gripper import body_meshes, finger_meshes
 from cellwright_assets.meshes import Faces, Vertices
 from cellwright_assets.prisms import prism_mesh, round_outline
-from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, pose_matrix
-from cellwright_envs.assembly.part import BLOCK_HEIGHT_M, GRASP_HEIGHT_M, Shape, Surface
-from cellwright_envs.kinematics import link_poses
-from cellwright_envs.picture import take_picture
-from cellwright_envs.scene import Scene
-from cellwright_envs.studio import Studio
+from cellwright_envs.assembly.cameras import CameraRig
+from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, AssemblyCell, Conditions, pose_matrix
+from cellwright_envs.assembly.parts.part import BLOCK_HEIGHT_M, GRASP_HEIGHT_M, Part, Shape, Surface
+from cellwright_envs.physics.kinematics import link_poses
+from cellwright_envs.rendering.picture import take_picture
+from cellwright_envs.rendering.scene import Scene
+from cellwright_envs.rendering.studio import Studio
 from cellwright_perception.camera import looking_at
-
-if TYPE_CHECKING:
-    from cellwright_envs.assembly.insertion import Insertion
 
 Array = NDArray[np.float64]
 Colour = tuple[float, float, float]
@@ -56,12 +54,28 @@ CAMERA: Colour = (0.85, 0.60, 0.10)
 CLAMP: Colour = (0.16, 0.16, 0.18)
 
 
-def picture(env: Insertion[Any]) -> NDArray[np.uint8]:
-    """Return an sRGB picture (480, 640, 3) of `env` as it is now, both camera frames in its corner."""
+@dataclass(frozen=True, kw_only=True)
+class InsertionMoment:
+    """What a picture of an assembly cell shows."""
+
+    cell: AssemblyCell
+    product: Part
+    conditions: Conditions
+    cameras: CameraRig
+    tool_w: Array
+    """Pose (4, 4) of the tool in the world."""
+    part_w: Array
+    """Pose (4, 4) of the part in the world."""
+    delivered_frame: NDArray[np.uint8]
+    """What both cameras delivered last, (2, H, W)."""
+
+
+def picture(moment: InsertionMoment) -> NDArray[np.uint8]:
+    """Return an sRGB picture (480, 640, 3) of the cell at `moment`, both camera frames in its corner."""
     scene = Scene()
     _add_hall(scene)
-    _add_robot(scene, env)
-    _add_part(scene, env)
+    _add_robot(scene, moment)
+    _add_part(scene, moment)
     eye_w, target_w = NOMINAL_FIXTURE_W + EYE_FROM_FIXTURE_M, NOMINAL_FIXTURE_W + TARGET_FROM_FIXTURE_M
     taken = take_picture(
         scene,
@@ -74,7 +88,7 @@ def picture(env: Insertion[Any]) -> NDArray[np.uint8]:
         HEIGHT_PX,
         studio=STUDIO,
     )
-    for view, frame in enumerate(env.delivered_frame):
+    for view, frame in enumerate(moment.delivered_frame):
         _inset(taken, frame, view)
     return taken
 
@@ -109,17 +123,17 @@ def _add_hall(scene: Scene) -> None:
     _add(scene, "pedestal", pedestal, BENCH, np.eye(4))
 
 
-def _add_robot(scene: Scene, env: Insertion[Any]) -> None:
+def _add_robot(scene: Scene, moment: InsertionMoment) -> None:
     """Arm, sensor and gripper, and the camera on the hand."""
-    world_from_link = link_poses(env.cell.joints_rad)
+    world_from_link = link_poses(moment.cell.joints_rad)
     for index, mesh in enumerate(robot_meshes()):
         if not mesh.name.startswith("torch"):
             shape = mesh.vertices, mesh.faces
             _add(scene, f"{mesh.name} {index}", shape, mesh.color, world_from_link[mesh.link])
-    tool_w = env.tool_w
-    for tool_mesh in (*finger_meshes(GRASP_HEIGHT_M, env.product.width_m), *body_meshes(GRASP_HEIGHT_M)):
+    tool_w = moment.tool_w
+    for tool_mesh in (*finger_meshes(GRASP_HEIGHT_M, moment.product.width_m), *body_meshes(GRASP_HEIGHT_M)):
         _add(scene, tool_mesh.name, (tool_mesh.vertices, tool_mesh.faces), tool_mesh.color, tool_w)
-    rig = env.config.cameras
+    rig = moment.cameras
     _add_camera(scene, "hand camera", np.array(rig.hand_position_t), np.array(rig.hand_target_t), tool_w)
     arm_m = box_mesh((0.05, 0.016, 0.008), (0.052, 0.0, 0.122))
     _add(scene, "camera bracket", arm_m, CLAMP, tool_w)
@@ -134,10 +148,10 @@ def _add_camera(scene: Scene, name: str, position: Array, target: Array, pose_w:
     _add(scene, f"{name}'s lens", lens, CLAMP, pose_w)
 
 
-def _add_part(scene: Scene, env: Insertion[Any]) -> None:
+def _add_part(scene: Scene, moment: InsertionMoment) -> None:
     """The part where it hangs, the fixture where it stands, on a plate with four screws."""
-    part, fixture_w = env.product, env.cell.fixture_w
-    conditions = env.conditions
+    part, fixture_w = moment.product, moment.cell.fixture_w
+    conditions = moment.conditions
     _add_shape(scene, "fixture", part.fixture_shape(conditions.clearance_m, conditions.chamfer_m), fixture_w)
     plate = box_mesh((0.13, 0.09, 0.02), (0.0, 0.0, -BLOCK_HEIGHT_M - 0.010))
     _add(scene, "plate", plate, BENCH, fixture_w)
@@ -146,8 +160,8 @@ def _add_part(scene: Scene, env: Insertion[Any]) -> None:
         _add(
             scene, f"screw {index}", screw, CLAMP, fixture_w @ pose_matrix(np.array([x_m, y_m, 0, 0, 0, 0.0]))
         )
-    _add_shape(scene, "part", part.shape(fine=True), env.part_w)
-    rig = env.config.cameras
+    _add_shape(scene, "part", part.shape(fine=True), moment.part_w)
+    rig = moment.cameras
     position, target = np.array(rig.fixed_position_f), np.array(rig.fixed_target_f)
     _add_camera(
         scene, "fixed camera", position, target, pose_matrix(np.array([*NOMINAL_FIXTURE_W, 0, 0, 0.0]))

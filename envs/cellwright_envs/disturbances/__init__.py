@@ -1,10 +1,5 @@
-"""Disturbances of a cell: one family a file, each an object that is off at zero.
+"""What disturbances of both families of cells share: sampling, named sets, latency, cameras, exposure.
 
 Every disturbance is a frozen configuration; `draw(rng)` returns what it does in one episode, a frozen
 state with one pure question. Nothing here changes after it was made.
 """
-
-from cellwright_envs.disturbances.catalogue import NAMED, WeldDisturbances, WeldDisturbanceState, resolve
-from cellwright_envs.disturbances.line_change import LINE_CHANGES, LineChange
-
-__all__ = ["LINE_CHANGES", "NAMED", "LineChange", "WeldDisturbanceState", "WeldDisturbances", "resolve"]

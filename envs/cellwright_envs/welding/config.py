@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from cellwright_envs.welding.seam import LEAD_IN_M
+from cellwright_envs.physics.world import PHYSICS_PERIOD_S
+from cellwright_envs.welding.part.seam import LEAD_IN_M
 from cellwright_envs.welding.weld_camera import WeldLighting
-from cellwright_envs.world import PHYSICS_PERIOD_S
-from cellwright_perception.geometry import SeamSensorGeometry
+from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 
 PROCESS_PERIOD_S = 0.01
 

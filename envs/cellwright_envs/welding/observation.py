@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_envs.cell_env import Component
-from cellwright_envs.welding.product import JOINTS, WeldProduct
-from cellwright_envs.welding.seam import LEAD_IN_M, STEP_M, SeamFrames
-from cellwright_perception.delay_line import SeamProfile
-from cellwright_perception.geometry import SeamSensorGeometry
-from cellwright_perception.outlier_gate import OutlierGate
-from cellwright_perception.seam_measurement import SeamSensor
+from cellwright_envs.welding.part.product import JOINTS, WeldProduct
+from cellwright_envs.welding.part.seam import LEAD_IN_M, STEP_M, SeamFrames
+from cellwright_perception.seam.measurement import SeamSensor
+from cellwright_perception.seam.outlier_gate import OutlierGate
+from cellwright_perception.seam.seam_profile import SeamProfile
+from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 
 Array = NDArray[np.float64]
 

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_assets import box_mesh, robot_meshes, tube_mesh
-from cellwright_envs.kinematics import link_poses
-from cellwright_envs.picture import take_picture
-from cellwright_envs.scene import PointLight, Scene
-from cellwright_envs.studio import Studio
-from cellwright_envs.welding.inspection import BIN_M
-from cellwright_envs.welding.paths import SaddlePath
-from cellwright_envs.welding.quality import Feature
-from cellwright_envs.welding.seam import FLANK_M, STEP_M, seam_mesh, sweep
+from cellwright_envs.physics.kinematics import link_poses
+from cellwright_envs.rendering.picture import take_picture
+from cellwright_envs.rendering.scene import PointLight, Scene
+from cellwright_envs.rendering.studio import Studio
+from cellwright_envs.welding.inspection.bead_record import BIN_M, BeadRecord
+from cellwright_envs.welding.inspection.quality import Feature
+from cellwright_envs.welding.part.paths import SaddlePath
+from cellwright_envs.welding.part.product import WeldProduct
+from cellwright_envs.welding.part.seam import FLANK_M, STEP_M, SeamDeviation, seam_mesh, sweep
+from cellwright_envs.welding.sensor_head import SensorHead
 from cellwright_envs.welding.weld_camera import CONTACT_TIP_M, WIRE_RADIUS_M
-from cellwright_envs.welding.weld_cell import FIXTURE_HALF_M, ORIGIN_W, TABLE_HALF_M
-
-if TYPE_CHECKING:
-    from cellwright_envs.welding.weld_seam import WeldSeam
+from cellwright_envs.welding.weld_cell import FIXTURE_HALF_M, ORIGIN_W, TABLE_HALF_M, WeldCell
+from cellwright_envs.welding.wire_placement import WirePlacement
 
 Array = NDArray[np.float64]
 Colour = tuple[float, float, float]
@@ -60,20 +61,38 @@ GLOW_LENGTH_M = 0.012
 ARC_INTENSITY_M2 = 0.7e-3
 
 
-def picture(env: WeldSeam) -> NDArray[np.uint8]:
-    """Return an sRGB picture (480, 640, 3) of `env` as it is now."""
+@dataclass(frozen=True, kw_only=True)
+class WeldMoment:
+    """What a picture of the weld cell shows."""
+
+    cell: WeldCell
+    product: WeldProduct
+    deviation: SeamDeviation
+    """How the part lies and differs from its drawing."""
+    wire: WirePlacement
+    pose_w: Array
+    """Pose (4, 4) of the torch in the world."""
+    record: BeadRecord
+    sensor: SensorHead
+    tracking_errors_m: Sequence[float]
+    """Lateral error of the wire at every control step that welded [m]."""
+    arc_on: bool
+
+
+def picture(moment: WeldMoment) -> NDArray[np.uint8]:
+    """Return an sRGB picture (480, 640, 3) of the cell at `moment`."""
     scene = Scene()
     _add_hall(scene)
-    _add_robot(scene, env)
-    _add_part(scene, env)
-    _add_bead(scene, env)
-    _add_laser_line(scene, env)
+    _add_robot(scene, moment)
+    _add_part(scene, moment)
+    _add_bead(scene, moment)
+    _add_laser_line(scene, moment)
     arc = None
-    if env._progress_m > 0.0:
-        tip_w = env._pose_w[:3] @ [*env.wire.tip_t[:2], 1.5e-3, 1.0]
+    if moment.arc_on:
+        tip_w = moment.pose_w[:3] @ [*moment.wire.tip_t[:2], 1.5e-3, 1.0]
         arc = PointLight(position_w=tuple(tip_w.tolist()), intensity_m2=ARC_INTENSITY_M2)
     target_w = ORIGIN_W + TARGET_FROM_ORIGIN_M
-    eye_m = EYE_ABOVE_CLOSED_SEAM_M if env.product.path.closed else EYE_FROM_TARGET_M
+    eye_m = EYE_ABOVE_CLOSED_SEAM_M if moment.product.path.closed else EYE_FROM_TARGET_M
     return take_picture(
         scene,
         _look_at(target_w + eye_m, target_w),
@@ -114,16 +133,16 @@ def _add_hall(scene: Scene) -> None:
     _add_box(scene, "pedestal", pedestal, np.array([0.0, 0.0, 0.5 * FLOOR_M]), BENCH)
 
 
-def _add_robot(scene: Scene, env: WeldSeam) -> None:
+def _add_robot(scene: Scene, moment: WeldMoment) -> None:
     """Arm and torch at their joint angles, the sensor head and the wire."""
-    world_from_link = link_poses(env.cell.world.joints_rad())
+    world_from_link = link_poses(moment.cell.world.joints_rad())
     for index, mesh in enumerate(robot_meshes()):
         name = f"{mesh.name} {index}"
         scene.add_body(name, mesh.vertices, mesh.faces, colour=mesh.color, segmentation_id=1)
         scene.set_pose(name, world_from_link[mesh.link])
     head, head_faces = box_mesh([0.055, 0.034, 0.040], [0.0625, 0.0, 0.135])
     bracket, bracket_faces = box_mesh([0.065, 0.014, 0.012], [0.015, 0.0, 0.125])
-    wire_t = np.stack([[0.0, 0.0, CONTACT_TIP_M + 0.006], env.wire.tip_t])
+    wire_t = np.stack([[0.0, 0.0, CONTACT_TIP_M + 0.006], moment.wire.tip_t])
     wire, wire_faces = tube_mesh(wire_t, [WIRE_RADIUS_M] * 2, 8)
     for name, vertices, faces, colour in (
         ("sensor", head, head_faces, SENSOR),
@@ -131,19 +150,19 @@ def _add_robot(scene: Scene, env: WeldSeam) -> None:
         ("wire", wire, wire_faces, WIRE),
     ):
         scene.add_body(name, vertices, faces, colour=colour, segmentation_id=1)
-        scene.set_pose(name, env._pose_w)
+        scene.set_pose(name, moment.pose_w)
 
 
-def _part_pose(env: WeldSeam) -> Array:
+def _part_pose(moment: WeldMoment) -> Array:
     """How far the part has moved since it was placed, as a transform (4, 4)."""
     moved = np.eye(4)
-    moved[:3, 3] = env.wire.part_shift_w(env.cell.frames)
+    moved[:3, 3] = moment.wire.part_shift_w(moment.cell.frames)
     return moved
 
 
-def _add_part(scene: Scene, env: WeldSeam) -> None:
+def _add_part(scene: Scene, moment: WeldMoment) -> None:
     """The surfaces that the sensor sees, and plates of the right thickness just below them."""
-    product, frames, deviation = env.product, env.cell.frames, env.deviation
+    product, frames, deviation = moment.product, moment.cell.frames, moment.deviation
     mesh = seam_mesh(product, frames, deviation, ORIGIN_W)
     faces, albedo = mesh.faces, mesh.albedo
     pick = np.arange(0, len(frames.path_position_m), 2)
@@ -153,20 +172,20 @@ def _add_part(scene: Scene, env: WeldSeam) -> None:
         pick = np.arange(frames.index(0.0), frames.index(product.path.length_m) + 2, 2)
     tint = np.array(PLATE) * (0.6 + 0.4 * albedo / albedo.max())[:, None]
     scene.add_body("part", mesh.vertices_w, faces, colour=tint, segmentation_id=2)
-    scene.set_pose("part", _part_pose(env))
-    for index, outline in enumerate(_plates(env, pick)):
+    scene.set_pose("part", _part_pose(moment))
+    for index, outline in enumerate(_plates(moment, pick)):
         points = sweep(outline, pick, product, frames, deviation, ORIGIN_W)
         name = f"plate {index}"
         scene.add_body(
             name, points.reshape(-1, 3), _ring_faces(*points.shape[:2]), colour=PLATE, segmentation_id=2
         )
-        scene.set_pose(name, _part_pose(env))
-    _add_supports(scene, env)
+        scene.set_pose(name, _part_pose(moment))
+    _add_supports(scene, moment)
 
 
-def _plates(env: WeldSeam, pick: NDArray[np.intp]) -> list[Array]:
+def _plates(moment: WeldMoment, pick: NDArray[np.intp]) -> list[Array]:
     """Outlines (stations, 4, 2) of the plates in the joint's cross-section, 0.2 mm inside their surfaces."""
-    product, deviation = env.product, env.deviation
+    product, deviation = moment.product, moment.deviation
     gap, step, thick = deviation.gap_m[pick], deviation.misalignment_m[pick], deviation.thickness_m
     inside, zero = 0.2e-3, np.zeros(len(pick))
     if product.joint == "butt":
@@ -177,7 +196,7 @@ def _plates(env: WeldSeam, pick: NDArray[np.intp]) -> list[Array]:
         ]
     back = -FLANK_M
     if product.path.closed:
-        back = -0.98 / float(np.abs(env.cell.frames.curvature_1_m[pick]).max())
+        back = -0.98 / float(np.abs(moment.cell.frames.curvature_1_m[pick]).max())
     wall_m, far_m = (thick, -FLANK_M) if product.joint == "lap" else (FLANK_M, -thick)
     upright = _rectangle(zero + far_m, zero - inside, gap + inside, gap + wall_m - inside)
     if isinstance(product.path, SaddlePath):
@@ -203,13 +222,13 @@ def _ring_faces(stations: int, corners: int) -> NDArray[np.int32]:
     return np.concatenate([sides, fan, fan + corners * (stations - 1)]).astype(np.int32)
 
 
-def _add_supports(scene: Scene, env: WeldSeam) -> None:
+def _add_supports(scene: Scene, moment: WeldMoment) -> None:
     """What carries the part on the fixture: two bars, and under a saddle the main pipe's upper half."""
-    path, top_m = env.product.path, float(ORIGIN_W[2] - 0.075)
-    seam = env.cell.frames.points_w
+    path, top_m = moment.product.path, float(ORIGIN_W[2] - 0.075)
+    seam = moment.cell.frames.points_w
     reach_m = 0.35 * float(np.ptp(seam[:, 0]))
     bars = [(side * reach_m, 0.0) for side in (-1, 1)]
-    under_m = float(ORIGIN_W[2]) - env.deviation.thickness_m
+    under_m = float(ORIGIN_W[2]) - moment.deviation.thickness_m
     size = np.array([0.025, 0.12, under_m - top_m])
     if isinstance(path, SaddlePath):
         radius_m, half_rad = path.main_radius_m - 0.2e-3, 0.72
@@ -218,7 +237,7 @@ def _add_supports(scene: Scene, env: WeldSeam) -> None:
         inner = (np.stack([np.sin(angle), np.cos(angle)], axis=1) * (radius_m - 0.005)) - [0.0, radius_m]
         outline = np.concatenate([arch, inner[::-1]])
         ends = [np.column_stack([np.full(len(outline), x), outline]) for x in (-0.14, 0.14)]
-        vertices = np.concatenate(ends) + ORIGIN_W + env.deviation.translation_w
+        vertices = np.concatenate(ends) + ORIGIN_W + moment.deviation.translation_w
         scene.add_body("pipe", vertices, _ring_faces(2, len(outline)), colour=PLATE, segmentation_id=2)
         edge_m = float(ORIGIN_W[2] + arch[0, 1])
         bars = [(0.0, side * abs(float(arch[0, 0]))) for side in (-1, 1)]
@@ -233,46 +252,47 @@ def _add_supports(scene: Scene, env: WeldSeam) -> None:
         )
 
 
-def _add_bead(scene: Scene, env: WeldSeam) -> None:
+def _add_bead(scene: Scene, moment: WeldMoment) -> None:
     """The weld metal, one ripple per millimetre, coloured by its grade; its fresh end glows."""
-    features, masks = env.record.bins(0), env.record.grade(0)
+    features, masks = moment.record.bins(0), moment.record.grade(0)
     welded = np.flatnonzero(masks[:, 0] >= 0)
     if len(welded) < 2:
         return
     bins = np.append(np.arange(welded[0], welded[-1] + 1), welded[-1])
     features = np.nan_to_num(features[bins])
-    pick = np.arange(bins[0], bins[0] + len(bins)) + env.cell.frames.index(0.5 * STEP_M)
+    pick = np.arange(bins[0], bins[0] + len(bins)) + moment.cell.frames.index(0.5 * STEP_M)
     wide, high = features[:, Feature.FACE_WIDTH], features[:, Feature.CAP_HEIGHT]
     high = np.maximum(high, 0.3e-3) * np.where(np.arange(len(bins)) % 2, 1.0, 1.25) + 0.15e-3
     across = np.linspace(0.0, 1.0, 9)
     crown = 4.0 * across * (1.0 - across) * high[:, None]
-    error_m = np.interp(bins, np.linspace(bins[0], bins[-1], len(env._errors_m)), env._errors_m)[:, None]
-    if env.product.joint == "butt":
+    errors_m = moment.tracking_errors_m
+    error_m = np.interp(bins, np.linspace(bins[0], bins[-1], len(errors_m)), errors_m)[:, None]
+    if moment.product.joint == "butt":
         section = np.stack([(across - 0.5) * wide[:, None] + error_m, crown], axis=2)
     else:
         leg = wide[:, None] / np.sqrt(2.0)
         lift, aside = crown / np.sqrt(2.0), error_m / np.sqrt(2.0)
         section = np.stack([(1.0 - across) * leg + lift + aside, across * leg + lift - aside], axis=2)
-    points = sweep(section, pick, env.product, env.cell.frames, env.deviation, ORIGIN_W)
+    points = sweep(section, pick, moment.product, moment.cell.frames, moment.deviation, ORIGIN_W)
     faces = _ring_faces(*points.shape[:2])
     fails = (masks[bins, 1] != 0)[:, None]
     colour = np.where(fails, BEAD_FAILS, BEAD_PASSES)
-    if env._progress_m > 0.0:
-        age_m = env.wire.wire_m - bins[:, None] * BIN_M
+    if moment.arc_on:
+        age_m = moment.wire.wire_m - bins[:, None] * BIN_M
         hot = np.clip(1.0 - age_m / GLOW_LENGTH_M, 0.0, 1.0)
         colour = (1.0 - hot) * colour + hot * np.array(BEAD_GLOWS)
     station = np.minimum(faces.min(axis=1) // len(across), len(bins) - 1)
     scene.add_body("bead", points.reshape(-1, 3), faces, colour=colour[station], segmentation_id=3)
-    scene.set_pose("bead", _part_pose(env))
+    scene.set_pose("bead", _part_pose(moment))
 
 
-def _add_laser_line(scene: Scene, env: WeldSeam) -> None:
+def _add_laser_line(scene: Scene, moment: WeldMoment) -> None:
     """A thin bright ribbon where the laser plane cuts the part."""
-    mesh = seam_mesh(env.product, env.cell.frames, env.deviation, ORIGIN_W)
-    tool_from_world = np.linalg.inv(env._pose_w) @ _part_pose(env)
-    first, last = (2 * mesh.strips * s for s in mesh.window(env.wire.torch_m, 0.0, 0.05))
+    mesh = seam_mesh(moment.product, moment.cell.frames, moment.deviation, ORIGIN_W)
+    tool_from_world = np.linalg.inv(moment.pose_w) @ _part_pose(moment)
+    first, last = (2 * mesh.strips * s for s in mesh.window(moment.wire.torch_m, 0.0, 0.05))
     corners = (mesh.vertices_w @ tool_from_world[:3, :3].T + tool_from_world[:3, 3])[mesh.faces[first:last]]
-    plane_t = env.sensor.camera.geometry.laser_plane_c @ env.sensor.camera.camera_from_tool
+    plane_t = moment.sensor.camera.geometry.laser_plane_c @ moment.sensor.camera.camera_from_tool
     ahead = corners @ plane_t[:3] + plane_t[3]
     cuts = []
     for i, j in ((0, 1), (1, 2), (2, 0)):
@@ -290,4 +310,4 @@ def _add_laser_line(scene: Scene, env: WeldSeam) -> None:
     halves = np.array([[0, 1, 2], [0, 2, 3]])
     faces = (halves[None] + 4 * np.arange(len(quads))[:, None, None]).reshape(-1, 3)
     scene.add_body("laser line", quads.reshape(-1, 3), faces, colour=LASER, segmentation_id=4)
-    scene.set_pose("laser line", env._pose_w)
+    scene.set_pose("laser line", moment.pose_w)

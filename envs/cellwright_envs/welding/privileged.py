@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_envs.cell_env import Component
-from cellwright_envs.welding.columns import Constant, Input, State
-from cellwright_envs.welding.quality import Feature
-from cellwright_envs.welding.seam import along
-
-if TYPE_CHECKING:
-    from cellwright_envs.welding.weld_seam import WeldSeam
+from cellwright_envs.welding.disturbances.events import Procedure
+from cellwright_envs.welding.inspection.quality import Feature
+from cellwright_envs.welding.part.product import WeldProcedure
+from cellwright_envs.welding.part.seam import SeamDeviation, along
+from cellwright_envs.welding.process.columns import Constant, Input, State
+from cellwright_envs.welding.process.ideal import IdealTrims
+from cellwright_envs.welding.process.weld_process import WeldProcess
+from cellwright_envs.welding.wire_placement import WirePlacement
 
 AHEAD_M = (0.0, 1e-3, 2e-3, 4e-3, 10e-3)
-"""How far before the wire the seam's true course is told."""
+"""Distances ahead of the wire at which the seam's true course is given."""
 IDEAL_PREVIEW_M = 3e-3
 """How far ahead of the wire the teacher sets trims, to cover slew and latency."""
 
@@ -60,16 +62,23 @@ PRIVILEGED: tuple[Component, ...] = (
 NAMES = tuple(component.name for component in PRIVILEGED)
 
 
-def privileged_state(env: WeldSeam) -> NDArray[np.float32]:
-    """The components of `PRIVILEGED` now (n,), before clipping."""
-    if env.ideal is None:
-        raise ValueError("no privileged state: make the environment with privileged=True")
-    wire, deviation, process = env.wire, env.deviation, env.process
+def privileged_state(
+    wire: WirePlacement,
+    deviation: SeamDeviation,
+    process: WeldProcess,
+    inputs: NDArray[np.float64],
+    *,
+    fails: Sequence[int],
+    ideal_trims: NDArray[np.float64],
+    speed_m_s: float,
+) -> NDArray[np.float32]:
+    """The components of `PRIVILEGED` now (n,), before clipping.
+
+    `inputs` (inputs,) are those of the process now, `fails` the violations of levels B, C and D.
+    """
     lateral_m = wire.torch_lateral_m + wire.tip_t[1]
     height_m = wire.torch_height_m + wire.tip_t[2]
-    inputs = env._inputs[1]
     state, features, constants = process.state[0], process.features[0], process.constants[0]
-    fails = env.record.violations_now(process.features)[0]
     at = [wire.wire_m + ahead for ahead in AHEAD_M]
     return np.array(
         [
@@ -78,10 +87,10 @@ def privileged_state(env: WeldSeam) -> NDArray[np.float32]:
             *(along(deviation.gap_m, s) for s in at),
             wire.tip_t[1],
             deviation.thickness_m,
-            inputs[0, Input.TACK_HEIGHT_M],
-            inputs[0, Input.MISALIGNMENT_M],
-            inputs[0, Input.WIRE_SLIP],
-            inputs[0, Input.SUPPLY_OFFSET_V],
+            inputs[Input.TACK_HEIGHT_M],
+            inputs[Input.MISALIGNMENT_M],
+            inputs[Input.WIRE_SLIP],
+            inputs[Input.SUPPLY_OFFSET_V],
             state[State.PLATE_TEMPERATURE_K],
             state[State.SHIELDING],
             state[State.CURRENT_A],
@@ -90,7 +99,7 @@ def privileged_state(env: WeldSeam) -> NDArray[np.float32]:
             state[State.ROOT_INDEX],
             state[State.THROAT_M],
             state[State.CAP_HEIGHT_M],
-            *env.ideal.trims,
+            *ideal_trims,
             state[State.ROOT_PENETRATION_M],
             state[State.HEAT_PER_THICKNESS_J_M2],
             constants[Constant.REQUIRED_THROAT_M],
@@ -100,30 +109,41 @@ def privileged_state(env: WeldSeam) -> NDArray[np.float32]:
             features[Feature.UNDERCUT],
             fails[0] != 0,
             fails[1] != 0,
-            env._speed_m_s,
+            speed_m_s,
         ],
         dtype=np.float32,
     )
 
 
-def search_ideal(env: WeldSeam) -> None:
-    """Tell the teacher's trims a look ahead of the wire, where a change made now takes effect."""
-    if env.ideal is None:
-        raise ValueError("no ideal trims: make the environment with privileged=True")
-    changed = env.disturbed.procedure_change.procedure(env.wire.wire_m / env.cell.frames.length_m)
-    ahead_m = max(env.wire.wire_m, 0.0) + IDEAL_PREVIEW_M
-    inputs = env._inputs[1, 0].copy()
+def search_ideal(
+    ideal: IdealTrims,
+    wire: WirePlacement,
+    deviation: SeamDeviation,
+    process: WeldProcess,
+    inputs: NDArray[np.float64],
+    *,
+    procedure: WeldProcedure,
+    changed: Procedure,
+    trim_scale: NDArray[np.float64],
+) -> None:
+    """Let the teacher's trims look ahead of the wire, where a change made now takes effect.
+
+    `inputs` (inputs,) are those of the process now, `changed` what is different from `procedure`, and
+    `trim_scale` (3,) what full trims of speed [1], wire feed [1] and voltage [V] change.
+    """
+    ahead_m = max(wire.wire_m, 0.0) + IDEAL_PREVIEW_M
+    inputs = inputs.copy()
     for column, profile in (
-        (Input.GAP_M, env.deviation.gap_m),
-        (Input.MISALIGNMENT_M, env.deviation.misalignment_m),
-        (Input.TACK_HEIGHT_M, env.deviation.tack_m),
+        (Input.GAP_M, deviation.gap_m),
+        (Input.MISALIGNMENT_M, deviation.misalignment_m),
+        (Input.TACK_HEIGHT_M, deviation.tack_m),
     ):
         inputs[column] = along(profile, ahead_m)
-    inputs[Input.THICKNESS_M] = env.deviation.thickness_m
-    inputs[Input.CONTACT_TIP_DISTANCE_M] = env.product.procedure.contact_tip_distance_m
+    inputs[Input.THICKNESS_M] = deviation.thickness_m
+    inputs[Input.CONTACT_TIP_DISTANCE_M] = procedure.contact_tip_distance_m
     nominal = (
-        env._nominal[0] * changed.wire_feed_factor,
-        env._nominal[1] + changed.voltage_offset_v,
-        env._nominal[2] * changed.travel_speed_factor,
+        procedure.wire_feed_m_s * changed.wire_feed_factor,
+        procedure.voltage_v + changed.voltage_offset_v,
+        procedure.travel_speed_m_s * changed.travel_speed_factor,
     )
-    env.ideal.update(inputs, nominal, env._scale[2:], env.process)
+    ideal.update(inputs, nominal, trim_scale, process)

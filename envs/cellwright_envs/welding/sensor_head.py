@@ -8,14 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_envs.disturbances import WeldDisturbanceState
+from cellwright_envs.welding.disturbances import WeldDisturbanceState
 from cellwright_envs.welding.observation import LookAhead, SeamTracker
-from cellwright_envs.welding.product import WeldProduct
-from cellwright_envs.welding.seam import SeamMesh
+from cellwright_envs.welding.part.product import WeldProduct
+from cellwright_envs.welding.part.seam import SeamMesh
 from cellwright_envs.welding.weld_camera import WeldCamera, WeldLighting
 from cellwright_envs.welding.weld_cell import WeldCell
 from cellwright_envs.welding.wire_placement import WirePlacement
-from cellwright_perception.geometry import SeamSensorGeometry
+from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]

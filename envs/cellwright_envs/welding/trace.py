@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_envs.welding.inspection import BIN_M, BeadRecord, codes_of
-from cellwright_envs.welding.process import Input, Signal, State, WeldProcess
+from cellwright_envs.welding.inspection.bead_record import BIN_M, BeadRecord, codes_of
+from cellwright_envs.welding.process.weld_process import Input, Signal, State, WeldProcess
 
 if TYPE_CHECKING:
     from cellwright_envs.welding.measurement import WeldMeasurement

@@ -9,12 +9,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from cellwright_assets import torch_mesh
-from cellwright_envs.kinematics import inverted
-from cellwright_envs.rasterizer import WORKSPACE_COLUMNS, draw_mesh
-from cellwright_envs.shading import face_normals, rotate_normals
-from cellwright_envs.welding.seam import SeamMesh
+from cellwright_envs.physics.kinematics import inverted
+from cellwright_envs.rendering.rasterizer import WORKSPACE_COLUMNS, draw_mesh
+from cellwright_envs.rendering.shading import face_normals, rotate_normals
+from cellwright_envs.welding.part.seam import SeamMesh
 from cellwright_perception.camera import CameraModel
-from cellwright_perception.geometry import SeamSensorGeometry
+from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 
 Array = NDArray[np.float64]
 

@@ -9,11 +9,12 @@ from numba import njit
 from numpy.typing import NDArray
 
 from cellwright_assets import asset_path, ur10e
-from cellwright_envs.disturbances import WeldDisturbanceState
-from cellwright_envs.kinematics import forward_kinematics
-from cellwright_envs.robot import Arm
-from cellwright_envs.welding.product import WeldProduct
-from cellwright_envs.welding.seam import (
+from cellwright_envs.physics.kinematics import forward_kinematics
+from cellwright_envs.physics.robot import Arm
+from cellwright_envs.physics.world import Box, World
+from cellwright_envs.welding.disturbances import WeldDisturbanceState
+from cellwright_envs.welding.part.product import WeldProduct
+from cellwright_envs.welding.part.seam import (
     FLANK_M,
     LEAD_IN_M,
     STEP_M,
@@ -22,7 +23,6 @@ from cellwright_envs.welding.seam import (
     deviate,
     seam_frames,
 )
-from cellwright_envs.world import Box, World
 
 Array = NDArray[np.float64]
 

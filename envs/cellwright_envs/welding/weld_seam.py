@@ -10,26 +10,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_envs.cell_env import CellEnv, Component, Observation, Streams
-from cellwright_envs.disturbances import NAMED, WeldDisturbances, WeldDisturbanceState
+from cellwright_envs.physics.world import PHYSICS_PERIOD_S
 from cellwright_envs.welding import observation as groups
 from cellwright_envs.welding.config import PROCESS_PERIOD_S, WeldSeamConfig
 from cellwright_envs.welding.controller_settings import controller_settings
-from cellwright_envs.welding.ideal import IdealTrims
-from cellwright_envs.welding.inspection import BeadRecord
-from cellwright_envs.welding.margin import risk
+from cellwright_envs.welding.disturbances import LINE_CHANGES, NAMED, WeldDisturbances, WeldDisturbanceState
+from cellwright_envs.welding.inspection.bead_record import BeadRecord, Scorecard
+from cellwright_envs.welding.inspection.quality import Joint
 from cellwright_envs.welding.measurement import WeldMeasurement
 from cellwright_envs.welding.observation import History
+from cellwright_envs.welding.part.product import JOINTS, WeldProduct, resolve_products
+from cellwright_envs.welding.part.seam import along, seam_mesh
 from cellwright_envs.welding.privileged import PRIVILEGED, privileged_state, search_ideal
-from cellwright_envs.welding.process import Input, Signal, WeldConditions, WeldProcess, draw_constants
-from cellwright_envs.welding.product import JOINTS, WeldProduct, resolve_products
-from cellwright_envs.welding.quality import Joint
+from cellwright_envs.welding.process.ideal import IdealTrims
+from cellwright_envs.welding.process.margin import risk
+from cellwright_envs.welding.process.weld_process import (
+    Input,
+    Signal,
+    WeldConditions,
+    WeldProcess,
+    draw_constants,
+)
 from cellwright_envs.welding.reward import grade_score, on_seam
-from cellwright_envs.welding.seam import along, seam_mesh
 from cellwright_envs.welding.sensor_head import SensorHead
 from cellwright_envs.welding.trace import WeldTrace
 from cellwright_envs.welding.weld_cell import ORIGIN_W, WeldCell, part_in_fixture
 from cellwright_envs.welding.wire_placement import locate_wire
-from cellwright_envs.world import PHYSICS_PERIOD_S
 
 Array = NDArray[np.float64]
 
@@ -53,7 +59,9 @@ REWARD_WEIGHTS: dict[str, float] = {
 class WeldSeam(CellEnv[WeldMeasurement]):
     """Weld one disturbed seam with corrections to a taught path; see docs/environments/weld-seam.md."""
 
+    family = "welding"
     disturbance_sets = NAMED
+    line_changes = LINE_CHANGES
     config: WeldSeamConfig
     disturbed: WeldDisturbanceState
 
@@ -150,6 +158,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self._programme[9:] = 0.0
         if self.trace_record:
             self.trace_record.reset()
+        self.measurement = self._measurement_now()
 
     def _load(self, product: WeldProduct) -> None:
         self.product = product
@@ -272,9 +281,15 @@ class WeldSeam(CellEnv[WeldMeasurement]):
     # Reward and end
 
     def _measure(self) -> WeldMeasurement:
+        measurement = self._measurement_now()
+        if self.trace_record:
+            self.trace_record.add(measurement, self._inputs[1, 0], self.process)
+        return measurement
+
+    def _measurement_now(self) -> WeldMeasurement:
         arc_on, process = self._progress_m > 0.0, self.process
         violations = self.record.violations_now(self.process.features)[0].tolist() if arc_on else (0, 0, 0)
-        measurement = WeldMeasurement(
+        return WeldMeasurement(
             time_s=self._time_s,
             path_position_m=self.wire.wire_m,
             progress_m=self._progress_m,
@@ -288,9 +303,6 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             else 0.0,
             touching=self._touching,
         )
-        if self.trace_record:
-            self.trace_record.add(measurement, self._inputs[1, 0], self.process)
-        return measurement
 
     def _reward_terms(self, m: WeldMeasurement) -> dict[str, float]:
         config, weights = self.config, REWARD_WEIGHTS
@@ -320,18 +332,23 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         return bool(m.path_position_m >= self.cell.frames.length_m) or self._failed(m)
 
     def _episode_info(self, m: WeldMeasurement) -> dict[str, Any]:
-        scorecard = self.record.scorecard(
-            0,
-            tracking_errors_m=np.array(self._errors_m),
-            cycle_time_s=m.time_s,
-            crashed=self._failed(m),
-        )
+        scorecard = self.scorecard()
         return {
             "scorecard": scorecard,
             "is_success": scorecard.passed["C"],
             "product": self.product.name,
             "touching": m.touching,
         }
+
+    def scorecard(self) -> Scorecard:
+        """What inspection says of the seam so far; what is not welded yet counts as defective."""
+        m = self.measurement
+        return self.record.scorecard(
+            0,
+            tracking_errors_m=np.array(self._errors_m),
+            cycle_time_s=m.time_s,
+            crashed=self._failed(m),
+        )
 
     # Sensors
 
@@ -369,13 +386,35 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             "motion": self._motion.sample(),
         }
         if self.ideal is not None:
-            search_ideal(self)
-            values["privileged"] = privileged_state(self)
+            values["privileged"] = self._privileged(self.ideal)
         for name, group in values.items():
             box = self._boxes[name]
             np.maximum(group, box.low, out=group)
             np.minimum(group, box.high, out=group)
         return {"image": image, **values}
+
+    def _privileged(self, ideal: IdealTrims) -> NDArray[np.float32]:
+        wire, inputs = self.wire, self._inputs[1, 0]
+        changed = self.disturbed.procedure_change.procedure(wire.wire_m / self.cell.frames.length_m)
+        search_ideal(
+            ideal,
+            wire,
+            self.deviation,
+            self.process,
+            inputs,
+            procedure=self.product.procedure,
+            changed=changed,
+            trim_scale=self._scale[2:],
+        )
+        return privileged_state(
+            wire,
+            self.deviation,
+            self.process,
+            inputs,
+            fails=self.record.violations_now(self.process.features)[0].tolist(),
+            ideal_trims=ideal.trims,
+            speed_m_s=self._speed_m_s,
+        )
 
     def trace(self) -> dict[str, Any]:
         """Arrays of the episode so far; needs `record_trace=True`, see `WeldTrace`."""
@@ -385,9 +424,21 @@ class WeldSeam(CellEnv[WeldMeasurement]):
 
     def render(self) -> NDArray[np.uint8]:
         """A picture of the cell, (480, 640, 3) uint8."""
-        from cellwright_envs.welding.picture import picture
+        from cellwright_envs.welding.picture import WeldMoment, picture
 
-        return picture(self)
+        return picture(
+            WeldMoment(
+                cell=self.cell,
+                product=self.product,
+                deviation=self.deviation,
+                wire=self.wire,
+                pose_w=self._pose_w,
+                record=self.record,
+                sensor=self.sensor,
+                tracking_errors_m=self._errors_m,
+                arc_on=self._progress_m > 0.0,
+            )
+        )
 
     def close(self) -> None:
         self.cell.close()

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_envs.disturbances import WeldDisturbanceState
-from cellwright_envs.welding.seam import SeamDeviation, SeamFrames, along
+from cellwright_envs.welding.disturbances import WeldDisturbanceState
+from cellwright_envs.welding.part.seam import SeamDeviation, SeamFrames, along
 from cellwright_envs.welding.weld_cell import WeldCell
 
 Array = NDArray[np.float64]

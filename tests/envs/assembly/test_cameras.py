@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from cellwright_envs.assembly.cameras import CameraRig, InsertionCameras, insertion_scene
-from cellwright_envs.assembly.catalogue import Catalogue
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, pose_matrix
-from cellwright_envs.assembly.connectors import CONNECTORS
-from cellwright_envs.assembly.gears import GEARS
-from cellwright_envs.assembly.nuts import NUTS
-from cellwright_envs.assembly.part import Part
-from cellwright_envs.assembly.pegs import PEGS
+from cellwright_envs.assembly.parts.catalogue import Catalogue
+from cellwright_envs.assembly.parts.connectors import CONNECTORS
+from cellwright_envs.assembly.parts.gears import GEARS
+from cellwright_envs.assembly.parts.nuts import NUTS
+from cellwright_envs.assembly.parts.part import Part
+from cellwright_envs.assembly.parts.pegs import PEGS
 
 RIG = CameraRig()
 NOMINAL_W = pose_matrix(np.array([*NOMINAL_FIXTURE_W, 0.0, 0.0, 0.0]))

@@ -20,8 +20,8 @@ from cellwright_envs.assembly.cell import (
     pose_matrix,
 )
 from cellwright_envs.assembly.compliance import ComplianceConfig
-from cellwright_envs.assembly.pegs import PEGS, Peg
-from cellwright_envs.world import Box, Cylinder, Grip
+from cellwright_envs.assembly.parts.pegs import PEGS, Peg
+from cellwright_envs.physics.world import Box, Cylinder, Grip
 
 FIRM = Grip(along_n=200.0, across_n=200.0, twist_n_m=5.0)
 FIXTURE_W = pose_matrix(np.array([*NOMINAL_FIXTURE_W, 0.0, 0.0, 0.0]))

@@ -16,7 +16,9 @@ from cellwright_envs.assembly.connector_insertion import (
     ConnectorInsertionConfig,
     ConnectorScorecard,
 )
-from cellwright_envs.assembly.connectors import (
+from cellwright_envs.assembly.disturbances import resolve
+from cellwright_envs.assembly.disturbances.mechanics import AS_SET_GRIP
+from cellwright_envs.assembly.parts.connectors import (
     CONNECTORS,
     HOME_SHARE,
     RAMP_M,
@@ -26,10 +28,8 @@ from cellwright_envs.assembly.connectors import (
     Connector,
     Latch,
 )
-from cellwright_envs.assembly.disturbances import resolve
-from cellwright_envs.assembly.disturbances.mechanics import AS_SET_GRIP
-from cellwright_envs.assembly.part import Surface
-from cellwright_envs.world import Box
+from cellwright_envs.assembly.parts.part import Surface
+from cellwright_envs.physics.world import Box
 
 ALL = pytest.mark.parametrize("part", CONNECTORS.parts, ids=lambda part: part.name)
 LEASH_M = FIRM.leash_m
@@ -285,7 +285,7 @@ def push(env: ConnectorInsertion, lead_m: float, steps: int) -> tuple[bool, dict
         action = np.zeros(6, dtype=np.float32)
         action[:2] = np.clip(-(env._state.part_f[:2, 3] + lead[:2]) / 2e-3, -1.0, 1.0)
         action[2] = np.clip((lead_m - lead[2]) / 2e-3, -1.0, 1.0)
-        action[5] = np.clip(-(env._measured.yaw_error_rad + lead[5]) / 0.015, -1.0, 1.0)
+        action[5] = np.clip(-(env.measurement.yaw_error_rad + lead[5]) / 0.015, -1.0, 1.0)
         _, _, terminated, _, info = env.step(action)
         if terminated:
             return True, info
@@ -313,14 +313,14 @@ def test_success_is_a_latch_that_has_snapped(env: ConnectorInsertion) -> None:
 def test_a_push_below_the_latch_force_stops_before_it_snaps(patient: ConnectorInsertion) -> None:
     begin(patient, "d-sub-0.3-10n")
     push(patient, -1.2e-3, 100)
-    m = patient._measured
+    m = patient.measurement
     assert SNAP_M < m.height_m + patient.product.depth_m < SNAP_M + RAMP_M
     assert 4.0 < m.resistance_n < 8.0
     assert not m.latched
     assert m.held_s == 0.0
     push(patient, -4.5e-3, 30)
-    assert patient._measured.latched
-    assert patient._measured.held_s > 0.25
+    assert patient.measurement.latched
+    assert patient.measurement.held_s > 0.25
 
 
 def test_a_seat_without_its_latch_is_no_success(env: ConnectorInsertion) -> None:
@@ -328,21 +328,21 @@ def test_a_seat_without_its_latch_is_no_success(env: ConnectorInsertion) -> None
     seated = np.eye(4)
     seated[2, 3] = -env.product.depth_m
     state = env._state._replace(part_f=seated)
-    assert env._measure_state(state, before=env._measured).held_s == 0.0
+    assert env._measure_state(state, before=env.measurement).held_s == 0.0
     env._latch.latched = True
-    assert env._measure_state(state, before=env._measured).held_s > 0.0
+    assert env._measure_state(state, before=env.measurement).held_s > 0.0
 
 
 def test_a_snapped_plug_stays_when_let_go_and_when_pulled(patient: ConnectorInsertion) -> None:
     begin(patient, "usb-a-0.3-7n")
     push(patient, -4.5e-3, 60)
-    assert patient._measured.latched
+    assert patient.measurement.latched
     push(patient, 0.0, 20)
-    assert patient._measured.height_m == pytest.approx(-patient.product.depth_m, abs=0.05e-3)
+    assert patient.measurement.height_m == pytest.approx(-patient.product.depth_m, abs=0.05e-3)
     push(patient, 3e-3, 20)
-    assert patient._measured.latched
-    assert patient._measured.resistance_n < -8.0
-    assert patient._measured.height_m < -patient.product.depth_m + SNAP_M + YIELD_M
+    assert patient.measurement.latched
+    assert patient.measurement.resistance_n < -8.0
+    assert patient.measurement.height_m < -patient.product.depth_m + SNAP_M + YIELD_M
 
 
 def test_the_latch_pays_once_and_is_paid_back_when_it_lets_go(env: ConnectorInsertion) -> None:
@@ -350,18 +350,18 @@ def test_the_latch_pays_once_and_is_paid_back_when_it_lets_go(env: ConnectorInse
     paid = []
     for latched in (False, True, True, False):
         env._latch.latched = latched
-        env._measured = env._measure_state(env._state, before=env._measured)
-        paid.append(env._reward_terms(env._measured)["latch"])
-        env._before = env._measured
+        env.measurement = env._measure_state(env._state, before=env.measurement)
+        paid.append(env._reward_terms(env.measurement)["latch"])
+        env._before = env.measurement
     assert paid == [0.0, 4.0, 0.0, -4.0]
 
 
 def test_a_new_episode_begins_with_an_open_latch(env: ConnectorInsertion) -> None:
     begin(env, "terminal-0.5-5n")
     push(env, -4.5e-3, 100)
-    assert env._measured.latched
+    assert env.measurement.latched
     begin(env, "terminal-0.5-5n")
-    assert not env._measured.latched
+    assert not env.measurement.latched
     assert not env.scorecard().latched
 
 

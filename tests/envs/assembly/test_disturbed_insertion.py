@@ -26,7 +26,7 @@ from cellwright_envs.assembly.peg_insertion import PegInsertion
 from cellwright_envs.cell_env import Observation
 from cellwright_envs.disturbances.actuation import ActuatorLatency, Backlash
 from cellwright_envs.disturbances.camera import CameraCalibration, FrameDelivery
-from cellwright_envs.disturbances.optics import Exposure, SensorNoise
+from cellwright_envs.disturbances.exposure import Exposure, SensorNoise
 
 NAMES = [each.name for each in fields(AssemblyDisturbances)]
 DOWN = np.array([0.0, 0.0, -0.6, 0.0, 0.0, 0.0], dtype=np.float32)
@@ -157,7 +157,7 @@ def test_fixture_stands_creeps_and_is_bumped_as_drawn(env: PegInsertion) -> None
     np.testing.assert_allclose((env.cell.fixture_w[:3, 3] - nominal_m)[:2], 1.0 * velocity, rtol=1e-6)
 
     begin(env, fixture_bump=FixtureBump(probability=1.0, jump_m=(0.6e-3, 0.6e-3), at_depth=(-0.2, -0.2)))
-    while env._measured.height_m > 0.2 * env.product.depth_m:
+    while env.measurement.height_m > 0.2 * env.product.depth_m:
         np.testing.assert_array_equal(env.cell.fixture_w[:3, 3], nominal_m)
         env.step(DOWN)
     play(env, REST, 4)

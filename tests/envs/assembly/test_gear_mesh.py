@@ -13,10 +13,10 @@ from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, AssemblyCell, CellS
 from cellwright_envs.assembly.compliance import ComplianceConfig
 from cellwright_envs.assembly.disturbances.mechanics import AS_SET_GRIP
 from cellwright_envs.assembly.gear_mesh import GearMesh, GearMeshScorecard
-from cellwright_envs.assembly.gears import GEARS, LINE_RAD, Gear
-from cellwright_envs.assembly.part import BLOCK_HEIGHT_M, Surface
-from cellwright_envs.assembly.solids import about_z
-from cellwright_envs.world import Box
+from cellwright_envs.assembly.parts.gears import GEARS, LINE_RAD, Gear
+from cellwright_envs.assembly.parts.part import BLOCK_HEIGHT_M, Surface
+from cellwright_envs.assembly.parts.solids import about_z
+from cellwright_envs.physics.world import Box
 
 Polygon = NDArray[np.float64]
 
@@ -260,7 +260,7 @@ def push(env: GearMesh, *, yaw_rad: float, steps: int) -> tuple[bool, dict[str, 
     for _ in range(steps):
         lead = env._reference - env._state.tool
         wanted = np.array(
-            [*-env._state.part_f[:2, 3], -2.5e-3, 0.0, 0.0, yaw_rad - env._measured.yaw_error_rad]
+            [*-env._state.part_f[:2, 3], -2.5e-3, 0.0, 0.0, yaw_rad - env.measurement.yaw_error_rad]
         )
         action = np.clip((wanted - lead) / env._scale, -1.0, 1.0).astype(np.float32)
         _, _, terminated, _, info = env.step(action)
@@ -301,9 +301,9 @@ def test_a_gear_beside_its_shaft_is_not_in_however_low(env: GearMesh) -> None:
     begin(env, "m1-z16-b6-0.25-chamfer")
     low = np.eye(4)
     low[:3, 3] = [0.2e-3, 0.0, -env.product.depth_m]
-    assert env._measure_state(env._state._replace(part_f=low), before=env._measured).meshed_m > 9.9e-3
+    assert env._measure_state(env._state._replace(part_f=low), before=env.measurement).meshed_m > 9.9e-3
     low[0, 3] = 9e-3
-    beside = env._measure_state(env._state._replace(part_f=low), before=env._measured)
+    beside = env._measure_state(env._state._replace(part_f=low), before=env.measurement)
     assert (beside.depth_m, beside.meshed_m, beside.held_s) == (0.0, 0.0, 0.0)
 
 
@@ -313,9 +313,9 @@ def test_mesh_is_paid_for_on_the_lower_half_and_paid_back(env: GearMesh) -> None
     for height_m in (0.0, -10e-3, -15e-3, -20e-3, -10e-3):
         part_f = np.eye(4)
         part_f[2, 3] = height_m
-        env._before = env._measured
-        env._measured = env._measure_state(env._state._replace(part_f=part_f), before=env._measured)
-        paid.append(env._reward_terms(env._measured)["mesh"])
+        env._before = env.measurement
+        env.measurement = env._measure_state(env._state._replace(part_f=part_f), before=env.measurement)
+        paid.append(env._reward_terms(env.measurement)["mesh"])
     np.testing.assert_allclose(paid, [0.0, 0.0, 2.0, 2.0, -4.0], atol=1e-9)
 
 

@@ -13,7 +13,7 @@ from cellwright_envs.assembly.config import InsertionConfig
 from cellwright_envs.assembly.insertion import Insertion
 from cellwright_envs.assembly.measurement import InsertionMeasurement, InsertionScorecard
 from cellwright_envs.assembly.nut_fastening import NutFastening
-from cellwright_envs.assembly.pegs import PEGS
+from cellwright_envs.assembly.parts.pegs import PEGS
 from cellwright_envs.cell_env import Component
 
 DOWN = np.array([0.0, 0.0, -0.6, 0.0, 0.0, 0.0, 0.0], dtype=np.float32)
@@ -107,7 +107,7 @@ def test_resistance_is_felt_at_the_wrist_and_counts_as_force(env: SprungInsertio
     assert 3.0 < spring_n < 5.0  # on its way in, on which it touches nothing
     assert env._state.wrench_t[2] - env._tare[2] == pytest.approx(spring_n, abs=0.3)
     assert observation["wrench"][2] == pytest.approx(spring_n, abs=0.3)
-    assert env._measured.peak_force_n == pytest.approx(spring_n, abs=0.5)
+    assert env.measurement.peak_force_n == pytest.approx(spring_n, abs=0.5)
 
 
 def test_resistance_is_asked_once_a_physics_step(env: SprungInsertion) -> None:
@@ -138,14 +138,14 @@ def test_an_action_of_the_task_reaches_it_in_its_unit_after_latency(env: SprungI
 def test_a_task_may_ask_for_more_than_depth(env: SprungInsertion) -> None:
     env.reset(seed=1)
     _, info = lower(env, 100)
-    assert env._measured.depth_m > 0.95 * env.product.depth_m
-    assert env._measured.held_s == 0.0
+    assert env.measurement.depth_m > 0.95 * env.product.depth_m
+    assert env.measurement.held_s == 0.0
     assert "is_success" not in info
     _, info = lower(env, 100, spindle=1.0)
     assert info["is_success"]
     card: InsertionScorecard = info["scorecard"]
     assert card.success
-    assert env._measured.held_s == pytest.approx(0.25)
+    assert env.measurement.held_s == pytest.approx(0.25)
 
 
 def test_what_a_task_measures_is_traced_and_told_to_the_critic(env: SprungInsertion) -> None:

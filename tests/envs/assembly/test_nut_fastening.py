@@ -20,10 +20,10 @@ from cellwright_envs.assembly.nut_fastening import (
     NutScorecard,
     tightened,
 )
-from cellwright_envs.assembly.nuts import NUTS, WASHER_M, Nut
-from cellwright_envs.assembly.part import BLOCK_HEIGHT_M, GRASP_HEIGHT_M, Surface
-from cellwright_envs.assembly.thread import TURN_RAD, Bite
-from cellwright_envs.world import Box, Cylinder
+from cellwright_envs.assembly.parts.nuts import NUTS, WASHER_M, Nut
+from cellwright_envs.assembly.parts.part import BLOCK_HEIGHT_M, GRASP_HEIGHT_M, Surface
+from cellwright_envs.assembly.parts.thread import TURN_RAD, Bite
+from cellwright_envs.physics.world import Box, Cylinder
 
 ALL = pytest.mark.parametrize("nut", NUTS.parts, ids=lambda nut: nut.name)
 
@@ -164,9 +164,9 @@ def test_impossible_nut_is_refused_with_its_value() -> None:
 def test_a_clear_nut_feels_no_force_while_its_spindle_turns(env: NutFastening) -> None:
     begin(env)
     work(env, 20, rev_s=2.0, lead_m=0.0)
-    assert env._measured.height_m > 5e-3
-    assert env._measured.peak_force_n < 0.1  # what tool and part do to each other in the air
-    assert env._measured.spindle_torque_n_m == pytest.approx(0.0, abs=1e-9)
+    assert env.measurement.height_m > 5e-3
+    assert env.measurement.peak_force_n < 0.1  # what tool and part do to each other in the air
+    assert env.measurement.spindle_torque_n_m == pytest.approx(0.0, abs=1e-9)
     assert env.runner.spindle_rad > TURN_RAD
 
 
@@ -189,28 +189,28 @@ def test_success_is_a_nut_in_its_torque_window(env: NutFastening) -> None:
 def test_a_nut_goes_down_by_its_pitch_per_turn(env: NutFastening) -> None:
     begin(env, "M12")
     work(env, 60, rev_s=0.8)
-    assert env._measured.engaged
-    before = env._measured
+    assert env.measurement.engaged
+    before = env.measurement
     work(env, 20, rev_s=0.8)
-    led_m = before.height_m - env._measured.height_m
+    led_m = before.height_m - env.measurement.height_m
     assert env.runner.thread.clamp_n == 0.0
-    assert led_m == pytest.approx((env._measured.turns - before.turns) * 1.75e-3, abs=0.03e-3)
+    assert led_m == pytest.approx((env.measurement.turns - before.turns) * 1.75e-3, abs=0.03e-3)
     assert led_m > 1e-3
 
 
 def test_a_nut_turned_the_wrong_way_does_not_go_down(env: NutFastening) -> None:
     begin(env)
     work(env, 120, rev_s=-1.0)
-    assert not env._measured.engaged
-    assert env._measured.height_m > -env.product.point_m - 0.3e-3
+    assert not env.measurement.engaged
+    assert env.measurement.height_m > -env.product.point_m - 0.3e-3
     assert env.runner.spindle_rad < -3.0 * TURN_RAD
 
 
 def test_a_nut_that_is_only_pushed_does_not_go_down(env: NutFastening) -> None:
     begin(env)
     work(env, 80, lead_m=-4.5e-3)
-    assert not env._measured.engaged
-    assert env._measured.height_m > -env.product.point_m - 0.5e-3
+    assert not env.measurement.engaged
+    assert env.measurement.height_m > -env.product.point_m - 0.5e-3
 
 
 def test_a_nut_beside_the_point_does_not_catch(env: NutFastening) -> None:
@@ -218,9 +218,9 @@ def test_a_nut_beside_the_point_does_not_catch(env: NutFastening) -> None:
     nut = env.product
     work(env, 15, lead_m=0.0, aside_m=nut.clearance_m + nut.chamfer_m + 0.5e-3)
     work(env, 60, rev_s=1.0, aside_m=nut.clearance_m + nut.chamfer_m + 0.5e-3)
-    assert env._measured.force_n > 1.0
-    assert env._measured.height_m > -0.1e-3
-    assert not env._measured.engaged
+    assert env.measurement.force_n > 1.0
+    assert env.measurement.height_m > -0.1e-3
+    assert not env.measurement.engaged
 
 
 def test_a_nut_held_off_the_axis_does_not_catch(env: NutFastening) -> None:
@@ -228,24 +228,24 @@ def test_a_nut_held_off_the_axis_does_not_catch(env: NutFastening) -> None:
     begin(env)
     work(env, 40, rev_s=0.0, lead_m=-1e-3)
     work(env, 60, rev_s=1.0, lead_m=-1e-3, aside_m=4e-3)
-    assert env._measured.lateral_m > env.product.form.lateral_limit_m
-    assert not env._measured.engaged
+    assert env.measurement.lateral_m > env.product.form.lateral_limit_m
+    assert not env.measurement.engaged
 
 
 def test_a_nut_below_or_above_its_window_is_no_success(patient: NutFastening) -> None:
     begin(patient)
     turn_until(patient, 0.7)
     work(patient, 10)
-    assert patient._measured.engaged
-    assert patient._measured.held_s == 0.0
+    assert patient.measurement.engaged
+    assert patient.measurement.held_s == 0.0
     turn_until(patient, 1.0)
     work(patient, 10)
-    assert patient._measured.held_s > 0.25
+    assert patient.measurement.held_s > 0.25
     turn_until(patient, 1.3)
     work(patient, 5)
-    assert patient._measured.tightness_n_m > patient.product.torque_window_n_m[1]
-    assert patient._measured.held_s == 0.0
-    assert not patient._failed(patient._measured)
+    assert patient.measurement.tightness_n_m > patient.product.torque_window_n_m[1]
+    assert patient.measurement.held_s == 0.0
+    assert not patient._failed(patient.measurement)
 
 
 def test_too_much_torque_breaks_the_part(env: NutFastening) -> None:
@@ -275,15 +275,15 @@ def test_a_crossed_nut_is_no_success_and_costs_until_it_is_free(env: NutFastenin
     paid = []
     for bite in (Bite.FREE, Bite.CROSSED, Bite.ENGAGED):
         thread.bite, thread.caught_rad = bite, thread.nut_rad
-        env._measured = env._measure_state(env._state, before=env._measured)
-        terms = env._reward_terms(env._measured)
+        env.measurement = env._measure_state(env._state, before=env.measurement)
+        terms = env._reward_terms(env.measurement)
         paid.append((terms["crossed"], terms["engaged"]))
-        env._before = env._measured
+        env._before = env.measurement
     assert paid == [(0.0, 0.0), (-REWARD_WEIGHTS["crossed"], 0.0), (0.0, REWARD_WEIGHTS["engaged"])]
     seated = np.eye(4)
     seated[2, 3] = -env.product.depth_m
     thread.bite, thread.caught_rad = Bite.CROSSED, thread.nut_rad - 20.0
-    m = env._measure_state(env._state._replace(part_f=seated), before=env._measured)
+    m = env._measure_state(env._state._replace(part_f=seated), before=env.measurement)
     assert (m.tightness_n_m, m.held_s) == (0.0, 0.0)
 
 
@@ -349,9 +349,9 @@ def test_a_dry_joint_reaches_its_torque_at_less_preload(env: NutFastening) -> No
 def test_a_new_episode_begins_with_a_free_nut(env: NutFastening) -> None:
     begin(env)
     turn_until(env, 1.0)
-    assert env._measured.engaged
+    assert env.measurement.engaged
     begin(env)
-    assert not env._measured.engaged
+    assert not env.measurement.engaged
     assert env.runner.spindle_rad == 0.0
     assert env.scorecard().peak_torque_n_m == 0.0
 

@@ -18,8 +18,8 @@ from cellwright_envs.assembly.disturbances import AssemblyDisturbances, resolve
 from cellwright_envs.assembly.disturbances.mechanics import GripStrength
 from cellwright_envs.assembly.measurement import InsertionScorecard
 from cellwright_envs.assembly.observation import HISTORY_LAGS
+from cellwright_envs.assembly.parts.pegs import PEGS, Peg
 from cellwright_envs.assembly.peg_insertion import PegInsertion
-from cellwright_envs.assembly.pegs import PEGS, Peg
 from cellwright_envs.assembly.reward import alignment, over_force
 
 DOWN = np.array([0.0, 0.0, -0.6, 0.0, 0.0, 0.0], dtype=np.float32)
@@ -117,13 +117,13 @@ def test_the_largest_force_of_an_insertion_is_remembered(env: PegInsertion) -> N
     assert pressed_n > 4.0
     for _ in range(10):
         env.step(-DOWN)
-    assert env._measured.force_n < 0.5
+    assert env.measurement.force_n < 0.5
     assert env.scorecard().peak_force_n == max(env.trace()["peak_force_n"]) >= pressed_n
 
 
 def test_overlap_is_no_progress(env: PegInsertion) -> None:
     begin(env, "square-8-0.3")
-    shallow = env._measured
+    shallow = env.measurement
     sunk = env._state._replace(part_f=np.diag([1.0, 1.0, 1.0, 1.0]), overlap_m=0.15e-3)
     sunk.part_f[2, 3] = -0.0249
     assert env._measure_state(sunk, before=shallow).depth_m == shallow.depth_m
@@ -146,14 +146,14 @@ def test_a_part_is_seated_when_deep_central_upright_and_clear(
     env: PegInsertion, field: str, good: float, bad: float
 ) -> None:
     begin(env, "round-8-0.5")
-    seated = replace(env._measured, depth_m=0.025, lateral_m=0.0, tilt_rad=0.0, overlap_m=0.0)
+    seated = replace(env.measurement, depth_m=0.025, lateral_m=0.0, tilt_rad=0.0, overlap_m=0.0)
     assert env._seated(replace(seated, **{field: good}))
     assert not env._seated(replace(seated, **{field: bad}))
 
 
 def test_a_part_that_was_broken_on_its_way_is_no_success(env: PegInsertion) -> None:
     begin(env, "round-8-0.5")
-    held = replace(env._measured, held_s=1.0)
+    held = replace(env.measurement, held_s=1.0)
     assert env._succeeded(held)
     assert not env._succeeded(replace(held, peak_force_n=env.product.force_limit_n + 0.1))
 

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 
 from cellwright_envs.assembly.cell import FINE_PHYSICS_PERIOD_S, PHYSICS_PERIOD_S, pose_matrix
 from cellwright_envs.assembly.compliance import ComplianceConfig, rotation_vector
-from cellwright_envs.assembly.part import FINE_CLEARANCE_M, GRASP_HEIGHT_M
-from cellwright_envs.assembly.pegs import ROUND_STAVES, Family, Peg
-from cellwright_envs.world import ContactWorld, Grip
+from cellwright_envs.assembly.parts.part import FINE_CLEARANCE_M, GRASP_HEIGHT_M
+from cellwright_envs.assembly.parts.pegs import ROUND_STAVES, Family, Peg
+from cellwright_envs.physics.world import ContactWorld, Grip
 
 Array = NDArray[np.float64]
 

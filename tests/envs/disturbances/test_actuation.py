@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright_envs.disturbances.actuation import ActuatorLatency, Backlash, ToolCentrePointError
+from cellwright_envs.disturbances.actuation import ActuatorLatency, Backlash
+from cellwright_envs.welding.disturbances.tool import ToolCentrePointError
 
 SEEDS = st.integers(0, 2**32 - 1)
 COMMANDS_M = st.floats(-8e-3, 8e-3)

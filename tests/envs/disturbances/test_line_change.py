@@ -3,9 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cellwright_envs import disturbances as welding
 from cellwright_envs.assembly import disturbances as assembly
-from cellwright_envs.disturbances import LINE_CHANGES, LineChange, WeldDisturbances, resolve
+from cellwright_envs.welding import disturbances as welding
+from cellwright_envs.welding.disturbances import LINE_CHANGES, LineChange, WeldDisturbances, resolve
 
 FAMILIES = [welding, assembly]
 

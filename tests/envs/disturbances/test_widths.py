@@ -8,9 +8,9 @@ import pytest
 
 from cellwright_envs.assembly.disturbances import AssemblyDisturbances
 from cellwright_envs.assembly.disturbances import resolve as resolve_assembly
-from cellwright_envs.disturbances import WeldDisturbances
-from cellwright_envs.disturbances import resolve as resolve_weld
 from cellwright_envs.disturbances.widths import factors, narrowed
+from cellwright_envs.welding.disturbances import WeldDisturbances
+from cellwright_envs.welding.disturbances import resolve as resolve_weld
 
 TRAIN = resolve_assembly("train")
 

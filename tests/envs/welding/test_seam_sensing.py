@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cellwright_envs.disturbances import NAMED
-from cellwright_envs.disturbances.actuation import ToolCentrePointError
 from cellwright_envs.disturbances.camera import FrameDelivery
-from cellwright_envs.disturbances.fixture import FixtureOffset
-from cellwright_envs.welding.columns import Input
+from cellwright_envs.welding.disturbances import NAMED
+from cellwright_envs.welding.disturbances.fixture import FixtureOffset
+from cellwright_envs.welding.disturbances.tool import ToolCentrePointError
 from cellwright_envs.welding.observation import PROFILE_POINTS
-from cellwright_envs.welding.product import PRODUCTS
-from cellwright_envs.welding.seam import SeamDeviation, along, sweep
+from cellwright_envs.welding.part.product import PRODUCTS
+from cellwright_envs.welding.part.seam import SeamDeviation, along, sweep
+from cellwright_envs.welding.process.columns import Input
 from cellwright_envs.welding.weld_cell import ORIGIN_W
 from cellwright_envs.welding.weld_seam import WeldSeam
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from cellwright_assets import ur10e
-from cellwright_envs.disturbances import NAMED, WeldDisturbances
 from cellwright_envs.disturbances.actuation import ActuatorLatency
 from cellwright_envs.welding.config import WeldSeamConfig
+from cellwright_envs.welding.disturbances import NAMED, WeldDisturbances
 from cellwright_envs.welding.observation import MOTION, PROFILE_POINTS
-from cellwright_envs.welding.paths import arc
-from cellwright_envs.welding.product import PRODUCTS, WeldProcedure, WeldProduct
+from cellwright_envs.welding.part.paths import arc
+from cellwright_envs.welding.part.product import PRODUCTS, WeldProcedure, WeldProduct
 from cellwright_envs.welding.reward import grade_score, on_seam
 from cellwright_envs.welding.weld_cell import ORIGIN_W
 from cellwright_envs.welding.weld_seam import REWARD_WEIGHTS, WeldSeam

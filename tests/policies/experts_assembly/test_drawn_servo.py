@@ -14,9 +14,9 @@ from cellwright_envs.assembly.connector_insertion import ConnectorInsertion
 from cellwright_envs.assembly.disturbances import AssemblyDisturbances
 from cellwright_envs.assembly.disturbances.fixture import FixturePose
 from cellwright_envs.assembly.gear_mesh import GearMesh
-from cellwright_envs.assembly.gears import LINE_RAD
 from cellwright_envs.assembly.nut_fastening import NutFastening
-from cellwright_envs.assembly.part import GRASP_HEIGHT_M, Surface
+from cellwright_envs.assembly.parts.gears import LINE_RAD
+from cellwright_envs.assembly.parts.part import GRASP_HEIGHT_M, Surface
 from cellwright_envs.assembly.peg_insertion import PegInsertion
 from cellwright_policies.experts import make_expert
 from cellwright_policies.experts.assembly import cell_drawings

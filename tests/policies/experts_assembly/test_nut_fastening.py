@@ -11,7 +11,7 @@ import pytest
 from cellwright_envs.assembly.nut_fastening import SPINDLE_REV_S, NutFastening
 from cellwright_policies.experts import make_expert
 from cellwright_policies.experts.assembly.nut_fastening import FULL_REV_S, NutOracle
-from cellwright_train.presets import preset
+from cellwright_train.learning.presets import preset
 
 ENV_ID = "cellwright/NutFastening-v0"
 SEED = 7000
@@ -75,7 +75,7 @@ def test_spindle_rests_until_the_nut_is_at_the_thread(env: NutFastening) -> None
     observation, _ = env.reset(seed=SEED, options={"product": "M16", "disturbances": "none"})
     for _ in range(60):
         action = expert.act_batch(batched(observation))[0]
-        above_m = env._measured.height_m + env.product.point_m
+        above_m = env.measurement.height_m + env.product.point_m
         assert (action[6] > 0.0) == (above_m < 0.6e-3)
         if action[6] > 0.0:
             return

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cellwright_train.recording import PartRecord
 from cellwright_train.report import insertions, welds
 from cellwright_train.report.page import number, percent, write_page
-from cellwright_train.welds import LEVELS, WeldEvaluation, WeldResult
+from cellwright_train.results.welds import LEVELS, WeldEvaluation, WeldResult
+from cellwright_train.rollout.recording import PartRecord
 
 
 @dataclass(frozen=True, kw_only=True)

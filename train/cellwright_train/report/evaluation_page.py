@@ -4,13 +4,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cellwright_train.recording import PartRecord
 from cellwright_train.report import insertions, welds
 from cellwright_train.report.page import figure_cell, write_page
-from cellwright_train.results import Evaluation
+from cellwright_train.results.result import Evaluation
+from cellwright_train.results.welds import WeldEvaluation
+from cellwright_train.rollout.recording import PartRecord
 
 
-def write_weld_page(
+def write_evaluation_page(
+    evaluation: Evaluation[Any],
+    parts: Sequence[PartRecord[Any]],
+    film: PartRecord[Any],
+    setting: str,
+    provenance: Mapping[str, str],
+    out: Path,
+) -> None:
+    """Write the page of `evaluation` to `out`, with the `film` of one of its `parts`."""
+    write = _weld_page if isinstance(evaluation, WeldEvaluation) else _insertion_page
+    write(evaluation, parts, film, setting, provenance, out)
+
+
+def _weld_page(
     evaluation: Evaluation[Any],
     parts: Sequence[welds.Weld],
     film: welds.Weld,
@@ -42,7 +56,7 @@ def write_weld_page(
     )
 
 
-def write_insertion_page(
+def _insertion_page(
     evaluation: Evaluation[Any],
     parts: Sequence[insertions.Insertion],
     film: insertions.Insertion,

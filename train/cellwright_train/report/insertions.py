@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from cellwright_train.film import camera_image
-from cellwright_train.insertions import InsertionResult
-from cellwright_train.recording import PartRecord
 from cellwright_train.report.page import player, webp
 from cellwright_train.report.plots import INK, dress, plot
+from cellwright_train.results.insertions import InsertionResult
+from cellwright_train.rollout.film import camera_image
+from cellwright_train.rollout.recording import PartRecord
 
 Insertion = PartRecord[InsertionResult]
 

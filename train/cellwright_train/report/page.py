@@ -12,10 +12,10 @@ from typing import Any
 import jinja2
 from PIL import Image
 
-from cellwright_train.film import camera_image
-from cellwright_train.intervals import Estimate
-from cellwright_train.recording import PartRecord
-from cellwright_train.results import Figure
+from cellwright_train.results.intervals import Estimate
+from cellwright_train.results.result import Figure
+from cellwright_train.rollout.film import camera_image
+from cellwright_train.rollout.recording import PartRecord
 
 Cell = dict[str, str]
 PICTURE_PX = (560, 420)

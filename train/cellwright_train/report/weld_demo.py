@@ -14,10 +14,10 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cellwright_train.film import camera_image
-from cellwright_train.intervals import Estimate
-from cellwright_train.recording import PartRecord
-from cellwright_train.welds import LEVELS, WeldEvaluation, WeldResult
+from cellwright_train.results.intervals import Estimate
+from cellwright_train.results.welds import LEVELS, WeldEvaluation, WeldResult
+from cellwright_train.rollout.film import camera_image
+from cellwright_train.rollout.recording import PartRecord
 
 GRADES = ("passes B", "passes C", "passes D", "fails D", "not welded")
 """Meaning of `bead_grade`; the page's classes are g0 to g4."""

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from cellwright_train.film import camera_image
-from cellwright_train.recording import PartRecord
 from cellwright_train.report.page import player, webp
 from cellwright_train.report.plots import INK, dress, plot
-from cellwright_train.welds import LEVELS, WeldResult
+from cellwright_train.results.welds import LEVELS, WeldResult
+from cellwright_train.rollout.film import camera_image
+from cellwright_train.rollout.recording import PartRecord
 
 Weld = PartRecord[WeldResult]
 

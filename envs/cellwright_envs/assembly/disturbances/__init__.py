@@ -9,7 +9,7 @@ from cellwright_envs.assembly.disturbances.catalogue import (
     AssemblyDisturbanceState,
     resolve,
 )
-from cellwright_envs.assembly.disturbances.line_change import LINE_CHANGES, LineChange
+from cellwright_envs.assembly.disturbances.line_changes import LINE_CHANGES, LineChange
 
 __all__ = [
     "LINE_CHANGES",

@@ -54,15 +54,15 @@ from cellwright_envs.disturbances.camera import (
     FrameDelivery,
     FrameDeliveryState,
 )
-from cellwright_envs.disturbances.image_kernel import FrameEffects, Image
-from cellwright_envs.disturbances.named_sets import draw_each, each_alone, resolve_named
-from cellwright_envs.disturbances.optics import (
+from cellwright_envs.disturbances.exposure import (
     Exposure,
     ExposureState,
     SensorNoise,
     SensorNoiseState,
     apply_effects,
 )
+from cellwright_envs.disturbances.image_kernel import FrameEffects, Image
+from cellwright_envs.disturbances.named_sets import draw_each, each_alone, resolve_named
 
 
 @dataclass(frozen=True, kw_only=True)

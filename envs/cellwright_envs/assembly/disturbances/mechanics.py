@@ -16,7 +16,7 @@ from cellwright_envs.disturbances.sampling import (
     require_range,
     truncated_normal,
 )
-from cellwright_envs.world import Grip
+from cellwright_envs.physics.world import Grip
 
 PAD_PATCH_M = 5e-3
 """Moment that a pad holds over the force it holds: mean radius of its contact (assumption)."""

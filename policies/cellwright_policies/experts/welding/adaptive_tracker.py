@@ -21,7 +21,7 @@ from cellwright_policies.experts.welding.seam_tracker import SeamTracker, Tracke
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptiveGains:
-    """Tuned by `python -m cellwright_train.tuning adaptive-tracker` on training seeds; per joint type.
+    """Tuned by `python -m cellwright_train.experts.tuning adaptive-tracker` on training seeds; per joint.
 
     Trims per gap deviation over plate thickness, in the order lap, T-fillet, butt.
     """

@@ -19,7 +19,7 @@ from cellwright_policies.experts.welding.base import (
 
 @dataclass(frozen=True, kw_only=True)
 class TrackerGains:
-    """Tuned by `python -m cellwright_train.tuning seam-tracker` on training seeds."""
+    """Tuned by `python -m cellwright_train.experts.tuning seam-tracker` on training seeds."""
 
     proportional_1_s: float = 2.8
     """Correction rate per error."""

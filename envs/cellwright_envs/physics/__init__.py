@@ -1,0 +1,1 @@
+"""Rigid bodies, contacts and the arm; `world` alone talks to PyBullet."""

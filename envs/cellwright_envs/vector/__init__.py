@@ -1,0 +1,1 @@
+"""Many cells in few processes with shared memory."""

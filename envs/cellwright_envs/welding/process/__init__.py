@@ -1,0 +1,1 @@
+"""The weld process: arc, heat, bead, and the electrical signals that it gives."""

@@ -1,0 +1,1 @@
+"""The seam sensor: laser stripe on an image to the seam ahead of the torch."""

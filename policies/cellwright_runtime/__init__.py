@@ -1,0 +1,1 @@
+"""What stands beside a robot: numpy, onnxruntime, the standard library; nothing of training or simulation."""

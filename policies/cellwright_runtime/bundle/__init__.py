@@ -1,0 +1,1 @@
+"""The bundle, a policy as it leaves the house."""

@@ -1,0 +1,138 @@
+"""Running a bundle: numpy and ONNX Runtime, nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from cellwright_runtime.bundle.policy import (
+    OUTPUTS,
+    POLICY,
+    Bundle,
+    BundleError,
+    ObservationGroup,
+    PolicySpec,
+)
+
+_WARM_UP_RUNS = 3  # the first runs allocate the memory arena
+
+
+class ObservationError(ValueError):
+    """An observation does not fit the policy; one line says which key, what came and what fits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What the policy answers to one observation; all arrays are (actions,) float32."""
+
+    action: NDArray[np.float32]
+    """Clipped to [-1, 1]."""
+    action_preclip: NDArray[np.float32]
+    """As the network gave it; beyond ±1 the policy asks for more than the cell allows."""
+    command: NDArray[np.float32]
+    """Physical commands, in the order and units of `PolicySpec.action`."""
+
+
+class Runtime:
+    """A policy on one thread, from a bundle directory."""
+
+    def __init__(self, directory: str | Path) -> None:
+        """Load and warm up; raises `BundleError` where the bundle is damaged or its graph contradicts it."""
+        self._bundle = Bundle.load(directory)
+        self._session = _session(self._bundle.files[POLICY])
+        self._groups = {group.name: group for group in self.spec.observation}
+        _check_interface(self._session, self.spec)
+        resting = {name: np.zeros(group.shape, group.dtype) for name, group in self._groups.items()}
+        for _ in range(_WARM_UP_RUNS):
+            self.decide(resting)
+
+    @property
+    def spec(self) -> PolicySpec:
+        """Layout, rates, limits and provenance."""
+        return self._bundle.spec
+
+    @property
+    def bundle(self) -> Bundle:
+        """The files behind this policy."""
+        return self._bundle
+
+    def act(self, observation: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+        """Action (actions,) in [-1, 1] for one observation.
+
+        Keys that the policy does not take are ignored. Raises `ObservationError` where a key is missing or
+        has the wrong shape or type, or holds a value that is not finite.
+        """
+        return self.decide(observation).action
+
+    def decide(self, observation: Mapping[str, NDArray[Any]]) -> Decision:
+        """Action, the network's own answer before clipping, and the physical command; raises as `act`."""
+        feed = {name: _checked(group, observation)[np.newaxis] for name, group in self._groups.items()}
+        action, preclip, command = self._session.run(list(OUTPUTS), feed)
+        return Decision(action=action[0], action_preclip=preclip[0], command=command[0])
+
+
+def _session(model: bytes) -> Any:
+    options = onnxruntime.SessionOptions()
+    # One thread that sleeps between runs: a spinning pool starves the servo loop beside it.
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # ONNX Runtime has no common exception type of its own
+        reason = " ".join(str(error).split())
+        raise BundleError(f"{POLICY} cannot be loaded: {reason[:200]}") from None
+
+
+def _check_interface(session: Any, spec: PolicySpec) -> None:
+    inputs = {node.name: node for node in session.get_inputs()}
+    if set(inputs) != {group.name for group in spec.observation}:
+        named = ", ".join(group.name for group in spec.observation)
+        raise BundleError(f"{POLICY} takes {', '.join(sorted(inputs))}; the manifest says {named}")
+    for group in spec.observation:
+        node = inputs[group.name]
+        if not all(isinstance(size, int) for size in node.shape):
+            raise BundleError(
+                f"{POLICY} input {group.name} has a dynamic shape {node.shape}; it must be static"
+            )
+        if tuple(node.shape) != (1, *group.shape):
+            raise BundleError(
+                f"{POLICY} input {group.name} is {node.shape}, the manifest says [1, *{group.shape}]"
+            )
+        wanted = {"uint8": "tensor(uint8)", "float32": "tensor(float)"}[group.dtype]
+        if node.type != wanted:
+            raise BundleError(f"{POLICY} input {group.name} is {node.type}, the manifest says {wanted}")
+    outputs = {node.name: node for node in session.get_outputs()}
+    for name in OUTPUTS:
+        if name not in outputs:
+            raise BundleError(f"{POLICY} has no output {name}; it needs {', '.join(OUTPUTS)}")
+        if list(outputs[name].shape) != [1, len(spec.action)]:
+            raise BundleError(
+                f"{POLICY} output {name} is {outputs[name].shape}, need [1, {len(spec.action)}]"
+            )
+
+
+def _checked(group: ObservationGroup, observation: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    if group.name not in observation:
+        raise ObservationError(
+            f"observation lacks {group.name!r}; got {', '.join(sorted(observation)) or 'nothing'}"
+        )
+    value = np.asarray(observation[group.name])
+    if value.shape != group.shape or value.dtype != group.dtype:
+        raise ObservationError(
+            f"observation {group.name!r} is {value.dtype} {value.shape}, "
+            f"the policy takes {group.dtype} {group.shape}"
+        )
+    if group.dtype == "float32" and not np.isfinite(value).all():
+        index = int(np.flatnonzero(~np.isfinite(value))[0])
+        name = group.components[index].name
+        raise ObservationError(
+            f"observation {group.name!r} element {index} ({name}) is {value.flat[index]}, not finite"
+        )
+    return value

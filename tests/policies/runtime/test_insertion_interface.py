@@ -1,0 +1,224 @@
+"""What the manifest says suffices: the interface observes and moves as the environment does."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+
+from cellwright_envs.assembly.compliance import rotation_matrix
+from cellwright_envs.assembly.insertion import NOMINAL
+from cellwright_policies import zoo
+from cellwright_runtime.bundle.policy import Bundle, BundleError, PolicySpec
+from cellwright_runtime.interface.compliant_reference import MOTION, InsertionInterface
+from cellwright_runtime.runtime import Runtime
+
+SHARED = ("pose", "wrench", "leash", "last_action", "history", "limit")
+
+
+class Robot:
+    """The readings of a cell as a robot's program has them: in the nominal fixture's frame, not tared."""
+
+    def __init__(self, env: Any) -> None:
+        self.env = env.unwrapped
+
+    @property
+    def tool(self) -> np.ndarray:
+        return self.env._state.tool - NOMINAL
+
+    @property
+    def wrench(self) -> np.ndarray:
+        return self.env._state.wrench_t
+
+    @property
+    def reference(self) -> np.ndarray:
+        return self.env._reference - NOMINAL
+
+
+class Worker:
+    """The robot of the page's example: it turns references back into actions of the cell."""
+
+    def __init__(self, env: Any) -> None:
+        self.robot, self.env, self.ended = Robot(env), env.unwrapped, False
+        self.observation, _ = env.reset(seed=11)
+
+    def tool(self) -> np.ndarray:
+        return self.robot.tool
+
+    def wrench(self) -> np.ndarray:
+        return self.robot.wrench
+
+    def frames(self) -> np.ndarray:
+        return self.observation["image"]
+
+    def seated(self) -> bool:
+        return self.ended
+
+    def overloaded(self) -> bool:
+        return False
+
+    def send(self, reference: np.ndarray) -> None:
+        moved = reference - self.robot.reference
+        turned = rotation_matrix(self.robot.reference[3:]).T
+        motion = np.concatenate([turned @ moved[:3], turned @ moved[3:]])
+        self.action = (motion / self.env._scale).astype(np.float32)
+
+    def wait_for_next_period(self) -> None:
+        self.observation, _, terminated, truncated, _ = self.env.step(self.action)
+        self.ended = terminated or truncated or self.env._time_s > 15.0
+
+
+@pytest.mark.parametrize("name", ["peg-insertion", "connector-insertion", "nut-fastening", "gear-mesh"])
+def test_interface_does_what_the_environment_does(name: str) -> None:
+    runtime = Runtime(zoo.path(name))
+    interface = InsertionInterface(runtime.spec)
+    env = gymnasium.make(f"cellwright_envs:{runtime.spec.environment}", disturbances="none")
+    expected, _ = env.reset(seed=11)
+    robot = Robot(env)
+    interface.begin(robot.tool, robot.wrench)
+    touched, steps, ended = 0.0, 0, False
+    while not ended:
+        own = {key: value for key, value in expected.items() if key not in (*SHARED, "image")}
+        observation = interface.observe(
+            robot.tool,
+            robot.wrench,
+            expected["image"],
+            force_limit_n=robot.env.product.force_limit_n,
+            own=own,
+        )
+        for group in runtime.spec.observation:
+            bounded = observation[group.name]
+            if group.name != "image":
+                bounded = bounded.clip(group.low, group.high)
+            np.testing.assert_allclose(bounded, expected[group.name], atol=1e-6, err_msg=group.name)
+        decision = runtime.decide(observation)
+        reference = interface.move(robot.tool, decision)
+        expected, _, terminated, truncated, _ = env.step(decision.action)
+        np.testing.assert_allclose(reference, robot.reference, atol=1e-6)
+        touched = max(touched, float(np.abs(interface._wrench[:3]).max()))
+        steps, ended = steps + 1, terminated or truncated
+    assert robot.env.scorecard().success
+    assert touched > 1.0
+    assert steps > 16  # longer than every lag but one
+    env.close()
+
+
+def test_a_reference_stays_on_its_leash_and_in_its_box() -> None:
+    runtime = Runtime(zoo.path("peg-insertion"))
+    setting = runtime.spec.controller
+    interface = InsertionInterface(runtime.spec)
+    tool = np.array([0.0115, 0.0, 0.012, 0.0, 0.0, 0.14])
+    interface.begin(tool, np.zeros(6))
+    decision = runtime.decide({g.name: np.zeros(g.shape, g.dtype) for g in runtime.spec.observation})
+    command = np.array([2e-3, 0.0, 0.0, 0.0, 0.0, 0.015], np.float32)
+    for _ in range(9):
+        reference = interface.move(tool, type(decision)(**{**vars(decision), "command": command}))
+    assert reference[0] == pytest.approx(setting["reference_high"][0])
+    assert reference[5] == pytest.approx(setting["reference_turn"][0])
+    for _ in range(9):
+        reference = interface.move(tool, type(decision)(**{**vars(decision), "command": -command}))
+    lead = reference - tool
+    assert np.linalg.norm(lead[:3]) == pytest.approx(setting["leash"][0])
+    assert np.linalg.norm(lead[3:]) == pytest.approx(setting["turning_leash"][0])
+    assert len(reference) == MOTION
+
+
+def with_setting(spec: PolicySpec, name: str, **changed: Any) -> PolicySpec:
+    settings = tuple(
+        replace(each, **changed) if each.name == name else each for each in spec.controller.settings
+    )
+    return replace(spec, controller=replace(spec.controller, settings=settings))
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "told"),
+    [
+        ("leash", {"value": (-0.005,)}, "leash must be above 0 m"),
+        ("leash", {"value": (0.005, 0.1)}, r"leash must be 1 number\(s\) in m"),
+        ("leash", {"unit": "rad"}, r"leash must be 1 number\(s\) in m, got .* in rad"),
+        ("reference_turn", {"value": (0.1, 0.1)}, "reference_turn must be 1 number"),
+        ("reference_low", {"value": (1.0, 1.0, 1.0)}, "reference_low .* must be below reference_high"),
+        ("wrench_low_pass", {"value": (7.0,)}, "wrench_low_pass must be within 0..1"),
+        ("history_lags", {"value": (1.0, 4.0, 2.0, 8.0, 16.0, 32.0)}, "whole numbers that rise"),
+        ("history_lags", {"value": (1.5, 2.0, 4.0, 8.0, 16.0, 32.0)}, "whole numbers that rise"),
+        ("history_lags", {"value": (1.0, 2.0)}, "its 2 lags need 18 numbers each"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(name: str, changed: dict, told: str) -> None:
+    spec = Bundle.load(zoo.path("peg-insertion")).spec
+    with pytest.raises(BundleError, match=told):
+        InsertionInterface(with_setting(spec, name, **changed))
+
+
+OVER_THE_MOUTH = [0.0, 0.0, 0.012, 0.0, 0.0, 0.0]
+FRAMES = np.zeros((2, 64, 64), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("tool", "wrench", "told"),
+    [
+        ([0.0] * 7, [0.0] * 6, "tool must be six finite numbers"),
+        (OVER_THE_MOUTH, [0.0] * 3, "wrench must be six finite numbers"),
+        (OVER_THE_MOUTH, [np.nan] * 6, "wrench must be six finite numbers"),
+        ([0.6, 0.2, 0.1, 0.0, 0.0, 0.0], [0.0] * 6, "outside of the box"),
+        ([0.0, 0.0, 0.012, 3.14, 0.0, 0.0], [0.0] * 6, "outside of the box"),
+    ],
+)
+def test_a_beginning_that_cannot_be_meant_is_refused(tool: list, wrench: list, told: str) -> None:
+    interface = InsertionInterface(Bundle.load(zoo.path("peg-insertion")).spec)
+    with pytest.raises(ValueError, match=told):
+        interface.begin(tool, wrench)
+    with pytest.raises(ValueError, match="call begin"):
+        interface.observe(OVER_THE_MOUTH, [0.0] * 6, FRAMES, force_limit_n=30.0)
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"wrench": [np.nan] * 6}, "wrench must be six finite numbers"),
+        ({"force_limit_n": -5.0}, "force_limit_n must be positive"),
+        ({"own": {"pose": [0.0] * 6}}, "own holds 'pose'"),
+    ],
+)
+def test_a_reading_that_is_refused_changes_nothing(changed: dict, told: str) -> None:
+    interfaces = [InsertionInterface(Bundle.load(zoo.path("peg-insertion")).spec) for _ in range(2)]
+    good = {"tool": OVER_THE_MOUTH, "wrench": [0.0, 0.0, 2.0, 0.0, 0.0, 0.0], "force_limit_n": 30.0}
+    for interface in interfaces:
+        interface.begin(OVER_THE_MOUTH, [0.0] * 6)
+    with pytest.raises(ValueError, match=told):
+        interfaces[0].observe(**{**good, "frames": FRAMES, **changed})
+    first, second = (interface.observe(**good, frames=FRAMES) for interface in interfaces)
+    assert first["wrench"][2] == pytest.approx(1.2)
+    for name, values in first.items():
+        np.testing.assert_array_equal(values, second[name])
+
+
+def test_beginning_again_forgets_the_last_insertion() -> None:
+    fresh, used = (InsertionInterface(Bundle.load(zoo.path("peg-insertion")).spec) for _ in range(2))
+    used.begin(OVER_THE_MOUTH, [1.0] * 6)
+    for _ in range(40):
+        used.observe(OVER_THE_MOUTH, [5.0] * 6, FRAMES, force_limit_n=30.0)
+    seen = []
+    for interface in (fresh, used):
+        interface.begin(OVER_THE_MOUTH, [0.5] * 6)
+        seen.append(interface.observe(OVER_THE_MOUTH, [0.7] * 6, FRAMES, force_limit_n=30.0))
+    for name, values in seen[0].items():
+        np.testing.assert_array_equal(values, seen[1][name])
+
+
+def test_the_example_of_the_page_inserts_a_peg() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "bundle.md").read_text()
+    block = next(each for each in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "robot.send" in each)
+    env = gymnasium.make("cellwright_envs:cellwright/PegInsertion-v0", disturbances="none")
+    robot = Worker(env)
+    exec(compile(block, "docs/bundle.md", "exec"), {"robot": robot})
+    assert robot.env.scorecard().success
+    env.close()
+
+
+def test_a_policy_of_something_else_is_refused(spec: PolicySpec) -> None:
+    with pytest.raises(BundleError, match="no controller setting 'reference_turn'"):
+        InsertionInterface(spec)

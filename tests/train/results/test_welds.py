@@ -1,0 +1,54 @@
+from typing import Any
+
+import pytest
+
+from cellwright_train.results.welds import WeldEvaluation, WeldResult
+
+TOP_LEVEL = {
+    "policy", "env", "episodes", "seed", "first_pass_yield", "defect_mm_per_m", "tracking_error_mm",
+    "cycle_time_s", "crashes", "per_episode",
+}  # fmt: skip
+
+
+def result(seed: int = 0, **changed: Any) -> WeldResult:
+    values = {
+        "seed": seed,
+        "product": "lap",
+        "passed": {"B": False, "C": True, "D": True},
+        "defect_mm": 4.0,
+        "defect_mm_by_code": {"5011": 3.0, "2017": 2.0},
+        "seam_mm": 160.0,
+        "tracking_mean_mm": 0.2,
+        "tracking_p95_mm": 0.5,
+        "cycle_time_s": 20.0,
+        "crashed": False,
+    }
+    return WeldResult(**(values | changed))
+
+
+def evaluation(*results: WeldResult) -> WeldEvaluation:
+    return WeldEvaluation(policy="p", env="e", seed=0, results=results)
+
+
+def test_the_json_has_the_documented_keys_and_no_others() -> None:
+    told = evaluation(result(), result(1)).as_json()
+    assert set(told) == TOP_LEVEL
+    assert set(told["first_pass_yield"]) == {"B", "C", "D"}
+    assert set(told["defect_mm_per_m"]) == {"total", "by_code"}
+    assert set(told["tracking_error_mm"]) == {"mean", "p95"}
+    assert {"seed", "product", "passed", "defect_mm", "cycle_time_s", "tracking_error_mm", "crashed"} <= set(
+        told["per_episode"][0]
+    )
+
+
+def test_yields_count_parts_and_defects_count_millimetres_per_metre() -> None:
+    scrap = result(1, passed={"B": False, "C": False, "D": False}, defect_mm=80.0, seam_mm=80.0, crashed=True)
+    told = evaluation(result(), scrap).as_json()
+    assert told["first_pass_yield"] == {"B": 0.0, "C": 0.5, "D": 0.5}
+    assert told["defect_mm_per_m"]["total"] == pytest.approx(84.0 / 0.24)
+    assert told["defect_mm_per_m"]["by_code"]["5011"] == pytest.approx(6.0 / 0.24)
+    assert told["crashes"] == 1
+
+
+def test_a_result_comes_back_from_its_json() -> None:
+    assert WeldResult.from_json(result(3).as_json()) == result(3)

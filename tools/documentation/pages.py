@@ -1,0 +1,81 @@
+"""Pages and the blocks in them."""
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tools.documentation import aims, disturbances, environments, results, settings, welds
+from tools.documentation.errors import DocumentationError
+
+Block = Callable[..., str]
+"""Takes the words after the block's name in its marker, returns Markdown."""
+
+_OPENING = "<!-- generated: "
+_BLOCK = re.compile(r"(<!-- generated: (\S+)([^\n]*) -->)\n(.*?)<!-- end -->", re.DOTALL)
+
+
+def blocks(recorded: Path) -> dict[str, Block]:
+    """Blocks by name; results come from the files in `recorded`."""
+    return {
+        **{name: getattr(environments, name) for name in environments.SECTIONS},
+        "settings": environments.settings,
+        "controller": environments.controller,
+        "scorecard": environments.scorecard,
+        "parts": environments.parts,
+        "fields": settings.fields,
+        "presets": settings.presets,
+        "search-ranges": settings.search_ranges,
+        "disturbances": disturbances.disturbances,
+        "line-changes": disturbances.line_changes,
+        "products": welds.products,
+        "constants": welds.constants,
+        "limits": welds.limits,
+        "assumed-constants": welds.assumed_constants,
+        "assumed-disturbances": disturbances.assumed_disturbances,
+        "assumed-elsewhere": welds.assumed_elsewhere,
+        "results": functools.partial(results.results, recorded),
+        "insertion-results": functools.partial(results.insertion_results, recorded),
+        "insertion-aims": functools.partial(aims.insertion_aims, recorded),
+        "insertion-comparison": functools.partial(results.insertion_comparison, recorded),
+        "defect-codes": functools.partial(results.defect_codes, recorded),
+        "bench": functools.partial(results.bench, recorded),
+    }
+
+
+def filled(text: str, known: Mapping[str, Block], page: str = "page") -> str:
+    """`text` with every generated block made anew; raises `DocumentationError` for a marker that is wrong."""
+
+    def fill(found: re.Match[str]) -> str:
+        marker, name, arguments, body = found.groups()
+        if _OPENING in body:
+            raise DocumentationError(f"{page}: block {name} has no end")
+        if name not in known:
+            raise DocumentationError(f"{page}: unknown block {name!r}; known: {', '.join(known)}")
+        return f"{marker}\n\n{_written(known[name], name, arguments.split(), page)}\n\n<!-- end -->"
+
+    if text.count(_OPENING) != len(_BLOCK.findall(text)):
+        raise DocumentationError(f"{page}: a generated block has no end")
+    return _BLOCK.sub(fill, text)
+
+
+def _written(write: Block, name: str, arguments: list[str], page: str) -> str:
+    signature = inspect.signature(write)
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        raise DocumentationError(f"{page}: block {name} takes {signature}: {error}") from error
+    return write(*arguments)
+
+
+def stale_pages(root: Path) -> dict[Path, str]:
+    """Pages of docs/ and README.md below `root` that are not current, with the text they should have."""
+    docs = root / "docs"
+    known = blocks(docs / "results")
+    texts = {path: path.read_text() for path in (*docs.rglob("*.md"), root / "README.md") if path.exists()}
+    for env_id in environments.environment_ids():
+        if (page := docs / environments.page_of(env_id)) not in texts:
+            texts[page] = environments.template(env_id)
+    wanted = {path: filled(text, known, str(path.relative_to(root))) for path, text in sorted(texts.items())}
+    return {path: text for path, text in wanted.items() if text != texts[path]}

@@ -1,0 +1,136 @@
+"""Tables of what is welded: products, constants of the process, limits of inspection, assumptions."""
+
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import cellwright_assets
+import cellwright_envs
+import cellwright_perception
+from cellwright_envs.welding.inspection.quality import ANY, NONE, ROWS, Limit, LimitRow
+from cellwright_envs.welding.part.product import HELD_OUT, PRODUCTS, WeldProduct
+from cellwright_envs.welding.process.constants import ProcessConstants
+from cellwright_train.results.welds import LEVELS
+from tools.documentation.disturbances import SETS, kinds
+from tools.documentation.markdown import table
+from tools.documentation.source import assumptions_in, field_texts, is_assumed
+
+SCANNED = (cellwright_envs, cellwright_perception, cellwright_assets)
+"""Packages searched for what their authors call an assumption."""
+
+
+def products() -> str:
+    """The catalogue with its procedures."""
+    units = ("seam mm", "plate mm", "gap mm", "A", "V", "mm/s", "wire m/min", "CTWD mm")
+    rows = [
+        (
+            f"`{name}`",
+            part.joint,
+            _course(part.path),
+            *_numbers(part),
+            "held out" if name in HELD_OUT else "train",
+        )
+        for name, part in PRODUCTS.items()
+    ]
+    return table(("product", "joint", "path", *units, "split"), rows)
+
+
+def _numbers(part: WeldProduct) -> tuple[str, ...]:
+    procedure = part.procedure
+    values = (
+        1e3 * part.path.length_m,
+        1e3 * part.thickness_m,
+        1e3 * part.gap_m,
+        procedure.current_a,
+        procedure.voltage_v,
+        1e3 * procedure.travel_speed_m_s,
+        60.0 * procedure.wire_feed_m_s,
+        1e3 * procedure.contact_tip_distance_m,
+    )
+    return tuple(f"{value:.3g}" for value in values)
+
+
+def _course(path: Any) -> str:
+    if not hasattr(path, "segments"):
+        return f"saddle, {1e3 * path.branch_radius_m:g} on {1e3 * path.main_radius_m:g} mm radius"
+    curvature = path.segments[0][0]
+    if curvature == 0.0:
+        return "straight"
+    kind = "circle" if path.closed else "arc" if len(path.segments) == 1 else "S-curve"
+    return f"{kind}, {1e3 / abs(curvature):.3g} mm radius"
+
+
+def constants() -> str:
+    """Every constant of the process model."""
+    return table(("constant", "value", "drawn per weld", "source"), _constants())
+
+
+def assumed_constants() -> str:
+    """Constants of the process model that are assumptions, in part at least."""
+    rows = [row for row in _constants() if is_assumed(row[-1])]
+    return table(("constant", "value", "drawn per weld", "what is assumed"), rows)
+
+
+def _constants() -> Iterator[tuple[str, str, str, str]]:
+    texts = field_texts(ProcessConstants)
+    for field in dataclasses.fields(ProcessConstants):
+        yield f"`{field.name}`", f"{field.default:.4g}", _drawn(field.metadata), texts[field.name]
+
+
+def _drawn(spreads: Mapping[str, float]) -> str:
+    if spread := spreads.get("spread", 0.0):
+        return f"normal, {100 * spread:g} %"
+    if uniform := spreads.get("uniform", 0.0):
+        return f"uniform, ±{uniform:g}"
+    if logistic := spreads.get("logistic", 0.0):
+        return f"logistic, scale {logistic:g}"
+    return "fixed"
+
+
+def assumed_elsewhere() -> str:
+    """Assumptions in formulas, geometry and settings that no episode changes."""
+    drawn = (kind for family in SETS for kind in kinds(family).values())
+    listed = tuple(f"{kind.__name__}." for kind in (ProcessConstants, *drawn))
+    rows = [
+        (f"`{where}`", f"`{name}`", text)
+        for where, source in _sources()
+        for name, text in assumptions_in(source)
+        if not name.startswith(listed)
+    ]
+    return table(("file", "where", "what is assumed"), rows)
+
+
+def _sources() -> Iterator[tuple[str, str]]:
+    """Path below its source root and text of every file of `SCANNED`."""
+    for package in SCANNED:
+        root = Path(package.__path__[0])
+        for path in sorted(root.rglob("*.py")):
+            yield f"{root.name}/{path.relative_to(root)}", path.read_text()
+
+
+def limits() -> str:
+    """The limits of ISO 5817 that welds are graded by."""
+    return table(("code", "size", "joints", "plate", *LEVELS), (line for row in ROWS for line in _lines(row)))
+
+
+def _lines(row: LimitRow) -> Iterator[tuple[object, ...]]:
+    """One line of the table, or two where thin plates have limits of their own."""
+    joints = ", ".join(joint.name.lower() for joint in row.joints) if len(row.joints) < 3 else "all"
+    size, reference = (item.name.lower().replace("_", " ") for item in (row.feature, row.reference))
+    plates = {"up to 3 mm": row.thin, "above 3 mm": row.thick}
+    for plate, at in {"any": row.thin}.items() if row.thin == row.thick else plates.items():
+        yield row.code, size, joints, plate, *(_limit(limit, reference) for limit in at)
+
+
+def _limit(limit: Limit, reference: str) -> str:
+    constant_m, slope, cap_m, short = limit
+    if limit == NONE:
+        return "no"
+    if limit == ANY:
+        return "any"
+    parts = [f"{1e3 * constant_m:g} mm"] if constant_m else []
+    parts += [f"{slope:g} {reference}"] if slope else []
+    most = f", at most {1e3 * cap_m:g} mm" if math.isfinite(cap_m) else ""
+    return f"{'short: ' if short else ''}{' + '.join(parts)}{most}"

@@ -1,0 +1,1 @@
+"""The speeds and ratios that the documentation states."""

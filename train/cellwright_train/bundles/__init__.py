@@ -1,0 +1,1 @@
+"""Runs become bundles, and bundles are verified."""

@@ -1,0 +1,132 @@
+"""From a training run to a bundle: record the policy at work, score it, export it."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from cellwright_policies.export import MIN_ON_POLICY, export_bundle
+from cellwright_runtime.bundle.policy import Bundle, PolicySpec, refuse_existing
+from cellwright_train.learning.runs import RunDirectory
+from cellwright_train.results.result import Evaluation
+from cellwright_train.rollout import cell
+from cellwright_train.rollout.cell import CellChoice, Episode, Observation, run_episode
+from cellwright_train.rollout.evaluation import episode_plan, evaluate
+from cellwright_train.rollout.policies import PolicyReference, RunPolicy
+
+GOLDEN_VECTORS = 160
+_RECORDED_EPISODES = 4
+_PACKAGES = ("cellwright", "numpy", "onnx", "onnxscript", "torch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig:
+    """How a run becomes a bundle."""
+
+    name: str
+    directory: Path
+    choice: CellChoice
+    episodes: int = 40
+    """Episodes in the scorecard; `verify` repeats them."""
+    seed: int = 100_000
+    """First seed of the scorecard, beyond those that training draws."""
+    command: str = ""
+    """The command that trained the policy, for the manifest."""
+    overwrite: bool = False
+    workers: int = 2
+    progress: bool = True
+    with_weights: bool = True
+    """Ship all weights of the training policy, so that training may go on from the bundle."""
+
+
+def export_run(reference: PolicyReference, config: ExportConfig) -> Bundle:
+    """Export the best checkpoint of a run.
+
+    Raises BundleError where the target exists, ExportError where ONNX Runtime and torch disagree.
+    """
+    refuse_existing(config.directory, overwrite=config.overwrite)
+    policy = RunPolicy(reference.name, reference.path or Path())
+    env = config.choice.make()
+    try:
+        recorder = _Recorder(policy.actor.input_keys)
+        products = config.choice.products or (None,)
+        episodes = range(max(_RECORDED_EPISODES, len(products)))
+        for index in tqdm(episodes, desc="recording", unit="part", disable=not config.progress, leave=False):
+            product = products[index % len(products)]
+            episode = Episode(config.seed - 1 - index, product)
+            run_episode(env, policy, episode, watch=recorder)
+        groups = cell.observation_groups(env, tuple(policy.actor.input_keys))
+        actions, rate_hz = cell.action_components(env), cell.control_rate_hz(env)
+        controller = cell.controller(env)
+    finally:
+        env.close()
+    scores = _score(reference, config)
+    spec = PolicySpec(
+        name=config.name,
+        environment=config.choice.env,
+        control_rate_hz=rate_hz,
+        observation=groups,
+        action=actions,
+        controller=controller,
+        training=_provenance(reference, config),
+        scores={key: value for key, value in scores.as_json().items() if key != "per_episode"},
+    )
+    return export_bundle(
+        policy.actor,
+        spec=spec,
+        observations=recorder.rows(GOLDEN_VECTORS),
+        scorecard=scores.as_json() | {"disturbances": config.choice.disturbances},
+        directory=config.directory,
+        weights=_weights(policy) if config.with_weights else None,
+        overwrite=config.overwrite,
+    )
+
+
+class _Recorder:
+    """Keeps every observation the policy acted on."""
+
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        self._rows: dict[str, list[NDArray[Any]]] = {key: [] for key in keys}
+
+    def __call__(
+        self, env: gymnasium.Env[Any, Any], observation: Observation, action: NDArray[np.float32]
+    ) -> None:
+        for key, rows in self._rows.items():
+            rows.append(np.array(observation[key]))
+
+    def rows(self, count: int) -> dict[str, NDArray[Any]]:
+        """`count` observations spread evenly over everything recorded (all, where there are fewer)."""
+        total = len(next(iter(self._rows.values())))
+        chosen = np.unique(np.linspace(0, total - 1, max(count, MIN_ON_POLICY)).astype(int))
+        return {key: np.stack([rows[index] for index in chosen]) for key, rows in self._rows.items()}
+
+
+def _score(reference: PolicyReference, config: ExportConfig) -> Evaluation[Any]:
+    plan = episode_plan(config.seed, config.episodes, config.choice.products)
+    return evaluate(reference, config.choice, plan, workers=config.workers, progress=config.progress)
+
+
+def _weights(policy: RunPolicy) -> Mapping[str, NDArray[Any]]:
+    return {name: tensor.detach().cpu().numpy() for name, tensor in policy.network.state_dict().items()}
+
+
+def _provenance(reference: PolicyReference, config: ExportConfig) -> dict[str, Any]:
+    directory = reference.path or Path()
+    run = RunDirectory(path=directory)
+    facts: dict[str, Any] = {
+        "command": config.command or "; ".join(run.commands) or f"Python code, run {directory.name}",
+        "config_sha256": hashlib.sha256((directory / "config.json").read_bytes()).hexdigest(),
+        "versions": run.versions,
+        "exported_with": {name: version(name) for name in _PACKAGES},
+    }
+    seed = directory / "seed"
+    if seed.is_file() and seed.read_text().strip().isdigit():
+        facts["seed"] = int(seed.read_text())
+    return facts

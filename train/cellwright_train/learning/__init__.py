@@ -1,0 +1,1 @@
+"""Training: presets, demonstrations, curriculum, PPO, and the run directory."""

@@ -1,0 +1,268 @@
+"""What `cellwright train` can be asked for by name."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cellwright_envs.probe import PROBE_ID
+from cellwright_policies.networks import NetworkConfig
+from cellwright_policies.ppo import PPOConfig
+from cellwright_train.learning.curriculum import UNDISTURBED, CurriculumConfig, FactorConfig, Mixture
+from cellwright_train.learning.demonstrations import DemonstrationConfig
+from cellwright_train.learning.settings import rebuilt
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """The test by which the best policy of a run is chosen: deterministic actions, always the same seeds."""
+
+    episodes: int = 48
+    """Episodes a test, spread evenly over the cells."""
+    mixture: Mixture = UNDISTURBED
+    """Disturbances they meet."""
+    every_minutes: float = 6.0
+    """Time between tests."""
+    seed: int = 3_000_000_000
+    """Seed of the first cell; training draws its seeds below 2**31."""
+
+    def __post_init__(self) -> None:
+        if self.episodes < 1 or self.seed < 0:
+            raise ValueError(f"need {self.episodes=} >= 1 and {self.seed=} >= 0")
+        if self.every_minutes <= 0:
+            raise ValueError(f"need {self.every_minutes=} > 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """One training run: demonstrations, critic warm-up, then PPO with a curriculum over disturbances."""
+
+    env_id: str
+    """Registered environment."""
+    env_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    """What it is made with besides `privileged`; JSON values."""
+    steps: int = 1_000_000
+    """Control steps of PPO, over all cells; demonstrations come on top."""
+    cells: int = 16
+    """Cells stepped side by side."""
+    workers: int = 2
+    """Processes that step them; as many as there are cores."""
+    device: str = "cpu"
+    """Where networks act and learn, as torch names it, such as `cuda`; cells are always stepped on cores."""
+    aux_targets: tuple[str, ...] = ()
+    """Components of `privileged` that the actor learns to tell, by name."""
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    demonstrations: DemonstrationConfig = field(default_factory=DemonstrationConfig)
+    ppo: PPOConfig = field(default_factory=PPOConfig)
+    curriculum: CurriculumConfig = field(default_factory=CurriculumConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    checkpoint_minutes: float = 4.0
+    """Time between checkpoints."""
+
+    def __post_init__(self) -> None:
+        if self.steps < 0 or self.checkpoint_minutes <= 0:
+            raise ValueError(f"need {self.steps=} >= 0 and {self.checkpoint_minutes=} > 0")
+        if self.cells < 1 or self.workers < 1:
+            raise ValueError(f"need {self.cells=} >= 1 and {self.workers=} >= 1")
+        if self.ppo.rollout_steps * self.cells < self.ppo.batch_size:
+            size = self.ppo.rollout_steps * self.cells
+            raise ValueError(f"a rollout of {size} samples is smaller than {self.ppo.batch_size=}")
+
+
+def to_json(config: TrainConfig) -> dict[str, Any]:
+    """Return `config` as plain JSON values, every default resolved."""
+    return dataclasses.asdict(config)
+
+
+def from_json(data: Mapping[str, Any]) -> TrainConfig:
+    """Rebuild what `to_json` returned. Raises `UsageError` for fields that are unknown, missing or wrong."""
+    return rebuilt(TrainConfig, data)
+
+
+def preset(name: str) -> TrainConfig:
+    """Return the preset called `name`. Raises ValueError with the alternatives."""
+    if name not in PRESETS:
+        near = difflib.get_close_matches(name, PRESETS, n=1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise ValueError(f"unknown preset {name!r}; {hint}known: {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+WELD_SEAM = TrainConfig(
+    env_id="cellwright/WeldSeam-v0",
+    env_kwargs={"product": "train"},
+    steps=1_400_000,
+    aux_targets=(
+        "lateral_error_0_mm_ahead",
+        "lateral_error_4_mm_ahead",
+        "height_error_0_mm_ahead",
+        "gap_0_mm_ahead",
+        "gap_4_mm_ahead",
+        "wire_lateral",
+        "thickness",
+        "misalignment",
+        "wire_slip",
+        "supply_offset",
+        "root_index",
+        "ideal_travel_speed",
+        "ideal_wire_feed",
+        "ideal_voltage",
+        "width",
+        "penetration",
+    ),
+    network=NetworkConfig(initial_std=0.12),
+    demonstrations=DemonstrationConfig(
+        expert="oracle",
+        steps=300_000,
+        rounds=6,
+        final_epochs=3,
+        mixture=Mixture(levels=("train", "hard"), shares=(0.625, 0.375)),
+    ),
+    ppo=PPOConfig(
+        rollout_steps=512,
+        learning_rate_left=0.1,
+        aux_coefficient=0.2,
+        teacher_coefficient=1.0,
+        teacher_steps=2_000_000,
+    ),
+    curriculum=CurriculumConfig(
+        mixtures=(
+            Mixture(levels=("none", "train"), shares=(0.25, 0.75)),
+            Mixture(levels=("none", "train", "hard"), shares=(0.0625, 0.5625, 0.375)),
+        ),
+        longest_stage_steps=500_000,
+    ),
+    evaluation=EvaluationConfig(
+        episodes=96, mixture=Mixture(levels=("train", "hard"), shares=(0.5, 0.5)), every_minutes=5.0
+    ),
+)
+
+PEG_INSERTION = TrainConfig(
+    env_id="cellwright/PegInsertion-v0",
+    env_kwargs={"product": "train", "max_episode_steps": 160},
+    steps=400_000,
+    aux_targets=(
+        "tip_x",
+        "tip_y",
+        "tip_z",
+        "axis_x",
+        "axis_y",
+        "yaw_error",
+        "clearance",
+        "latency",
+    ),
+    network=NetworkConfig(initial_std=0.15, channels=(16, 32), keypoints=24, standardise_views=True),
+    demonstrations=DemonstrationConfig(
+        expert="guide",
+        steps=400_000,
+        rounds=8,
+        epochs=1,
+        final_epochs=4,
+        noise=0.1,
+        aux_coefficient=0.3,
+        largest_shift_px=6,
+        short_share=0.5,
+        short_steps=20,
+        mixture=Mixture(levels=("wide",), shares=(1.0,)),
+    ),
+    ppo=PPOConfig(
+        rollout_steps=512,
+        gamma=0.99,
+        learning_rate_left=0.1,
+        aux_coefficient=0.1,
+        target_kl=0.06,
+        teacher_coefficient=1.0,
+        teacher_steps=400_000,
+    ),
+    curriculum=CurriculumConfig(factors=FactorConfig(level="wide")),
+    evaluation=EvaluationConfig(
+        episodes=192, mixture=Mixture(levels=("train", "wide"), shares=(0.5, 0.5)), every_minutes=4.0
+    ),
+)
+
+CONNECTOR_INSERTION = dataclasses.replace(
+    PEG_INSERTION,
+    env_id="cellwright/ConnectorInsertion-v0",
+    aux_targets=(*PEG_INSERTION.aux_targets, "latched"),
+)
+
+NUT_FASTENING = dataclasses.replace(
+    PEG_INSERTION,
+    env_id="cellwright/NutFastening-v0",
+    # The guide takes up to 130 steps: to the bolt, three turns and a half, and the last half turn slowly.
+    env_kwargs={"product": "train", "max_episode_steps": 240},
+    aux_targets=(
+        *(name for name in PEG_INSERTION.aux_targets if name != "yaw_error"),  # a nut fits at any turn
+        "engaged",
+        "crossed",
+        "point",
+        "turns_left",
+        "tightness",
+    ),
+    # Noise on the spindle overtightens nuts all by itself.
+    network=dataclasses.replace(PEG_INSERTION.network, initial_std=0.08),
+    # PPO that moves freely learns to turn fast first and loses a fifth of the nuts to latency meanwhile.
+    ppo=dataclasses.replace(
+        PEG_INSERTION.ppo,
+        std_range=(0.03, 0.08),
+        learning_rate=3e-5,
+        target_kl=0.015,
+        teacher_coefficient=10.0,
+    ),
+    steps=250_000,
+)
+
+GEAR_MESH = dataclasses.replace(
+    PEG_INSERTION,
+    env_id="cellwright/GearMesh-v0",
+    # Which gear it is, as its teeth show, and with that how far from their gaps they may be.
+    aux_targets=(*PEG_INSERTION.aux_targets, "symmetry", "backlash"),
+    # Teeth are hard enough to see: with `wide` and standardised views a fifth of the test parts failed.
+    network=dataclasses.replace(PEG_INSERTION.network, standardise_views=False),
+    demonstrations=dataclasses.replace(
+        PEG_INSERTION.demonstrations, steps=320_000, mixture=Mixture(levels=("train",), shares=(1.0,))
+    ),
+    curriculum=CurriculumConfig(factors=FactorConfig(level="train")),
+    evaluation=EvaluationConfig(
+        episodes=96, mixture=Mixture(levels=("train",), shares=(1.0,)), every_minutes=4.0
+    ),
+    steps=300_000,
+)
+
+PRESETS: dict[str, TrainConfig] = {
+    "connector-insertion": CONNECTOR_INSERTION,
+    "gear-mesh": GEAR_MESH,
+    "nut-fastening": NUT_FASTENING,
+    "peg-insertion": PEG_INSERTION,
+    "weld-seam": WELD_SEAM,
+    "weld-seam-quick": dataclasses.replace(
+        WELD_SEAM,
+        steps=60_000,
+        demonstrations=dataclasses.replace(WELD_SEAM.demonstrations, steps=16_000, rounds=4),
+        evaluation=dataclasses.replace(WELD_SEAM.evaluation, episodes=16, every_minutes=2.0),
+    ),
+    "debug": TrainConfig(
+        env_id=PROBE_ID,
+        env_kwargs={"episode_steps": 40},
+        steps=6_144,
+        cells=8,
+        aux_targets=("offset",),
+        demonstrations=DemonstrationConfig(expert="", steps=0),
+        network=NetworkConfig(initial_std=0.4),
+        ppo=PPOConfig(
+            rollout_steps=64, batch_size=128, learning_rate=1e-3, target_kl=0.05, warmup_rollouts=1
+        ),
+        curriculum=CurriculumConfig(
+            mixtures=(
+                Mixture(levels=("none",), shares=(1.0,)),
+                Mixture(levels=("none", "train"), shares=(0.5, 0.5)),
+            ),
+            longest_stage_steps=3_072,
+        ),
+        evaluation=EvaluationConfig(episodes=8, every_minutes=0.05),
+        checkpoint_minutes=0.05,
+    ),
+}

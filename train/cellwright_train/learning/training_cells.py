@@ -1,0 +1,88 @@
+"""The cells that a run trains in, asked once whether they have all that its configuration names."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import gymnasium as gym
+from gymnasium import spaces
+
+from cellwright_envs.vector.pool import CellVectorEnv
+from cellwright_policies.networks import IMAGE, PRIVILEGED
+from cellwright_train.errors import UsageError, one_line
+from cellwright_train.learning.curriculum import Mixture
+from cellwright_train.learning.presets import TrainConfig
+
+
+def make_cells(config: TrainConfig) -> CellVectorEnv:
+    """The cells of a run; raises `UsageError` where `config` asks for what they do not have."""
+    try:
+        with contextlib.closing(gym.make(config.env_id, privileged=True, **config.env_kwargs)) as cell:
+            _check_fit(config, cell)
+        return CellVectorEnv.make(
+            config.env_id, cells=config.cells, workers=config.workers, privileged=True, **config.env_kwargs
+        )
+    except UsageError:
+        raise
+    except (gym.error.Error, ImportError, TypeError, ValueError, AssertionError) as error:
+        told = f"env_id {config.env_id!r} with env_kwargs {dict(config.env_kwargs)} makes no cells"
+        raise UsageError(f"{told}: {one_line(error)}") from error
+
+
+def _check_fit(config: TrainConfig, cell: gym.Env) -> None:
+    """Raise `UsageError` where `cell` does not know a level of `config`, or its views are too small."""
+    for path, mixture in _mixtures(config):
+        for level in mixture.levels:
+            _ask(cell, "set_disturbances", level, path)
+    if (factors := config.curriculum.factors) is not None:
+        where = "curriculum.factors.level"
+        if not _ask(cell, "disturbance_factors", factors.level, where):
+            raise UsageError(f"{where} is {factors.level!r}, which has no disturbance to widen")
+    space, shift_px = cell.observation_space, config.demonstrations.largest_shift_px
+    views = space.spaces.get(IMAGE) if isinstance(space, spaces.Dict) else None
+    side_px = 0 if views is None else min((views.shape or ())[-2:], default=0)
+    if 0 < side_px <= 2 * shift_px:
+        raise UsageError(
+            f"demonstrations.largest_shift_px is {shift_px}, not below half of the {side_px} px of a view"
+        )
+
+
+def _mixtures(config: TrainConfig) -> Iterator[tuple[str, Mixture]]:
+    """Every mixture of `config` with the path to its levels."""
+    yield "demonstrations.mixture.levels", config.demonstrations.mixture
+    for stage, mixture in enumerate(config.curriculum.mixtures):
+        yield f"curriculum.mixtures[{stage}].levels", mixture
+    yield "evaluation.mixture.levels", config.evaluation.mixture
+
+
+def _ask(cell: gym.Env, method: str, level: str, where: str) -> Any:
+    """What `method` of `cell` answers to the name of a level; raises `UsageError` where it cannot."""
+    if not cell.has_wrapper_attr(method):
+        raise UsageError(f"{where} is {level!r}, but the cell has no `{method}`")
+    try:
+        return cell.get_wrapper_attr(method)(level)
+    except ValueError as error:
+        raise UsageError(f"{where}: {one_line(error)}") from error
+
+
+def privileged_names(env: gym.Env | CellVectorEnv) -> tuple[str, ...]:
+    """Return the names of the components of `privileged`, in order."""
+    groups = (
+        env.get_attr("observation_components", indices=0)[0]
+        if isinstance(env, CellVectorEnv)
+        else env.get_wrapper_attr("observation_components")
+    )
+    return tuple(component.name for component in groups[PRIVILEGED])
+
+
+def aux_indices(config: TrainConfig, env: CellVectorEnv) -> tuple[int, ...]:
+    """Which components of `privileged` the actor learns to tell; raises `UsageError` where one is unknown."""
+    if not config.aux_targets:
+        return ()
+    names = privileged_names(env)
+    unknown = [name for name in config.aux_targets if name not in names]
+    if unknown:
+        raise UsageError(f"unknown auxiliary targets {', '.join(unknown)}; known: {', '.join(names)}")
+    return tuple(names.index(name) for name in config.aux_targets)

@@ -1,0 +1,94 @@
+"""What scorecards become, whatever was worked on: one result per part, one summary per policy."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, Self, TypeVar
+
+from cellwright_train.results.intervals import Estimate
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpisodeResult(ABC):
+    """One part, inspected."""
+
+    seed: int
+    product: str
+
+    @classmethod
+    @abstractmethod
+    def read(cls, card: Any, *, seed: int, product: str, cut_off: bool) -> Self:
+        """From the environment's scorecard; `cut_off` where the time limit came before the end."""
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+        """Back from what `as_json` gave; raises KeyError where something is missing."""
+
+    @abstractmethod
+    def as_json(self) -> dict[str, Any]:
+        """The entry of `per_episode`."""
+
+    @property
+    @abstractmethod
+    def verdict(self) -> Mapping[str, bool]:
+        """What a bundle must repeat on the same seed."""
+
+    @property
+    @abstractmethod
+    def told(self) -> str:
+        """The verdict in a few words."""
+
+    @property
+    @abstractmethod
+    def good(self) -> bool:
+        """Whether the part would be shipped."""
+
+
+Result_co = TypeVar("Result_co", bound=EpisodeResult, covariant=True)
+
+
+class Figure(NamedTuple):
+    """One number of a summary, as a table shows it."""
+
+    heading: str
+    unit: str
+    """`%` for shares, which are kept between 0 and 1."""
+    value: Estimate | int | None
+    """None where no episode has such a number."""
+    digits: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(ABC, Generic[Result_co]):
+    """A policy's results on a list of episodes."""
+
+    policy: str
+    env: str
+    seed: int
+    results: tuple[Result_co, ...]
+
+    @property
+    @abstractmethod
+    def figures(self) -> tuple[Figure, ...]:
+        """What a table shows, from left to right."""
+
+    @property
+    def good(self) -> int:
+        """How many parts would be shipped."""
+        return sum(result.good for result in self.results)
+
+    def as_json(self) -> dict[str, Any]:
+        """What `cellwright evaluate --json` writes."""
+        return {
+            "policy": self.policy,
+            "env": self.env,
+            "episodes": len(self.results),
+            "seed": self.seed,
+            **self._headline(),
+            "per_episode": [result.as_json() for result in self.results],
+        }
+
+    @abstractmethod
+    def _headline(self) -> dict[str, Any]:
+        """Numbers over all episodes."""

@@ -1,0 +1,1 @@
+"""A policy by name in a cell by name, for one episode or for many."""

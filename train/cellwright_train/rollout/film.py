@@ -1,0 +1,103 @@
+"""Parts at work as moving or still pictures, for eyes and for the report."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from cellwright_train.rollout.cell import CellChoice, Episode, control_rate_hz
+from cellwright_train.rollout.families import family_of
+from cellwright_train.rollout.policies import PolicyReference
+from cellwright_train.rollout.recording import PartRecord, record_part
+
+FORMATS = (".gif", ".png")
+PICTURE_PX = (480, 360)
+CAMERA_PX = 168
+MARGIN_PX = 8
+BAR_PX = 26
+FRAMES = 48
+"""Pictures of a part on a page; each takes the renderer about a second."""
+_STRIP_FRAMES = 6
+_COLOURS = 96
+_INK, _PAPER = (235, 235, 235), (24, 26, 30)
+
+
+def write_film(
+    reference: PolicyReference, choice: CellChoice, plan: Sequence[Episode], out: Path
+) -> Iterator[str]:
+    """Work on the parts of `plan`, write `out`, and yield one line per part and one for the file."""
+    env, policy = reference.open(choice, trace=True, render=True)
+    every = max(1, round(family_of(env).picture_period_s * control_rate_hz(env)))
+    frames: list[Image.Image] = []
+    try:
+        for episode in plan:
+            part = record_part(env, policy, episode, picture_every=every)
+            frames += compose(part)
+            yield f"{part.result.product}, seed {episode.seed}: {part.result.told}"
+    finally:
+        env.close()
+    if out.suffix == ".png":
+        _strip(frames).save(out)
+    else:
+        write_gif(frames, out)
+    yield f"written to {out} ({out.stat().st_size / 1e6:.1f} MB)"
+
+
+def filmed(
+    reference: PolicyReference, choice: CellChoice, episode: Episode, *, steps: int = 0, frames: int = FRAMES
+) -> PartRecord[Any]:
+    """One part with some `frames` pictures; `steps` is how long it takes, 0 where that is to be found out."""
+    env, policy = reference.open(choice, trace=True, render=True)
+    try:
+        steps = steps or len(record_part(env, policy, episode).actions)
+        return record_part(env, policy, episode, picture_every=max(1, steps // frames))
+    finally:
+        env.close()
+
+
+def compose(part: PartRecord[Any]) -> list[Image.Image]:
+    """The cell, beside it what the camera saw unless it is in the picture; one frame per recorded picture."""
+    return [_frame(part, index, time_s) for index, time_s in enumerate(part.picture_times_s)]
+
+
+def write_gif(frames: Sequence[Image.Image], out: Path) -> None:
+    """A looping animation at 10 pictures a second, one palette for all frames."""
+    palette = frames[len(frames) // 2].quantize(_COLOURS)
+    indexed = [frame.quantize(_COLOURS, palette=palette, dither=Image.Dither.NONE) for frame in frames]
+    indexed[0].save(out, save_all=True, append_images=indexed[1:], duration=100, loop=0, optimize=True)
+
+
+def camera_image(channel: np.ndarray[Any, np.dtype[np.uint8]], size_px: int) -> Image.Image:
+    """One camera channel (H, W), enlarged without smoothing so that the pixels stay visible."""
+    return Image.fromarray(channel).resize((size_px, size_px), Image.Resampling.NEAREST).convert("RGB")
+
+
+def _frame(part: PartRecord[Any], index: int, time_s: float) -> Image.Image:
+    beside = 0 if part.views_in_picture else MARGIN_PX + CAMERA_PX
+    frame = Image.new("RGB", (PICTURE_PX[0] + beside, PICTURE_PX[1] + BAR_PX), _PAPER)
+    picture = Image.fromarray(part.pictures[index])
+    frame.paste(picture.resize(PICTURE_PX, Image.Resampling.LANCZOS), (0, 0))
+    draw = ImageDraw.Draw(frame)
+    font = ImageFont.load_default(12)
+    if beside:
+        left = PICTURE_PX[0] + MARGIN_PX
+        for row, (channel, name) in enumerate(zip(part.camera[index], part.views, strict=True)):
+            top = row * (CAMERA_PX + MARGIN_PX)
+            frame.paste(camera_image(channel, CAMERA_PX), (left, top))
+            draw.text((left + 4, top + 2), f"camera: {name}", fill=_INK, font=font)
+    text = f"{part.policy}   {part.result.product}   {time_s:5.1f} s"
+    draw.text((MARGIN_PX, PICTURE_PX[1] + 5), text, fill=_INK, font=font)
+    return frame
+
+
+def _strip(frames: Sequence[Image.Image]) -> Image.Image:
+    chosen = [frames[i] for i in np.unique(np.linspace(0, len(frames) - 1, _STRIP_FRAMES).astype(int))]
+    columns = min(3, len(chosen))
+    rows = -(-len(chosen) // columns)
+    width, height = chosen[0].size
+    strip = Image.new("RGB", (columns * width, rows * height), _PAPER)
+    for index, frame in enumerate(chosen):
+        strip.paste(frame, ((index % columns) * width, (index // columns) * height))
+    return strip

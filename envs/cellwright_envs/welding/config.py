@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from cellwright_envs.physics.world import PHYSICS_PERIOD_S
-from cellwright_envs.welding.part.seam import LEAD_IN_M
 from cellwright_envs.welding.weld_camera import WeldLighting
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
+from cellwright_perception.seam.taught_path import LEAD_IN_M
 
 PROCESS_PERIOD_S = 0.01
 

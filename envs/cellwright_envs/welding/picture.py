@@ -17,11 +17,12 @@ from cellwright_envs.welding.inspection.bead_record import BIN_M, BeadRecord
 from cellwright_envs.welding.inspection.quality import Feature
 from cellwright_envs.welding.part.paths import SaddlePath
 from cellwright_envs.welding.part.product import WeldProduct
-from cellwright_envs.welding.part.seam import FLANK_M, STEP_M, SeamDeviation, seam_mesh, sweep
+from cellwright_envs.welding.part.seam import FLANK_M, SeamDeviation, seam_mesh, sweep
 from cellwright_envs.welding.sensor_head import SensorHead
 from cellwright_envs.welding.weld_camera import CONTACT_TIP_M, WIRE_RADIUS_M
 from cellwright_envs.welding.weld_cell import FIXTURE_HALF_M, ORIGIN_W, TABLE_HALF_M, WeldCell
 from cellwright_envs.welding.wire_placement import WirePlacement
+from cellwright_perception.seam.taught_path import STEP_M
 
 Array = NDArray[np.float64]
 Colour = tuple[float, float, float]

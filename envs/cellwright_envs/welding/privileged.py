@@ -11,11 +11,12 @@ from cellwright_envs.cell_env import Component
 from cellwright_envs.welding.disturbances.events import Procedure
 from cellwright_envs.welding.inspection.quality import Feature
 from cellwright_envs.welding.part.product import WeldProcedure
-from cellwright_envs.welding.part.seam import SeamDeviation, along
+from cellwright_envs.welding.part.seam import SeamDeviation
 from cellwright_envs.welding.process.columns import Constant, Input, State
 from cellwright_envs.welding.process.ideal import IdealTrims
 from cellwright_envs.welding.process.weld_process import WeldProcess
 from cellwright_envs.welding.wire_placement import WirePlacement
+from cellwright_perception.seam.taught_path import along
 
 AHEAD_M = (0.0, 1e-3, 2e-3, 4e-3, 10e-3)
 """Distances ahead of the wire at which the seam's true course is given."""

@@ -9,13 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_envs.welding.disturbances import WeldDisturbanceState
-from cellwright_envs.welding.observation import LookAhead, SeamTracker
 from cellwright_envs.welding.part.product import WeldProduct
 from cellwright_envs.welding.part.seam import SeamMesh
 from cellwright_envs.welding.weld_camera import WeldCamera, WeldLighting
 from cellwright_envs.welding.weld_cell import WeldCell
 from cellwright_envs.welding.wire_placement import WirePlacement
+from cellwright_perception.seam.look_ahead import LookAhead
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
+from cellwright_perception.seam.tracker import SeamTracker
 
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -45,7 +46,7 @@ class SensorHead:
             self._look_aheads[product] = LookAhead(cell.frames, cell.torch_rotations_w, self.camera.geometry)
         self.look_ahead = self._look_aheads[product]
         self._seam = cell.frames
-        self.tracker.load(product, cell.frames, self.look_ahead)
+        self.tracker.load(product.joint, cell.frames, self.look_ahead)
 
     def begin(self, part: SeamMesh, disturbed: WeldDisturbanceState) -> None:
         """Start an episode in front of `part`, calibrated as badly as it is this time."""

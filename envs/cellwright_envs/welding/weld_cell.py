@@ -14,15 +14,8 @@ from cellwright_envs.physics.robot import Arm
 from cellwright_envs.physics.world import Box, World
 from cellwright_envs.welding.disturbances import WeldDisturbanceState
 from cellwright_envs.welding.part.product import WeldProduct
-from cellwright_envs.welding.part.seam import (
-    FLANK_M,
-    LEAD_IN_M,
-    STEP_M,
-    SeamDeviation,
-    SeamFrames,
-    deviate,
-    seam_frames,
-)
+from cellwright_envs.welding.part.seam import FLANK_M, SeamDeviation, deviate, seam_frames
+from cellwright_perception.seam.taught_path import LEAD_IN_M, STEP_M, SeamFrames
 
 Array = NDArray[np.float64]
 

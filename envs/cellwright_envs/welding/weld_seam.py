@@ -18,9 +18,8 @@ from cellwright_envs.welding.disturbances import LINE_CHANGES, NAMED, WeldDistur
 from cellwright_envs.welding.inspection.bead_record import BeadRecord, Scorecard
 from cellwright_envs.welding.inspection.quality import Joint
 from cellwright_envs.welding.measurement import WeldMeasurement
-from cellwright_envs.welding.observation import History
 from cellwright_envs.welding.part.product import JOINTS, WeldProduct, resolve_products
-from cellwright_envs.welding.part.seam import along, seam_mesh
+from cellwright_envs.welding.part.seam import seam_mesh
 from cellwright_envs.welding.privileged import PRIVILEGED, privileged_state, search_ideal
 from cellwright_envs.welding.process.ideal import IdealTrims
 from cellwright_envs.welding.process.margin import risk
@@ -36,6 +35,8 @@ from cellwright_envs.welding.sensor_head import SensorHead
 from cellwright_envs.welding.trace import WeldTrace
 from cellwright_envs.welding.weld_cell import ORIGIN_W, WeldCell, part_in_fixture
 from cellwright_envs.welding.wire_placement import locate_wire
+from cellwright_perception.seam.taught_path import along
+from cellwright_runtime.interface.history import History
 
 Array = NDArray[np.float64]
 

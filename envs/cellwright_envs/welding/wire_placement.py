@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_envs.welding.disturbances import WeldDisturbanceState
-from cellwright_envs.welding.part.seam import SeamDeviation, SeamFrames, along
+from cellwright_envs.welding.part.seam import SeamDeviation
 from cellwright_envs.welding.weld_cell import WeldCell
+from cellwright_perception.seam.taught_path import SeamFrames, along
 
 Array = NDArray[np.float64]
 

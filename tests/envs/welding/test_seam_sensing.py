@@ -13,12 +13,13 @@ from cellwright_envs.disturbances.camera import FrameDelivery
 from cellwright_envs.welding.disturbances import NAMED
 from cellwright_envs.welding.disturbances.fixture import FixtureOffset
 from cellwright_envs.welding.disturbances.tool import ToolCentrePointError
-from cellwright_envs.welding.observation import PROFILE_POINTS
 from cellwright_envs.welding.part.product import PRODUCTS
-from cellwright_envs.welding.part.seam import SeamDeviation, along, sweep
+from cellwright_envs.welding.part.seam import SeamDeviation, sweep
 from cellwright_envs.welding.process.columns import Input
 from cellwright_envs.welding.weld_cell import ORIGIN_W
 from cellwright_envs.welding.weld_seam import WeldSeam
+from cellwright_perception.seam.taught_path import along
+from cellwright_perception.seam.tracker import PROFILE_POINTS
 
 NONE = NAMED["none"]
 CURVED = (

@@ -13,12 +13,13 @@ from cellwright_assets import ur10e
 from cellwright_envs.disturbances.actuation import ActuatorLatency
 from cellwright_envs.welding.config import WeldSeamConfig
 from cellwright_envs.welding.disturbances import NAMED, WeldDisturbances
-from cellwright_envs.welding.observation import MOTION, PROFILE_POINTS
+from cellwright_envs.welding.observation import MOTION
 from cellwright_envs.welding.part.paths import arc
 from cellwright_envs.welding.part.product import PRODUCTS, WeldProcedure, WeldProduct
 from cellwright_envs.welding.reward import grade_score, on_seam
 from cellwright_envs.welding.weld_cell import ORIGIN_W
 from cellwright_envs.welding.weld_seam import REWARD_WEIGHTS, WeldSeam
+from cellwright_perception.seam.tracker import PROFILE_POINTS
 
 STILL = np.zeros(5, np.float32)
 BUTT = "butt-straight-2.3"

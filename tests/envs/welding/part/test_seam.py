@@ -10,15 +10,14 @@ import pytest
 from cellwright_envs.welding.part.product import PRODUCTS, WeldProduct
 from cellwright_envs.welding.part.seam import (
     FLANK_M,
-    LEAD_IN_M,
     STATION_M,
     SeamDeviation,
-    SeamFrames,
     deviate,
     seam_frames,
     seam_mesh,
     sweep,
 )
+from cellwright_perception.seam.taught_path import LEAD_IN_M, SeamFrames
 
 ORIGIN_W = np.array([0.7, 0.1, 0.2])
 

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pybullet
 from numpy.typing import NDArray
+
+from cellwright_envs.physics.silence import without_lines
+
+with without_lines("pybullet build time"):
+    import pybullet
 
 Array = NDArray[np.float64]
 Vector = tuple[float, float, float]

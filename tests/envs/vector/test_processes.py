@@ -1,0 +1,56 @@
+"""Worker processes end with the one that started them."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+PARENT = """
+import time
+from cellwright_envs.vector import processes
+
+def work(lifeline):
+    {end_with_parent}
+    while True:
+        time.sleep(0.05)
+
+if __name__ == "__main__":
+    theirs, ours = processes.CONTEXT.Pipe(duplex=False)
+    child = processes.CONTEXT.Process(target=work, args=(theirs,))
+    child.start()
+    theirs.close()
+    print(child.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+def is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{process}/stat") as file:  # a zombie has ended, whoever has to collect it
+        return file.read().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["processes.end_with_parent(lifeline)", "processes._watch(lifeline)"],
+    ids=["as workers do", "without the kernel's help"],
+)
+def test_a_worker_ends_with_a_parent_that_is_killed(how: str, tmp_path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT.format(end_with_parent=how))
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        assert is_running(worker)
+        parent.send_signal(signal.SIGKILL)
+        parent.wait()
+    deadline = time.monotonic() + 20
+    while is_running(worker) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not is_running(worker)

@@ -8,7 +8,7 @@ PYTHON311 := $(shell for p in python3.11 python3 python; do \
   $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && command -v $$p && break; done)
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test check format lint types layers docs bench clean
+.PHONY: demo test check format lint types layers install docs bench clean
 
 demo: $(STAMP)
 	$(VENV)/bin/cellwright demo
@@ -16,7 +16,7 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(PYTHON) -m pytest --numprocesses auto --dist worksteal
 
-check: $(STAMP) format lint types layers test
+check: $(STAMP) format lint types layers install test
 
 format: $(STAMP)
 	$(VENV)/bin/ruff format --check
@@ -29,6 +29,9 @@ types: $(STAMP)
 
 layers: $(STAMP)
 	$(VENV)/bin/lint-imports
+
+install: $(STAMP)
+	$(PYTHON) -m tools.installation
 
 docs: $(STAMP)
 	$(PYTHON) -m tools.documentation
@@ -49,7 +52,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON311) -m venv $(VENV)
 	@# torch alone and first, so that pip settles its build (CPU or CUDA) before anything depends on it
 	$(PYTHON) -m pip install --disable-pip-version-check $(TORCH) -c constraints.txt
-	$(PYTHON) -m pip install --disable-pip-version-check -e '.[dev,peers]' -c constraints.txt
+	$(PYTHON) -m pip install --disable-pip-version-check -e '.[train,dev,peers]' -c constraints.txt
 	@# without libGL the desktop build of OpenCV does not load; the headless build of the same version does
 	@$(PYTHON) -c 'import cv2' 2>/dev/null || { \
 	  version=$$(sed -n 's/^opencv-python==//p' constraints.txt); \

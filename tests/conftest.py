@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from cellwright_policies.export import export_bundle
-from cellwright_runtime.bundle.policy import Component, ObservationGroup, PolicySpec
+from cellwright_runtime.bundle.policy import ObservationGroup, PolicySpec
+from cellwright_runtime.vocabulary import Component
 
 ACTIONS = (
     ("lateral_rate", "m/s", -0.005, 0.005),

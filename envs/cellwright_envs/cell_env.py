@@ -14,36 +14,10 @@ from numpy.typing import NDArray
 
 from cellwright_envs.disturbances.named_sets import resolve_named
 from cellwright_envs.disturbances.widths import factors, narrowed
+from cellwright_runtime.vocabulary import Component, Setting
 
 Observation = dict[str, NDArray[Any]]
 Measurement = TypeVar("Measurement")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Component:
-    """One number of an observation group or an action, as a bundle's manifest documents it."""
-
-    name: str
-    unit: str
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setting:
-    """What a real controller has to be set to, so that a policy finds there what it was trained with."""
-
-    name: str
-    unit: str
-    value: tuple[float, ...]
-    meaning: str
-    frame: str = ""
-    """What a position or direction is relative to."""
-
-
-def number(name: str, unit: str, value: float, meaning: str) -> Setting:
-    """A setting that is one number."""
-    return Setting(name=name, unit=unit, value=(value,), meaning=meaning)
 
 
 @dataclass(frozen=True, kw_only=True)

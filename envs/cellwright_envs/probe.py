@@ -12,7 +12,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from cellwright_envs.cell_env import Component, group_space
+from cellwright_envs.cell_env import group_space
+from cellwright_runtime.vocabulary import Component
 
 PROBE_ID = "cellwright_envs.probe:cellwright-probe/ColumnTracking-v0"
 """What to give to `gymnasium.make`."""

@@ -12,7 +12,7 @@ from typing import Any, get_type_hints
 import gymnasium
 
 from cellwright_envs import ENVIRONMENTS
-from cellwright_envs.cell_env import Component
+from cellwright_runtime.vocabulary import Component
 from tools.documentation.errors import DocumentationError
 from tools.documentation.markdown import measured, one_line, shown, table, words
 from tools.documentation.settings import fields_of

@@ -11,7 +11,7 @@ from cellwright_envs.assembly.compliance import DEAD_BAND_REACH_M, DEAD_BAND_REA
 from cellwright_envs.assembly.config import InsertionConfig
 from cellwright_envs.assembly.observation import HISTORY_LAGS
 from cellwright_envs.assembly.parts.part import GRASP_HEIGHT_M, Part
-from cellwright_envs.cell_env import Setting, number
+from cellwright_runtime.vocabulary import Setting, number
 
 TOOL, FIXTURE = "tool", "nominal_fixture"
 FRAMES = {"pose": FIXTURE, "leash": FIXTURE, "wrench": TOOL, "action": "reference"}

@@ -13,7 +13,7 @@ from cellwright_envs.assembly.insertion import Insertion
 from cellwright_envs.assembly.measurement import InsertionMeasurement, InsertionScorecard
 from cellwright_envs.assembly.parts.gears import GEARS, Gear
 from cellwright_envs.assembly.reward import alignment
-from cellwright_envs.cell_env import Component
+from cellwright_runtime.vocabulary import Component
 
 REWARD_WEIGHTS: dict[str, float] = {
     "depth": 6.0,

@@ -44,7 +44,8 @@ from cellwright_envs.assembly.measurement import (
 from cellwright_envs.assembly.parts.catalogue import Catalogue
 from cellwright_envs.assembly.parts.part import Part
 from cellwright_envs.assembly.reward import over_force
-from cellwright_envs.cell_env import CellEnv, Component, Observation, Setting, Streams
+from cellwright_envs.cell_env import CellEnv, Observation, Streams
+from cellwright_runtime.vocabulary import Component, Setting
 
 Array = NDArray[np.float64]
 Measured = TypeVar("Measured", bound=InsertionMeasurement)

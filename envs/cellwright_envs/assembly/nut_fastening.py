@@ -18,7 +18,7 @@ from cellwright_envs.assembly.measurement import InsertionMeasurement, Insertion
 from cellwright_envs.assembly.parts.nuts import NUTS, Nut
 from cellwright_envs.assembly.parts.thread import SPIN_UP_REV_S2, TURN_RAD, Bite, Joint, NutRunner
 from cellwright_envs.assembly.reward import alignment
-from cellwright_envs.cell_env import Component, Setting
+from cellwright_runtime.vocabulary import Component, Setting
 
 Array = NDArray[np.float64]
 

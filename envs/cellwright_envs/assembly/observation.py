@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_envs.assembly.compliance import ComplianceConfig
-from cellwright_envs.cell_env import Component
+from cellwright_runtime.vocabulary import Component
 
 Array = NDArray[np.float64]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from cellwright_envs.cell_env import Setting, number
 from cellwright_envs.welding.config import WeldSeamConfig
 from cellwright_envs.welding.observation import MOTION_LAGS, SIGNAL_LAGS
+from cellwright_runtime.vocabulary import Setting, number
 
 TOOL = "tool"
 """Origin at the nominal wire tip, x forward in travel, y left, z up along the wire."""

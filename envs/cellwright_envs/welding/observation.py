@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_envs.cell_env import Component
 from cellwright_envs.welding.part.product import JOINTS
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 from cellwright_perception.seam.tracker import PROFILE_POINTS
+from cellwright_runtime.vocabulary import Component
 
 Array = NDArray[np.float64]
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_envs.cell_env import Component
 from cellwright_envs.welding.disturbances.events import Procedure
 from cellwright_envs.welding.inspection.quality import Feature
 from cellwright_envs.welding.part.product import WeldProcedure
@@ -17,6 +16,7 @@ from cellwright_envs.welding.process.ideal import IdealTrims
 from cellwright_envs.welding.process.weld_process import WeldProcess
 from cellwright_envs.welding.wire_placement import WirePlacement
 from cellwright_perception.seam.taught_path import along
+from cellwright_runtime.vocabulary import Component
 
 AHEAD_M = (0.0, 1e-3, 2e-3, 4e-3, 10e-3)
 """Distances ahead of the wire at which the seam's true course is given."""
@@ -50,11 +50,11 @@ PRIVILEGED: tuple[Component, ...] = (
     _c("ideal_wire_feed", "1", -1.0, 1.0),
     _c("ideal_voltage", "1", -1.0, 1.0),
     _c("root_penetration", "m", -2e-3, 4e-3),
-    _c("heat_per_thickness", "J/m2", 0.0, 0.4e9),
+    _c("heat_per_thickness", "J/m^2", 0.0, 0.4e9),
     _c("required_throat", "m", 0.0, 6e-3),
     _c("lack_of_penetration_index", "1", 0.3, 0.7),
     _c("burn_through_index", "1", 0.8, 1.4),
-    _c("burn_through_heat", "J/m2", 0.1e9, 0.35e9),
+    _c("burn_through_heat", "J/m^2", 0.1e9, 0.35e9),
     _c("undercut", "m", 0.0, 1e-3),
     _c("fails_b", "1", 0.0, 1.0),
     _c("fails_c", "1", 0.0, 1.0),

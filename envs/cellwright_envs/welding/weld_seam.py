@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_envs.cell_env import CellEnv, Component, Observation, Streams
+from cellwright_envs.cell_env import CellEnv, Observation, Streams
 from cellwright_envs.physics.world import PHYSICS_PERIOD_S
 from cellwright_envs.welding import observation as groups
 from cellwright_envs.welding.config import PROCESS_PERIOD_S, WeldSeamConfig
@@ -37,6 +37,7 @@ from cellwright_envs.welding.weld_cell import ORIGIN_W, WeldCell, part_in_fixtur
 from cellwright_envs.welding.wire_placement import locate_wire
 from cellwright_perception.seam.taught_path import along
 from cellwright_runtime.interface.history import History
+from cellwright_runtime.vocabulary import Component
 
 Array = NDArray[np.float64]
 

@@ -26,6 +26,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_runtime.vocabulary import SI_UNITS, Component, ControllerSetup, Setting
+
 SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
 POLICY = "policy.onnx"
@@ -34,29 +36,10 @@ SCORECARD = "scorecard.json"
 WEIGHTS = "weights.npz"
 REQUIRED_FILES = (POLICY, GOLDEN, SCORECARD)
 OUTPUTS = ("action", "action_preclip", "command")
-SI_UNITS = tuple(
-    "1 m m/s rad rad/s s Hz A V K N N.m kg 1/m 1/s m/s^2 rad/s^2 N/m N.m/rad kg.m^2".split()  # noqa: SIM905
-)
-"""Units a bundle may speak; "1" is a plain number. Millimetres and degrees are refused."""
 
 
 class BundleError(ValueError):
     """A directory is not a bundle that can be trusted; the message is one line naming what is wrong."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Component:
-    """One number of an observation group or one action, as the controller side has to fill or read it."""
-
-    name: str
-    unit: str
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        _require_si(self.name, self.unit)
-        if not (np.isfinite([self.low, self.high]).all() and self.low < self.high):
-            raise BundleError(f"{self.name}: need finite low < high, got {self.low} and {self.high}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +65,7 @@ class ObservationGroup:
             raise BundleError(
                 f"{self.name}: {len(self.components)} components described, shape needs {expected}"
             )
+        _require_si(self.components)
 
     @property
     def low(self) -> NDArray[np.float32]:
@@ -99,45 +83,6 @@ class ObservationGroup:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Setting:
-    """One quantity that the controller has to be set to, such as its stiffness."""
-
-    name: str
-    unit: str
-    value: tuple[float, ...]
-    frame: str = ""
-    """What a position or direction is relative to."""
-
-    def __post_init__(self) -> None:
-        _require_si(self.name, self.unit)
-        if not self.name:
-            raise BundleError(f"a setting of {self.value} {self.unit} has no name")
-        if not self.value or not np.isfinite(self.value).all():
-            raise BundleError(f"{self.name}: need one or more finite numbers, got {self.value}")
-
-
-@dataclass(frozen=True, kw_only=True)
-class ControllerSetup:
-    """How the controller below the policy is set up; empty where there is nothing to set."""
-
-    settings: tuple[Setting, ...] = ()
-    frames: Mapping[str, str] = field(default_factory=dict)
-    """Frame of each observation group, and of the `action`, that has one."""
-
-    def __post_init__(self) -> None:
-        names = [setting.name for setting in self.settings]
-        if len(set(names)) != len(names):
-            raise BundleError(f"controller settings need distinct names, got {', '.join(names)}")
-
-    def __getitem__(self, name: str) -> NDArray[np.float64]:
-        """Value (n,) of a setting; raises `BundleError` where there is none of this name."""
-        for setting in self.settings:
-            if setting.name == name:
-                return np.array(setting.value)
-        raise BundleError(f"{MANIFEST} has no controller setting {name!r}")
-
-
-@dataclass(frozen=True, kw_only=True)
 class PolicySpec:
     """Everything about a policy but its weights and files."""
 
@@ -148,7 +93,7 @@ class PolicySpec:
     observation: tuple[ObservationGroup, ...]
     action: tuple[Component, ...]
     """Physical commands in order; action -1 maps to `low`, +1 to `high`."""
-    controller: ControllerSetup = ControllerSetup()
+    controller: ControllerSetup = field(default_factory=ControllerSetup)
     """What the policy expects of the controller that it commands."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Provenance: command, seed, steps, versions, hash of the configuration."""
@@ -165,6 +110,7 @@ class PolicySpec:
             raise BundleError("observation group 'privileged' is true state and never reaches an actor")
         if not self.action:
             raise BundleError("a policy needs at least one action")
+        _require_si(self.action)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,9 +201,12 @@ class Bundle:
         return _arrays(self.files[WEIGHTS], WEIGHTS)
 
 
-def _require_si(name: str, unit: str) -> None:
-    if unit not in SI_UNITS:
-        raise BundleError(f"{name}: unit {unit!r} is not SI; use one of {', '.join(SI_UNITS)}")
+def _require_si(components: tuple[Component, ...]) -> None:
+    for component in components:
+        if component.unit not in SI_UNITS:
+            raise BundleError(
+                f"{component.name}: unit {component.unit!r} is not SI; use one of {', '.join(SI_UNITS)}"
+            )
 
 
 def is_bundle(directory: str | Path) -> bool:
@@ -320,6 +269,8 @@ def refuse_existing(directory: Path, *, overwrite: bool) -> None:
 
 def _manifest_bytes(spec: PolicySpec, files: Mapping[str, bytes]) -> bytes:
     manifest = {"schema_version": SCHEMA_VERSION, **asdict(spec)}
+    for setting in manifest["controller"]["settings"]:
+        del setting["meaning"]
     manifest["files"] = {
         name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in files.items()
     }

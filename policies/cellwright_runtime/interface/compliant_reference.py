@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cellwright_runtime.bundle.policy import BundleError, ControllerSetup, PolicySpec
+from cellwright_runtime.bundle.policy import PolicySpec
 
 if TYPE_CHECKING:
     from cellwright_runtime.runtime import Decision
@@ -36,18 +36,18 @@ class InsertionInterface:
     """
 
     def __init__(self, spec: PolicySpec) -> None:
-        """Read the settings; raises `BundleError` where one is missing or makes no sense."""
+        """Read the settings; raises `ValueError` where one is missing or makes no sense."""
         setting = spec.controller
-        turn = np.repeat(_read(setting, "reference_turn", "rad", least=0.0), 3)
-        self._low = np.concatenate([_read(setting, "reference_low", "m", count=3), -turn])
-        self._high = np.concatenate([_read(setting, "reference_high", "m", count=3), turn])
+        turn = np.repeat(setting.read("reference_turn", "rad", above=0.0), 3)
+        self._low = np.concatenate([setting.read("reference_low", "m", count=3), -turn])
+        self._high = np.concatenate([setting.read("reference_high", "m", count=3), turn])
         if not (self._low < self._high).all():
-            raise BundleError(f"reference_low {self._low[:3]} must be below reference_high {self._high[:3]}")
+            raise ValueError(f"reference_low {self._low[:3]} must be below reference_high {self._high[:3]}")
         leashes = (("leash", "m"), ("turning_leash", "rad"))
-        self._leash = tuple(float(_read(setting, name, unit, least=0.0)[0]) for name, unit in leashes)
-        self._low_pass = float(_read(setting, "wrench_low_pass", "1", least=0.0)[0])
+        self._leash = tuple(float(setting.read(name, unit, above=0.0)[0]) for name, unit in leashes)
+        self._low_pass = float(setting.read("wrench_low_pass", "1", above=0.0)[0])
         if self._low_pass > 1.0:
-            raise BundleError(f"wrench_low_pass must be within 0..1, got {self._low_pass}")
+            raise ValueError(f"wrench_low_pass must be within 0..1, got {self._low_pass}")
         self._actions = len(spec.action)
         self._lags = _lags(spec)
         self._begun = False
@@ -129,29 +129,16 @@ class InsertionInterface:
             raise ValueError("call begin where the approach ends, before observe and move")
 
 
-def _read(
-    controller: ControllerSetup, name: str, unit: str, *, count: int = 1, least: float | None = None
-) -> Array:
-    """Value (count,) of a setting in `unit`, above `least`; raises `BundleError`."""
-    value = controller[name]
-    found = next(each.unit for each in controller.settings if each.name == name)
-    if found != unit or len(value) != count:
-        raise BundleError(f"{name} must be {count} number(s) in {unit}, got {value.tolist()} in {found}")
-    if least is not None and not (value > least).all():
-        raise BundleError(f"{name} must be above {least:g} {unit}, got {value.tolist()}")
-    return value
-
-
 def _lags(spec: PolicySpec) -> list[int]:
     """Lags of the history [control steps], checked against the size of the group."""
     value = spec.controller["history_lags"]
     history = next((group for group in spec.observation if group.name == "history"), None)
     moment = 2 * MOTION + len(spec.action)
     if history is not None and history.shape != (moment * len(value),):
-        raise BundleError(f"history is {history.shape}, its {len(value)} lags need {moment} numbers each")
+        raise ValueError(f"history is {history.shape}, its {len(value)} lags need {moment} numbers each")
     whole = (value == np.round(value)).all()
     if not whole or value[0] < 1 or (np.diff(value) <= 0).any() or value[-1] > 1000:
-        raise BundleError(f"history_lags must be whole numbers that rise from 1 on, got {value.tolist()}")
+        raise ValueError(f"history_lags must be whole numbers that rise from 1 on, got {value.tolist()}")
     return [int(lag) for lag in value]
 
 

@@ -14,7 +14,7 @@ from cellwright_envs.assembly.insertion import Insertion
 from cellwright_envs.assembly.measurement import InsertionMeasurement, InsertionScorecard
 from cellwright_envs.assembly.nut_fastening import NutFastening
 from cellwright_envs.assembly.parts.pegs import PEGS
-from cellwright_envs.cell_env import Component
+from cellwright_runtime.vocabulary import Component
 
 DOWN = np.array([0.0, 0.0, -0.6, 0.0, 0.0, 0.0, 0.0], dtype=np.float32)
 SPRING_N_M = 200.0

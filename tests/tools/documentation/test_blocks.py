@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from cellwright_envs.cell_env import Component
+from cellwright_runtime.vocabulary import Component
 from tools.documentation import __main__ as command
 from tools.documentation import settings
 from tools.documentation.__main__ import ROOT

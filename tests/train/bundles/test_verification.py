@@ -25,12 +25,12 @@ from cellwright_runtime.bundle.policy import (
     POLICY,
     SCORECARD,
     Bundle,
-    ControllerSetup,
     Golden,
     PolicySpec,
     canonical_json,
     write_bundle,
 )
+from cellwright_runtime.vocabulary import ControllerSetup
 from cellwright_train.bundles import verification
 from cellwright_train.bundles.verification import Check, verify_closed_loop, verify_layout, verify_open_loop
 from cellwright_train.cli import main

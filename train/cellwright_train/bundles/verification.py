@@ -19,12 +19,10 @@ from cellwright_runtime.bundle.policy import (
     SCORECARD,
     Bundle,
     BundleError,
-    Component,
-    ControllerSetup,
     PolicySpec,
-    Setting,
 )
 from cellwright_runtime.runtime import Decision, Runtime
+from cellwright_runtime.vocabulary import Component, ControllerSetup, Setting
 from cellwright_train.errors import UsageError, one_line
 from cellwright_train.results.result import EpisodeResult
 from cellwright_train.rollout import cell

@@ -8,7 +8,8 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_runtime.bundle.policy import Component, ControllerSetup, ObservationGroup, Setting
+from cellwright_runtime.bundle.policy import ObservationGroup
+from cellwright_runtime.vocabulary import Component, ControllerSetup
 from cellwright_train.errors import UsageError, one_line
 from cellwright_train.results.result import EpisodeResult
 from cellwright_train.rollout.families import family_of, require_env, require_line_change
@@ -131,11 +132,7 @@ def control_rate_hz(env: gymnasium.Env[Any, Any]) -> float:
 def controller(env: gymnasium.Env[Any, Any]) -> ControllerSetup:
     """What the environment's policies expect of a controller."""
     cell: Any = env.unwrapped
-    settings = tuple(
-        Setting(name=each.name, unit=each.unit, value=tuple(map(float, each.value)), frame=each.frame)
-        for each in cell.settings
-    )
-    return ControllerSetup(settings=settings, frames=dict(cell.frames))
+    return ControllerSetup(settings=cell.settings, frames=dict(cell.frames))
 
 
 def _group(key: str, space: Any, described: Any) -> ObservationGroup:

@@ -3,18 +3,23 @@
 import dataclasses
 import inspect
 from collections.abc import Iterator, Mapping
+from itertools import starmap
 from typing import Any
 
 from cellwright_envs.assembly import disturbances as assembly
+from cellwright_envs.disturbances.line_change import LineChange, Operation
 from cellwright_envs.welding import disturbances as welding
 from tools.documentation.errors import DocumentationError
-from tools.documentation.markdown import measured, one_line, table
+from tools.documentation.markdown import measured, one_line, shown, table
 from tools.documentation.source import field_texts, is_assumed
 
 LEVELS = ("train", "hard")
 SETS: dict[str, Mapping[str, Any]] = {"welding": welding.NAMED, "assembly": assembly.NAMED}
 """Sets of disturbances by name, family by family."""
-CHANGES: dict[str, Mapping[str, Any]] = {"welding": welding.LINE_CHANGES, "assembly": assembly.LINE_CHANGES}
+CHANGES: dict[str, Mapping[str, LineChange]] = {
+    "welding": welding.LINE_CHANGES,
+    "assembly": assembly.LINE_CHANGES,
+}
 """Line changes by name, family by family."""
 
 
@@ -47,10 +52,18 @@ def assumed_disturbances(family: str = "welding") -> str:
 
 
 def line_changes(family: str = "welding") -> str:
-    """Lasting changes of the line by name."""
+    """Lasting changes of the line by name, and what they do to the disturbances."""
     kinds(family)  # tells an unknown family
-    rows = [(f"`{name}`", change.description) for name, change in CHANGES[family].items()]
-    return table(("name", "what changes"), rows)
+    rows = [
+        (f"`{name}`", change.description, "; ".join(starmap(_told, change.changes.items())))
+        for name, change in CHANGES[family].items()
+    ]
+    return table(("name", "what changes", "fields"), rows)
+
+
+def _told(field: str, operation: Operation) -> str:
+    value = shown(operation.value) if operation.how == "times" else measured(field, operation.value)
+    return f"`{field}` {operation.how} {value}"
 
 
 def _settings(family: str, disturbance: str) -> Iterator[tuple[str, str, list[str]]]:

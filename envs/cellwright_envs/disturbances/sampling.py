@@ -12,7 +12,6 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 
 Range = tuple[float, float]
-Vector = tuple[float, float, float]
 """Lowest and highest value, both included."""
 
 _COMPONENTS = 8
@@ -132,9 +131,3 @@ class SmoothField:
             sinc = math.sin(half) / half if abs(half) > 1e-9 else 1.0
             total += position * sinc * math.cos(half + phase)
         return self.amplitude * math.sqrt(2.0 / _COMPONENTS) * total
-
-
-def vector_sum(first: Vector, second: Vector) -> Vector:
-    """Return the sum, component by component."""
-    x, y, z = (a + b for a, b in zip(first, second, strict=True))
-    return x, y, z

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from cellwright_envs.assembly import disturbances as assembly
+from cellwright_envs.disturbances.line_change import LineChange
 from cellwright_envs.welding import disturbances as welding
 from cellwright_envs.welding.disturbances import LINE_CHANGES
 from cellwright_train.errors import UsageError
@@ -165,7 +166,7 @@ def test_a_line_change_reaches_the_cell(env: str, actions: int) -> None:
 def test_a_line_change_may_bring_another_part(
     family: Any, env: str, actions: int, product: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    change = family.LineChange(description="Another part.", product=product)
+    change = LineChange(description="Another part.", product=product)
     monkeypatch.setitem(family.LINE_CHANGES, "other-part", change)
     made = CellChoice(env=env, disturbances="none").make()
     cut_short = gymnasium.wrappers.TimeLimit(made, 2)

@@ -9,13 +9,12 @@ from cellwright_envs.assembly.disturbances.catalogue import (
     AssemblyDisturbanceState,
     resolve,
 )
-from cellwright_envs.assembly.disturbances.line_changes import LINE_CHANGES, LineChange
+from cellwright_envs.assembly.disturbances.line_changes import LINE_CHANGES
 
 __all__ = [
     "LINE_CHANGES",
     "NAMED",
     "AssemblyDisturbanceState",
     "AssemblyDisturbances",
-    "LineChange",
     "resolve",
 ]

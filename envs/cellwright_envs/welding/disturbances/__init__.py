@@ -10,6 +10,6 @@ from cellwright_envs.welding.disturbances.catalogue import (
     WeldDisturbanceState,
     resolve,
 )
-from cellwright_envs.welding.disturbances.line_changes import LINE_CHANGES, LineChange
+from cellwright_envs.welding.disturbances.line_changes import LINE_CHANGES
 
-__all__ = ["LINE_CHANGES", "NAMED", "LineChange", "WeldDisturbanceState", "WeldDisturbances", "resolve"]
+__all__ = ["LINE_CHANGES", "NAMED", "WeldDisturbanceState", "WeldDisturbances", "resolve"]

@@ -1,12 +1,12 @@
 """Running a bundle: numpy and ONNX Runtime, nothing else."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from cellwright_runtime.bundle.policy import (
@@ -17,6 +17,11 @@ from cellwright_runtime.bundle.policy import (
     ObservationGroup,
     PolicySpec,
 )
+
+# From 1.31 on, importing ONNX Runtime starts telemetry: a thread, files below ~/.cache, look-ups of a host.
+# Only the environment at the time of the import stops it, so nothing else may import ONNX Runtime first.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime
 
 _WARM_UP_RUNS = 3  # the first runs allocate the memory arena
 

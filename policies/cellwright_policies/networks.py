@@ -24,6 +24,9 @@ PRIVILEGED = "privileged"
 
 Observation = Mapping[str, torch.Tensor]
 
+_MOST_LAYERS = 32
+"""Of convolutions, of the actor and of the critic; a file that asks for thousands is damaged."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig:
@@ -62,6 +65,9 @@ class NetworkConfig:
             raise ValueError(
                 f"need at least one layer each: {self.channels=} {self.hidden=} {self.critic_hidden=}"
             )
+        layers = max(len(self.channels), len(self.hidden), len(self.critic_hidden))
+        if layers > _MOST_LAYERS:
+            raise ValueError(f"a network has at most {_MOST_LAYERS} layers of a kind, got {layers}")
         if min(*self.channels, *self.hidden, *self.critic_hidden) < 1:
             raise ValueError(
                 f"layers need a size >= 1: {self.channels=} {self.hidden=} {self.critic_hidden=}"

@@ -133,7 +133,7 @@ class CellPPO(PPO):
         self.teacher: Teacher | None = None
         self.rollouts = 0
         self._threads = StepThreads(self.config.update_threads, adaptive=self.config.adaptive_threads)
-        self._batch_rng = np.random.default_rng(seed)
+        self.batch_rng = np.random.default_rng(seed)
         super().__init__(
             policy,
             env,  # type: ignore[arg-type]
@@ -261,7 +261,7 @@ class CellPPO(PPO):
             getattr(buffer, name).reshape(samples, *getattr(buffer, name).shape[2:]) for name in names
         )
         mean, std = float(self.policy.value_mean), float(self.policy.value_std)
-        order = self._batch_rng.permutation(samples)
+        order = self.batch_rng.permutation(samples)
         for first in range(0, samples - self.config.batch_size + 1, self.config.batch_size):
             rows = order[first : first + self.config.batch_size]
             yield _Batch(

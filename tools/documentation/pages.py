@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools.documentation import aims, disturbances, environments, results, settings, welds
+from tools.documentation import aims, comparison, disturbances, environments, results, settings, welds
 from tools.documentation.errors import DocumentationError
 
 Block = Callable[..., str]
@@ -70,7 +70,7 @@ def _written(write: Block, name: str, arguments: list[str], page: str) -> str:
 
 
 def stale_pages(root: Path) -> dict[Path, str]:
-    """Pages of docs/ and README.md below `root` that are not current, with the text they should have."""
+    """Pages below `root`, and the figure, that are not current, with the text that they should have."""
     docs = root / "docs"
     known = blocks(docs / "results")
     texts = {path: path.read_text() for path in (*docs.rglob("*.md"), root / "README.md") if path.exists()}
@@ -78,4 +78,6 @@ def stale_pages(root: Path) -> dict[Path, str]:
         if (page := docs / environments.page_of(env_id)) not in texts:
             texts[page] = environments.template(env_id)
     wanted = {path: filled(text, known, str(path.relative_to(root))) for path, text in sorted(texts.items())}
+    if (figure := docs / "images" / comparison.FILE).exists():
+        texts[figure], wanted[figure] = figure.read_text(), comparison.comparison(docs / "results")
     return {path: text for path, text in wanted.items() if text != texts[path]}

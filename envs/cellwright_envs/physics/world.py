@@ -61,12 +61,23 @@ class Grip:
 class World:
     """A PyBullet client with one position-controlled arm and static bodies around it."""
 
+    GRAVITY_M_S2 = 9.81
+
     def __init__(self, *, physics_period_s: float = PHYSICS_PERIOD_S) -> None:
-        self.physics_period_s = physics_period_s
         self._client = pybullet.connect(pybullet.DIRECT)
-        pybullet.setPhysicsEngineParameter(deterministicOverlappingPairs=1, physicsClientId=self._client)
-        pybullet.setTimeStep(physics_period_s, physicsClientId=self._client)
-        pybullet.setGravity(0.0, 0.0, -9.81, physicsClientId=self._client)
+        self.clear(physics_period_s)
+
+    def clear(self, physics_period_s: float) -> None:
+        """Forget every body and start again at `physics_period_s`; a cleared world equals a fresh one.
+
+        Nothing else frees collision shapes: PyBullet keeps those of bodies that were removed.
+        """
+        client = self._client
+        pybullet.resetSimulation(physicsClientId=client)
+        pybullet.setPhysicsEngineParameter(deterministicOverlappingPairs=1, physicsClientId=client)
+        pybullet.setTimeStep(physics_period_s, physicsClientId=client)
+        pybullet.setGravity(0.0, 0.0, -self.GRAVITY_M_S2, physicsClientId=client)
+        self.physics_period_s = physics_period_s
         self._arm = -1
         self._joints: list[int] = []
         self._torques_n_m: list[float] = []
@@ -110,6 +121,7 @@ class World:
             self._static[name].append(body)
 
     def remove_static(self, name: str) -> None:
+        """Take a fixed object away; its collision shapes stay in memory until `clear`."""
         for body in self._static.pop(name):
             pybullet.removeBody(body, physicsClientId=self._client)
 
@@ -201,10 +213,11 @@ class ContactWorld(World):
     Bullet passes a margin on to the shapes of a root only and leaves a link's at 1 mm, a rounding that lets a
     round peg slide into a hole 2 mm beside it. And nearly all the mass sits in the part, at its tip: with a
     light part on a heavy tool the solver, 50 iterations, lets a jammed part sink 0.2 mm into the walls. The
-    mass being virtual, it has no weight: `clear` leaves a world without gravity.
+    mass being virtual, it has no weight.
     Contacts further than `CONTACT_RANGE_M` are left out of the solver.
     """
 
+    GRAVITY_M_S2 = 0.0
     CONTACT_RANGE_M = 0.5e-3
     """A part moves less than 0.3 mm in a physics step."""
     _LINK_SHARES = (0.02, 0.02, 0.3)
@@ -215,18 +228,9 @@ class ContactWorld(World):
     _JOINTS = (0, 1, 2)
     _TOOL = 2
 
-    def __init__(self, *, physics_period_s: float = PHYSICS_PERIOD_S) -> None:
-        super().__init__(physics_period_s=physics_period_s)
-        self.clear(physics_period_s)
-
     def clear(self, physics_period_s: float) -> None:
         """Forget every body and start again at `physics_period_s`; a cleared world equals a fresh one."""
-        client = self._client
-        pybullet.resetSimulation(physicsClientId=client)
-        pybullet.setPhysicsEngineParameter(deterministicOverlappingPairs=1, physicsClientId=client)
-        pybullet.setTimeStep(physics_period_s, physicsClientId=client)
-        self.physics_period_s = physics_period_s
-        self._static.clear()
+        super().clear(physics_period_s)
         self._turned: dict[str, list[float]] = {}
 
     def add_fixture(self, name: str, solids: Sequence[Box | Cylinder]) -> None:

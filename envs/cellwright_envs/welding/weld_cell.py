@@ -25,6 +25,8 @@ PLAN_STEP = 5
 SEGMENT = 12
 FIXTURE_HALF_M = np.array([0.16, 0.16, 0.05])
 TABLE_HALF_M = np.array([0.3, 0.6, 0.03])
+LEFT_BEHIND = 64
+"""Products whose shapes may stay in memory, 80 kB each, before the world is made anew, which takes 20 ms."""
 
 
 @lru_cache(maxsize=32)
@@ -108,6 +110,15 @@ class WeldCell:
     def __init__(self, sub_steps: int) -> None:
         self._sub_steps = sub_steps
         self.world = World()
+        self._furnish()
+        self._product: WeldProduct | None = None
+        self._arm = _arm()
+        self._max_step_rad = np.asarray(ur10e.SPEED_LIMIT_RAD_S) * sub_steps * self.world.physics_period_s
+        self._point, self._rotation = np.empty(3), np.empty((3, 3))
+        self._across = np.empty(3)
+
+    def _furnish(self) -> None:
+        """Put arm, fixture and table into an empty world."""
         self.world.load_arm(
             asset_path("ur10e_torch.urdf"),
             joint_names=ur10e.JOINT_NAMES,
@@ -119,19 +130,19 @@ class WeldCell:
         )
         table = ORIGIN_W - [0.0, 0.0, 0.175 + 0.03]
         self.world.add_static("table", [Box(half_m=TABLE_HALF_M, centre_w=table, rotation_w=np.eye(3))])
-        self._product: WeldProduct | None = None
-        self._arm = _arm()
-        self._max_step_rad = np.asarray(ur10e.SPEED_LIMIT_RAD_S) * sub_steps * self.world.physics_period_s
-        self._point, self._rotation = np.empty(3), np.empty((3, 3))
-        self._across = np.empty(3)
+        self._left_behind = 0
 
     def load(self, product: WeldProduct) -> None:
         """Put another product into the fixture; does nothing when it is there already."""
         if product is self._product:
             return
         self.frames, self.torch_rotations_w, self._joint_path = taught_program(product)
-        if self._product is not None:
+        if self._left_behind >= LEFT_BEHIND:
+            self.world.clear(self.world.physics_period_s)
+            self._furnish()
+        elif self._product is not None:
             self.world.remove_static("part")
+            self._left_behind += 1
         self.world.add_static("part", part_boxes(product, self.frames))
         self._product = product
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from cellwright_assets.gripper import finger_meshes
@@ -21,6 +20,7 @@ from cellwright_envs.physics.kinematics import inverted
 from cellwright_envs.rendering.rasterizer import draw_bodies
 from cellwright_envs.rendering.scene import Scene
 from cellwright_perception.camera import CameraModel, looking_at
+from cellwright_perception.compiled import compiled_as
 
 Array = NDArray[np.float64]
 
@@ -109,7 +109,7 @@ def insertion_scene(part: Part) -> Scene:
     return scene
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def _shade(  # type: ignore[no-untyped-def]
     face, face_begin, normals, colours, to_light_w, world_from_body, ambient, lamp, palette, out,
 ):  # fmt: skip

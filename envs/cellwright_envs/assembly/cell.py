@@ -17,7 +17,6 @@ from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from cellwright_assets import ur10e
@@ -34,6 +33,7 @@ from cellwright_envs.assembly.compliance import (
 from cellwright_envs.assembly.parts.part import FINE_CLEARANCE_M, GRASP_HEIGHT_M, Part
 from cellwright_envs.physics.robot import Arm
 from cellwright_envs.physics.world import ContactWorld, Grip
+from cellwright_perception.compiled import compiled
 
 Array = NDArray[np.float64]
 
@@ -261,7 +261,7 @@ class AssemblyCell:
         self.world.close()
 
 
-@njit(cache=True)
+@compiled
 def _weighed(
     contact_w: Array, tool: Array, grasp: Array, below_m: float, mass_kg: float, gripper_t: Array
 ) -> Array:

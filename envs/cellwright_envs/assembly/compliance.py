@@ -16,10 +16,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from cellwright_envs.disturbances.sampling import require_not_negative, require_positive
+from cellwright_perception.compiled import compiled
 
 Array = NDArray[np.float64]
 
@@ -95,7 +95,7 @@ def leashed(reference: Array, tool: Array, config: ComplianceConfig) -> Array:
     return np.asarray(tool + lead)
 
 
-@njit(cache=True)
+@compiled
 def rotation_vector(quaternion: tuple[float, float, float, float]) -> tuple[float, float, float]:
     """Rotation vector [rad] of a quaternion (x, y, z, w)."""
     x, y, z, w = quaternion
@@ -105,7 +105,7 @@ def rotation_vector(quaternion: tuple[float, float, float, float]) -> tuple[floa
     return scale * x, scale * y, scale * z
 
 
-@njit(cache=True)
+@compiled
 def rotation_matrix(vector: Array) -> Array:
     """Matrix (3, 3) of a rotation vector (3,) [rad] (Rodrigues)."""
     angle = np.sqrt(vector[0] ** 2 + vector[1] ** 2 + vector[2] ** 2)
@@ -121,7 +121,7 @@ def rotation_matrix(vector: Array) -> Array:
     return out
 
 
-@njit(cache=True)
+@compiled
 def place_in(
     base: Array, position: tuple[float, float, float], quaternion: tuple[float, float, float, float]
 ) -> Array:
@@ -144,7 +144,7 @@ def place_in(
     return out
 
 
-@njit(cache=True)
+@compiled
 def turned_out(base: Array, wrench: Array) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
     """Force and torque of `wrench` (6,) in the frame `base` (4, 4), as they are outside of it."""
     out = np.zeros(6)
@@ -155,12 +155,12 @@ def turned_out(base: Array, wrench: Array) -> tuple[tuple[float, float, float], 
     return (out[0], out[1], out[2]), (out[3], out[4], out[5])
 
 
-@njit(cache=True)
+@compiled
 def _preload(error: float, band: float, reach: float) -> float:
     return band * min(max(error / reach, -1.0), 1.0)
 
 
-@njit(cache=True)
+@compiled
 def compliant_push(
     position: tuple[float, float, float],
     quaternion: tuple[float, float, float, float],
@@ -194,7 +194,7 @@ def compliant_push(
     return (wrench[0], wrench[1], wrench[2]), (wrench[3], wrench[4], wrench[5])
 
 
-@njit(cache=True)
+@compiled
 def sense(
     before: tuple[float, float, float],
     angular_before: tuple[float, float, float],

@@ -7,10 +7,10 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from cellwright_envs.disturbances.sampling import Floats
+from cellwright_perception.compiled import compiled, compiled_as
 
 Image = NDArray[np.uint8]
 Row = NDArray[np.float32]
@@ -54,7 +54,7 @@ class FrameEffects(NamedTuple):
 NO_EFFECTS = FrameEffects()
 
 
-@njit(cache=True, inline="always")
+@compiled_as(inline="always")
 def _hash(value: np.uint32) -> np.uint32:
     """Mix 32 bits (lowbias32, C. Wellons, public domain)."""
     value = np.uint32(value ^ np.uint32(value >> np.uint32(16)))
@@ -64,13 +64,13 @@ def _hash(value: np.uint32) -> np.uint32:
     return np.uint32(value ^ np.uint32(value >> np.uint32(16)))
 
 
-@njit(cache=True)
+@compiled
 def _uniform(seed: int, index: int) -> float:
     """Return draw number `index` of the frame, uniform in [0, 1)."""
     return _hash(np.uint32(_hash(np.uint32(seed)) + np.uint32(index))) / 4294967296.0
 
 
-@njit(cache=True)
+@compiled
 def _false_line(line: Row, row_index: int, height: int, effects: FrameEffects) -> None:
     """Add the specular line to one row, two pixels wide to each side."""
     crossing = effects.false_line_position * height
@@ -81,7 +81,7 @@ def _false_line(line: Row, row_index: int, height: int, effects: FrameEffects) -
             line[column] += np.float32(effects.false_line_level * (1.0 - 0.5 * distance))
 
 
-@njit(cache=True)
+@compiled
 def _glare(line: Row, row_distance: float, arc_column: float, radius: float, halo: float) -> None:
     """Add the arc's disc and halo to one row.
 
@@ -104,7 +104,7 @@ def _glare(line: Row, row_distance: float, arc_column: float, radius: float, hal
         line[column] += top * fall * fall
 
 
-@njit(cache=True)
+@compiled
 def _noise(line: Row, first_pixel: int, seed: np.uint32, read: float, shot: float) -> None:
     """Add read and shot noise to one row; the sum of a hash's four bytes is nearly normal."""
     variance = np.float32(read * read)
@@ -129,7 +129,7 @@ def _noise(line: Row, first_pixel: int, seed: np.uint32, read: float, shot: floa
         line[column] += spread * scale * (np.float32(total) - mean)
 
 
-@njit(cache=True)
+@compiled
 def _streaks(image: Image, arc_px: Floats, seed: int, expected: float, longest_px: float) -> None:
     """Draw spatter that flies from the arc: saturated, two pixels wide, a Poisson number of streaks."""
     height, width = image.shape
@@ -153,7 +153,7 @@ def _streaks(image: Image, arc_px: Floats, seed: int, expected: float, longest_p
         index += 8
 
 
-@njit(cache=True)
+@compiled
 def corrupt(images: Image, arc_px: Floats, magnification: Floats, effects: FrameEffects, seed: int) -> Image:
     """Return a copy of `images` with all `effects` applied.
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
+
+from cellwright_perception.compiled import compiled
 
 Floats = NDArray[np.float64]
 
@@ -77,7 +78,7 @@ def require_range(owner: object, *names: str, low: float = -math.inf, high: floa
             raise ValueError(f"{type(owner).__name__}: need {wanted} for {name}, got {(first, last)}")
 
 
-@njit(cache=True)
+@compiled
 def _cosines(position: float, wavenumber: Floats, phase: Floats) -> float:
     """Return the sum of cosines at `position`, scaled to a standard deviation of 1."""
     total = 0.0

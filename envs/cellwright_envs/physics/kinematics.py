@@ -5,10 +5,10 @@ base, shoulder, elbow, wrist 1, wrist 2, wrist 3.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from cellwright_assets import ur10e
+from cellwright_perception.compiled import compiled
 
 Array = NDArray[np.float64]
 
@@ -25,7 +25,7 @@ CONTINUITY_RAD = 0.6
 """Largest joint step between two neighbouring taught poses that still counts as one motion."""
 
 
-@njit(cache=True)
+@compiled
 def inverted(pose: Array) -> Array:
     """Inverse (4, 4) of a rigid transform; the general one of NumPy takes five times as long."""
     out = np.zeros((4, 4))
@@ -37,7 +37,7 @@ def inverted(pose: Array) -> Array:
     return out
 
 
-@njit(cache=True)
+@compiled
 def link_poses(q: Array) -> Array:
     """Return (7, 4, 4): base (identity) and links 1..6, each turning with its joint about its own z."""
     poses = np.zeros((7, 4, 4))
@@ -66,7 +66,7 @@ def link_poses(q: Array) -> Array:
     return poses
 
 
-@njit(cache=True)
+@compiled
 def forward_kinematics(q: Array) -> Array:
     """Return (4, 4): the flange, by the product of the Denavit-Hartenberg steps."""
     pose = link_poses(q)[6].copy()
@@ -74,7 +74,7 @@ def forward_kinematics(q: Array) -> Array:
     return pose
 
 
-@njit(cache=True)
+@compiled
 def _tool_and_jacobian(q: Array, tool: Array) -> tuple[Array, Array]:
     """Return the tool pose (4, 4) and the Jacobian (6, 6) of its point."""
     poses = link_poses(q)
@@ -103,7 +103,7 @@ def _tool_and_jacobian(q: Array, tool: Array) -> tuple[Array, Array]:
     return pose, jacobian
 
 
-@njit(cache=True)
+@compiled
 def jacobian(q: Array, tool: Array) -> Array:
     """Return (6, 6): linear [m/rad] over angular velocity of the tool point, in the base frame.
 
@@ -112,7 +112,7 @@ def jacobian(q: Array, tool: Array) -> Array:
     return _tool_and_jacobian(q, tool)[1]
 
 
-@njit(cache=True)
+@compiled
 def _cholesky(matrix: Array, damping: float) -> tuple[Array, float]:
     """Return the factor L of matrix + damping^2 I, and the product of its diagonal, sqrt(det)."""
     factor = np.zeros((6, 6))
@@ -130,7 +130,7 @@ def _cholesky(matrix: Array, damping: float) -> tuple[Array, float]:
     return factor, root_det
 
 
-@njit(cache=True)
+@compiled
 def _damped_step(jac: Array, twist: Array) -> Array:
     """Return (6,) [rad]: J^T (J J^T + damping^2 I)^-1 twist; damping grows as manipulability falls.
 
@@ -163,7 +163,7 @@ def _damped_step(jac: Array, twist: Array) -> Array:
     return step
 
 
-@njit(cache=True)
+@compiled
 def error_twist(pose: Array, position_b: Array, rotation_b: Array) -> Array:
     """Return (6,): translation [m] over rotation vector [rad] from `pose` to the target, base frame."""
     twist = np.zeros(6)
@@ -185,7 +185,7 @@ def error_twist(pose: Array, position_b: Array, rotation_b: Array) -> Array:
     return twist
 
 
-@njit(cache=True)
+@compiled
 def track(
     q: Array,
     position_b: Array,
@@ -217,13 +217,13 @@ def track(
     return q + fraction * (reached - q)
 
 
-@njit(cache=True)
+@compiled
 def _wrapped(angle_rad: float) -> float:
     """Return the angle brought into -pi..pi."""
     return angle_rad - 2.0 * np.pi * np.round(angle_rad / (2.0 * np.pi))
 
 
-@njit(cache=True)
+@compiled
 def _arccos(value: float) -> float:
     """Return arccos, nan beyond what rounding explains."""
     if abs(value) > 1.0 + 1e-9:
@@ -231,7 +231,7 @@ def _arccos(value: float) -> float:
     return np.arccos(min(max(value, -1.0), 1.0))
 
 
-@njit(cache=True)
+@compiled
 def inverse_kinematics(flange_b: Array, wrist_3_rad: float) -> Array:
     """Return (8, 6) [rad] in -pi..pi: every way to hold the flange at `flange_b` (4, 4), or nan rows.
 
@@ -277,7 +277,7 @@ def inverse_kinematics(flange_b: Array, wrist_3_rad: float) -> Array:
     return out
 
 
-@njit(cache=True)
+@compiled
 def follow(flanges_b: Array, start_q: Array) -> tuple[Array, int]:
     """Return the joint path (N, 6) nearest to `start_q` pose by pose, and how many poses it reached."""
     path = np.full((len(flanges_b), 6), np.nan)
@@ -299,7 +299,7 @@ def follow(flanges_b: Array, start_q: Array) -> tuple[Array, int]:
     return path, len(flanges_b)
 
 
-@njit(cache=True)
+@compiled
 def _forearm_clearance_m(poses: Array) -> float:
     """Return the distance from the middle of the flange to the axis of the forearm, given the link poses."""
     forearm, last = poses[3], poses[6]
@@ -314,7 +314,7 @@ def _forearm_clearance_m(poses: Array) -> float:
     return np.sqrt(square)
 
 
-@njit(cache=True)
+@compiled
 def posture(path: Array, tool: Array) -> tuple[Array, Array]:
     """Return Jacobians (N, 6, 6) and distances (N, 3) [m] along a joint path (N, 6).
 

@@ -4,12 +4,12 @@ The light is that of a `Studio`. Takes about a second: for documents, not for tr
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from cellwright_envs.rendering import rasterizer, shading
 from cellwright_envs.rendering.scene import PointLight, Scene
 from cellwright_envs.rendering.studio import SHADOW_MAP_PX, Studio, camera_at_lamp, illuminate, lamps
+from cellwright_perception.compiled import compiled_as
 
 _GLOW_COLOUR = (0.75, 0.87, 1.0)
 _GLOW_RADIUS_M = 0.03
@@ -145,12 +145,12 @@ def _corner_normals(vertices_w: NDArray, faces: NDArray, crease_cosine: float) -
     return normals
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def _dot(a, b):  # type: ignore[no-untyped-def]
     return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def _smooth(  # type: ignore[no-untyped-def]
     point_of_corner, order, begin, normals, weighted, crease_cosine, out
 ):
@@ -169,7 +169,7 @@ def _smooth(  # type: ignore[no-untyped-def]
                     out[row, corner, axis] /= length
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def _surface(  # type: ignore[no-untyped-def]
     depth, face, faces, corners_c, corner_normals, world_from_camera, fx, fy, cx, cy, positions_w, normals_w
 ):
@@ -224,7 +224,7 @@ def _bounds(vertices_w: NDArray) -> tuple[NDArray, float]:
     return centre, float(np.max(np.linalg.norm(vertices_w - centre, axis=1))) + 1e-3
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def _develop(face, colours, light, radiance):  # type: ignore[no-untyped-def]
     """Fill linear `radiance` (H, W, 3) from face colours and light; highlights are white."""
     for row in range(face.shape[0]):
@@ -238,7 +238,7 @@ def _develop(face, colours, light, radiance):  # type: ignore[no-untyped-def]
                 )
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def _add_arc(  # type: ignore[no-untyped-def]
     face, colours, positions_w, normals_w, arc_w, intensity_m2, radiance
 ):

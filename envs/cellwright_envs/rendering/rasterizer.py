@@ -11,8 +11,9 @@ along the optical axis. Pixels that nothing covers keep depth `inf` and face -1.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from cellwright_perception.compiled import compiled_as
 
 NEAR_M = 0.01
 """Distance of the near plane; triangles that cross it are clipped."""
@@ -29,7 +30,7 @@ _LANES = 8
 _NARROW_PX = 24
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def transform_points(matrix: NDArray, points: NDArray, out: NDArray) -> None:
     """Write `matrix` (4, 4), a rigid transform, applied to `points` (N, 3) into `out` (N, 3)."""
     for i in range(points.shape[0]):
@@ -38,7 +39,7 @@ def transform_points(matrix: NDArray, points: NDArray, out: NDArray) -> None:
             out[i, row] = matrix[row, 0] * x + matrix[row, 1] * y + matrix[row, 2] * z + matrix[row, 3]
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def project_points(
     camera_from_body: NDArray,
     vertices: NDArray,
@@ -72,7 +73,7 @@ def project_points(
             workspace[i, 5] = 0.0
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def _span(a0, r0, a1, r1, a2, r2, low, high):  # type: ignore[no-untyped-def]
     """Return where a row enters and leaves a triangle [px], at most one pixel too wide: edges are a x + r."""
     for a, r in ((a0, r0), (a1, r1), (a2, r2)):
@@ -83,7 +84,7 @@ def _span(a0, r0, a1, r1, a2, r2, low, high):  # type: ignore[no-untyped-def]
     return low, high
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def _fill_triangle(  # type: ignore[no-untyped-def]
     u0, v0, q0, u1, v1, q1, u2, v2, q2, face_id, depth, face
 ):
@@ -138,7 +139,7 @@ def _fill_triangle(  # type: ignore[no-untyped-def]
             face_row[index] = identity if nearer else face_row[index]
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def _clip_edge(workspace, inside, outside, fx, fy, cx, cy):  # type: ignore[no-untyped-def]
     """Return (u, v) where the edge between two vertices meets the near plane.
 
@@ -153,7 +154,7 @@ def _clip_edge(workspace, inside, outside, fx, fy, cx, cy):  # type: ignore[no-u
     return u, v
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def _fill_clipped(workspace, i, j, k, fx, fy, cx, cy, face_id, depth, face):  # type: ignore[no-untyped-def]
     """Draw the visible part of a triangle that crosses the near plane: one or two triangles."""
     q_near = 1.0 / NEAR_M
@@ -172,7 +173,7 @@ def _fill_clipped(workspace, i, j, k, fx, fy, cx, cy, face_id, depth, face):  # 
         _fill_triangle(u_i, v_i, q_i, u_ij, v_ij, q_near, u_ik, v_ik, q_near, face_id, depth, face)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def rasterize(
     workspace: NDArray,
     faces: NDArray,
@@ -210,7 +211,7 @@ def rasterize(
             _fill_clipped(workspace, i, j, k, fx, fy, cx, cy, face_id_offset + row, depth, face)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def draw_mesh(
     camera_from_body: NDArray,
     vertices: NDArray,
@@ -242,7 +243,7 @@ def draw_mesh(
     rasterize(workspace, faces, begin, end, face_id_offset, fx, fy, cx, cy, depth, face, False)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def draw_bodies(
     camera_from_body: NDArray,
     vertex_begin: NDArray,

@@ -4,8 +4,9 @@ Both sides of a face are lit: a normal that points away from the camera is turne
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from cellwright_perception.compiled import compiled_as
 
 
 def face_normals(vertices: NDArray, faces: NDArray) -> NDArray:
@@ -16,7 +17,7 @@ def face_normals(vertices: NDArray, faces: NDArray) -> NDArray:
     return np.divide(normals, length, out=np.zeros_like(normals), where=length > 0.0)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def rotate_normals(camera_from_body: NDArray, normals: NDArray, begin: int, end: int, out: NDArray) -> None:
     """Write rows `begin` to `end` of `normals` (M, 3), rotated into the camera frame, into `out` (M, 3)."""
     for i in range(begin, end):
@@ -27,7 +28,7 @@ def rotate_normals(camera_from_body: NDArray, normals: NDArray, begin: int, end:
             )
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def shade(
     depth: NDArray,
     face: NDArray,
@@ -80,7 +81,7 @@ def shade(
                 radiance[row, column, c] = colours[index, c] * light
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def quantise(radiance: NDArray, out: NDArray) -> None:
     """Write `radiance` (H, W, C), 1.0 being full scale, into `out` (H, W, C) uint8, clipped and rounded."""
     for row in range(radiance.shape[0]):
@@ -90,7 +91,7 @@ def quantise(radiance: NDArray, out: NDArray) -> None:
                 out[row, column, c] = np.uint8(value * 255.0 + 0.5)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def paint(
     face: NDArray,
     faces: NDArray,

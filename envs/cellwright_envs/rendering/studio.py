@@ -7,8 +7,9 @@ Each has a shadow map of its own, so their average gives soft shadows and darken
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from cellwright_perception.compiled import compiled_as
 
 SHADOW_MAP_PX = 1024
 """Side of the square shadow map of each lamp."""
@@ -95,7 +96,7 @@ def camera_at_lamp(
     return camera_from_world, (focal_px, focal_px, middle_px, middle_px)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled_as(error_model="numpy")
 def illuminate(  # type: ignore[no-untyped-def]
     face,
     positions_w,

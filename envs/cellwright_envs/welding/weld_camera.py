@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from cellwright_assets import torch_mesh
@@ -14,6 +13,7 @@ from cellwright_envs.rendering.rasterizer import WORKSPACE_COLUMNS, draw_mesh
 from cellwright_envs.rendering.shading import face_normals, rotate_normals
 from cellwright_envs.welding.part.seam import SeamMesh
 from cellwright_perception.camera import CameraModel
+from cellwright_perception.compiled import compiled
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 
 Array = NDArray[np.float64]
@@ -43,7 +43,7 @@ class WeldLighting:
     laser_sigma_m: float = 0.35e-3
 
 
-@njit(cache=True)
+@compiled
 def _light(  # type: ignore[no-untyped-def]
     depth, face, normals_c, albedo, fx, fy, cx, cy, lamp, laser, laser_sigma_m,
     laser_normal_c, laser_offset_m, arc_c, arc_counts_m2, torch_albedo, out,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache, partial
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from cellwright_assets import asset_path, ur10e
@@ -15,6 +14,7 @@ from cellwright_envs.physics.world import Box, World
 from cellwright_envs.welding.disturbances import WeldDisturbanceState
 from cellwright_envs.welding.part.product import WeldProduct
 from cellwright_envs.welding.part.seam import FLANK_M, SeamDeviation, deviate, seam_frames
+from cellwright_perception.compiled import compiled
 from cellwright_perception.seam.taught_path import LEAD_IN_M, STEP_M, SeamFrames
 
 Array = NDArray[np.float64]
@@ -54,7 +54,7 @@ def _arm() -> Arm:
     return Arm()
 
 
-@njit(cache=True)
+@compiled
 def _pose_at(  # type: ignore[no-untyped-def]
     position, points, rotations, seam_rotations, lateral_m, height_m, point_out, rotation_out
 ):
@@ -79,7 +79,7 @@ def _pose_at(  # type: ignore[no-untyped-def]
     rotation_out[2, 1] = z[0] * x[1] - z[1] * x[0]
 
 
-@njit(cache=True)
+@compiled
 def _across_seam(point, start, points, seam_rotations, out):  # type: ignore[no-untyped-def]
     """Write path sample (fractional), lateral and height [m] of `point` relative to the drawing's seam."""
     index = min(max(int(start), 0), points.shape[0] - 2)

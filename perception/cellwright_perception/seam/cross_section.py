@@ -19,9 +19,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from cellwright_perception.compiled import compilable, compilable_inline
 from cellwright_perception.seam.stripe import CANDIDATES
 
 Floats = NDArray[np.float64]
@@ -43,7 +43,7 @@ _MIN_THICKNESS_M = 1.0e-3
 _MIN_PEAK_VOTES = 2.5
 
 
-@register_jitable
+@compilable
 def _rotate(y: Floats, z: Floats, weight: Floats, angle: float, skew: float, u: Floats, h: Floats) -> None:
     cos_u, sin_u = math.cos(angle + skew), math.sin(angle + skew)
     cos_h, sin_h = math.cos(angle - skew), math.sin(angle - skew)
@@ -55,7 +55,7 @@ def _rotate(y: Floats, z: Floats, weight: Floats, angle: float, skew: float, u: 
             h[column, slot] = cos_h * z[column, slot] - sin_h * y[column, slot]
 
 
-@register_jitable
+@compilable
 def _vote(values: Floats, weight: Floats, histogram: Floats) -> None:
     """Fill `histogram` with `weight` at `values` [m], each shared between the two nearest bins."""
     histogram[:] = 0.0
@@ -70,7 +70,7 @@ def _vote(values: Floats, weight: Floats, histogram: Floats) -> None:
                 histogram[low + 1] += weight[column, slot] * (place - low)
 
 
-@register_jitable
+@compilable
 def _peak(histogram: Floats) -> tuple[float, float]:
     """Return the level [m] and the votes of the fullest three neighbouring bins."""
     best, where = 0.0, 1
@@ -84,12 +84,12 @@ def _peak(histogram: Floats) -> tuple[float, float]:
     return _ORIGIN_M + _BIN_M * (where + moment / best), best
 
 
-@register_jitable(inline="always")
+@compilable_inline
 def _bin(level: float) -> int:
     return math.floor((level - _ORIGIN_M) / _BIN_M + 0.5)
 
 
-@register_jitable
+@compilable
 def _lap_face(u: Floats, h: Floats, weight: Floats, votes: Floats, levels: Floats) -> None:
     """Set the edge face `levels[2]`: the u that best parts lower from upper plate, and the face's votes."""
     votes[:] = 0.0
@@ -116,7 +116,7 @@ def _lap_face(u: Floats, h: Floats, weight: Floats, votes: Floats, levels: Float
     levels[2] = _ORIGIN_M + _BIN_M * where
 
 
-@register_jitable
+@compilable
 def _segment(joint: int, u: float, h: float, levels: Floats, corner: float, gate: float) -> tuple[int, float]:
     """Return the segment (0, 1, 2; -1 for none) that the point (u, h) [m] lies on and its residual [m]."""
     chosen, residual = -1, gate
@@ -130,7 +130,7 @@ def _segment(joint: int, u: float, h: float, levels: Floats, corner: float, gate
     return chosen, residual
 
 
-@register_jitable
+@compilable
 def _peaks(histogram: Floats, found: Floats) -> int:
     """Fill `found` (_PEAKS,) with the levels [m] of most votes, a plate apart at least; return how many."""
     apart = int(_MIN_THICKNESS_M / _BIN_M)
@@ -144,7 +144,7 @@ def _peaks(histogram: Floats, found: Floats) -> int:
     return _PEAKS
 
 
-@register_jitable
+@compilable
 def _explained(joint: int, u: Floats, h: Floats, weight: Floats, levels: Floats) -> float:
     """Return how many columns, weighted, the cross-section `levels` explains by their best line."""
     total = 0.0
@@ -161,7 +161,7 @@ def _explained(joint: int, u: Floats, h: Floats, weight: Floats, levels: Floats)
     return total
 
 
-@register_jitable
+@compilable
 def coarse(
     joint: int,
     y: Floats,
@@ -210,7 +210,7 @@ def coarse(
     return best_angle
 
 
-@register_jitable
+@compilable
 def refine(
     joint: int,
     y: Floats,
@@ -278,7 +278,7 @@ def refine(
     return angle
 
 
-@register_jitable
+@compilable
 def corner(angle: float, skew: float, levels: Floats) -> tuple[float, float]:
     """Return (y, z) [m] where the base plate meets the web's or edge's face."""
     square = math.cos(2.0 * skew)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from cellwright_perception.compiled import compilable
 from cellwright_perception.seam.cross_section import corner
 from cellwright_perception.seam.laser_plane import line_row, position
 from cellwright_perception.seam.stripe import CANDIDATES
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 _MAX_GAP_M = 4.0e-3
 
 
-@register_jitable
+@compilable
 def _lit(
     row_px: Floats,
     strength: Floats,
@@ -47,7 +47,7 @@ def _lit(
     return 0.0
 
 
-@register_jitable
+@compilable
 def gap_under_face(
     homography: Floats,
     inverse: Floats,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from cellwright_perception.compiled import compilable
 from cellwright_perception.seam.cross_section import BUTT, GATES_M, MIN_SEGMENT_COLUMNS, refine
 from cellwright_perception.seam.laser_plane import line_row, position
 from cellwright_perception.seam.stripe import CANDIDATES, SHOULDER_PX
@@ -21,7 +21,7 @@ _EITHER_PLATE_M = 0.6e-3
 _MIN_EVIDENCE = 0.45
 
 
-@register_jitable
+@compilable
 def butt_split(u: Floats, h: Floats, weight: Floats, sums: Floats, level: float) -> float:
     """Return the u [m] at which one plate best becomes two with the same slope, from all splits at once."""
     columns = u.shape[0]
@@ -62,7 +62,7 @@ def butt_split(u: Floats, h: Floats, weight: Floats, sums: Floats, level: float)
     return 0.0
 
 
-@register_jitable
+@compilable
 def _evidence(
     homography: Floats,
     strength: Floats,
@@ -111,7 +111,7 @@ def _evidence(
             evidence[column] = -1.0
 
 
-@register_jitable
+@compilable
 def _run(evidence: Floats, start: int, stop: int) -> tuple[float, int, int]:
     """Return score, first and last column of the run in [start, stop) with the most evidence of a groove."""
     best, first, last = 0.0, 0, -1
@@ -125,7 +125,7 @@ def _run(evidence: Floats, start: int, stop: int) -> tuple[float, int, int]:
     return best, first, last
 
 
-@register_jitable
+@compilable
 def measure_groove(
     homography: Floats,
     smoothed: NDArray[np.float32],

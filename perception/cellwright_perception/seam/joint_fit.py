@@ -8,10 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from numba import njit
-from numba.extending import register_jitable
 from numpy.typing import NDArray
 
+from cellwright_perception.compiled import compilable, compiled
 from cellwright_perception.seam.cross_section import (
     BUTT,
     GATES_M,
@@ -30,7 +29,7 @@ from cellwright_perception.seam.stripe import CANDIDATES, find_ridges
 Floats = NDArray[np.float64]
 
 
-@register_jitable
+@compilable
 def _weigh(homography: Floats, typical: float, planes: Floats) -> float:
     """Fill weight, y and z of `planes` from its lines; return how many columns show one."""
     row_px, strength, weight, y, z, _, _ = planes
@@ -48,7 +47,7 @@ def _weigh(homography: Floats, typical: float, planes: Floats) -> float:
     return seen
 
 
-@register_jitable
+@compilable
 def _measure(
     joint: int,
     smoothed: NDArray[np.float32],
@@ -110,7 +109,7 @@ def _entry_point(sources: int) -> Callable[..., None]:
     modules define, whose checksum as a closure variable becomes part of the key.
     """
 
-    @njit(cache=True)
+    @compiled
     def measure_joint(
         joint: int,
         smoothed: NDArray[np.float32],

@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import numpy as np
-from numba.extending import register_jitable
 from numpy.typing import NDArray
+
+from cellwright_perception.compiled import compilable_inline
 
 Floats = NDArray[np.float64]
 
 
-@register_jitable(inline="always")
+@compilable_inline
 def position(homography: Floats, column: float, row: float) -> tuple[float, float]:
     """Return (y, z) [m] of the laser plane seen at (`column`, `row`) [px], or the reverse of it."""
     depth = homography[2, 0] * column + homography[2, 1] * row + homography[2, 2]
@@ -21,7 +22,7 @@ def position(homography: Floats, column: float, row: float) -> tuple[float, floa
     return y / depth, z / depth
 
 
-@register_jitable(inline="always")
+@compilable_inline
 def line_row(homography: Floats, ny: float, nz: float, level: float, column: float) -> float:
     """Return the row [px] at which `column` meets the line ny y + nz z = level of the laser plane."""
     a = ny * homography[0, 0] + nz * homography[1, 0] - level * homography[2, 0]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from cellwright_perception.compiled import compiled
 
 
 class OutlierGate:
@@ -62,7 +63,7 @@ _FIRST = 3
 """Measurements that have to agree before the first passes."""
 
 
-@njit(cache=True)
+@compiled
 def _near_median(
     rows: NDArray[np.float64], count: int, values: NDArray[np.float64], within: NDArray[np.float64]
 ) -> bool:
@@ -72,7 +73,7 @@ def _near_median(
     return near
 
 
-@njit(cache=True)
+@compiled
 def _agree(ring: NDArray[np.float64], wanted: int, newest: int, within: NDArray[np.float64]) -> bool:
     """Whether the last `wanted` rows written to `ring` lie within half of `within` of their median."""
     rows = np.empty((wanted, 3))

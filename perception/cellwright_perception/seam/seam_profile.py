@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from cellwright_perception.compiled import compiled
 
 
 class SeamProfile:
@@ -72,7 +73,7 @@ class SeamProfile:
         return values
 
 
-@njit(cache=True)
+@compiled
 def _interpolate(
     ring: NDArray[np.float64], count: int, positions: NDArray[np.float64], values: NDArray[np.float64]
 ) -> float:

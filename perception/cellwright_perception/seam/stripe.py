@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from cellwright_perception.compiled import compiled
 from cellwright_perception.opencv import opencv
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 
@@ -85,7 +85,7 @@ def smooth(image: NDArray[np.uint8]) -> NDArray[np.float32]:
     return cv2.sepFilter2D(image, cv2.CV_32F, _IDENTITY, _SMOOTHING)
 
 
-@njit(cache=True)
+@compiled
 def find_ridges(
     smoothed: NDArray[np.float32],
     ridge: NDArray[np.float32],
@@ -123,7 +123,7 @@ def find_ridges(
     return _keep_strong(row_px, strength)
 
 
-@njit(cache=True)
+@compiled
 def _centroid(ridge: NDArray[np.float32], row: int, column: int) -> float:
     """Return the sub-pixel row of the crest at (`row`, `column`): centroid of what tops a quarter of it."""
     floor = 0.25 * ridge[row, column]
@@ -137,7 +137,7 @@ def _centroid(ridge: NDArray[np.float32], row: int, column: int) -> float:
     return row + moment / total
 
 
-@njit(cache=True)
+@compiled
 def _keep_strong(row_px: NDArray[np.float64], strength: NDArray[np.float64]) -> float:
     """Drop lines far weaker than the upper-middle column's, whose strength is returned."""
     best = np.sort(strength[:, 0])

@@ -4,7 +4,6 @@ import json
 from dataclasses import asdict, dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from cellwright_envs.welding.inspection.quality import (
@@ -17,6 +16,7 @@ from cellwright_envs.welding.inspection.quality import (
     Joint,
     LimitRow,
 )
+from cellwright_perception.compiled import compiled
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -48,7 +48,7 @@ _GAP_ROW = CODES.index(617)
 _DETECTABLE_THROAT_M = _DETECTABLE_M[CODES.index(5213)]
 
 
-@njit(cache=True)
+@compiled
 def _grade_bin(f: FloatArray, joint: int, masks: IntArray, shorts: IntArray) -> None:
     """Set per level in `masks` what is violated by size, in `shorts` what only short length excuses."""
     side = 0 if f[Feature.THICKNESS] <= THIN_PLATE_M + 1e-9 else 1
@@ -70,13 +70,13 @@ def _grade_bin(f: FloatArray, joint: int, masks: IntArray, shorts: IntArray) -> 
                 shorts[level] |= 1 << r
 
 
-@njit(cache=True)
+@compiled
 def _grade_now(features: FloatArray, joints: IntArray, masks: IntArray, scratch: IntArray) -> None:
     for cell in range(features.shape[0]):
         _grade_bin(features[cell], joints[cell], masks[cell], scratch)
 
 
-@njit(cache=True)
+@compiled
 def _grade_weld(features: FloatArray, joint: int, masks: IntArray, shorts: IntArray) -> None:
     """Grade bins (bins, features) of one weld into `masks` (bins, 3), short imperfections included."""
     bins = features.shape[0]
@@ -97,7 +97,7 @@ def _grade_weld(features: FloatArray, joint: int, masks: IntArray, shorts: IntAr
                         masks[k, level] |= shorts[k, level] & bit
 
 
-@njit(cache=True)
+@compiled
 def _add(
     begin_m: FloatArray,
     end_m: FloatArray,

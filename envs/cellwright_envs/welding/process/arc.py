@@ -8,7 +8,8 @@ from enum import IntEnum
 from typing import Any
 
 import numpy as np
-from numba.extending import register_jitable
+
+from cellwright_perception.compiled import compilable
 
 Quantity = Any
 """A float or an array of float64; arrays broadcast."""
@@ -37,7 +38,7 @@ class TransferMode(IntEnum):
     SPRAY = 3
 
 
-@register_jitable
+@compilable
 def melting_rate_m_s(
     current_a: Quantity,
     electrode_extension_m: Quantity,
@@ -48,7 +49,7 @@ def melting_rate_m_s(
     return per_current_m_s_a * current_a + per_extension_s_a2 * electrode_extension_m * current_a * current_a
 
 
-@register_jitable
+@compilable
 def steady_current_a(
     wire_feed_m_s: Quantity,
     electrode_extension_m: Quantity,
@@ -62,7 +63,7 @@ def steady_current_a(
     )
 
 
-@register_jitable
+@compilable
 def synergic_voltage_v(
     current_a: Quantity,
     intercept_v: Quantity = CO2_SYNERGIC_LINE[0],
@@ -83,7 +84,7 @@ def spray_transition_current_a(wire_diameter_m: float, co2_fraction: float) -> f
     return float(np.interp(wire_diameter_m, diameters_m, currents_a))
 
 
-@register_jitable
+@compilable
 def dip_share(current_a: Quantity, voltage_v: Quantity, change_width: Quantity = 1.0) -> Quantity:
     """Return how far transfer is by short circuit, 0 to 1, falling at the edges of `is_dip`.
 
@@ -93,13 +94,13 @@ def dip_share(current_a: Quantity, voltage_v: Quantity, change_width: Quantity =
     return 1.0 / (fast * (1.0 + np.exp((voltage_v - 22.0) / (0.7 * change_width))))
 
 
-@register_jitable
+@compilable
 def spray_share(current_a: Quantity, voltage_v: Quantity, transition_a: Quantity) -> Quantity:
     """Return how far transfer is by spray, 0 to 1: above the transition current and above 25 V."""
     return 1.0 / ((1.0 + np.exp((transition_a - current_a) / 5.0)) * (1.0 + np.exp((25.0 - voltage_v) / 0.5)))
 
 
-@register_jitable
+@compilable
 def is_dip(current_a: Quantity, voltage_v: Quantity) -> Quantity:
     """Return whether transfer is by short circuit: below 200 A and 22 V (textbook)."""
     return (current_a < 200.0) & (voltage_v < 22.0)
@@ -114,7 +115,7 @@ def transfer_mode(
     return np.where(spray, TransferMode.SPRAY, np.where(dip, TransferMode.DIP, TransferMode.GLOBULAR))[()]
 
 
-@register_jitable
+@compilable
 def short_circuit_rate_hz(
     wire_feed_m_s: Quantity,
     current_a: Quantity,

@@ -5,9 +5,9 @@ function. Absolute width and penetration are not validated against a mild-steel 
 """
 
 import numpy as np
-from numba.extending import register_jitable
 
 from cellwright_envs.welding.process.arc import Quantity
+from cellwright_perception.compiled import compilable
 
 DEPOSITION_EFFICIENCY = 0.95
 """Share of the wire that ends in the joint: 0.93 to 0.98 for solid wire (Lincoln GMAW guide)."""
@@ -24,7 +24,7 @@ MINIMUM_SPEED_M_S = 1e-3
 """Slower travel is treated as this speed, so that a standing torch burns through instead of dividing by 0."""
 
 
-@register_jitable
+@compilable
 def deposited_area_m2(
     wire_feed_m_s: Quantity,
     travel_speed_m_s: Quantity,
@@ -35,13 +35,13 @@ def deposited_area_m2(
     return deposition_efficiency * wire_feed_m_s * wire_area_m2 / travel_speed_m_s
 
 
-@register_jitable
+@compilable
 def fillet_leg_m(deposited_area_m2: Quantity, fullness: Quantity = FILLET_FULLNESS) -> Quantity:
     """Return the leg [m] of an equal-legged fillet of this section [m2] without gap."""
     return np.sqrt(2.0 * deposited_area_m2 / fullness)
 
 
-@register_jitable
+@compilable
 def penetration_m(
     current_a: Quantity, voltage_v: Quantity, travel_speed_m_s: Quantity, jackson_k: Quantity = JACKSON_K
 ) -> Quantity:
@@ -50,7 +50,7 @@ def penetration_m(
     return 1e-3 * jackson_k * np.cbrt(power * power / (travel_speed_m_s * 1e3))
 
 
-@register_jitable
+@compilable
 def width_m(
     deposited_area_m2: Quantity,
     voltage_v: Quantity,
@@ -61,13 +61,13 @@ def width_m(
     return width_factor * np.sqrt(deposited_area_m2) * (voltage_v / synergic_v) ** 0.6
 
 
-@register_jitable
+@compilable
 def reinforcement_m(reinforcement_area_m2: Quantity, bead_width_m: Quantity) -> Quantity:
     """Return the height [m] of a parabolic cap; negative for a section that lacks metal."""
     return 1.5 * reinforcement_area_m2 / bead_width_m
 
 
-@register_jitable
+@compilable
 def root_index(
     penetration_m: Quantity,
     gap_m: Quantity,
@@ -82,7 +82,7 @@ def root_index(
     return penetration_m * (1.0 + gap_factor_per_m * gap_m) / thickness_m
 
 
-@register_jitable
+@compilable
 def offset_factor(
     lateral_offset_m: Quantity, bead_width_m: Quantity, offset_scale: Quantity = 0.35
 ) -> Quantity:
@@ -91,7 +91,7 @@ def offset_factor(
     return np.exp(-relative * relative)
 
 
-@register_jitable
+@compilable
 def undercut_m(
     travel_speed_m_s: Quantity,
     voltage_excess_v: Quantity,
@@ -111,7 +111,7 @@ def undercut_m(
     return fast + hot + tilted
 
 
-@register_jitable
+@compilable
 def root_bead_height_m(index: Quantity) -> Quantity:
     """Return how far [m] the root stands proud of the back side, growing fast near fall-through.
 
@@ -120,7 +120,7 @@ def root_bead_height_m(index: Quantity) -> Quantity:
     return 0.4e-3 * np.exp((index - 0.7) / 0.22)
 
 
-@register_jitable
+@compilable
 def root_bead_width_m(index: Quantity, bead_width_m: Quantity) -> Quantity:
     """Return the width [m] of the root bead on the back side; `root_bead_factor` is drawn per weld."""
     return bead_width_m * np.minimum(np.maximum(0.2 + 0.6 * (index - 0.5), 0.1), 0.6)

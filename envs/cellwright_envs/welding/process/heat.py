@@ -1,9 +1,9 @@
 """Heat input, cooling time, plate temperature and the temperature seen behind the arc."""
 
 import numpy as np
-from numba.extending import register_jitable
 
 from cellwright_envs.welding.process.arc import Quantity
+from cellwright_perception.compiled import compilable
 
 THERMAL_EFFICIENCY = 0.8
 """Share of the arc's power that reaches the plate, processes 131 and 135 (EN 1011-1)."""
@@ -13,7 +13,7 @@ VOLUMETRIC_HEAT_J_M3_K = 4.7e6
 ZERO_CELSIUS_K = 273.15
 
 
-@register_jitable
+@compilable
 def heat_input_j_m(
     current_a: Quantity,
     voltage_v: Quantity,
@@ -24,7 +24,7 @@ def heat_input_j_m(
     return efficiency * current_a * voltage_v / travel_speed_m_s
 
 
-@register_jitable
+@compilable
 def cooling_time_s(
     heat_input_j_m: Quantity,
     thickness_m: Quantity,
@@ -48,7 +48,7 @@ def cooling_time_s(
     return np.maximum(thick_s, thin_s)
 
 
-@register_jitable
+@compilable
 def temperature_behind_arc_k(
     heat_input_j_m: Quantity,
     thickness_m: Quantity,
@@ -68,7 +68,7 @@ def temperature_behind_arc_k(
     return initial_temperature_k + hottest_rise_k * relative / np.sqrt(1.0 + relative * relative)
 
 
-@register_jitable
+@compilable
 def plate_warming_k_s(
     power_w: Quantity,
     plate_temperature_k: Quantity,

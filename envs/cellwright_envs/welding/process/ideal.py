@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from cellwright_envs.welding.process.columns import Constant, Input, State
 from cellwright_envs.welding.process.margin import risk
 from cellwright_envs.welding.process.weld_process import WeldProcess
+from cellwright_perception.compiled import compiled
 
 Array = NDArray[np.float64]
 
@@ -31,7 +31,7 @@ DIRECTIONS = np.array(
 """Speed, wire feed and voltage; the last four keep the fill, or the arc's length, roughly as it is."""
 
 
-@njit(cache=True)
+@compiled
 def _best(inputs, states, features, constants, nominal_speed):  # type: ignore[no-untyped-def]
     """Row with the lowest risk less the value of its pace."""
     best, lowest = 0, np.inf

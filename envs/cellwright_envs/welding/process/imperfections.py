@@ -6,14 +6,13 @@ Rows: `s` state, `f` features, `u` inputs and `c` constants of the cell.
 
 import math
 
-from numba.extending import register_jitable
-
 from cellwright_envs.welding.inspection.quality import Feature
 from cellwright_envs.welding.process import arc, bead, heat
 from cellwright_envs.welding.process.columns import Constant, Input, State
+from cellwright_perception.compiled import compilable
 
 
-@register_jitable
+@compilable
 def _shape_fillet(s, f, u, c, height):
     """Legs, throat, convexity and root of a lap or T-fillet weld."""
     area, gap = s[State.AREA_M2], u[Input.GAP_M]
@@ -46,7 +45,7 @@ def _shape_fillet(s, f, u, c, height):
     return cap
 
 
-@register_jitable
+@compilable
 def _shape_butt(s, f, u, c, height):
     """Cap and root of a butt weld."""
     index, width, thickness = s[State.ROOT_INDEX], s[State.BEAD_WIDTH_M], u[Input.THICKNESS_M]
@@ -67,7 +66,7 @@ def _shape_butt(s, f, u, c, height):
     return cap
 
 
-@register_jitable
+@compilable
 def measure_bead(s, f, u, c):
     """Derive the bead's shape and imperfections from the lagged pool and the process noise."""
     f[:] = 0.0
@@ -98,7 +97,7 @@ def measure_bead(s, f, u, c):
     _measure_faults(s, f, u, c, speed)
 
 
-@register_jitable
+@compilable
 def _measure_faults(s, f, u, c, speed):
     """Burn-through, lack of fusion, undercut and pores."""
     current, voltage = s[State.CURRENT_A], s[State.VOLTAGE_V]

@@ -8,9 +8,6 @@ import math
 import zlib
 from pathlib import Path
 
-from numba import njit
-from numba.extending import register_jitable
-
 from cellwright_envs.welding.inspection import quality
 from cellwright_envs.welding.inspection.quality import Feature
 from cellwright_envs.welding.process import arc, bead, columns, heat, imperfections, noise, signals
@@ -18,23 +15,24 @@ from cellwright_envs.welding.process.columns import Constant, Input, Prediction,
 from cellwright_envs.welding.process.imperfections import measure_bead
 from cellwright_envs.welding.process.noise import step_noise
 from cellwright_envs.welding.process.signals import sum_signals, summarise
+from cellwright_perception.compiled import compilable, compiled
 
 SHORTEST_ARC_M = 0.2e-3
 
 
-@register_jitable
+@compilable
 def _clip(value, low, high):
     return min(max(value, low), high)
 
 
-@register_jitable
+@compilable
 def _tip_distance_m(u, hole, c):
     return max(
         u[Input.CONTACT_TIP_DISTANCE_M] - u[Input.TACK_HEIGHT_M] + hole * c[Constant.HOLE_DEPTH_M], 4e-3
     )
 
 
-@register_jitable
+@compilable
 def _steady_arc(u, c):
     """Extension and current at which melting meets the feed and the arc meets the voltage."""
     tip = _tip_distance_m(u, 0.0, c)
@@ -52,7 +50,7 @@ def _steady_arc(u, c):
     return extension, _clip(current, 10.0, 450.0)
 
 
-@register_jitable
+@compilable
 def _step_arc(s, u, c, period_s):
     """Integrate extension and current by two Euler steps; both stay stable to 100 ms steps."""
     tip = _tip_distance_m(u, s[State.HOLE], c)
@@ -80,14 +78,14 @@ def _step_arc(s, u, c, period_s):
     s[State.CURRENT_A] = current
 
 
-@register_jitable
+@compilable
 def _voltage(current, u, hole, c):
     """Voltage at the meter: the setpoint holds at the nominal current, the source droops around it."""
     droop = c[Constant.SOURCE_RESISTANCE_OHM] * (current - c[Constant.REFERENCE_CURRENT_A])
     return max(u[Input.VOLTAGE_V] + u[Input.SUPPLY_OFFSET_V] - droop + hole * c[Constant.HOLE_VOLTAGE_V], 5.0)
 
 
-@register_jitable
+@compilable
 def _pool(current, voltage, plate_k, u, c):
     """Area, width and penetration that these values lead to, without lag and noise."""
     speed = max(u[Input.TRAVEL_SPEED_M_S], bead.MINIMUM_SPEED_M_S)
@@ -105,7 +103,7 @@ def _pool(current, voltage, plate_k, u, c):
     return area, width, depth
 
 
-@register_jitable
+@compilable
 def _shielding(u, c):
     """Gas shielding 0 to 1: falls through one half at each limit."""
     flow, width = u[Input.GAS_FLOW_L_MIN], c[Constant.SHIELDING_WIDTH]
@@ -118,7 +116,7 @@ def _shielding(u, c):
     return low * high * draught / (1.0 + math.exp(tip / (0.6e-3 * width)))
 
 
-@register_jitable
+@compilable
 def _measure_heat(s, u, c):
     """Cooling time and the temperature where the pyrometer looks."""
     speed, thickness = max(u[Input.TRAVEL_SPEED_M_S], bead.MINIMUM_SPEED_M_S), u[Input.THICKNESS_M]
@@ -133,7 +131,7 @@ def _measure_heat(s, u, c):
     return heat.temperature_behind_arc_k(line * shape, thickness, plate_k, delay, c[Constant.HOTTEST_RISE_K])
 
 
-@register_jitable
+@compilable
 def _rest(s, f, c, period_s):
     """One step without arc: the plate cools, nothing is deposited."""
     plate_k = s[State.PLATE_TEMPERATURE_K]
@@ -150,7 +148,7 @@ def _rest(s, f, c, period_s):
     s[State.PYROMETER_K] = plate_k
 
 
-@register_jitable
+@compilable
 def _strike(s, u, c):
     """Start the arc in its steady state, so that a good programme has no run-in defect."""
     s[State.EXTENSION_M], s[State.CURRENT_A] = _steady_arc(u, c)
@@ -163,7 +161,7 @@ def _strike(s, u, c):
     s[State.ARC_ON] = 1.0
 
 
-@register_jitable
+@compilable
 def _weld(s, f, u, c, period_s):
     """One step with the arc burning."""
     _step_arc(s, u, c, period_s)
@@ -194,7 +192,7 @@ def _weld(s, f, u, c, period_s):
     s[State.PYROMETER_K] += (1.0 - math.exp(-period_s / 0.4)) * (seen - s[State.PYROMETER_K])
 
 
-@register_jitable
+@compilable
 def _advance_cell(begin, end, s, f, u, c, out, generator, steps, period_s):
     out[:] = 0.0
     for step in range(steps):
@@ -213,7 +211,7 @@ def _advance_cell(begin, end, s, f, u, c, out, generator, steps, period_s):
     summarise(s, c, out, generator, steps)
 
 
-@register_jitable
+@compilable
 def _predict_cell(u, c, plate_k, s, f, p):
     s[:] = 0.0
     s[State.PLATE_TEMPERATURE_K] = plate_k
@@ -243,7 +241,7 @@ def _entry_points(sources):
     other modules define, whose checksum as a closure variable becomes part of the key.
     """
 
-    @njit(cache=True)
+    @compiled
     def advance(begin, end, now, constants, state, features, signals, generators, steps, period_s):
         if sources < 0:
             return
@@ -261,7 +259,7 @@ def _entry_points(sources):
                 period_s,
             )
 
-    @njit(cache=True)
+    @compiled
     def predict(inputs, constants, state, scratch, features, out):
         if sources < 0:
             return

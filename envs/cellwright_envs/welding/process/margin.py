@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 
-from numba import njit
-
 from cellwright_envs.welding.inspection.quality import Feature
 from cellwright_envs.welding.process.columns import Constant, Input, State
+from cellwright_perception.compiled import compiled
 
 DEPTH_SCATTER, WIDTH_SCATTER, HEIGHT_SCATTER, THROAT_SCATTER = 0.08, 0.04, 0.12, 0.05
 """One sigma over the value: penetration and width as the process scatters, height and throat assumed."""
 
 
-@njit(cache=True)
+@compiled
 def risk(u, s, f, c):  # type: ignore[no-untyped-def]
     """Sum of exp(-margin) over the imperfections of level C, with margins in units of their scatter.
 

@@ -7,12 +7,12 @@ Rows: `s` state, `u` inputs and `c` constants of the cell.
 import math
 
 import numpy as np
-from numba.extending import register_jitable
 
 from cellwright_envs.welding.process.columns import Constant, Input, State
+from cellwright_perception.compiled import compilable
 
 
-@register_jitable
+@compilable
 def _uniform(generator):
     """Uniform number in (0, 1) from one xorshift64* state (1,)."""
     x = generator[0]
@@ -23,7 +23,7 @@ def _uniform(generator):
     return (float((x * np.uint64(2685821657736338717)) >> np.uint64(11)) + 0.5) / 9007199254740992.0
 
 
-@register_jitable
+@compilable
 def normals(generator):
     """Two independent standard normal numbers (Box and Muller)."""
     radius = math.sqrt(-2.0 * math.log(_uniform(generator)))
@@ -31,7 +31,7 @@ def normals(generator):
     return radius * math.cos(angle), radius * math.sin(angle)
 
 
-@register_jitable
+@compilable
 def step_noise(s, u, c, generator, period_s):
     """Advance the three noises, Ornstein-Uhlenbeck along the weld with unit variance."""
     keep = math.exp(-max(u[Input.TRAVEL_SPEED_M_S], 0.0) * period_s / c[Constant.NOISE_LENGTH_M])

@@ -6,14 +6,13 @@ Rows: `s` state, `u` inputs and `c` constants of the cell, `out` its signals.
 
 import math
 
-from numba.extending import register_jitable
-
 from cellwright_envs.welding.process import arc
 from cellwright_envs.welding.process.columns import Constant, Input, Signal, State
 from cellwright_envs.welding.process.noise import normals
+from cellwright_perception.compiled import compilable
 
 
-@register_jitable
+@compilable
 def _signal_spread(s, u, c):
     """Standard deviations of current and voltage within the step, contact rate and transfer mode.
 
@@ -44,7 +43,7 @@ def _signal_spread(s, u, c):
     return current_std, voltage_std, rate * (1.0 + 0.3 * lost), mode
 
 
-@register_jitable
+@compilable
 def sum_signals(s, u, c, out, spare):
     """Add one step to the sums in the signal row; deviations are summed as squares."""
     current_std, voltage_std, rate, s[State.TRANSFER_MODE] = _signal_spread(s, u, c)
@@ -58,7 +57,7 @@ def sum_signals(s, u, c, out, spare):
     out[Signal.WIRE_FEED_M_S] += u[Input.WIRE_FEED_M_S]
 
 
-@register_jitable
+@compilable
 def summarise(s, c, out, generator, steps):
     """Turn the sums of one advance into means and deviations, with what a finite window leaves uncertain."""
     first, second = normals(generator)

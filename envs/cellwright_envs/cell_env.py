@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from cellwright_envs.disturbances.named_sets import resolve_named
 from cellwright_envs.disturbances.widths import factors, narrowed
-from cellwright_runtime.vocabulary import Component, Setting
+from cellwright_runtime.interface.groups import BoundedGroups, bounds
+from cellwright_runtime.vocabulary import Component, ControllerSetup, Layout, Setting
 
 Observation = dict[str, NDArray[Any]]
 Measurement = TypeVar("Measurement")
@@ -39,11 +40,7 @@ class CellConfig(Protocol):
 
 def group_space(components: tuple[Component, ...]) -> spaces.Box:
     """The Box of one low-dimensional observation group."""
-    return spaces.Box(
-        np.array([component.low for component in components], dtype=np.float32),
-        np.array([component.high for component in components], dtype=np.float32),
-        dtype=np.float32,
-    )
+    return spaces.Box(*bounds(components), dtype=np.float32)
 
 
 class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measurement]):
@@ -65,8 +62,8 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
     control_rate_hz: float
     measurement: Measurement
     """The truth after the last control step, or at the start of the episode."""
-    settings: tuple[Setting, ...] = ()
-    """What a controller has to be set to, for a bundle's manifest."""
+    layout: Layout
+    """What the interface between policy and controller has to know."""
     frames: ClassVar[Mapping[str, str]] = {}
     """Frame of each group of the observation, and of the `action`, that has one."""
 
@@ -98,18 +95,27 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         image_size_px: int,
         groups: dict[str, tuple[Component, ...]],
         privileged: tuple[Component, ...],
+        settings: tuple[Setting, ...],
     ) -> None:
-        """Describe actions and observations, and make their spaces: an image of `views` and the groups."""
+        """Describe actions, observations and what a controller is set to; make the spaces."""
         self.action_components = actions
         self.action_space = spaces.Box(-1.0, 1.0, (len(actions),), np.float32)
         self._privileged_components = privileged
         low_dimensional = {**groups, "privileged": privileged} if self.privileged else groups
         levels = tuple(Component(name=view, unit="grey level", low=0.0, high=255.0) for view in views)
         self.observation_components = {"image": levels, **low_dimensional}
-        self._boxes = {name: group_space(components) for name, components in low_dimensional.items()}
+        boxes = {name: group_space(components) for name, components in low_dimensional.items()}
         image = spaces.Box(0, 255, (len(views), image_size_px, image_size_px), np.uint8)
-        observed: spaces.Space[Any] = spaces.Dict({"image": image, **self._boxes})
+        observed: spaces.Space[Any] = spaces.Dict({"image": image, **boxes})
         self.observation_space = observed
+        self._true_state = BoundedGroups({"privileged": privileged})
+        self.layout = Layout(
+            control_period_s=self.config.control_period_s,
+            image_size_px=image_size_px,
+            actions=actions,
+            groups=groups,
+            controller=ControllerSetup(settings=settings, frames=self.frames),
+        )
 
     @property
     def privileged_names(self) -> tuple[str, ...]:

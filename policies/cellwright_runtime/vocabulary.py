@@ -95,6 +95,36 @@ class ControllerSetup:
         raise ValueError(f"no controller setting {name!r}; there are: {known}")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """What an interface between a policy and its controller has to know of both."""
+
+    control_period_s: float
+    image_size_px: int
+    """Width and height of every view."""
+    actions: tuple[Component, ...]
+    """What the actions command, in order; action -1 is `low`, +1 is `high`."""
+    groups: Mapping[str, tuple[Component, ...]]
+    """The low-dimensional groups of the observation, in order."""
+    controller: ControllerSetup
+
+    @property
+    def reach(self) -> NDArray[np.float64]:
+        """What a full action commands (actions,); raises ValueError where it is not the same both ways."""
+        if odd := [each for each in self.actions if each.low != -each.high]:
+            raise ValueError(f"{odd[0].name} must reach as far both ways, got {odd[0].low} to {odd[0].high}")
+        return np.array([component.high for component in self.actions])
+
+
+def as_written(value: float) -> float:
+    """The shortest number that float32 rounds to `value`: 0.005 for 0.004999999888241291.
+
+    A manifest has the bounds of a float32 space; whoever steps with 0.005 has to step with it elsewhere too.
+    """
+    rounded = np.float32(value)
+    return float(str(rounded)) if float(rounded) == value else value
+
+
 def _require_unit(name: str, unit: str, known: tuple[str, ...]) -> None:
     if unit not in known:
         raise ValueError(f"{name}: unit {unit!r} is not known here; use one of {', '.join(known)}")

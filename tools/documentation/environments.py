@@ -112,7 +112,7 @@ def controller(env_id: str) -> str:
     """What a real cell has to be set to for a policy of this environment."""
     rows = [
         (f"`{s.name}`", ", ".join(f"{value:g}" for value in s.value), s.unit, s.frame, s.meaning)
-        for s in _made(env_id).settings
+        for s in _made(env_id).layout.controller.settings
     ]
     return table(("setting", "value", "unit", "frame", "meaning"), rows)
 

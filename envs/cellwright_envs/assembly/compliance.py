@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from cellwright_envs.disturbances.sampling import require_not_negative, require_positive
 from cellwright_perception.compiled import compiled
+from cellwright_runtime.interface.rotation import rotation_rows
 
 Array = NDArray[np.float64]
 
@@ -85,16 +86,6 @@ class ComplianceConfig:
         )
 
 
-def leashed(reference: Array, tool: Array, config: ComplianceConfig) -> Array:
-    """The reference (6,), led back until it is no further ahead of the tool (6,) than the leash."""
-    lead = reference - tool
-    for span, leash in ((slice(0, 3), config.leash_m), (slice(3, 6), config.leash_rad)):
-        length = float(np.sqrt(lead[span] @ lead[span]))
-        if length > leash:
-            lead[span] *= leash / length
-    return np.asarray(tool + lead)
-
-
 @compiled
 def rotation_vector(quaternion: tuple[float, float, float, float]) -> tuple[float, float, float]:
     """Rotation vector [rad] of a quaternion (x, y, z, w)."""
@@ -105,19 +96,15 @@ def rotation_vector(quaternion: tuple[float, float, float, float]) -> tuple[floa
     return scale * x, scale * y, scale * z
 
 
+_rotation_rows = compiled(rotation_rows)
+
+
 @compiled
 def rotation_matrix(vector: Array) -> Array:
-    """Matrix (3, 3) of a rotation vector (3,) [rad] (Rodrigues)."""
-    angle = np.sqrt(vector[0] ** 2 + vector[1] ** 2 + vector[2] ** 2)
-    out = np.eye(3)
-    if angle < 1e-12:
-        return out
-    x, y, z = vector[0] / angle, vector[1] / angle, vector[2] / angle
-    c, s = np.cos(angle), np.sin(angle)
-    t = 1.0 - c
-    out[0, 0], out[0, 1], out[0, 2] = t * x * x + c, t * x * y - s * z, t * x * z + s * y
-    out[1, 0], out[1, 1], out[1, 2] = t * x * y + s * z, t * y * y + c, t * y * z - s * x
-    out[2, 0], out[2, 1], out[2, 2] = t * x * z - s * y, t * y * z + s * x, t * z * z + c
+    """Matrix (3, 3) of a rotation vector (3,) [rad]."""
+    out = np.empty((3, 3))
+    for row, values in enumerate(_rotation_rows(vector[0], vector[1], vector[2])):
+        out[row, 0], out[row, 1], out[row, 2] = values
     return out
 
 

@@ -64,6 +64,10 @@ class InsertionConfig:
             raise ValueError(f"need box_rad <= 0.5, where poses can be subtracted, got {self.box_rad}")
         if not self.low_m < 0.0 < self.start_height_m + self.start_spread_m < self.high_m:
             raise ValueError(f"need {self.low_m=} < 0 < {self.start_height_m=} < {self.high_m=}")
+        for spread, box in (("start_spread_m", "box_m"), ("start_spread_rad", "box_rad")):
+            if getattr(self, spread) > getattr(self, box):
+                told = f"{spread}={getattr(self, spread)} <= {box}={getattr(self, box)}"
+                raise ValueError(f"need {told}: the reference starts inside of its box")
         if not 0.0 < self.seated_share < 1.0:
             raise ValueError(f"need 0 < seated_share < 1, got {self.seated_share}")
         if not 0.0 < self.sensor_low_pass <= 1.0:

@@ -25,7 +25,6 @@ from cellwright_envs.assembly.cell import (
     Resistance,
     pose_matrix,
 )
-from cellwright_envs.assembly.compliance import leashed, rotation_matrix
 from cellwright_envs.assembly.config import InsertionConfig
 from cellwright_envs.assembly.controller_settings import FRAMES, controller_settings
 from cellwright_envs.assembly.disturbances import (
@@ -45,6 +44,7 @@ from cellwright_envs.assembly.parts.catalogue import Catalogue
 from cellwright_envs.assembly.parts.part import Part
 from cellwright_envs.assembly.reward import over_force
 from cellwright_envs.cell_env import CellEnv, Observation, Streams
+from cellwright_runtime.interface.compliant_reference import MOTION, InsertionInterface
 from cellwright_runtime.vocabulary import Component, Setting
 
 Array = NDArray[np.float64]
@@ -52,7 +52,6 @@ Measured = TypeVar("Measured", bound=InsertionMeasurement)
 
 NOMINAL = np.array([*NOMINAL_FIXTURE_W, 0.0, 0.0, 0.0])
 SENSOR_NOISE = np.array([SENSOR_NOISE_N] * 3 + [SENSOR_NOISE_N_M] * 3)
-MOTION = len(groups.ACTIONS)
 
 
 class Insertion(CellEnv[Measured], Generic[Measured]):
@@ -108,9 +107,6 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
 
         # Actions
         actions = (*groups.motion(config.step_m, config.turn_rad), *self.own_actions)
-        self._scale = np.array([component.high for component in actions])
-        self._low = NOMINAL + np.array([-config.box_m] * 2 + [config.low_m] + [-config.box_rad] * 3)
-        self._high = NOMINAL + np.array([config.box_m] * 2 + [config.high_m] + [config.box_rad] * 3)
 
         # Observations
         size = config.cameras.image_size_px
@@ -120,8 +116,9 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
             image_size_px=size,
             groups={**groups.components([action.name for action in actions]), **self.own_groups},
             privileged=(*groups.PRIVILEGED, *self.own_privileged),
+            settings=(*controller_settings(config, self.catalogue.resolve("train")), *self._own_settings()),
         )
-        self.settings = (*controller_settings(config, self.catalogue.resolve("train")), *self._own_settings())
+        self.interface = InsertionInterface(self.layout, origin=NOMINAL_FIXTURE_W)
         self._clean = np.zeros((2, size, size), dtype=np.uint8)
 
     def _resolve_products(self, choice: Any) -> tuple[Part, ...]:
@@ -151,11 +148,12 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         resistance = self._resistance(streams.process)
         self._state = self.cell.begin(self.product, self.conditions, start, self._fixture_w, resistance)
         self._tare = self._state.wrench_t
-        self._reference, self._played_m = start.copy(), start[:3].copy()
-        at_rest = np.zeros(len(self._scale))
+        self._played_m = start[:3].copy()
+        # The sensor tares itself: what it is off by comes after that and before the interface.
+        self.interface.begin(self._state.tool, np.zeros(6), reference=start)
+        at_rest = self.interface.last_action
         self._pending = deque([at_rest] * disturbed.actuator_latency.steps)
-        self._time_s, self._bumped_s = 0.0, float("inf")
-        self._wrench, self._last_action, self._action_change = np.zeros(6), at_rest, 0.0
+        self._time_s, self._bumped_s, self._action_change = 0.0, float("inf"), 0.0
         self.measurement = self._measure_state(self._state, before=None)
         self._before = self.measurement
         self._trace: list[tuple[float, ...]] = []
@@ -183,8 +181,6 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         )
         self._transmission = disturbed.lens_dirt.transmission(rig.image_size_px)
         self._frames: deque[NDArray[np.uint8]] = deque(maxlen=9)
-        lags = groups.HISTORY_LAGS
-        self._past = deque([self._motion_now()] * (lags[-1] + 1), maxlen=lags[-1] + 1)
         self._frame_number = -1
 
     def _own_settings(self) -> tuple[Setting, ...]:
@@ -194,20 +190,15 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
     # Actuators and physics
 
     def _act(self, action: NDArray[np.float32]) -> None:
-        self._action_change = float(np.abs(action - self._last_action).mean())
-        self._last_action = np.asarray(action, dtype=np.float64)
-        self._pending.append(self._last_action)
-        commands = self._pending.popleft() * self._scale
+        self._action_change = float(np.abs(action - self.interface.last_action).mean())
+        self._pending.append(self.interface.command(action))
+        commands = self._pending.popleft()
         self._drive(commands[MOTION:])
         delta = commands[:MOTION] * self.disturbed.controller_gain.motion_factor
-        turned = rotation_matrix(self._reference[3:])
-        self._reference[:3] += turned @ delta[:3]
-        self._reference[3:] += turned @ delta[3:]
-        limited = np.clip(self._reference, self._low, self._high)
-        self._reference = leashed(limited, self._state.tool, self.config.compliance)
-        self._played_m = self.disturbed.backlash.apply(self._reference[:3], self._played_m)
+        reference = self.interface.move(self._state.tool, delta)
+        self._played_m = self.disturbed.backlash.apply(reference[:3], self._played_m)
         self._time_s += self.config.control_period_s
-        target = np.concatenate([self._played_m, self._reference[3:]])
+        target = np.concatenate([self._played_m, reference[3:]])
         self._state = self.cell.move(target, self._fixture_now())
 
     def _drive(self, commands: Array) -> None:
@@ -316,40 +307,28 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         """Pose (4, 4) of the part in the world."""
         return self.cell.fixture_w @ self._state.part_f
 
-    def _motion_now(self) -> Array:
-        return np.concatenate([self._state.tool - NOMINAL, self._wrench, self._last_action])
-
     def _observe(self) -> Observation:
-        image = self._take_frame()
-        self._feel()
-        self._past.appendleft(self._motion_now())
-        values = {
-            "pose": self._state.tool - NOMINAL,
-            "wrench": self._wrench,
-            "leash": self._reference - self._state.tool,
-            "last_action": self._last_action,
-            "history": np.concatenate([self._past[lag] for lag in groups.HISTORY_LAGS]),
-            "limit": np.array([self.product.force_limit_n]),
-            **self._observe_own(),
-        }
+        image, wrench = self._take_frame(), self._feel()
+        observed = self.interface.observe(
+            self._state.tool,
+            wrench,
+            image,
+            force_limit_n=self.product.force_limit_n,
+            own=self._observe_own(),
+        )
         if self.privileged:
-            values["privileged"] = self._privileged()
-        limited = {
-            name: group.astype(np.float32).clip(self._boxes[name].low, self._boxes[name].high)
-            for name, group in values.items()
-        }
-        return {"image": image, **limited}
+            observed |= self._true_state.hold({"privileged": self._privileged()})
+        return observed
 
     def _observe_own(self) -> dict[str, Array]:
         """The values of `own_groups` now, before clipping."""
         return {}
 
-    def _feel(self) -> None:
-        """Read the wrist sensor: the mean over the control period, tared, off, noisy and low-passed."""
+    def _feel(self) -> Array:
+        """What the wrist sensor reads (6,): the mean over the control period, tared, off and noisy."""
         sensor = self.disturbed.force_sensor
         reading = self._state.wrench_t - self._tare + np.array(sensor.error(self._time_s))
-        reading += sensor.noise_factor * SENSOR_NOISE * self._sensor_rng.standard_normal(6)
-        self._wrench = self._wrench + self.config.sensor_low_pass * (reading - self._wrench)
+        return reading + sensor.noise_factor * SENSOR_NOISE * self._sensor_rng.standard_normal(6)
 
     def _take_frame(self) -> NDArray[np.uint8]:
         """Expose both cameras and deliver the newest pair of frames that has arrived."""

@@ -36,6 +36,7 @@ from cellwright_envs.welding.trace import WeldTrace
 from cellwright_envs.welding.weld_cell import ORIGIN_W, WeldCell, part_in_fixture
 from cellwright_envs.welding.wire_placement import locate_wire
 from cellwright_perception.seam.taught_path import along
+from cellwright_runtime.interface.groups import BoundedGroups
 from cellwright_runtime.interface.history import History
 from cellwright_runtime.vocabulary import Component
 
@@ -122,8 +123,9 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             image_size_px=config.sensor.image_size_px,
             groups=groups.COMPONENTS,
             privileged=PRIVILEGED,
+            settings=controller_settings(config),
         )
-        self.settings = controller_settings(config)
+        self._groups = BoundedGroups(self.layout.groups)
         self._signals = History(len(groups.SIGNALS), groups.SIGNAL_LAGS)
         self._motion = History(len(groups.MOTION), groups.MOTION_LAGS)
         self._inputs = np.zeros((2, 1, len(Input)))
@@ -388,12 +390,8 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             "motion": self._motion.sample(),
         }
         if self.ideal is not None:
-            values["privileged"] = self._privileged(self.ideal)
-        for name, group in values.items():
-            box = self._boxes[name]
-            np.maximum(group, box.low, out=group)
-            np.minimum(group, box.high, out=group)
-        return {"image": image, **values}
+            values |= self._true_state.hold({"privileged": self._privileged(self.ideal)})
+        return {"image": image, **self._groups.hold(values)}
 
     def _privileged(self, ideal: IdealTrims) -> NDArray[np.float32]:
         wire, inputs = self.wire, self._inputs[1, 0]

@@ -19,14 +19,14 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_runtime.vocabulary import SI_UNITS, Component, ControllerSetup, Setting
+from cellwright_runtime.vocabulary import SI_UNITS, Component, ControllerSetup, Layout, Setting, as_written
 
 SCHEMA_VERSION = 2
 MANIFEST = "manifest.json"
@@ -111,6 +111,20 @@ class PolicySpec:
         if not self.action:
             raise BundleError("a policy needs at least one action")
         _require_si(self.action)
+
+    @property
+    def layout(self) -> Layout:
+        """What an interface between this policy and its controller has to know."""
+        images = [group for group in self.observation if group.dtype == "uint8"]
+        return Layout(
+            control_period_s=1.0 / self.control_rate_hz,
+            image_size_px=images[0].shape[-1] if images else 0,
+            actions=tuple(
+                replace(each, low=as_written(each.low), high=as_written(each.high)) for each in self.action
+            ),
+            groups={group.name: group.components for group in self.observation if group not in images},
+            controller=self.controller,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,22 +1,23 @@
 """Between an insertion's policy and a compliant controller: fills the observation and moves the reference.
 
-All that it knows comes from the bundle's manifest. It does what the environment does between policy and
-controller, so that a robot program has only to read poses, wrench and frames, and to send the reference on.
+The environments call it at every step, and so does a robot program, which has only to read poses, wrench and
+frames, and to send the reference on. All that it knows comes from a `Layout`, the environment's or that of a
+bundle's manifest.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cellwright_runtime.bundle.policy import PolicySpec
-
-if TYPE_CHECKING:
-    from cellwright_runtime.runtime import Decision
+from cellwright_runtime.interface.groups import BoundedGroups
+from cellwright_runtime.interface.history import History, read_lags
+from cellwright_runtime.interface.rotation import rotation_rows
+from cellwright_runtime.vocabulary import ControllerSetup, Layout
 
 Array = NDArray[np.float64]
 
@@ -27,50 +28,56 @@ SHARED = ("image", "pose", "wrench", "leash", "last_action", "history", "limit")
 
 
 class InsertionInterface:
-    """One insertion after the other: `begin`, then once a period `observe` and `move`.
+    """One insertion after the other: `begin`, then once a period `observe`, `command` and `move`.
 
-    Poses (6,) are a position [m] and a rotation vector [rad] of the tool in the nominal fixture's frame. The
-    tool's origin is in the middle of the tip of a part that is held as it should be, z along the part and up,
-    the fingers closing along y; the nominal fixture's is in the middle of the mouth, z up. Input of the wrong
-    shape, or that is not finite, raises ValueError and changes nothing.
+    Poses (6,) are a position [m] and a rotation vector [rad] of the tool. The tool's origin is in the middle
+    of the tip of a part that is held as it should be, z along the part and up, the fingers closing along y;
+    the nominal fixture's is in the middle of the mouth, z up. Input of the wrong shape, or that is not
+    finite, raises ValueError and changes nothing.
     """
 
-    def __init__(self, spec: PolicySpec) -> None:
-        """Read the settings; raises `ValueError` where one is missing or makes no sense."""
-        setting = spec.controller
-        turn = np.repeat(setting.read("reference_turn", "rad", above=0.0), 3)
-        self._low = np.concatenate([setting.read("reference_low", "m", count=3), -turn])
-        self._high = np.concatenate([setting.read("reference_high", "m", count=3), turn])
-        if not (self._low < self._high).all():
-            raise ValueError(f"reference_low {self._low[:3]} must be below reference_high {self._high[:3]}")
-        leashes = (("leash", "m"), ("turning_leash", "rad"))
-        self._leash = tuple(float(setting.read(name, unit, above=0.0)[0]) for name, unit in leashes)
-        self._low_pass = float(setting.read("wrench_low_pass", "1", above=0.0)[0])
+    reference: Array
+    """Where the controller is to take the tool (6,)."""
+    last_action: Array
+    """(actions,) of the last `command`; zeros before the first."""
+
+    def __init__(self, layout: Layout, *, origin: ArrayLike = (0.0, 0.0, 0.0)) -> None:
+        """Read the settings; raises ValueError where one is missing or makes no sense.
+
+        `origin` (3,) [m] is the nominal fixture's in the frame that poses are given in, whose axes are
+        parallel to the fixture's: zero where poses are in the nominal fixture's frame.
+        """
+        self._origin = np.array([*origin, 0.0, 0.0, 0.0], dtype=np.float64)  # type: ignore[misc]
+        self._low, self._high = (self._origin + end for end in _box(layout.controller))
+        self._leash_m = float(layout.controller.read("leash", "m", above=0.0)[0])
+        self._leash_rad = float(layout.controller.read("turning_leash", "rad", above=0.0)[0])
+        self._low_pass = float(layout.controller.read("wrench_low_pass", "1", above=0.0)[0])
         if self._low_pass > 1.0:
             raise ValueError(f"wrench_low_pass must be within 0..1, got {self._low_pass}")
-        self._actions = len(spec.action)
-        self._lags = _lags(spec)
+        self._reach = layout.reach
+        self._groups = BoundedGroups(layout.groups)
+        self._past = _history(layout)
         self._begun = False
 
-    def begin(self, tool: ArrayLike, wrench: ArrayLike) -> None:
+    def begin(self, tool: ArrayLike, wrench: ArrayLike, *, reference: ArrayLike | None = None) -> None:
         """Start where the approach has ended: `tool` (6,), the part hanging free; `wrench` is the tare.
 
         A wrench (6,) [N] and [N m] is what the sensor reads in the tool's frame about its origin, positive as
-        it acts on the part, as a mean over the last control period. A tool outside of the reference's box,
-        as in another frame or with z down, is refused.
+        it acts on the part, as a mean over the last control period. `reference` (6,) is where the controller
+        holds the tool; the tool's own pose where it is not given. A tool outside of the reference's box, as
+        in another frame or with z down, is refused.
         """
-        tool, wrench = _vector("tool", tool), _vector("wrench", wrench)
+        tool, wrench = _six("tool", tool), _six("wrench", wrench)
+        reference = tool.copy() if reference is None else _six("reference", reference)
         if not ((self._low <= tool) & (tool <= self._high)).all():
             raise ValueError(
                 f"the approach ended at {np.round(tool, 4).tolist()}, outside of the box "
                 f"{self._low.tolist()} to {self._high.tolist()}; "
-                "poses are in the nominal fixture's frame, z up"
+                "poses are in a frame parallel to the nominal fixture's, z up"
             )
-        self.reference = tool.copy()
-        self._tare = wrench
-        self._wrench, self._action = np.zeros(6), np.zeros(self._actions)
-        moment = np.concatenate([tool, self._wrench, self._action])
-        self._past = deque([moment] * (self._lags[-1] + 1), maxlen=self._lags[-1] + 1)
+        self.reference, self._tare = reference, wrench
+        self._wrench, self.last_action = np.zeros(MOTION), np.zeros(len(self._reach))
+        self._past.reset(self._moment(tool))
         self._begun = True
 
     def observe(
@@ -88,71 +95,95 @@ class InsertionInterface:
         as a nut's `spindle`.
         """
         self._require_begun()
-        tool, wrench = _vector("tool", tool), _vector("wrench", wrench)
+        tool, wrench = _six("tool", tool), _six("wrench", wrench)
         groups = {name: np.asarray(values, dtype=np.float64) for name, values in (own or {}).items()}
         if clash := [name for name in groups if name in SHARED]:
             raise ValueError(f"own holds {clash[0]!r}, which every insertion has")
-        if not 0.0 < force_limit_n < np.inf:
+        if not 0.0 < force_limit_n < math.inf:
             raise ValueError(f"force_limit_n must be positive, got {force_limit_n}")
         self._wrench = self._wrench + self._low_pass * (wrench - self._tare - self._wrench)
-        self._past.appendleft(np.concatenate([tool, self._wrench, self._action]))
-        values: dict[str, Array] = {
-            "pose": tool,
+        self._past.push(self._moment(tool))
+        values: dict[str, NDArray[Any]] = {
+            "pose": tool - self._origin,
             "wrench": self._wrench,
             "leash": self.reference - tool,
-            "last_action": self._action,
-            "history": np.concatenate([self._past[lag] for lag in self._lags]),
+            "last_action": self.last_action,
+            "history": self._past.sample(),
             "limit": np.array([force_limit_n]),
             **groups,
         }
-        return {"image": frames, **{name: value.astype(np.float32) for name, value in values.items()}}
+        return {"image": frames, **self._groups.hold(values)}
 
-    def move(self, tool: ArrayLike, decision: Decision) -> Array:
-        """The reference (6,) to send, a pose of the tool in the nominal fixture's frame.
+    def command(self, action: ArrayLike) -> Array:
+        """Commands (actions,) of an `action` within [-1, 1]: six for `move`, then the tool's own."""
+        self._require_begun()
+        action = _numbers("action", action, len(self._reach))
+        if not (np.abs(action) <= 1.0).all():
+            raise ValueError(f"action must be within -1..1, got {action.tolist()}")
+        self.last_action = action
+        return action * self._reach
 
-        `tool` (6,) is where the tool is now. Commands behind the six motions are the caller's.
+    def move(self, tool: ArrayLike, commands: ArrayLike) -> Array:
+        """The reference (6,) to send, for a tool that is at `tool` (6,) now.
+
+        The first six `commands` move and turn the reference along and about its own axes, within its box and
+        no further ahead of the tool than the leash. The others are the caller's.
         """
         self._require_begun()
-        tool = _vector("tool", tool)
-        turned = _rotation_matrix(self.reference[3:])
-        motion = decision.command[:MOTION].astype(np.float64)
-        moved = self.reference + np.concatenate([turned @ motion[:3], turned @ motion[3:]])
-        lead = np.clip(moved, self._low, self._high) - tool
-        for span, leash in zip((slice(0, 3), slice(3, 6)), self._leash, strict=True):
-            lead[span] *= leash / max(float(np.linalg.norm(lead[span])), leash)
-        self.reference = tool + lead
-        self._action = decision.action.astype(np.float64)
+        tool, motion = _six("tool", tool), _six("motion", np.asarray(commands)[:MOTION])
+        moved = self.reference + _turned_out(self.reference[3:], motion)
+        self.reference = self._leashed(np.minimum(np.maximum(moved, self._low), self._high), tool)
         return self.reference.copy()
+
+    def _leashed(self, reference: Array, tool: Array) -> Array:
+        """The reference, led back until it is no further ahead of the tool than the leash."""
+        lead = reference - tool
+        for span, leash in ((slice(0, 3), self._leash_m), (slice(3, 6), self._leash_rad)):
+            length = math.sqrt(lead[span] @ lead[span])
+            if length > leash:
+                lead[span] *= leash / length
+        return np.asarray(tool + lead)
+
+    def _moment(self, tool: Array) -> Array:
+        return np.concatenate([tool - self._origin, self._wrench, self.last_action])
 
     def _require_begun(self) -> None:
         if not self._begun:
             raise ValueError("call begin where the approach ends, before observe and move")
 
 
-def _lags(spec: PolicySpec) -> list[int]:
-    """Lags of the history [control steps], checked against the size of the group."""
-    value = spec.controller["history_lags"]
-    history = next((group for group in spec.observation if group.name == "history"), None)
-    moment = 2 * MOTION + len(spec.action)
-    if history is not None and history.shape != (moment * len(value),):
-        raise ValueError(f"history is {history.shape}, its {len(value)} lags need {moment} numbers each")
-    whole = (value == np.round(value)).all()
-    if not whole or value[0] < 1 or (np.diff(value) <= 0).any() or value[-1] > 1000:
-        raise ValueError(f"history_lags must be whole numbers that rise from 1 on, got {value.tolist()}")
-    return [int(lag) for lag in value]
+def _box(controller: ControllerSetup) -> tuple[Array, Array]:
+    """Lowest and highest reference (6,) in the nominal fixture's frame."""
+    turn = np.repeat(controller.read("reference_turn", "rad", above=0.0), 3)
+    low, high = (controller.read(name, "m", count=3) for name in ("reference_low", "reference_high"))
+    if not (low < high).all():
+        raise ValueError(f"reference_low {low} must be below reference_high {high}")
+    return np.concatenate([low, -turn]), np.concatenate([high, turn])
 
 
-def _vector(name: str, values: ArrayLike) -> Array:
-    """A pose or wrench (6,); raises ValueError where it is none."""
+def _history(layout: Layout) -> History:
+    """Pose, wrench and last action at the lags of the manifest, checked against the size of the group."""
+    lags = read_lags(layout.controller, "history_lags")
+    moment = 2 * MOTION + len(layout.actions)
+    size = len(layout.groups.get("history", ())) or moment * len(lags)
+    if size != moment * len(lags):
+        raise ValueError(f"history is {size} numbers, its {len(lags)} lags need {moment} each")
+    return History(moment, lags)
+
+
+def _turned_out(rotation_rad: Array, motion: Array) -> Array:
+    """`motion` (6,) along and about axes turned by `rotation_rad` (3,), as it is outside of them."""
+    rows = np.array(rotation_rows(*rotation_rad.tolist()))
+    return np.concatenate([rows @ motion[:3], rows @ motion[3:]])
+
+
+def _six(name: str, values: ArrayLike) -> Array:
+    return _numbers(name, values, 6)
+
+
+def _numbers(name: str, values: ArrayLike, count: int) -> Array:
+    """A copy (count,); raises ValueError where `values` are not as many finite numbers."""
     array = np.array(values, dtype=np.float64)
-    if array.shape != (6,) or not np.isfinite(array).all():
-        raise ValueError(f"{name} must be six finite numbers, got {array.tolist()}")
+    if array.shape != (count,) or not np.isfinite(array).all():
+        raise ValueError(f"{name} must be {count} finite numbers, got {array.tolist()}")
     return array
-
-
-def _rotation_matrix(vector: Array) -> Array:
-    """Matrix (3, 3) of a rotation vector (3,) [rad] (Rodrigues)."""
-    angle = max(float(np.linalg.norm(vector)), 1e-12)
-    x, y, z = vector / angle
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1.0 - np.cos(angle)) * cross @ cross)

@@ -21,6 +21,8 @@ from cellwright_envs.assembly.config import InsertionConfig
         ("hold_s", -1.0),
         ("lost_m", -1.0),
         ("start_spread_m", -1e-3),
+        ("start_spread_m", 0.0121),
+        ("start_spread_rad", 0.151),
         ("sensor_low_pass", 0.0),
         ("seated_share", 1.0),
     ],

@@ -281,7 +281,7 @@ def test_a_plug_too_thick_by_a_tenth_does_not_enter(name: str) -> None:
 def push(env: ConnectorInsertion, lead_m: float, steps: int) -> tuple[bool, dict[str, Any]]:
     """Bring the lead along z to `lead_m`, over the true socket; whether the episode ended, and its info."""
     for _ in range(steps):
-        lead = env._reference - env._state.tool
+        lead = env.interface.reference - env._state.tool
         action = np.zeros(6, dtype=np.float32)
         action[:2] = np.clip(-(env._state.part_f[:2, 3] + lead[:2]) / 2e-3, -1.0, 1.0)
         action[2] = np.clip((lead_m - lead[2]) / 2e-3, -1.0, 1.0)

@@ -258,11 +258,11 @@ def test_a_gear_beside_its_shaft_stands_on_a_neighbour(angle_rad: float) -> None
 def push(env: GearMesh, *, yaw_rad: float, steps: int) -> tuple[bool, dict[str, Any]]:
     """Push on the true shaft, the gear turned by `yaw_rad`; whether the episode ended, and its info."""
     for _ in range(steps):
-        lead = env._reference - env._state.tool
+        lead = env.interface.reference - env._state.tool
         wanted = np.array(
             [*-env._state.part_f[:2, 3], -2.5e-3, 0.0, 0.0, yaw_rad - env.measurement.yaw_error_rad]
         )
-        action = np.clip((wanted - lead) / env._scale, -1.0, 1.0).astype(np.float32)
+        action = np.clip((wanted - lead) / env.layout.reach, -1.0, 1.0).astype(np.float32)
         _, _, terminated, _, info = env.step(action)
         if terminated:
             return True, info

@@ -60,7 +60,7 @@ def work(
     """Push by `lead_m` at `aside_m` off the bolt's axis while the spindle turns; the last info."""
     info: dict[str, Any] = {}
     for _ in range(steps):
-        lead = env._reference - env._state.tool
+        lead = env.interface.reference - env._state.tool
         action = np.zeros(7, dtype=np.float32)
         wanted = np.array([aside_m, 0.0]) - env._state.part_f[:2, 3]
         action[:2] = np.clip((wanted - lead[:2]) / 2e-3, -1.0, 1.0)

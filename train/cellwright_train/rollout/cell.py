@@ -132,7 +132,8 @@ def control_rate_hz(env: gymnasium.Env[Any, Any]) -> float:
 def controller(env: gymnasium.Env[Any, Any]) -> ControllerSetup:
     """What the environment's policies expect of a controller."""
     cell: Any = env.unwrapped
-    return ControllerSetup(settings=cell.settings, frames=dict(cell.frames))
+    setup: ControllerSetup = cell.layout.controller
+    return setup
 
 
 def _group(key: str, space: Any, described: Any) -> ObservationGroup:

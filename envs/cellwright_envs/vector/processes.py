@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import multiprocessing
 import os
-import signal
 import sys
 import threading
 import types
@@ -18,18 +16,15 @@ CONTEXT = multiprocessing.get_context("spawn")
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"), "1"
 )
-_PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent(lifeline: Connection) -> None:
     """Have this process killed as soon as the one that holds the other end of `lifeline` is gone.
 
     Nothing is ever sent through `lifeline`: it closes when its holder ends, even by a signal that cannot be
-    caught, and a thread that waits for that works on every system. On Linux the kernel does the same at once,
-    also while the interpreter's lock is held by compiled code.
+    caught, and a thread that waits for that works on every system. Linux's own signal for it (`prctl`) comes
+    too early: already when the thread ends that started the process.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     threading.Thread(target=_watch, args=(lifeline,), daemon=True, name="lifeline").start()
 
 

@@ -1,14 +1,10 @@
-"""The worker side of the vector environment: steps several cells and writes what they see to shared memory.
-
-This module imports neither torch nor Stable-Baselines3, so that a worker process stays small and starts fast.
-"""
+"""The worker side of the pool: steps several cells and writes what they see to shared memory."""
 
 from __future__ import annotations
 
 import contextlib
 import pickle
 import signal
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +15,9 @@ import cloudpickle  # type: ignore[import-untyped]
 import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
+
+from cellwright_envs.vector.processes import end_with_parent
+from cellwright_perception.compiled import when_compiling
 
 STEP = b"s"
 """The one-byte command that steps every cell of a worker with the actions in shared memory."""
@@ -58,7 +57,20 @@ class SharedArrays:
     observations: dict[str, SharedArray]
     actions: SharedArray
     rewards: SharedArray
-    dones: SharedArray
+    terminations: SharedArray
+    truncations: SharedArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndedEpisode:
+    """What is known of an episode only at its end; its cell stands at the start of the next one already."""
+
+    observation: dict[str, NDArray[Any]]
+    """The last one."""
+    total_reward: float
+    steps: int
+    reset_info: dict[str, Any]
+    """`info` of the reset that followed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +88,8 @@ class WorkerTask:
     """Its cells' factories, pickled by value."""
     first_cell: int
     """Index of its first cell in the shared arrays."""
+    lifeline: Connection
+    """Closes when the trainer is gone."""
 
 
 class CellWorker:
@@ -87,41 +101,40 @@ class CellWorker:
         self._observations = {key: array.view()[rows] for key, array in shared.observations.items()}
         self._actions = shared.actions.view()[rows]
         self._rewards = shared.rewards.view()[rows]
-        self._dones = shared.dones.view()[rows]
+        self._terminations = shared.terminations.view()[rows]
+        self._truncations = shared.truncations.view()[rows]
         self._returns = np.zeros(len(cells))
         self._lengths = np.zeros(len(cells), dtype=np.int64)
         self._limits: list[int | None] = [None] * len(cells)
-        self._started_s = time.monotonic()
 
-    def step(self) -> tuple[list[dict[str, Any]], dict[int, dict[str, Any]]]:
-        """Step every cell once; a finished cell is reset, and its last observation is in its info."""
+    def step(self) -> tuple[list[dict[str, Any]], dict[int, EndedEpisode]]:
+        """Step every cell once, reset those whose episode ended, and return infos and ended episodes."""
         infos: list[dict[str, Any]] = []
-        reset_infos: dict[int, dict[str, Any]] = {}
+        ended: dict[int, EndedEpisode] = {}
         for index, cell in enumerate(self._cells):
             observation, reward, terminated, truncated, info = cell.step(self._actions[index].copy())
             self._returns[index] += float(reward)
             self._lengths[index] += 1
             limit = self._limits[index]
             truncated = truncated or (limit is not None and bool(self._lengths[index] >= limit))
-            done = terminated or truncated
-            info["TimeLimit.truncated"] = truncated and not terminated
-            if done:
-                info["terminal_observation"] = {key: np.array(value) for key, value in observation.items()}
-                info["episode"] = self._end_episode(index)
-                observation, reset_infos[index] = cell.reset()
+            if terminated or truncated:
+                observation, ended[index] = self._start_anew(index, observation)
             self._write(index, observation)
             self._rewards[index] = reward
-            self._dones[index] = done
+            self._terminations[index] = terminated
+            self._truncations[index] = truncated
             infos.append(info)
-        return infos, reset_infos
+        return infos, ended
 
-    def reset(self, seeds: Sequence[int | None], options: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    def reset(
+        self, seeds: Sequence[int | None], options: Sequence[dict[str, Any] | None]
+    ) -> list[dict[str, Any]]:
         """Reset every cell and return the infos."""
         self._returns[:] = 0.0
         self._lengths[:] = 0
         infos = []
         for index, (cell, seed, option) in enumerate(zip(self._cells, seeds, options, strict=True)):
-            observation, info = cell.reset(seed=seed, options=option or None)
+            observation, info = cell.reset(seed=seed, options=option)
             self._write(index, observation)
             infos.append(info)
         return infos
@@ -143,7 +156,7 @@ class CellWorker:
         for index in indices:
             self._limits[index] = steps
 
-    def env_method(
+    def call(
         self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], indices: Sequence[int]
     ) -> list[Any]:
         """Call a method of the cells at `indices`, through their wrappers."""
@@ -157,22 +170,28 @@ class CellWorker:
         for key, rows in self._observations.items():
             rows[index] = observation[key]
 
-    def _end_episode(self, index: int) -> dict[str, float]:
-        """Return what Stable-Baselines3's `Monitor` would report, and start counting anew."""
-        episode = {
-            "r": round(float(self._returns[index]), 6),
-            "l": int(self._lengths[index]),
-            "t": round(time.monotonic() - self._started_s, 6),
-        }
+    def _start_anew(self, index: int, observation: dict[str, Any]) -> tuple[dict[str, Any], EndedEpisode]:
+        """Reset a cell whose last observation was `observation`; return its first one and what ended."""
+        last = {key: np.array(value) for key, value in observation.items()}
+        first, info = self._cells[index].reset()
+        ended = EndedEpisode(
+            observation=last,
+            total_reward=float(self._returns[index]),
+            steps=int(self._lengths[index]),
+            reset_info=info,
+        )
         self._returns[index] = 0.0
         self._lengths[index] = 0
-        return episode
+        return first, ended
 
 
 def run_worker(pipe: Connection, task: WorkerTask, shared: SharedArrays) -> None:
     """Serve commands until the pipe closes; a failure is reported by traceback and ends the worker."""
     # Ctrl-C reaches the whole process group. The trainer decides what to do; closing the pipe ends a worker.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent(task.lifeline)
+    if task.first_cell:
+        when_compiling(None)  # the first worker says it for all
     cells: list[gym.Env] = []
     try:
         cells.extend(factory() for factory in cloudpickle.loads(task.env_factories))

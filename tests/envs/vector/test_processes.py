@@ -6,14 +6,12 @@ import subprocess
 import sys
 import time
 
-import pytest
-
 PARENT = """
 import time
 from cellwright_envs.vector import processes
 
 def work(lifeline):
-    {end_with_parent}
+    processes.end_with_parent(lifeline)
     while True:
         time.sleep(0.05)
 
@@ -36,14 +34,9 @@ def is_running(process: int) -> bool:
         return file.read().rsplit(")", 1)[1].split()[0] != "Z"
 
 
-@pytest.mark.parametrize(
-    "how",
-    ["processes.end_with_parent(lifeline)", "processes._watch(lifeline)"],
-    ids=["as workers do", "without the kernel's help"],
-)
-def test_a_worker_ends_with_a_parent_that_is_killed(how: str, tmp_path) -> None:
+def test_a_worker_ends_with_a_parent_that_is_killed(tmp_path) -> None:
     script = tmp_path / "parent.py"
-    script.write_text(PARENT.format(end_with_parent=how))
+    script.write_text(PARENT)
     with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         worker = int(parent.stdout.readline())

@@ -18,7 +18,6 @@ import torch
 from numpy.typing import NDArray
 
 from cellwright_envs.probe import PROBE_ID
-from cellwright_envs.vector.pool import CellVectorEnv
 from cellwright_policies.networks import CellActorCritic, NetworkConfig
 from cellwright_policies.ppo import CellPPO, PPOConfig
 from cellwright_policies.threads import StepThreads
@@ -48,6 +47,7 @@ from cellwright_train.learning.runs import (
     load_run_config,
 )
 from cellwright_train.learning.training import evaluate_in_training, resume, train
+from cellwright_train.learning.vec_env import PoolVecEnv
 
 SMALL = dataclasses.replace(
     preset("debug"),
@@ -107,7 +107,7 @@ def test_demonstrations_are_learnt_in_seconds(tmp_path: Path) -> None:
     reports = Reports()
     run = train(config, tmp_path / "run", seed=1, expert=Expert(), report=reports)
     policy = load_policy_from_run(run, "last")
-    with CellVectorEnvContext() as env:
+    with PoolVecEnvContext() as env:
         scores = evaluate_in_training(policy, env, EvaluationConfig(episodes=16, mixture=MILD))
     assert scores["success_rate"] >= 0.8
     assert reports[-1].stage == "demonstrations"
@@ -115,11 +115,11 @@ def test_demonstrations_are_learnt_in_seconds(tmp_path: Path) -> None:
     assert not (run / "demonstrations").exists()
 
 
-class CellVectorEnvContext:
+class PoolVecEnvContext:
     """Four probe cells that are closed at the end."""
 
-    def __enter__(self) -> CellVectorEnv:
-        self.env = CellVectorEnv.make(PROBE_ID, cells=4, workers=2, privileged=True, episode_steps=40)
+    def __enter__(self) -> PoolVecEnv:
+        self.env = PoolVecEnv.make(PROBE_ID, cells=4, workers=2, privileged=True, episode_steps=40)
         return self.env
 
     def __exit__(self, *_: object) -> None:
@@ -128,7 +128,7 @@ class CellVectorEnvContext:
 
 @pytest.mark.slow
 def test_ppo_learns_to_track_from_images_alone(tmp_path: Path) -> None:
-    with CellVectorEnvContext() as env:
+    with PoolVecEnvContext() as env:
         env.seed(0)
         config = PPOConfig(
             rollout_steps=128,
@@ -154,7 +154,7 @@ def test_ppo_learns_to_track_from_images_alone(tmp_path: Path) -> None:
 
 
 def test_only_the_critic_learns_during_warm_up() -> None:
-    with CellVectorEnvContext() as env:
+    with PoolVecEnvContext() as env:
         config = PPOConfig(rollout_steps=32, batch_size=64, warmup_rollouts=1)
         model = CellPPO(CellActorCritic, env, config=config, seed=0)
         actor = [parameter.clone() for parameter in model.policy.actor_parameters()]
@@ -167,7 +167,7 @@ def test_only_the_critic_learns_during_warm_up() -> None:
 
 
 def test_a_teacher_pulls_the_actor_towards_its_actions() -> None:
-    with CellVectorEnvContext() as env:
+    with PoolVecEnvContext() as env:
         config = PPOConfig(
             rollout_steps=64,
             batch_size=64,
@@ -185,7 +185,7 @@ def test_a_teacher_pulls_the_actor_towards_its_actions() -> None:
 
 
 def test_a_time_limit_is_bootstrapped_with_the_value_of_the_last_observation() -> None:
-    with CellVectorEnvContext() as env:
+    with PoolVecEnvContext() as env:
         config = PPOConfig(rollout_steps=40, batch_size=32, gamma=0.9)
         model = CellPPO(CellActorCritic, env, config=config, seed=0)
         with torch.no_grad():
@@ -358,7 +358,7 @@ def test_metrics_go_on_in_the_same_file_and_gain_columns(tmp_path: Path) -> None
 
 
 def test_the_store_holds_what_it_was_given_and_no_more_than_it_can(tmp_path: Path) -> None:
-    with CellVectorEnvContext() as env:
+    with PoolVecEnvContext() as env:
         space: Any = env.observation_space
     store = DemonstrationStore(tmp_path, space, 5, capacity=3)
     observations = {key: np.stack([box.sample(), box.sample()]) for key, box in space.items()}
@@ -380,7 +380,7 @@ def test_short_episodes_show_more_scenes_and_do_not_count_as_failures(tmp_path: 
             starts[list(range(cells) if indices is None else indices)] += 1
 
     config = DemonstrationConfig(steps=640, rounds=1, short_share=0.25, short_steps=10, mixture=MILD)
-    env = CellVectorEnv.make(
+    env = PoolVecEnv.make(
         PROBE_ID, cells=4, workers=2, privileged=True, episode_steps=40, max_episode_steps=40
     )
     with contextlib.closing(env):

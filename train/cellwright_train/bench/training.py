@@ -13,11 +13,11 @@ import gymnasium
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.vec_env import SubprocVecEnv, VecEnv
 
-from cellwright_envs.vector.pool import CellVectorEnv
 from cellwright_policies.networks import CellActorCritic
 from cellwright_policies.ppo import CellPPO
 from cellwright_train.bench.figures import ALL_ENV_DISTURBANCES, Effort, Figures, figure, missing
 from cellwright_train.learning.presets import PRESETS
+from cellwright_train.learning.vec_env import PoolVecEnv
 from cellwright_train.rollout.cell import CellChoice
 
 CELLS = 16
@@ -36,7 +36,7 @@ def untrained_policy(env: gymnasium.Env[Any, Any]) -> CellActorCritic:
 def ppo_throughput(effort: Effort) -> Figures:
     """Environment steps per second over whole PPO iterations, rollout and update, camera included."""
     cores = min(os.cpu_count() or 1, 2)
-    ours = CellVectorEnv.make(
+    ours = PoolVecEnv.make(
         _PRESET.env_id, cells=CELLS, workers=cores, privileged=True, disturbances=ALL_ENV_DISTURBANCES
     )
     with PeakMemory() as memory:

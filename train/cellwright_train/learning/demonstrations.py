@@ -13,10 +13,10 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import nn
 
-from cellwright_envs.vector.pool import CellVectorEnv
 from cellwright_policies.networks import IMAGE, PRIVILEGED, CellActorCritic
 from cellwright_policies.threads import StepThreads
 from cellwright_train.learning.curriculum import UNDISTURBED, Mixture
+from cellwright_train.learning.vec_env import PoolVecEnv
 
 Observations = Mapping[str, NDArray[Any]]
 Actions = NDArray[np.float32]
@@ -146,7 +146,7 @@ class Demonstrations:
     def __init__(
         self,
         config: DemonstrationConfig,
-        env: CellVectorEnv,
+        env: PoolVecEnv,
         *,
         policy: CellActorCritic,
         expert: Controller,

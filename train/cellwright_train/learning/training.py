@@ -19,7 +19,6 @@ from gymnasium import spaces
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
 
-from cellwright_envs.vector.pool import CellVectorEnv
 from cellwright_policies.experts import make_expert
 from cellwright_policies.networks import CellActorCritic
 from cellwright_policies.ppo import CellPPO
@@ -31,6 +30,7 @@ from cellwright_train.learning.presets import EvaluationConfig, TrainConfig
 from cellwright_train.learning.progress import Clock, Progress, ProgressBar, RecentRate, Reporter
 from cellwright_train.learning.runs import MetricsFile, NoCheckpointError, RunDirectory, reading
 from cellwright_train.learning.training_cells import aux_indices, make_cells, privileged_names
+from cellwright_train.learning.vec_env import PoolVecEnv
 
 _MOST_SEED_SHIFT = 2**31
 _NEVER = 2**62
@@ -139,7 +139,7 @@ class TrainingSession:
         self,
         run: RunDirectory,
         config: TrainConfig,
-        env: CellVectorEnv,
+        env: PoolVecEnv,
         *,
         seed: int,
         minutes: float | None,
@@ -416,7 +416,7 @@ class _TrainingCallback(BaseCallback):
 
 
 def evaluate_in_training(
-    policy: CellActorCritic, env: CellVectorEnv, config: EvaluationConfig
+    policy: CellActorCritic, env: PoolVecEnv, config: EvaluationConfig
 ) -> dict[str, float]:
     """Run the deterministic policy over the first episodes of each cell, always from the same seeds.
 

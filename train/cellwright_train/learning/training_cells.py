@@ -9,19 +9,19 @@ from typing import Any
 import gymnasium as gym
 from gymnasium import spaces
 
-from cellwright_envs.vector.pool import CellVectorEnv
 from cellwright_policies.networks import IMAGE, PRIVILEGED
 from cellwright_train.errors import UsageError, one_line
 from cellwright_train.learning.curriculum import Mixture
 from cellwright_train.learning.presets import TrainConfig
+from cellwright_train.learning.vec_env import PoolVecEnv
 
 
-def make_cells(config: TrainConfig) -> CellVectorEnv:
+def make_cells(config: TrainConfig) -> PoolVecEnv:
     """The cells of a run; raises `UsageError` where `config` asks for what they do not have."""
     try:
         with contextlib.closing(gym.make(config.env_id, privileged=True, **config.env_kwargs)) as cell:
             _check_fit(config, cell)
-        return CellVectorEnv.make(
+        return PoolVecEnv.make(
             config.env_id, cells=config.cells, workers=config.workers, privileged=True, **config.env_kwargs
         )
     except UsageError:
@@ -67,17 +67,17 @@ def _ask(cell: gym.Env, method: str, level: str, where: str) -> Any:
         raise UsageError(f"{where}: {one_line(error)}") from error
 
 
-def privileged_names(env: gym.Env | CellVectorEnv) -> tuple[str, ...]:
+def privileged_names(env: gym.Env | PoolVecEnv) -> tuple[str, ...]:
     """Return the names of the components of `privileged`, in order."""
     groups = (
         env.get_attr("observation_components", indices=0)[0]
-        if isinstance(env, CellVectorEnv)
+        if isinstance(env, PoolVecEnv)
         else env.get_wrapper_attr("observation_components")
     )
     return tuple(component.name for component in groups[PRIVILEGED])
 
 
-def aux_indices(config: TrainConfig, env: CellVectorEnv) -> tuple[int, ...]:
+def aux_indices(config: TrainConfig, env: PoolVecEnv) -> tuple[int, ...]:
     """Which components of `privileged` the actor learns to tell; raises `UsageError` where one is unknown."""
     if not config.aux_targets:
         return ()

@@ -7,7 +7,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,44 +17,32 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cellwright_runtime.bundle.container import BundleError, refuse_existing
 from cellwright_runtime.bundle.policy import (
-    GOLDEN,
     OUTPUTS,
     POLICY,
     SCORECARD,
     WEIGHTS,
     Bundle,
-    BundleError,
-    Golden,
     PolicySpec,
-    canonical_json,
-    npz_bytes,
-    refuse_existing,
+    headline,
     write_bundle,
 )
+from cellwright_runtime.bundle.vectors import GOLDEN, Golden
+from cellwright_runtime.files.archive import npz_bytes
+from cellwright_runtime.files.json_text import canonical_json
+from cellwright_runtime.graph.model import NEWEST_OPSET
+from cellwright_runtime.parity import PARITY, edge_cases, parity, replay
 from cellwright_runtime.runtime import Runtime
 
-OPSET = 20
+OPSET = NEWEST_OPSET
 MIN_ON_POLICY = 128
-PARITY = 1e-5
-"""Largest difference of the pre-clip action between torch and the bundle, for actions up to 1 in magnitude;
-above that it scales with the action, as float32 rounding does."""
-_RANDOM_EDGE_CASES = 16
 
 Observations = Mapping[str, NDArray[Any]]
 
 
 class ExportError(ValueError):
     """The policy and its exported graph disagree, so no bundle was written."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parity:
-    """How far two sets of pre-clip actions are apart."""
-
-    max_abs: float
-    worst_row: int
-    ok: bool
 
 
 class DeployedPolicy(nn.Module):
@@ -107,7 +95,7 @@ def export_bundle(
 
     Args:
         actor: see `DeployedPolicy`.
-        spec: what the manifest will say.
+        spec: what the manifest will say, but for `scores`, which the scorecard gives.
         observations: at least 128 recorded on-policy observations, group name to (N, *shape).
         scorecard: JSON content of scorecard.json; the closed-loop gate reads its `episodes`.
         directory: the bundle to write.
@@ -127,9 +115,12 @@ def export_bundle(
     }
     if weights is not None:
         files[WEIGHTS] = npz_bytes(weights)
+    spec = replace(spec, scores=headline(scorecard))
     with _trial(spec, files) as runtime:
-        refuse_disagreement(replay(runtime, golden.observations), golden)
-    return write_bundle(directory, spec, files, overwrite=overwrite)
+        decisions = replay(runtime, golden.observations)
+        refuse_disagreement(np.stack([decision.action_preclip for decision in decisions]), golden)
+    write_bundle(directory, spec, files, overwrite=overwrite)
+    return Bundle.load(directory)
 
 
 def to_onnx(actor: nn.Module, spec: PolicySpec) -> bytes:
@@ -188,35 +179,6 @@ def torch_actions(
     return action, preclip
 
 
-def edge_cases(spec: PolicySpec) -> dict[str, NDArray[Any]]:
-    """Black, white, one-channel and checkered images; every bound; uniform noise from a fixed seed."""
-    rng = np.random.default_rng(0)
-    return {
-        group.name: _edge_rows(group.low, group.high, group.shape, group.dtype, rng)
-        for group in spec.observation
-    }
-
-
-def replay(runtime: Runtime, observations: Observations) -> NDArray[np.float32]:
-    """Pre-clip actions (N, actions) of a bundle."""
-    rows = len(next(iter(observations.values())))
-    return np.stack(
-        [
-            runtime.decide({name: values[row] for name, values in observations.items()}).action_preclip
-            for row in range(rows)
-        ]
-    )
-
-
-def parity(answer: NDArray[np.float32], wanted: NDArray[np.float32], tolerance: float = PARITY) -> Parity:
-    """Compare pre-clip actions (N, actions); after clipping, a saturated policy would hide any mistake."""
-    error = np.abs(answer.astype(np.float64) - wanted)
-    allowed = tolerance * np.maximum(1.0, np.abs(wanted))
-    within = bool((error <= allowed).all())  # a NaN compares false and fails
-    worst = int(np.argmax(np.nan_to_num(error / allowed, nan=np.inf).max(axis=1)))
-    return Parity(max_abs=float(error.max()), worst_row=worst, ok=within)
-
-
 def refuse_disagreement(answer: NDArray[np.float32], golden: Golden) -> None:
     """Raise `ExportError` unless `answer` agrees with the golden pre-clip actions."""
     result = parity(answer, golden.action_preclip)
@@ -225,17 +187,6 @@ def refuse_disagreement(answer: NDArray[np.float32], golden: Golden) -> None:
             f"ONNX Runtime and torch differ by {result.max_abs:.1e} before clipping "
             f"(golden row {result.worst_row}); the limit is {PARITY:.0e}, so no bundle was written"
         )
-
-
-def graph_summary(model: bytes) -> dict[str, Any]:
-    """Opset, IR version, operators and number of parameters of an ONNX file."""
-    proto = onnx.load_model_from_string(model)
-    return {
-        "opset": {entry.domain or "ai.onnx": entry.version for entry in proto.opset_import},
-        "ir_version": proto.ir_version,
-        "operators": sorted({node.op_type for node in proto.graph.node}),
-        "parameters": int(sum(np.prod(tensor.dims) for tensor in proto.graph.initializer)),
-    }
 
 
 @contextmanager
@@ -262,29 +213,6 @@ def _recorded(name: str, shape: Sequence[int], dtype: str, observations: Observa
             f"recorded {name!r} is {rows.dtype} {rows.shape}, need {dtype} (N, *{tuple(shape)})"
         )
     return rows
-
-
-def _edge_rows(
-    low: NDArray[np.float32],
-    high: NDArray[np.float32],
-    shape: Sequence[int],
-    dtype: str,
-    rng: np.random.Generator,
-) -> NDArray[Any]:
-    full_low, full_high = np.broadcast_to(low, shape), np.broadcast_to(high, shape)
-    position = np.indices(shape).sum(axis=0)
-    checkered = np.where(position % 2, full_high, full_low)
-    first = np.where(np.indices(shape)[0] == 0, full_high, full_low)
-    patterns = [
-        full_low,
-        full_high,
-        0.5 * (full_low + full_high),
-        checkered,
-        first,
-        full_low + full_high - first,
-    ]
-    noise = rng.uniform(full_low, full_high, (_RANDOM_EDGE_CASES, *shape))
-    return np.concatenate([np.stack(patterns), noise]).astype(dtype)
 
 
 @contextmanager

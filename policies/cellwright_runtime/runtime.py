@@ -9,14 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_runtime.bundle.policy import (
-    OUTPUTS,
-    POLICY,
-    Bundle,
-    BundleError,
-    ObservationGroup,
-    PolicySpec,
-)
+from cellwright_runtime.bundle.container import BundleError
+from cellwright_runtime.bundle.policy import OUTPUTS, POLICY, Bundle, ObservationGroup, PolicySpec
 
 # From 1.31 on, importing ONNX Runtime starts telemetry: a thread, files below ~/.cache, look-ups of a host.
 # Only the environment at the time of the import stops it, so nothing else may import ONNX Runtime first.
@@ -28,6 +22,10 @@ _WARM_UP_RUNS = 3  # the first runs allocate the memory arena
 
 class ObservationError(ValueError):
     """An observation does not fit the policy; one line says which key, what came and what fits."""
+
+
+class DecisionError(BundleError):
+    """The policy gave no action for an observation that is fine; one line says what it gave."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +43,11 @@ class Decision:
 class Runtime:
     """A policy on one thread, from a bundle directory."""
 
-    def __init__(self, directory: str | Path) -> None:
-        """Load and warm up; raises `BundleError` where the bundle is damaged or its graph contradicts it."""
-        self._bundle = Bundle.load(directory)
+    def __init__(self, bundle: str | Path | Bundle) -> None:
+        """Load, unless that is done, and warm up; raises `BundleError` where the bundle is damaged."""
+        self._bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(bundle)
         self._session = _session(self._bundle.files[POLICY])
         self._groups = {group.name: group for group in self.spec.observation}
-        _check_interface(self._session, self.spec)
         resting = {name: np.zeros(group.shape, group.dtype) for name, group in self._groups.items()}
         for _ in range(_WARM_UP_RUNS):
             self.decide(resting)
@@ -69,14 +66,24 @@ class Runtime:
         """Action (actions,) in [-1, 1] for one observation.
 
         Keys that the policy does not take are ignored. Raises `ObservationError` where a key is missing or
-        has the wrong shape or type, or holds a value that is not finite.
+        has the wrong shape or type, or holds a value that is not finite, and `DecisionError` where the policy
+        answers with one.
         """
         return self.decide(observation).action
 
     def decide(self, observation: Mapping[str, NDArray[Any]]) -> Decision:
         """Action, the network's own answer before clipping, and the physical command; raises as `act`."""
         feed = {name: _checked(group, observation)[np.newaxis] for name, group in self._groups.items()}
-        action, preclip, command = self._session.run(list(OUTPUTS), feed)
+        try:
+            action, preclip, command = self._session.run(list(OUTPUTS), feed)
+        except Exception as error:  # ONNX Runtime has no common exception type of its own
+            raise DecisionError(f"{POLICY} cannot run: {_reason(error)}") from None
+        if not (np.isfinite(preclip).all() and np.isfinite(command).all()):  # a clip hides an infinity
+            index = int(np.argmin(np.isfinite(preclip) & np.isfinite(command)))
+            raise DecisionError(
+                f"{POLICY} answers {self.spec.action[index].name} with {preclip[0, index]}, "
+                f"a command of {command[0, index]}: no finite action"
+            )
         return Decision(action=action[0], action_preclip=preclip[0], command=command[0])
 
 
@@ -91,36 +98,11 @@ def _session(model: bytes) -> Any:
     try:
         return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # ONNX Runtime has no common exception type of its own
-        reason = " ".join(str(error).split())
-        raise BundleError(f"{POLICY} cannot be loaded: {reason[:200]}") from None
+        raise BundleError(f"{POLICY} cannot be loaded: {_reason(error)}") from None
 
 
-def _check_interface(session: Any, spec: PolicySpec) -> None:
-    inputs = {node.name: node for node in session.get_inputs()}
-    if set(inputs) != {group.name for group in spec.observation}:
-        named = ", ".join(group.name for group in spec.observation)
-        raise BundleError(f"{POLICY} takes {', '.join(sorted(inputs))}; the manifest says {named}")
-    for group in spec.observation:
-        node = inputs[group.name]
-        if not all(isinstance(size, int) for size in node.shape):
-            raise BundleError(
-                f"{POLICY} input {group.name} has a dynamic shape {node.shape}; it must be static"
-            )
-        if tuple(node.shape) != (1, *group.shape):
-            raise BundleError(
-                f"{POLICY} input {group.name} is {node.shape}, the manifest says [1, *{group.shape}]"
-            )
-        wanted = {"uint8": "tensor(uint8)", "float32": "tensor(float)"}[group.dtype]
-        if node.type != wanted:
-            raise BundleError(f"{POLICY} input {group.name} is {node.type}, the manifest says {wanted}")
-    outputs = {node.name: node for node in session.get_outputs()}
-    for name in OUTPUTS:
-        if name not in outputs:
-            raise BundleError(f"{POLICY} has no output {name}; it needs {', '.join(OUTPUTS)}")
-        if list(outputs[name].shape) != [1, len(spec.action)]:
-            raise BundleError(
-                f"{POLICY} output {name} is {outputs[name].shape}, need [1, {len(spec.action)}]"
-            )
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def _checked(group: ObservationGroup, observation: Mapping[str, NDArray[Any]]) -> NDArray[Any]:

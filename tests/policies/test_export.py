@@ -11,7 +11,8 @@ from torch import nn
 from cellwright_policies import export
 from cellwright_policies.export import ExportError, export_bundle, golden_vectors, parity
 from cellwright_policies.networks import CellActorCritic, NetworkConfig
-from cellwright_runtime.bundle.policy import POLICY, Bundle, BundleError, PolicySpec
+from cellwright_runtime.bundle.container import BundleError
+from cellwright_runtime.bundle.policy import POLICY, Bundle, PolicySpec
 from cellwright_runtime.runtime import Runtime
 
 Observations = dict[str, np.ndarray]
@@ -25,7 +26,7 @@ def test_exporting_twice_gives_the_same_bytes(
         actor,
         spec=spec,
         observations=observations,
-        scorecard={"episodes": []},
+        scorecard={"first_pass_yield": {"C": 1.0}, "per_episode": []},
         directory=tmp_path / "again",
         weights=weights,
     )
@@ -158,5 +159,9 @@ def test_parity_is_absolute_for_ordinary_actions_and_relative_beyond() -> None:
 
 def _export(actor: nn.Module, spec: PolicySpec, observations: Observations, directory: Path) -> Bundle:
     return export_bundle(
-        actor, spec=spec, observations=observations, scorecard={"episodes": []}, directory=directory
+        actor,
+        spec=spec,
+        observations=observations,
+        scorecard={"first_pass_yield": {"C": 1.0}, "per_episode": []},
+        directory=directory,
     )

@@ -319,7 +319,7 @@ def _in_one_line(complaint: str, arguments: list[str]) -> str:
 
 def _is_users(error: Exception) -> bool:
     """Whether the user can put it right; anything else is a defect of ours and keeps its traceback."""
-    from cellwright_runtime.bundle.policy import BundleError
+    from cellwright_runtime.bundle.container import BundleError
     from cellwright_runtime.runtime import ObservationError
     from cellwright_train.errors import UsageError
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cellwright_runtime.bundle.policy import is_bundle
+from cellwright_runtime.bundle.container import is_bundle
 
 DIRECTORY = Path(__file__).parent
 

@@ -1,1 +1,1 @@
-"""The bundle, a policy as it leaves the house."""
+"""Bundles: a container that proves its files undamaged, and what travels in one."""

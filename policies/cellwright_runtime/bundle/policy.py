@@ -1,4 +1,4 @@
-"""The bundle: a policy as it leaves the house, readable with numpy and the standard library.
+"""The policy bundle: a policy as it leaves the house, readable with numpy and the standard library.
 
 ```
 <bundle>/policy.onnx     raw observation in, clipped action and physical command out, one self-contained graph
@@ -9,15 +9,11 @@
 ```
 
 Reading a bundle never unpickles, imports no training code and takes no path or class name from the manifest.
+`Bundle.load` runs nothing of it: it finds the size of every array and what the graph costs.
 """
 
-import hashlib
-import io
-import json
-import os
-import shutil
-import tempfile
-import zipfile
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -26,20 +22,41 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_runtime.bundle.container import (
+    MANIFEST,
+    BundleError,
+    Container,
+    Kind,
+    bundle_errors,
+    write_container,
+)
+from cellwright_runtime.bundle.vectors import GOLDEN, Golden
+from cellwright_runtime.files.archive import read_npz
+from cellwright_runtime.files.fields import Fields, wrong
+from cellwright_runtime.files.json_text import canonical_json, parse_json
+from cellwright_runtime.files.reading import FileError
+from cellwright_runtime.graph.bounds import Cost, require_bounded
+from cellwright_runtime.graph.model import Model, Operator, read_model
 from cellwright_runtime.vocabulary import SI_UNITS, Component, ControllerSetup, Layout, Setting, as_written
 
-SCHEMA_VERSION = 2
-MANIFEST = "manifest.json"
 POLICY = "policy.onnx"
-GOLDEN = "golden.npz"
 SCORECARD = "scorecard.json"
 WEIGHTS = "weights.npz"
-REQUIRED_FILES = (POLICY, GOLDEN, SCORECARD)
+KIND = Kind(
+    name="policy",
+    required={POLICY: 16 * 2**20, GOLDEN: 16 * 2**20, SCORECARD: 4 * 2**20},
+    optional={WEIGHTS: 32 * 2**20},
+)
+"""Ten times what the shipped policies have, and little enough for a robot's computer."""
 OUTPUTS = ("action", "action_preclip", "command")
-
-
-class BundleError(ValueError):
-    """A directory is not a bundle that can be trusted; the message is one line naming what is wrong."""
+PER_EPISODE = "per_episode"
+MOST_EPISODES = 2000
+"""In a scorecard: intervals of more would take more memory than a robot's computer has to spare."""
+MOST_OBSERVED = 1_000_000
+"""Numbers in one observation."""
+_NOT_SCORES = (PER_EPISODE, "disturbances")
+"""Fields of a scorecard that the manifest does not repeat."""
+_ENVIRONMENT = re.compile(r"[\w.-]+/[\w.-]+-v\d+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +77,9 @@ class ObservationGroup:
             raise BundleError(f"{self.name}: dtype {self.dtype!r}; a policy takes uint8 or float32")
         if not self.shape or min(self.shape) < 1:
             raise BundleError(f"{self.name}: shape {self.shape} has an empty axis")
-        expected = self.shape[0] if self.dtype == "uint8" else int(np.prod(self.shape))
+        if self.dtype == "uint8" and len(self.shape) != 3:
+            raise BundleError(f"{self.name}: shape {self.shape}, an image has channel, height and width")
+        expected = self.shape[0] if self.dtype == "uint8" else math.prod(self.shape)
         if len(self.components) != expected:
             raise BundleError(
                 f"{self.name}: {len(self.components)} components described, shape needs {expected}"
@@ -98,9 +117,11 @@ class PolicySpec:
     training: Mapping[str, Any] = field(default_factory=dict)
     """Provenance: command, seed, steps, versions, hash of the configuration."""
     scores: Mapping[str, Any] = field(default_factory=dict)
-    """Headline numbers of scorecard.json."""
+    """Headline numbers of scorecard.json, as `headline` takes them from it."""
 
     def __post_init__(self) -> None:
+        if not _ENVIRONMENT.fullmatch(self.environment):
+            raise BundleError(f"environment {self.environment!r:.80} is no id such as cellwright/WeldSeam-v0")
         if not 0 < self.control_rate_hz < np.inf:
             raise BundleError(f"control_rate_hz must be positive and finite, got {self.control_rate_hz}")
         names = [group.name for group in self.observation]
@@ -108,6 +129,8 @@ class PolicySpec:
             raise BundleError(f"observation groups need distinct names, got {names}")
         if "privileged" in names:
             raise BundleError("observation group 'privileged' is true state and never reaches an actor")
+        if (observed := sum(math.prod(group.shape) for group in self.observation)) > MOST_OBSERVED:
+            raise BundleError(f"an observation has {observed:,} numbers, {MOST_OBSERVED:,} are allowed")
         if not self.action:
             raise BundleError("a policy needs at least one action")
         _require_si(self.action)
@@ -128,91 +151,74 @@ class PolicySpec:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Golden:
-    """Recorded observations and what the training framework answered.
-
-    `observations` maps group name to (N, *shape); `action_preclip` and `action` are (N, actions) float32. The
-    first `on_policy` rows were recorded while the policy ran; the rest are edge cases.
-    """
-
-    observations: Mapping[str, NDArray[Any]]
-    action_preclip: NDArray[np.float32]
-    action: NDArray[np.float32]
-    on_policy: int
-
-    def __len__(self) -> int:
-        return len(self.action)
-
-    def to_bytes(self) -> bytes:
-        """As a compressed npz without pickle; equal content gives equal bytes."""
-        arrays = {f"observation.{name}": value for name, value in self.observations.items()}
-        arrays |= {"action_preclip": self.action_preclip, "action": self.action}
-        arrays["on_policy"] = np.array(self.on_policy, np.int64)
-        return npz_bytes(arrays)
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> Self:
-        """Read back; raises `BundleError` where an array is missing or pickled."""
-        arrays = _arrays(data, GOLDEN)
-        try:
-            return cls(
-                observations={
-                    key.removeprefix("observation."): value
-                    for key, value in arrays.items()
-                    if key.startswith("observation.")
-                },
-                action_preclip=arrays["action_preclip"],
-                action=arrays["action"],
-                on_policy=int(arrays["on_policy"]),
-            )
-        except KeyError as error:
-            raise BundleError(f"{GOLDEN} lacks the array {error}") from None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """A bundle whose structure and hashes have been checked."""
+    """A policy whose files fit together; none of its numbers has been believed yet but for their sizes."""
 
     directory: Path
     spec: PolicySpec
-    manifest: Mapping[str, Any]
     files: Mapping[str, bytes]
+    model: Model
+    """The graph in policy.onnx."""
+    cost: Cost
+    """What one decision takes."""
+    golden: Golden
+    """The recorded vectors."""
+    scorecard: Mapping[str, Any]
+    """What the policy scored, as written by the exporter."""
 
     @classmethod
     def load(cls, directory: str | Path) -> Self:
         """Read and check everything.
 
-        Raises `BundleError` where the directory is no bundle, a file is missing, a hash does not match or the
-        manifest contradicts itself.
+        Raises `BundleError` where the directory is no bundle of a policy, where a file is missing, damaged or
+        larger than it may be, and where two of them contradict each other.
         """
-        directory = Path(directory)
-        manifest = _read_manifest(directory)
-        spec = _spec_from(manifest)
-        files = {name: _read_file(directory, name, entry) for name, entry in manifest["files"].items()}
-        return cls(directory=directory, spec=spec, manifest=manifest, files=files)
-
-    @property
-    def golden(self) -> Golden:
-        """The recorded vectors."""
-        return Golden.from_bytes(self.files[GOLDEN])
-
-    @property
-    def scorecard(self) -> dict[str, Any]:
-        """What the policy scored, as written by the exporter."""
-        try:
-            card = json.loads(self.files[SCORECARD])
-        except ValueError as error:
-            raise BundleError(f"{SCORECARD} is not JSON: {error}") from None
-        if not isinstance(card, dict):
-            raise BundleError(f"{SCORECARD} holds a {type(card).__name__}, expected an object")
-        return card
+        container = Container.load(Path(directory), KIND)
+        with bundle_errors():
+            spec = _spec(container.content)
+            scorecard = _scorecard(container.files[SCORECARD], spec)
+            model = read_model(container.files[POLICY], POLICY)
+            _require_interface(model, spec)
+            cost = require_bounded(model, POLICY)
+            _require_clip(model)
+            layout = {group.name: (group.dtype, group.shape) for group in spec.observation}
+            golden = Golden.from_bytes(container.files[GOLDEN], layout, len(spec.action))
+            if WEIGHTS in container.files:
+                _weights(container.files[WEIGHTS])
+        return cls(
+            directory=container.directory,
+            spec=spec,
+            files=container.files,
+            model=model,
+            cost=cost,
+            golden=golden,
+            scorecard=scorecard,
+        )
 
     @property
     def weights(self) -> dict[str, NDArray[Any]]:
         """Weights of the training policy by state-dict name; `BundleError` where the bundle ships none."""
         if WEIGHTS not in self.files:
             raise BundleError(f"{self.directory} ships no {WEIGHTS}, so training cannot go on from it")
-        return _arrays(self.files[WEIGHTS], WEIGHTS)
+        return _weights(self.files[WEIGHTS])
+
+
+def write_bundle(
+    directory: str | Path, spec: PolicySpec, files: Mapping[str, bytes], *, overwrite: bool = False
+) -> None:
+    """Write a policy's bundle in one rename; raises `BundleError` as `write_container` does.
+
+    This checks sizes and hashes only; `cellwright_policies.export.export_bundle` also checks the policy.
+    """
+    content = asdict(spec)
+    for setting in content["controller"]["settings"]:
+        del setting["meaning"]
+    write_container(Path(directory), KIND, content, files, overwrite=overwrite)
+
+
+def headline(scorecard: Mapping[str, Any]) -> dict[str, Any]:
+    """What a manifest repeats of a scorecard: all but its episodes and what disturbed them."""
+    return {name: value for name, value in scorecard.items() if name not in _NOT_SCORES}
 
 
 def _require_si(components: tuple[Component, ...]) -> None:
@@ -223,186 +229,122 @@ def _require_si(components: tuple[Component, ...]) -> None:
             )
 
 
-def is_bundle(directory: str | Path) -> bool:
-    """Whether `directory` claims to be a bundle (it has a manifest); `Bundle.load` checks the claim."""
-    return (Path(directory) / MANIFEST).is_file()
-
-
-def canonical_json(value: Any) -> bytes:
-    """JSON with sorted keys, UTF-8, two spaces of indent and no NaN: equal values give equal bytes."""
-    return (json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=2) + "\n").encode()
-
-
-def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Compressed npz of plain arrays; equal content gives equal bytes (no timestamps)."""
-    if pickled := [name for name, array in arrays.items() if array.dtype.hasobject]:
-        raise BundleError(f"cannot store {', '.join(pickled)}: an object array would have to be pickled")
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **{name: arrays[name] for name in sorted(arrays)})
-    return buffer.getvalue()
-
-
-def write_bundle(
-    directory: str | Path, spec: PolicySpec, files: Mapping[str, bytes], *, overwrite: bool = False
-) -> Bundle:
-    """Write a bundle in one rename: either all of it is there afterwards or nothing changed.
-
-    This checks structure and hashes only; `cellwright_policies.export.export_bundle` also checks the policy.
-    Raises `BundleError` where `directory` exists and `overwrite` is false, or is no bundle.
-    """
-    directory = Path(directory)
-    refuse_existing(directory, overwrite=overwrite)
-    if missing := [name for name in REQUIRED_FILES if name not in files]:
-        raise BundleError(f"a bundle needs {', '.join(missing)}")
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=directory.parent))
+def _spec(content: Mapping[str, Any]) -> PolicySpec:
+    fields = Fields(content, MANIFEST)
     try:
-        fresh = scratch / "new"
-        fresh.mkdir()
-        for name, data in files.items():
-            (fresh / name).write_bytes(data)
-        (fresh / MANIFEST).write_bytes(_manifest_bytes(spec, files))
-        Bundle.load(fresh)
-        if directory.exists():
-            os.replace(directory, scratch / "old")
-        os.replace(fresh, directory)
-    finally:
-        shutil.rmtree(scratch)
-    return Bundle.load(directory)
-
-
-def refuse_existing(directory: Path, *, overwrite: bool) -> None:
-    """Raise `BundleError` unless `directory` is free to be written, or is a bundle that may be replaced."""
-    if not directory.exists():
-        return
-    if not overwrite:
-        raise BundleError(f"{directory} exists; choose another directory or pass --force to replace it")
-    if not (is_bundle(directory) or (directory.is_dir() and not any(directory.iterdir()))):
-        raise BundleError(f"{directory} exists and is not a bundle, so it is not replaced")
-
-
-def _manifest_bytes(spec: PolicySpec, files: Mapping[str, bytes]) -> bytes:
-    manifest = {"schema_version": SCHEMA_VERSION, **asdict(spec)}
-    for setting in manifest["controller"]["settings"]:
-        del setting["meaning"]
-    manifest["files"] = {
-        name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in files.items()
-    }
-    manifest["manifest_sha256"] = _manifest_digest(manifest)
-    return canonical_json(manifest)
-
-
-def _manifest_digest(manifest: Mapping[str, Any]) -> str:
-    rest = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
-    return hashlib.sha256(canonical_json(rest)).hexdigest()
-
-
-def _read_manifest(directory: Path) -> dict[str, Any]:
-    path = directory / MANIFEST
-    if not directory.is_dir():
-        raise BundleError(f"{directory} is not a directory; a bundle is a directory with a {MANIFEST}")
-    if not path.is_file():
-        raise BundleError(f"{directory} holds no {MANIFEST}, so it is not a bundle")
-    try:
-        manifest = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise BundleError(f"{path} is not JSON: {error}") from None
-    if not isinstance(manifest, dict):
-        raise BundleError(f"{path} holds a {type(manifest).__name__}, expected an object")
-    if manifest.get("schema_version") != SCHEMA_VERSION:
-        found = manifest.get("schema_version")
-        raise BundleError(f"{path} has schema_version {found!r}, this version reads {SCHEMA_VERSION}")
-    files = manifest.get("files")
-    if not isinstance(files, dict) or not all(isinstance(entry, dict) for entry in files.values()):
-        raise BundleError(f"{path}: files must map names to {{sha256, bytes}}")
-    if missing := [name for name in REQUIRED_FILES if name not in files]:
-        raise BundleError(f"{path} lists no hash for {', '.join(missing)}")
-    if foreign := sorted(set(files) - {*REQUIRED_FILES, WEIGHTS}):
-        raise BundleError(f"{path} lists {', '.join(foreign)}, which is no part of a bundle")
-    if manifest.get("manifest_sha256") != _manifest_digest(manifest):
-        raise BundleError(f"{path} was changed after export: its manifest_sha256 does not match its content")
-    return manifest
-
-
-def _spec_from(manifest: Mapping[str, Any]) -> PolicySpec:
-    try:
-        return PolicySpec(
-            name=str(manifest["name"]),
-            environment=str(manifest["environment"]),
-            control_rate_hz=float(manifest["control_rate_hz"]),
-            observation=tuple(
-                ObservationGroup(
-                    name=str(group["name"]),
-                    dtype=str(group["dtype"]),
-                    shape=tuple(int(size) for size in group["shape"]),
-                    components=_components(group["components"]),
-                )
-                for group in manifest["observation"]
-            ),
-            action=_components(manifest["action"]),
-            controller=_controller(manifest["controller"]),
-            training=dict(manifest["training"]),
-            scores=dict(manifest["scores"]),
+        spec = PolicySpec(
+            name=fields.name("name"),
+            environment=fields.name("environment"),
+            control_rate_hz=fields.number("control_rate_hz"),
+            observation=tuple(_group(group) for group in fields.items("observation")),
+            action=_components(fields, "action"),
+            controller=_controller(Fields(fields.take("controller"), f"{MANIFEST} controller")),
+            training=fields.object("training"),
+            scores=fields.object("scores"),
         )
-    except BundleError:
+    except FileError:
         raise
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        reason = f"lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise BundleError(f"{MANIFEST} {reason}") from None
+    except ValueError as error:  # of the vocabulary, which knows of no file
+        raise BundleError(f"{MANIFEST} {error}") from None
+    fields.done()
+    return spec
 
 
-def _components(entries: list[dict[str, Any]]) -> tuple[Component, ...]:
-    return tuple(
-        Component(
-            name=str(entry["name"]),
-            unit=str(entry["unit"]),
-            low=float(entry["low"]),
-            high=float(entry["high"]),
-        )
-        for entry in entries
+def _group(fields: Fields) -> ObservationGroup:
+    group = ObservationGroup(
+        name=fields.name("name"),
+        dtype=fields.name("dtype"),
+        shape=fields.wholes("shape"),
+        components=_components(fields, "components"),
     )
+    fields.done()
+    return group
 
 
-def _controller(entry: Any) -> ControllerSetup:
-    parts = entry if isinstance(entry, dict) else {}
-    settings, frames = parts.get("settings"), parts.get("frames")
-    if not isinstance(settings, list) or not isinstance(frames, dict):
-        raise BundleError(f"{MANIFEST} controller needs settings, a list, and frames, an object")
-    if odd := [name for name, frame in frames.items() if not isinstance(frame, str)]:
-        raise BundleError(f"{MANIFEST} controller: the frame of {odd[0]} is {frames[odd[0]]!r}, not a name")
-    return ControllerSetup(settings=tuple(_setting(each) for each in settings), frames=frames)
+def _components(fields: Fields, name: str) -> tuple[Component, ...]:
+    return tuple(_component(entry) for entry in fields.items(name))
 
 
-def _setting(entry: Any) -> Setting:
-    if not isinstance(entry, dict) or set(entry) != {"name", "unit", "value", "frame"}:
-        told = json.dumps(entry)[:80]
-        raise BundleError(f"{MANIFEST} controller: a setting has name, unit, value and frame, not {told}")
-    name, unit, value, frame = (entry[key] for key in ("name", "unit", "value", "frame"))
-    if not all(isinstance(text, str) for text in (name, unit, frame)):
-        raise BundleError(f"{MANIFEST} controller {name}: name, unit and frame are texts")
-    # A number that is a text, or a truth value, would pass for others.
-    if not isinstance(value, list) or not all(type(number) in (int, float) for number in value):
-        raise BundleError(f"{MANIFEST} controller {name}: value is a list of numbers, not {value!r}")
-    return Setting(name=name, unit=unit, value=tuple(map(float, value)), frame=frame)
+def _component(fields: Fields) -> Component:
+    component = Component(
+        name=fields.name("name"),
+        unit=fields.name("unit"),
+        low=fields.number("low"),
+        high=fields.number("high"),
+    )
+    fields.done()
+    return component
 
 
-def _read_file(directory: Path, name: str, entry: Mapping[str, Any]) -> bytes:
-    path = directory / name
-    if not path.is_file():
-        raise BundleError(f"{path} is missing, the manifest lists it")
-    data = path.read_bytes()
-    digest = hashlib.sha256(data).hexdigest()
-    if digest != entry.get("sha256"):
-        wanted = str(entry.get("sha256"))
-        raise BundleError(
-            f"{path} has sha256 {digest[:12]}…, the manifest says {wanted[:12]}…: changed or damaged"
+def _controller(fields: Fields) -> ControllerSetup:
+    settings, frames = fields.items("settings"), Fields(fields.take("frames"), fields.where("frames"))
+    fields.done()
+    named = {name: frames.name(name) for name in frames}
+    return ControllerSetup(settings=tuple(_setting(each) for each in settings), frames=named)
+
+
+def _setting(fields: Fields) -> Setting:
+    setting = Setting(
+        name=fields.name("name", empty=True),  # `Setting` says better what is missing
+        unit=fields.name("unit"),
+        value=fields.numbers("value"),
+        frame=fields.name("frame", empty=True),
+    )
+    fields.done()
+    return setting
+
+
+def _scorecard(data: bytes, spec: PolicySpec) -> dict[str, Any]:
+    card = parse_json(data, SCORECARD)
+    if not isinstance(card, dict):
+        raise FileError(f"{SCORECARD} holds a {type(card).__name__}, expected an object")
+    episodes = card.get(PER_EPISODE)
+    if not isinstance(episodes, list) or len(episodes) > MOST_EPISODES:
+        raise wrong(f"{SCORECARD} {PER_EPISODE}", episodes, f"a list of at most {MOST_EPISODES} episodes")
+    scores = headline(card)
+    for name in sorted(scores.keys() | spec.scores.keys()):
+        ours, theirs = (canonical_json(each.get(name)) for each in (spec.scores, scores))
+        if ours != theirs:
+            raise FileError(f"{MANIFEST} scores {name[:80]} is not what {SCORECARD} says")
+    return card
+
+
+def _weights(data: bytes) -> dict[str, NDArray[Any]]:
+    with bundle_errors():
+        arrays = read_npz(data, WEIGHTS)
+        for name, values in arrays.items():
+            if not np.isfinite(values).all():
+                raise FileError(f"{WEIGHTS} {name[:80]} holds a number that is not finite")
+    return arrays
+
+
+def _require_interface(model: Model, spec: PolicySpec) -> None:
+    """Raise `FileError` unless the graph takes and gives what the manifest says."""
+    groups = {group.name: group for group in spec.observation}
+    if set(model.inputs) != set(groups):
+        raise FileError(
+            f"{POLICY} takes {', '.join(sorted(model.inputs))[:200]}; the manifest says {', '.join(groups)}"
         )
-    return data
+    for name, group in groups.items():
+        found = model.inputs[name]
+        if (found.dtype, found.shape) != (group.dtype, (1, *group.shape)):
+            raise FileError(
+                f"{POLICY} input {name} is {found.dtype} {list(found.shape)}, "
+                f"the manifest says {group.dtype} {[1, *group.shape]}"
+            )
+    if set(model.outputs) != set(OUTPUTS):
+        raise FileError(f"{POLICY} gives {', '.join(model.outputs)[:200]}; it needs {', '.join(OUTPUTS)}")
+    for name, found in model.outputs.items():
+        if found.shape != (1, len(spec.action)):
+            raise FileError(f"{POLICY} output {name} is {list(found.shape)}, need [1, {len(spec.action)}]")
 
 
-def _arrays(data: bytes, name: str) -> dict[str, NDArray[Any]]:
-    try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise BundleError(f"{name} is not an npz of plain arrays: {error}") from None
+def _require_clip(model: Model) -> None:
+    """`action` must come out of a clip of `action_preclip`, even where no recorded vector saturates."""
+    made_by: dict[str, Operator] = {name: each for each in model.operators for name in each.outputs}
+    clip = made_by.get("action")
+    if clip is None or clip.kind != "Clip" or clip.inputs[0] != "action_preclip":
+        raise FileError(f"{POLICY} does not clip: 'action' must be Clip(action_preclip, -1, 1)")
+    limits = [model.constants.get(name) for name in clip.inputs[1:]]
+    if [limit and limit.constant is not None and limit.constant.item() for limit in limits] != [-1.0, 1.0]:
+        raise FileError(f"{POLICY} clips 'action' at other limits than constants of -1 and 1")

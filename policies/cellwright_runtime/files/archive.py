@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cellwright_runtime.files.reading import FileError
 
 MOST_ARRAYS = 1000
-MOST_BYTES = 128 * 2**20
+MOST_BYTES = 64 * 2**20
 """All arrays of one file together, unpacked."""
 
 _TYPES = {"|u1": np.uint8, "|b1": np.bool_, "<i8": np.int64, "<f4": np.float32, "<f8": np.float64}

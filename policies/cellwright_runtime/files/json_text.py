@@ -8,6 +8,8 @@ from cellwright_runtime.files.reading import FileError
 
 MOST_LEVELS = 32
 """Nested deeper than any file of this project, and far from Python's limit."""
+MOST_VALUES = 250_000
+"""About ten thousand episodes; a list of empty lists takes thirty times its text in memory."""
 _WHOLE_LIMIT = 2**63
 _ODD_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters, which a terminal would obey, and halves of surrogate pairs, which no file can hold."""
@@ -18,8 +20,10 @@ def parse_json(data: bytes, name: str) -> Any:
 
     Raises `FileError` for what is not UTF-8 or not JSON, for a key that comes twice in an object, for numbers
     that are NaN, infinite or beyond 64 bits, for texts with control characters or halves of surrogate pairs,
-    and for more than `MOST_LEVELS` levels.
+    and for more than `MOST_LEVELS` levels or `MOST_VALUES` values.
     """
+    if sum(data.count(mark) for mark in (b",", b"[", b"{")) > MOST_VALUES:
+        raise FileError(f"{name} holds more than {MOST_VALUES:,} values")
     try:
         value = _decode(data.decode())
     except UnicodeDecodeError as error:

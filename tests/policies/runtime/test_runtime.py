@@ -7,7 +7,8 @@ import numpy as np
 import onnx
 import pytest
 
-from cellwright_runtime.bundle.policy import POLICY, Bundle, BundleError, PolicySpec, write_bundle
+from cellwright_runtime.bundle.container import BundleError
+from cellwright_runtime.bundle.policy import POLICY, Bundle, PolicySpec, write_bundle
 from cellwright_runtime.runtime import ObservationError, Runtime
 
 Make = Callable[..., dict[str, Any]]
@@ -104,6 +105,6 @@ def test_a_dynamic_batch_is_refused(bundle_dir: Path, tmp_path: Path) -> None:
 def test_a_damaged_graph_gets_one_line(bundle_dir: Path, tmp_path: Path, spec: PolicySpec) -> None:
     files = dict(Bundle.load(bundle_dir).files) | {POLICY: b"not a graph"}
     write_bundle(tmp_path / "damaged", spec, files)
-    with pytest.raises(BundleError, match=r"policy.onnx cannot be loaded") as caught:
+    with pytest.raises(BundleError, match=r"policy.onnx is not a policy's ONNX graph") as caught:
         Runtime(tmp_path / "damaged")
     assert "\n" not in str(caught.value)

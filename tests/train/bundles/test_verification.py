@@ -1,5 +1,6 @@
 """Every classic deployment mistake has to make `verify` fail, with one line that says why."""
 
+import hashlib
 import io
 import json
 import re
@@ -20,19 +21,13 @@ from cellwright_envs import ENVIRONMENTS
 from cellwright_policies import export
 from cellwright_policies.networks import CellActorCritic
 from cellwright_policies.ppo import CellPPO, PPOConfig
-from cellwright_runtime.bundle.policy import (
-    GOLDEN,
-    POLICY,
-    SCORECARD,
-    Bundle,
-    Golden,
-    PolicySpec,
-    canonical_json,
-    write_bundle,
-)
+from cellwright_runtime.bundle.policy import POLICY, SCORECARD, Bundle, PolicySpec, headline, write_bundle
+from cellwright_runtime.bundle.vectors import GOLDEN, Golden
+from cellwright_runtime.files.json_text import canonical_json
+from cellwright_runtime.verification import Check, verify_open_loop
 from cellwright_runtime.vocabulary import ControllerSetup
 from cellwright_train.bundles import verification
-from cellwright_train.bundles.verification import Check, verify_closed_loop, verify_layout, verify_open_loop
+from cellwright_train.bundles.verification import verify_closed_loop, verify_layout, verify_scores
 from cellwright_train.cli import main
 from cellwright_train.learning.presets import TrainConfig
 from cellwright_train.learning.runs import RunDirectory
@@ -93,7 +88,8 @@ def variant(bundle_dir: Path, directory: Path, **files: bytes) -> Path:
     bundle = Bundle.load(bundle_dir)
     names = {"policy": POLICY, "golden": GOLDEN, "scorecard": SCORECARD}
     changed = {names[key]: data for key, data in files.items()}
-    write_bundle(directory, bundle.spec, dict(bundle.files) | changed)
+    scores = headline(json.loads(files.get("scorecard", bundle.files[SCORECARD])))
+    write_bundle(directory, replace(bundle.spec, scores=scores), dict(bundle.files) | changed)
     return directory
 
 
@@ -135,7 +131,7 @@ def test_a_clip_at_other_limits_is_found(bundle_dir: Path, tmp_path: Path) -> No
         next(node for node in model.graph.node if "action" in node.output).input[2] = "two"
 
     wrong = variant(bundle_dir, tmp_path / "wrong", policy=edited(bundle_dir, loosen))
-    assert "is not the pre-clip action clipped" in reasons(verify_open_loop(wrong))
+    assert "clips 'action' at other limits than constants of -1 and 1" in reasons(verify_open_loop(wrong))
 
 
 def test_commands_in_millimetres_are_found(
@@ -160,7 +156,7 @@ def test_a_tampered_file_is_found(bundle_dir: Path, tmp_path: Path) -> None:
 def test_a_wrong_hash_is_found(bundle_dir: Path, tmp_path: Path) -> None:
     wrong = variant(bundle_dir, tmp_path / "wrong")
     manifest = wrong / "manifest.json"
-    digest = Bundle.load(wrong).manifest["files"][SCORECARD]["sha256"]
+    digest = hashlib.sha256((wrong / SCORECARD).read_bytes()).hexdigest()
     manifest.write_text(manifest.read_text().replace(digest, "0" * 64))
     assert "files:" in reasons(verify_open_loop(wrong))
 
@@ -237,10 +233,12 @@ def weld(seed: int, product: str, passes_c: bool) -> WeldResult:
     )
 
 
-CARD: dict[str, Any] = {
-    "disturbances": "train",
-    "per_episode": [weld(7, "lap", True).as_json(), weld(8, "tee", False).as_json()],
-}
+CARD: dict[str, Any] = WeldEvaluation(
+    policy="run",
+    env="cellwright/WeldSeam-v0",
+    seed=7,
+    results=(weld(7, "lap", True), weld(8, "tee", False)),
+).as_json() | {"disturbances": "train"}
 
 
 @pytest.fixture
@@ -287,7 +285,7 @@ FIRST = CARD["per_episode"][0]
 @pytest.mark.parametrize(
     ("edit", "told"),
     [
-        ({"per_episode": 3}, "scorecard.json per_episode is 3, not a list of episodes"),
+        ({"per_episode": 3}, "scorecard.json per_episode is 3, not a list of at most 2000 episodes"),
         ({"per_episode": [3]}, "scorecard.json episode 0 is 3, not an object"),
         ({"per_episode": [FIRST, {"seed": 7, "product": "lap"}]}, "scorecard.json episode 1 lacks 'passed'"),
         ({"per_episode": [FIRST | {"seed": "abc"}]}, "episode 0 has the seed 'abc', not a whole number"),
@@ -297,6 +295,19 @@ FIRST = CARD["per_episode"][0]
             {"per_episode": [FIRST | {"passed": [True]}]},
             "episode 0 is not what WeldResult wrote: list indices",
         ),
+        ({"per_episode": [FIRST | {"crashed": None}]}, "episode 0 crashed is null, not true or false"),
+        ({"per_episode": [FIRST | {"crashed": 0}]}, "episode 0 crashed is 0, not true or false"),
+        ({"per_episode": [FIRST | {"seam_mm": "160"}]}, 'episode 0 seam_mm is "160", not a number'),
+        ({"per_episode": [FIRST | {"seam_mm": True}]}, "episode 0 seam_mm is true, not a number"),
+        (
+            {"per_episode": [FIRST | {"defect_mm": {"total": 0.0, "by_code": {"504": None}}}]},
+            "episode 0 defect_mm_by_code 504 is null, not a number",
+        ),
+        (
+            {"per_episode": [FIRST | {"passed": {"B": 1, "C": True, "D": True}}]},
+            "episode 0 holds more or other things than WeldResult wrote",
+        ),
+        ({"per_episode": [FIRST | {"own": 1}]}, "episode 0 holds more or other things than WeldResult wrote"),
         ({"disturbances": None}, "scorecard.json disturbances is None, not a name"),
     ],
 )
@@ -305,6 +316,47 @@ def test_a_scorecard_that_no_export_wrote_is_a_failure_that_says_where(
 ) -> None:
     wrong = variant(bundle_dir, tmp_path / "wrong", scorecard=canonical_json(CARD | edit))
     check = verify_closed_loop(wrong, progress=False)
+    assert not check.passed
+    assert told in check.detail
+    assert "\n" not in check.detail
+
+
+def test_scores_that_follow_from_the_episodes_pass(scored: Path) -> None:
+    check = verify_scores(scored)
+    assert check.passed, check.detail
+    assert "2 recorded episodes" in check.detail
+
+
+@pytest.mark.parametrize(
+    ("edit", "told"),
+    [
+        (
+            {"first_pass_yield": {"B": 0.0, "C": 1.0, "D": 1.0}},
+            "scorecard.json first_pass_yield C is 1.0, not 0.5",
+        ),
+        ({"first_pass_yield": 1.0}, "scorecard.json first_pass_yield is 1.0, not {'B': 0.0,"),
+        ({"crashes": 1}, "scorecard.json crashes is 1, not 0"),
+        ({"crashes": False}, "scorecard.json crashes is false, not 0"),
+        ({"episodes": 40}, "scorecard.json episodes is 40, not 2"),
+        ({"env": "cellwright/PegInsertion-v0"}, "scorecard.json env is "),
+        ({"policy": None}, "scorecard.json policy is null, not a name"),
+        ({"own": 1}, "scorecard.json own is 1, not None"),
+        ({"per_episode": []}, "scorecard.json records no episode to repeat"),
+        ({"per_episode": [FIRST | {"seam_mm": 0.0}]}, "episodes add up to no scores: need as many positive"),
+        (
+            {"episodes": 9, "per_episode": [FIRST | {"cycle_time_s": 1e308}] * 9},
+            "scorecard.json crashes is",
+        ),
+        (
+            {"per_episode": [FIRST | {"defect_mm": {"total": 0.0, "by_code": {"pores": 1.0}}}]},
+            "episodes add up to no scores: invalid literal for int()",
+        ),
+    ],
+)
+def test_scores_that_no_episode_gave_are_a_failure_that_says_which(
+    edit: dict[str, Any], told: str, bundle_dir: Path, tmp_path: Path
+) -> None:
+    check = verify_scores(variant(bundle_dir, tmp_path / "forged", scorecard=canonical_json(CARD | edit)))
     assert not check.passed
     assert told in check.detail
     assert "\n" not in check.detail

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from cellwright_policies.export import MIN_ON_POLICY, export_bundle
-from cellwright_runtime.bundle.policy import Bundle, PolicySpec, refuse_existing
+from cellwright_runtime.bundle.container import BundleError, refuse_existing
+from cellwright_runtime.bundle.policy import MOST_EPISODES, Bundle, PolicySpec
 from cellwright_train.learning.runs import RunDirectory
 from cellwright_train.results.result import Evaluation
 from cellwright_train.rollout import cell
@@ -52,6 +53,8 @@ def export_run(reference: PolicyReference, config: ExportConfig) -> Bundle:
     Raises BundleError where the target exists, ExportError where ONNX Runtime and torch disagree.
     """
     refuse_existing(config.directory, overwrite=config.overwrite)
+    if config.episodes > MOST_EPISODES:
+        raise BundleError(f"a scorecard holds at most {MOST_EPISODES} episodes, got {config.episodes}")
     policy = RunPolicy(reference.name, reference.path or Path())
     env = config.choice.make()
     try:
@@ -76,7 +79,6 @@ def export_run(reference: PolicyReference, config: ExportConfig) -> Bundle:
         action=actions,
         controller=controller,
         training=_provenance(reference, config),
-        scores={key: value for key, value in scores.as_json().items() if key != "per_episode"},
     )
     return export_bundle(
         policy.actor,

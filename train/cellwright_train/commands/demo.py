@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellwright_policies import zoo
-from cellwright_runtime.bundle.policy import Bundle, BundleError
-from cellwright_train.bundles.verification import Check, verify
+from cellwright_runtime.bundle.container import BundleError
+from cellwright_runtime.bundle.policy import Bundle
+from cellwright_runtime.verification import Check
+from cellwright_train.bundles.verification import verify
 from cellwright_train.commands.run import console
 from cellwright_train.commands.tables import evaluation_table
 from cellwright_train.errors import require_parent

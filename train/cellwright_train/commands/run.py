@@ -9,7 +9,8 @@ from typing import Any
 
 from rich.console import Console
 
-from cellwright_runtime.bundle.policy import BundleError, canonical_json
+from cellwright_runtime.bundle.container import BundleError
+from cellwright_runtime.files.json_text import canonical_json
 from cellwright_train.commands.tables import evaluation_table, figures_table, verification_table
 from cellwright_train.errors import UsageError, require_parent, unknown
 from cellwright_train.results.result import Evaluation

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from rich.table import Table
 from rich.text import Text
 
-from cellwright_train.bundles.verification import Check
+from cellwright_runtime.verification import Check
 from cellwright_train.results.intervals import Estimate
 from cellwright_train.results.result import Evaluation, Figure
 

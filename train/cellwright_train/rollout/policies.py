@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from cellwright_policies import zoo
 from cellwright_policies.experts import EXPERTS, NAMES, PRIVILEGED_EXPERTS, Expert, make_expert
-from cellwright_runtime.bundle.policy import Bundle, is_bundle
+from cellwright_runtime.bundle.container import is_bundle
+from cellwright_runtime.bundle.policy import Bundle
 from cellwright_train.errors import UsageError, one_line, unknown
 from cellwright_train.rollout.cell import CellChoice, EpisodePolicy, Observation
 

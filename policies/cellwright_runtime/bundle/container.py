@@ -1,0 +1,188 @@
+"""The container: a directory of a few named files, bounded and hashed, whatever they mean.
+
+```
+<bundle>/manifest.json   kind of bundle, what that kind says of itself, size and hash of every other file
+         ...             the files of that kind, no others
+```
+
+A kind, such as a policy, says which files it has and how large they may be; reading them is its own affair.
+The hashes show damage and careless edits. They are no signature.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from cellwright_runtime.files.fields import Fields
+from cellwright_runtime.files.json_text import canonical_json, parse_json
+from cellwright_runtime.files.reading import FileError, read_file
+
+MANIFEST = "manifest.json"
+SCHEMA_VERSION = 2
+_MOST_MANIFEST_BYTES = 2**20
+_OWN_FIELDS = ("schema_version", "kind", "files", "manifest_sha256")
+_FIRST_KIND = "policy"
+"""What a manifest means that names no kind: bundles from before there were others."""
+
+
+class BundleError(FileError):
+    """A directory is not a bundle that can be trusted; the message is one line naming what is wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What may travel in a container."""
+
+    name: str
+    required: Mapping[str, int]
+    """Name of a file to the most bytes that it may have."""
+    optional: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """The files of a bundle, as its manifest describes them."""
+
+    directory: Path
+    content: Mapping[str, Any]
+    """What the kind of bundle says of itself in the manifest."""
+    files: Mapping[str, bytes]
+
+    @classmethod
+    def load(cls, directory: Path, kind: Kind) -> Self:
+        """Read a bundle of this kind; raises `BundleError` where it is damaged, changed or of another."""
+        with bundle_errors():
+            manifest, listed = _manifest(directory, kind)
+            _refuse_foreign(directory, {MANIFEST, *listed})
+            limits = {**kind.required, **kind.optional}
+            files = {name: _file(directory / name, entry, limits[name]) for name, entry in listed.items()}
+            content = {name: value for name, value in manifest.items() if name not in _OWN_FIELDS}
+        return cls(directory=directory, content=content, files=files)
+
+
+@contextmanager
+def bundle_errors() -> Iterator[None]:
+    """Whatever is wrong with a file of a bundle is wrong with the bundle."""
+    try:
+        yield
+    except BundleError:
+        raise
+    except FileError as error:
+        raise BundleError(str(error)) from None
+
+
+def is_bundle(directory: str | Path) -> bool:
+    """Whether `directory` claims to be a bundle (it has a manifest); loading it checks the claim."""
+    try:
+        return (Path(directory) / MANIFEST).is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
+def write_container(
+    directory: Path,
+    kind: Kind,
+    content: Mapping[str, Any],
+    files: Mapping[str, bytes],
+    *,
+    overwrite: bool = False,
+) -> None:
+    """Write a bundle in one rename: either all of it is there afterwards or nothing changed.
+
+    Raises `BundleError` where `directory` exists and `overwrite` is false, or is no bundle, and where a file
+    is missing, too large or foreign to `kind`.
+    """
+    refuse_existing(directory, overwrite=overwrite)
+    if missing := [name for name in kind.required if name not in files]:
+        raise BundleError(f"a bundle needs {', '.join(missing)}")
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".cellwright-", dir=directory.parent))
+    try:
+        fresh = scratch / "new"
+        fresh.mkdir()
+        for name, data in files.items():
+            (fresh / name).write_bytes(data)
+        (fresh / MANIFEST).write_bytes(_manifest_bytes(kind, content, files))
+        Container.load(fresh, kind)
+        if directory.exists():
+            os.replace(directory, scratch / "old")
+        os.replace(fresh, directory)
+    finally:
+        shutil.rmtree(scratch)
+
+
+def refuse_existing(directory: Path, *, overwrite: bool) -> None:
+    """Raise `BundleError` unless `directory` is free to be written, or is a bundle that may be replaced."""
+    if not directory.exists():
+        return
+    if not overwrite:
+        raise BundleError(f"{directory} exists; choose another directory or pass --force to replace it")
+    if not (is_bundle(directory) or (directory.is_dir() and not any(directory.iterdir()))):
+        raise BundleError(f"{directory} exists and is not a bundle, so it is not replaced")
+
+
+def _manifest_bytes(kind: Kind, content: Mapping[str, Any], files: Mapping[str, bytes]) -> bytes:
+    manifest = {"schema_version": SCHEMA_VERSION, "kind": kind.name, **content}
+    manifest["files"] = {
+        name: {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)} for name, data in files.items()
+    }
+    return canonical_json(manifest | {"manifest_sha256": manifest_digest(manifest)})
+
+
+def manifest_digest(manifest: Mapping[str, Any]) -> str:
+    """The hash of a manifest's content, which does not depend on how its text is laid out."""
+    rest = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
+    return hashlib.sha256(canonical_json(rest)).hexdigest()
+
+
+def _manifest(directory: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Fields]]:
+    """The manifest of a bundle, and what it says of each of its files."""
+    if not directory.is_dir():
+        raise BundleError(f"{directory} is not a directory; a bundle is a directory with a {MANIFEST}")
+    path = directory / MANIFEST
+    if not path.exists() and not path.is_symlink():
+        raise BundleError(f"{directory} holds no {MANIFEST}, so it is not a bundle")
+    manifest = parse_json(read_file(path, most_bytes=_MOST_MANIFEST_BYTES), str(path))
+    fields = Fields(manifest, str(path))
+    version = fields.optional("schema_version", None)
+    if type(version) is not int or version != SCHEMA_VERSION:
+        raise BundleError(f"{path} has schema_version {version!r:.40}, this version reads {SCHEMA_VERSION}")
+    if (found := fields.optional("kind", _FIRST_KIND)) != kind.name:
+        raise BundleError(f"{path} describes a bundle of kind {found!r:.40}, need {kind.name!r}")
+    files = fields.object("files")
+    if missing := [name for name in kind.required if name not in files]:
+        raise BundleError(f"{path} lists no hash for {', '.join(missing)}")
+    if foreign := sorted(set(files) - {*kind.required, *kind.optional}):
+        raise BundleError(f"{path} lists {', '.join(foreign)[:200]}, which is no part of a bundle")
+    if fields.optional("manifest_sha256", None) != manifest_digest(manifest):
+        raise BundleError(f"{path} was changed after export: its manifest_sha256 does not match its content")
+    return manifest, {name: Fields(entry, f"{path} files {name}") for name, entry in files.items()}
+
+
+def _refuse_foreign(directory: Path, expected: set[str]) -> None:
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name not in expected:
+                raise BundleError(
+                    f"{directory} holds {entry.name[:80]!r}, which its {MANIFEST} does not list"
+                )
+
+
+def _file(path: Path, listed: Fields, most_bytes: int) -> bytes:
+    size, wanted = listed.whole("bytes"), listed.name("sha256")
+    listed.done()
+    data = read_file(path, most_bytes=most_bytes)
+    if len(data) != size:
+        raise BundleError(f"{path} has {len(data)} bytes, the manifest says {size}: changed or damaged")
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != wanted:
+        raise BundleError(
+            f"{path} has sha256 {digest[:12]}…, the manifest says {wanted[:12]}…: changed or damaged"
+        )
+    return data

@@ -1,0 +1,74 @@
+"""What a graph costs, found before it runs: tensors, multiplications, and whether it fits together."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cellwright_runtime.files.reading import FileError
+from cellwright_runtime.graph.model import MOST_AXES, Model, Operator, Value
+from cellwright_runtime.graph.operators import OperatorError, outcome
+
+MOST_MULTIPLICATIONS = 200_000_000
+"""A decision; the shipped policies need 6 million, and a robot's computer takes 20 ms for these."""
+MOST_ELEMENTS = 16_000_000
+"""Of all tensors in between, and of what convolutions need beside them: 64 MB in float32."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one decision takes."""
+
+    multiplications: int
+    elements: int
+    """Of all tensors that are computed."""
+
+
+def require_bounded(model: Model, name: str) -> Cost:
+    """What one run of `model`, the graph in the file `name`, costs.
+
+    Raises `FileError` where an operator is not on the list or contradicts its inputs, and where the graph
+    costs more than a policy may.
+    """
+    try:
+        return _cost(model)
+    except OperatorError as error:
+        raise FileError(f"{name} {error}") from None
+
+
+def _cost(model: Model) -> Cost:
+    if twice := model.constants.keys() & model.inputs.keys():
+        raise OperatorError(f"has {min(twice)} as an input and as a constant")
+    known = {**model.constants, **model.inputs}
+    work = elements = 0
+    for operator in model.operators:
+        result = outcome(operator, [_input(known, operator, name) for name in operator.inputs])
+        work += result.multiplications
+        elements += sum(value.size for value in result.outputs) + result.scratch
+        if work > MOST_MULTIPLICATIONS or elements > MOST_ELEMENTS:
+            raise OperatorError(
+                f"needs more than {MOST_MULTIPLICATIONS:,} multiplications or {MOST_ELEMENTS:,} numbers "
+                f"in between, at {operator.kind} {', '.join(operator.outputs)[:80]}"
+            )
+        for output, value in zip(operator.outputs, result.outputs, strict=True):
+            if output in known or not output or len(value.shape) > MOST_AXES:
+                raise OperatorError(
+                    f"{operator.kind} gives {output[:80]!r}, which there is already or cannot be"
+                )
+            known[output] = value
+    _require_said(model.said, known)
+    _require_said(model.outputs, known)
+    return Cost(multiplications=work, elements=elements)
+
+
+def _input(known: Mapping[str, Value], operator: Operator, name: str) -> Value | None:
+    if name and name not in known:
+        raise OperatorError(f"{operator.kind} takes {name[:80]!r}, which nothing before it gives")
+    return known[name] if name else None
+
+
+def _require_said(said: Mapping[str, Value], known: Mapping[str, Value]) -> None:
+    """Raise `OperatorError` where the file says something else of a tensor than its operators do."""
+    for name, value in said.items():
+        found = known.get(name)
+        if found is None or (found.shape, found.dtype) != (value.shape, value.dtype):
+            real = f"{found.dtype} {list(found.shape)}" if found else "nowhere"
+            raise OperatorError(f"says {name[:80]} is {value.dtype} {list(value.shape)}, it is {real}")

@@ -1,0 +1,98 @@
+"""The scorecard of a bundle: every episode is one that could be, and the scores follow from them."""
+
+import math
+import typing
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from cellwright_runtime.bundle.policy import PER_EPISODE, SCORECARD, Bundle, headline
+from cellwright_runtime.files.fields import wrong
+from cellwright_runtime.files.json_text import canonical_json
+from cellwright_runtime.files.reading import FileError
+from cellwright_train.errors import one_line
+from cellwright_train.results.result import EpisodeResult
+from cellwright_train.rollout.cell import Episode
+from cellwright_train.rollout.families import family_of
+
+_ROUNDING = 1e-9
+"""Of a score; sums may round differently on another machine."""
+_CALLED = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
+
+
+def recorded(bundle: Bundle) -> list[tuple[Episode, EpisodeResult]]:
+    """Every episode of the scorecard and how it ended; raises `FileError` where one could not be."""
+    entries = bundle.scorecard[PER_EPISODE]
+    if not entries:
+        raise FileError(f"{SCORECARD} records no episode to repeat")
+    kind = family_of(bundle.spec.environment).result
+    return [_episode(kind, entry, f"{SCORECARD} episode {i}") for i, entry in enumerate(entries)]
+
+
+def require_own_scores(bundle: Bundle) -> int:
+    """How many episodes the scores follow from; raises `FileError` where they do not."""
+    card, policy = bundle.scorecard, bundle.scorecard.get("policy")
+    if not isinstance(policy, str):
+        raise wrong(f"{SCORECARD} policy", policy, "a name")
+    results = tuple(result for _, result in recorded(bundle))
+    evaluation = family_of(bundle.spec.environment).evaluation
+    try:
+        with np.errstate(all="ignore"):
+            told = evaluation(
+                policy=policy, env=bundle.spec.environment, seed=results[0].seed, results=results
+            )
+            wanted = headline(told.as_json())
+    except (ValueError, ArithmeticError) as error:
+        raise FileError(f"{SCORECARD} episodes add up to no scores: {one_line(error)}") from None
+    _require_alike(headline(card), wanted, SCORECARD)
+    return len(results)
+
+
+def _episode(kind: type[EpisodeResult], entry: Any, where: str) -> tuple[Episode, EpisodeResult]:
+    if not isinstance(entry, dict):
+        raise wrong(where, entry, "an object")
+    try:
+        seed, product = entry["seed"], entry["product"]
+        if type(seed) is not int or seed < 0:
+            raise FileError(f"{where} has the seed {seed!r:.40}, not a whole number from 0")
+        if not isinstance(product, str | None):
+            raise FileError(f"{where} has the product {product!r:.40}, not a name")
+        result = kind.from_json(entry)
+    except KeyError as error:
+        raise FileError(f"{where} lacks {error}") from None
+    except FileError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise FileError(f"{where} is not what {kind.__name__} wrote: {one_line(error)}") from None
+    hints = typing.get_type_hints(kind)
+    for field in fields(kind):
+        _require_kind(hints[field.name], getattr(result, field.name), f"{where} {field.name}")
+    if canonical_json(result.as_json()) != canonical_json(entry):
+        raise FileError(f"{where} holds more or other things than {kind.__name__} wrote")
+    return Episode(seed, product or None), result
+
+
+def _require_kind(hint: Any, value: Any, where: str) -> None:
+    """Raise `FileError` unless `value` is what the dataclass says; a task may add truth values too."""
+    if typing.get_origin(hint) is dict:
+        for name, each in value.items():
+            _require_kind(typing.get_args(hint)[1], each, f"{where} {name}")
+        return
+    allowed = {float: (int, float), Any: (int, float, bool)}.get(hint, (hint,))
+    if type(value) not in allowed:
+        raise wrong(where, value, _CALLED.get(hint, "a number, true or false"))
+
+
+def _require_alike(held: Any, wanted: Any, where: str) -> None:
+    """Raise `FileError` where a score is another than the episodes make it."""
+    if isinstance(wanted, Mapping) and isinstance(held, Mapping):
+        for name in sorted(held.keys() | wanted.keys()):
+            _require_alike(held.get(name), wanted.get(name), f"{where} {name}")
+        return
+    numbers = all(type(each) in (int, float) for each in (held, wanted))
+    if (numbers and not math.isclose(held, wanted, rel_tol=_ROUNDING, abs_tol=_ROUNDING)) or (
+        not numbers and (type(held), held) != (type(wanted), wanted)
+    ):
+        raise wrong(where, held, f"{wanted!r:.40}, which its episodes make it")

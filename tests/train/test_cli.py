@@ -122,7 +122,7 @@ def test_a_damaged_bundle_gets_one_line_and_exit_code_2(
 ) -> None:
     (tmp_path / "manifest.json").write_bytes((bundle_dir / "manifest.json").read_bytes())
     assert main(["evaluate", str(tmp_path)]) == 2
-    assert "is missing, the manifest lists it" in capsys.readouterr().err
+    assert "golden.npz is missing" in capsys.readouterr().err
 
 
 def test_a_bundle_for_other_observations_is_told_the_shape(

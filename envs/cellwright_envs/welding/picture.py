@@ -291,7 +291,7 @@ def _add_laser_line(scene: Scene, moment: WeldMoment) -> None:
     """A thin bright ribbon where the laser plane cuts the part."""
     mesh = seam_mesh(moment.product, moment.cell.frames, moment.deviation, ORIGIN_W)
     tool_from_world = np.linalg.inv(moment.pose_w) @ _part_pose(moment)
-    first, last = (2 * mesh.strips * s for s in mesh.window(moment.wire.torch_m, 0.0, 0.05))
+    first, last = (2 * mesh.strips * s for s in mesh.window(moment.wire.torch.path_position_m, 0.0, 0.05))
     corners = (mesh.vertices_w @ tool_from_world[:3, :3].T + tool_from_world[:3, 3])[mesh.faces[first:last]]
     plane_t = moment.sensor.camera.geometry.laser_plane_c @ moment.sensor.camera.camera_from_tool
     ahead = corners @ plane_t[:3] + plane_t[3]

@@ -77,8 +77,8 @@ def privileged_state(
 
     `inputs` (inputs,) are those of the process now, `fails` the violations of levels B, C and D.
     """
-    lateral_m = wire.torch_lateral_m + wire.tip_t[1]
-    height_m = wire.torch_height_m + wire.tip_t[2]
+    lateral_m = wire.torch.lateral_m + wire.tip_t[1]
+    height_m = wire.torch.height_m + wire.tip_t[2]
     state, features, constants = process.state[0], process.features[0], process.constants[0]
     at = [wire.wire_m + ahead for ahead in AHEAD_M]
     return np.array(

@@ -79,31 +79,6 @@ def _pose_at(  # type: ignore[no-untyped-def]
     rotation_out[2, 1] = z[0] * x[1] - z[1] * x[0]
 
 
-@compiled
-def _across_seam(point, start, points, seam_rotations, out):  # type: ignore[no-untyped-def]
-    """Write path sample (fractional), lateral and height [m] of `point` relative to the drawing's seam."""
-    index = min(max(int(start), 0), points.shape[0] - 2)
-    along = 0.0
-    for _ in range(4):
-        along = 0.0
-        for i in range(3):
-            along += (point[i] - points[index, i]) * seam_rotations[index, i, 0]
-        moved = min(max(index + int(np.floor(along / STEP_M)), 0), points.shape[0] - 2)
-        if moved == index:
-            break
-        # Beside a curve two neighbouring samples may each send the search to the other: keep the last one.
-        along -= (moved - index) * STEP_M
-        index = moved
-    share = min(max(along / STEP_M, 0.0), 1.0)
-    out[0] = index + along / STEP_M
-    out[1] = 0.0
-    out[2] = 0.0
-    for i in range(3):
-        away = point[i] - ((1 - share) * points[index, i] + share * points[index + 1, i])
-        out[1] += away * ((1 - share) * seam_rotations[index, i, 1] + share * seam_rotations[index + 1, i, 1])
-        out[2] += away * ((1 - share) * seam_rotations[index, i, 2] + share * seam_rotations[index + 1, i, 2])
-
-
 class WeldCell:
     """One robot, one table, one part at a time."""
 
@@ -115,7 +90,6 @@ class WeldCell:
         self._arm = _arm()
         self._max_step_rad = np.asarray(ur10e.SPEED_LIMIT_RAD_S) * sub_steps * self.world.physics_period_s
         self._point, self._rotation = np.empty(3), np.empty((3, 3))
-        self._across = np.empty(3)
 
     def _furnish(self) -> None:
         """Put arm, fixture and table into an empty world."""
@@ -174,14 +148,6 @@ class WeldCell:
         self._commanded = target
         self.joints_rad = measured
         return self._tool_pose(measured)
-
-    def across_seam(self, point_w: Array, near_path_position_m: float) -> tuple[float, float, float]:
-        """Path position, lateral (left) and height of a point (3,) relative to the drawing's seam [m]."""
-        frames = self.frames
-        start = (near_path_position_m + LEAD_IN_M) / STEP_M
-        _across_seam(point_w, start, frames.points_w, frames.rotations_w, self._across)
-        sample, lateral_m, height_m = self._across.tolist()
-        return sample * STEP_M - LEAD_IN_M, lateral_m, height_m
 
     def close(self) -> None:
         self.world.close()

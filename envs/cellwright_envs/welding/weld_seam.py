@@ -32,12 +32,12 @@ from cellwright_envs.welding.process.weld_process import (
 )
 from cellwright_envs.welding.reward import grade_score, on_seam
 from cellwright_envs.welding.sensor_head import SensorHead
+from cellwright_envs.welding.taught_seam import taught_seam
 from cellwright_envs.welding.trace import WeldTrace
 from cellwright_envs.welding.weld_cell import ORIGIN_W, WeldCell, part_in_fixture
 from cellwright_envs.welding.wire_placement import locate_wire
 from cellwright_perception.seam.taught_path import along
-from cellwright_runtime.interface.groups import BoundedGroups
-from cellwright_runtime.interface.history import History
+from cellwright_runtime.interface.path_correction import COMMANDS, SensorFrame, WeldCommand, WeldInterface
 from cellwright_runtime.vocabulary import Component
 
 Array = NDArray[np.float64]
@@ -97,23 +97,16 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self.trace_record = WeldTrace(self.record) if record_trace else None
 
         # Actions
-        self._scale = np.array(
-            [
-                config.lateral_rate_m_s,
-                config.height_rate_m_s,
-                config.speed_trim,
-                config.wire_trim,
-                config.voltage_trim_v,
-            ]
+        reach = (
+            ("m/s", config.lateral_rate_m_s),
+            ("m/s", config.height_rate_m_s),
+            ("1", config.speed_trim),
+            ("1", config.wire_trim),
+            ("V", config.voltage_trim_v),
         )
         actions = tuple(
-            Component(name=name, unit=unit, low=-scale, high=scale)
-            for name, unit, scale in zip(
-                ("lateral_rate", "height_rate", "travel_speed_trim", "wire_feed_trim", "voltage_trim"),
-                ("m/s", "m/s", "1", "1", "V"),
-                self._scale.tolist(),
-                strict=True,
-            )
+            Component(name=name, unit=unit, low=-most, high=most)
+            for name, (unit, most) in zip(COMMANDS, reach, strict=True)
         )
 
         # Observations
@@ -125,9 +118,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             privileged=PRIVILEGED,
             settings=controller_settings(config),
         )
-        self._groups = BoundedGroups(self.layout.groups)
-        self._signals = History(len(groups.SIGNALS), groups.SIGNAL_LAGS)
-        self._motion = History(len(groups.MOTION), groups.MOTION_LAGS)
+        self.interface = WeldInterface(self.layout, laser_sigma_m=config.sensor.laser_sigma_m)
         self._inputs = np.zeros((2, 1, len(Input)))
 
     def _resolve_products(self, choice: Any) -> tuple[WeldProduct, ...]:
@@ -140,14 +131,13 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self._load(product)
         self._sensor_rng = streams.sensors
         self.deviation = part_in_fixture(product, self.cell.frames, self.disturbed)
-        self.sensor.begin(seam_mesh(product, self.cell.frames, self.deviation, ORIGIN_W), self.disturbed)
+        frames = self.cell.frames
+        self.sensor.begin(seam_mesh(product, frames, self.deviation, ORIGIN_W), frames, self.disturbed)
         self._begin_process(streams.process)
         procedure = product.procedure
         self._nominal = (procedure.wire_feed_m_s, procedure.voltage_v, procedure.travel_speed_m_s)
         self._time_s = self._arc_time_s = 0.0
-        self._correction = [0.0, 0.0]
         self._reached = [0.0, 0.0]
-        self._trims = [0.0, 0.0, 0.0]
         self._command_m = -self.config.approach_m
         self._pose_w = self.cell.start(self.deviation, self._command_m)
         self._locate_wire()
@@ -157,9 +147,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self._touching: str | None = None
         self._progress_m = self._speed_m_s = 0.0
         self._last_action: NDArray[np.floating] = np.zeros(5)
-        self._signals.reset(self.process.signals[0])
-        self._motion.reset(self._motion_now())
-        self._programme[9:] = 0.0
+        self.interface.begin(self._seam, self.process.signals[0])
         if self.trace_record:
             self.trace_record.reset()
         self.measurement = self._measurement_now()
@@ -167,18 +155,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
     def _load(self, product: WeldProduct) -> None:
         self.product = product
         self.cell.load(product)
-        self.sensor.load(product, self.cell)
-        procedure = product.procedure
-        self._programme = np.zeros(len(groups.PROGRAMME))
-        self._programme[JOINTS.index(product.joint)] = 1.0
-        self._programme[3:9] = (
-            product.thickness_m,
-            procedure.wire_feed_m_s,
-            procedure.voltage_v,
-            procedure.travel_speed_m_s,
-            procedure.contact_tip_distance_m,
-            product.gap_m,
-        )
+        self._seam = taught_seam(product, self.interface.geometry)
 
     def _begin_process(self, rng: np.random.Generator) -> None:
         product, procedure = self.product, self.product.procedure
@@ -206,36 +183,26 @@ class WeldSeam(CellEnv[WeldMeasurement]):
     # Actuators, physics and process
 
     def _act(self, action: NDArray[np.float32]) -> None:
-        config, dt = self.config, self.config.control_period_s
         self._last_action = action
-        self._pending.append(action.tolist())
-        command = self._pending.popleft()
-        for axis, (rate, limit) in enumerate(
-            (
-                (config.lateral_rate_m_s, config.lateral_range_m),
-                (config.height_rate_m_s, config.height_range_m),
-            )
-        ):
-            moved = self._correction[axis] + command[axis] * rate * dt
-            self._correction[axis] = min(max(moved, -limit), limit)
-            self._reached[axis] = self.disturbed.backlash.apply(self._correction[axis], self._reached[axis])
-        slew = config.trim_slew_1_s * dt
-        for trim in range(3):
-            change = command[2 + trim] - self._trims[trim]
-            self._trims[trim] += min(max(change, -slew), slew)
+        self._pending.append(self.interface.accept(action))
+        self._carry_out(self.interface.correct(self._pending.popleft()))
+
+    def _carry_out(self, command: WeldCommand) -> None:
+        """What is below the interface, for one control period."""
+        config, dt = self.config, self.config.control_period_s
+        for axis, wanted_m in enumerate((command.lateral_m, command.height_m)):
+            self._reached[axis] = self.disturbed.backlash.apply(wanted_m, self._reached[axis])
         # The arc strikes just before the seam, so that its first millimetre is full.
         arc_on = self.wire.wire_m >= -STRIKE_EARLY_M
         changed = self.disturbed.procedure_change.procedure(self.wire.wire_m / self.cell.frames.length_m)
-        speed = self._nominal[2] * changed.travel_speed_factor * (1.0 + config.speed_trim * self._trims[0])
+        speed = self._nominal[2] * changed.travel_speed_factor * command.travel_speed_factor
         if self.wire.wire_m < -SLOW_DOWN_M:
             speed = config.approach_speed_m_s
         self._command_m += speed * dt
         self._time_s += dt
         self._arc_time_s += dt * arc_on
-        self._wire_feed_m_s = (
-            self._nominal[0] * changed.wire_feed_factor * (1.0 + config.wire_trim * self._trims[1])
-        )
-        self._voltage_v = self._nominal[1] + changed.voltage_offset_v + config.voltage_trim_v * self._trims[2]
+        self._wire_feed_m_s = self._nominal[0] * changed.wire_feed_factor * command.wire_feed_factor
+        self._voltage_v = self._nominal[1] + changed.voltage_offset_v + command.voltage_offset_v
         self._pose_w = self.cell.move(self._command_m, *self._reached)
         self._touching = self.cell.world.touching()
         before_m = self.wire.wire_m
@@ -277,7 +244,6 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         if not self.process.signals[0, Signal.CURRENT_MEAN_A] and arc_on:
             self._inputs[0] = self._inputs[1]  # the arc strikes: nothing to interpolate from
         self.process.advance(self._inputs[0], self._inputs[1], self._process_steps)
-        self._signals.push(self.process.signals[0])
         if arc_on:
             self._errors_m.append(wire.lateral_error_m)
             self.record.add(np.array([before_m]), np.array([wire.wire_m]), np.ones(1), self.process.features)
@@ -356,42 +322,24 @@ class WeldSeam(CellEnv[WeldMeasurement]):
 
     # Sensors
 
-    def _motion_now(self) -> Array:
-        config = self.config
-        return np.array(
-            [
-                *self._correction,
-                config.speed_trim * self._trims[0],
-                config.wire_trim * self._trims[1],
-                config.voltage_trim_v * self._trims[2],
-                *self._last_action,
-            ]
-        )
-
     def _observe(self) -> Observation:
-        wire, frames = self.wire, self.cell.frames
-        image = self.sensor.take(
+        frame = self._take_frame(self.interface.window_px(self.wire.torch.path_position_m))
+        observed = self.interface.observe(self.wire.torch, frame, self.process.signals[0])
+        if self.ideal is not None:
+            observed |= self._true_state.hold({"privileged": self._privileged(self.ideal)})
+        return observed
+
+    def _take_frame(self, window_px: tuple[float, float]) -> SensorFrame:
+        """Expose a frame, the sensor's window at `window_px`; the newest frame that has arrived."""
+        self.frame = self.sensor.take(
             self._pose_w,
-            wire,
+            self.wire,
+            window_px=window_px,
             arc_on=bool(self.process.signals[0, Signal.CURRENT_MEAN_A] > 0.0),
             time_s=self._time_s,
             rng=self._sensor_rng,
         )
-        self._motion.push(self._motion_now())
-        self._programme[9:] = (
-            wire.torch_m / frames.length_m,
-            frames.curvature_1_m[frames.index(wire.torch_m)],
-            wire.torch_m >= 0.0,
-        )
-        values: dict[str, NDArray[Any]] = {
-            "seam": self.sensor.seam_ahead(wire),
-            "signals": self._signals.sample(),
-            "programme": self._programme.astype(np.float32),
-            "motion": self._motion.sample(),
-        }
-        if self.ideal is not None:
-            values |= self._true_state.hold({"privileged": self._privileged(self.ideal)})
-        return {"image": image, **self._groups.hold(values)}
+        return self.frame
 
     def _privileged(self, ideal: IdealTrims) -> NDArray[np.float32]:
         wire, inputs = self.wire, self._inputs[1, 0]
@@ -404,7 +352,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             inputs,
             procedure=self.product.procedure,
             changed=changed,
-            trim_scale=self._scale[2:],
+            trim_scale=self.layout.reach[2:],
         )
         return privileged_state(
             wire,

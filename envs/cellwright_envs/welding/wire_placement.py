@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cellwright_envs.welding.disturbances import WeldDisturbanceState
 from cellwright_envs.welding.part.seam import SeamDeviation
 from cellwright_envs.welding.weld_cell import WeldCell
-from cellwright_perception.seam.taught_path import SeamFrames, along
+from cellwright_perception.seam.taught_path import SeamFrames, TorchPlace, along
 
 Array = NDArray[np.float64]
 
@@ -18,10 +18,7 @@ Array = NDArray[np.float64]
 class WirePlacement(NamedTuple):
     """Torch and bent wire at one moment; path positions and displacements refer to the drawing's seam."""
 
-    torch_m: float
-    """Path position of the torch."""
-    torch_lateral_m: float
-    torch_height_m: float
+    torch: TorchPlace
     tip_t: Array
     """End of the bent wire (3,) [m] in the tool frame."""
     wire_m: float
@@ -51,19 +48,17 @@ def locate_wire(
     arc_time_s: float,
 ) -> WirePlacement:
     """Find the tool at `pose_w` (4, 4), near path position `near_m`, and the seam beside it."""
-    torch_m, torch_lateral_m, torch_height_m = cell.across_seam(pose_w[:3, 3], near_m)
+    torch = cell.frames.place(pose_w[:3, 3], near_m)
     tip_t = disturbed.tool_centre_point.offset_t(time_s)
-    wire_m = torch_m + float(tip_t[0])
+    wire_m = torch.path_position_m + float(tip_t[0])
     bump = disturbed.fixture_bump.offset_m(wire_m / cell.frames.length_m)
     drift_m = disturbed.heat_drift.offset_m(arc_time_s, max(wire_m, 0.0))
     shift_m = (bump[0] + drift_m, bump[1])
     return WirePlacement(
-        torch_m=torch_m,
-        torch_lateral_m=torch_lateral_m,
-        torch_height_m=torch_height_m,
+        torch=torch,
         tip_t=tip_t,
         wire_m=wire_m,
         seam_shift_m=shift_m,
-        lateral_error_m=along(deviation.lateral_m, wire_m) + shift_m[0] - torch_lateral_m - float(tip_t[1]),
-        height_error_m=along(deviation.height_m, wire_m) + shift_m[1] - torch_height_m - float(tip_t[2]),
+        lateral_error_m=along(deviation.lateral_m, wire_m) + shift_m[0] - torch.lateral_m - float(tip_t[1]),
+        height_error_m=along(deviation.height_m, wire_m) + shift_m[1] - torch.height_m - float(tip_t[2]),
     )

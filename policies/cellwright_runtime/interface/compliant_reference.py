@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cellwright_runtime.interface.arrays import decision, numbers
 from cellwright_runtime.interface.groups import BoundedGroups
 from cellwright_runtime.interface.history import History, read_lags
 from cellwright_runtime.interface.rotation import rotation_rows
@@ -117,11 +118,8 @@ class InsertionInterface:
     def command(self, action: ArrayLike) -> Array:
         """Commands (actions,) of an `action` within [-1, 1]: six for `move`, then the tool's own."""
         self._require_begun()
-        action = _numbers("action", action, len(self._reach))
-        if not (np.abs(action) <= 1.0).all():
-            raise ValueError(f"action must be within -1..1, got {action.tolist()}")
-        self.last_action = action
-        return action * self._reach
+        self.last_action = decision(action, len(self._reach))
+        return self.last_action * self._reach
 
     def move(self, tool: ArrayLike, commands: ArrayLike) -> Array:
         """The reference (6,) to send, for a tool that is at `tool` (6,) now.
@@ -178,12 +176,4 @@ def _turned_out(rotation_rad: Array, motion: Array) -> Array:
 
 
 def _six(name: str, values: ArrayLike) -> Array:
-    return _numbers(name, values, 6)
-
-
-def _numbers(name: str, values: ArrayLike, count: int) -> Array:
-    """A copy (count,); raises ValueError where `values` are not as many finite numbers."""
-    array = np.array(values, dtype=np.float64)
-    if array.shape != (count,) or not np.isfinite(array).all():
-        raise ValueError(f"{name} must be {count} finite numbers, got {array.tolist()}")
-    return array
+    return numbers(name, values, 6)

@@ -15,6 +15,7 @@ class History:
     """The last values of one group, newest first, sampled at fixed lags [control steps]."""
 
     def __init__(self, width: int, lags: tuple[int, ...]) -> None:
+        self.width = width
         self._values = np.zeros((lags[-1] + 1, width), dtype=np.float32)
         self._lags = np.array(lags)
 

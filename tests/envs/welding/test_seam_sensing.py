@@ -48,10 +48,11 @@ def errors_mm(env: WeldSeam, steps: int = 140) -> NDArray[np.float64]:
         action = np.array([0.5 * np.sin(step / 6.0), 0.3 * np.cos(step / 9.0), 1.0, 0.0, 0.0], np.float32)
         observation, *_ = env.step(action)
         wire = env.wire
-        if wire.torch_m > 2e-3:  # what is at the wire was seen 25 mm before
+        at_m, lateral_m, height_m = wire.torch
+        if at_m > 2e-3:  # what is at the wire was seen 25 mm before
             truth_m = (
-                along(env.deviation.lateral_m, wire.torch_m) + wire.seam_shift_m[0] - wire.torch_lateral_m,
-                along(env.deviation.height_m, wire.torch_m) + wire.seam_shift_m[1] - wire.torch_height_m,
+                along(env.deviation.lateral_m, at_m) + wire.seam_shift_m[0] - lateral_m,
+                along(env.deviation.height_m, at_m) + wire.seam_shift_m[1] - height_m,
             )
             rows.append(observation["seam"][[0, PROFILE_POINTS]] - truth_m)
     return np.array(rows) * 1e3
@@ -87,7 +88,7 @@ def test_a_gap_is_as_wide_as_it_lies_across_the_laser_plane(cell: WeldSeam, name
             [np.interp(look_ahead_m, edge[:, 0], edge[:, axis]) for axis in (1, 2)]
             for edge in edges_t.transpose(1, 0, 2)
         ]
-        crossing = cell.sensor.look_ahead.at(float(frames.path_position_m[index]))
+        crossing = cell.interface.seam.look_ahead.at(float(frames.path_position_m[index]))
         width_m = np.linalg.norm(np.subtract(*cut))
         assert width_m * crossing.gap_share == pytest.approx(gap_m, rel=5e-3)
 
@@ -97,9 +98,9 @@ def test_a_frame_that_is_delivered_again_is_not_measured_again(
 ) -> None:
     lossy = dataclasses.replace(NONE, frame_delivery=FrameDelivery(drop_probability=0.6))
     measured_m: list[float] = []
-    update = cell.sensor.tracker.update
+    update = cell.interface.tracker.update
     monkeypatch.setattr(
-        cell.sensor.tracker,
+        cell.interface.tracker,
         "update",
         lambda stripe, position_m, *rest: (measured_m.append(position_m), update(stripe, position_m, *rest)),
     )

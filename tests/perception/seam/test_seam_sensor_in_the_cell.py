@@ -90,7 +90,7 @@ def frames(env: WeldSeam, seed: int) -> Iterator[tuple[NDArray[np.uint8], int, N
         shift_w = rotation[:, 1] * (bump_m[0] + drift_m) + rotation[:, 2] * bump_m[1]
         tip_t, window_px = (
             disturbed.tool_centre_point.offset_t(time_s),
-            env.sensor.tracker.window_px(position_m),
+            env.interface.window_px(position_m),
         )
         env.sensor.camera.render(
             image,
@@ -132,7 +132,7 @@ def errors(env: WeldSeam, products: Iterable[WeldProduct], disturbances: str, se
     for product in products:
         for seed in range(seeds):
             env.reset(seed=seed, options={"product": product, "disturbances": disturbances})
-            look_ahead = env.sensor.look_ahead
+            look_ahead = env.interface.seam.look_ahead
             for image, index, truth in frames(env, seed):
                 columns, lines = look_ahead.window_px[index].tolist()
                 opening_rad = float(look_ahead.opening_rad[index])

@@ -127,10 +127,10 @@ def _raw_step_s(inner: Any, steps: int) -> float:
     image = np.empty(inner.observation_space["image"].shape, np.uint8)
     where = {
         "world_from_tool": inner._pose_w,
-        "path_position_m": inner.wire.torch_m,
+        "path_position_m": inner.wire.torch.path_position_m,
         "wire_tip_t": inner.wire.tip_t,
         "arc_on": True,
-        "window_px": inner.sensor.tracker.window_px(inner.wire.torch_m),
+        "window_px": inner.interface.window_px(inner.wire.torch.path_position_m),
     }
 
     def raw() -> None:

@@ -1,0 +1,286 @@
+"""Between a weld's policy and the robot on its taught path: fills the observation, corrects path and process.
+
+The environment calls it at every step, and so does a robot program, which has only to say where the torch is,
+to hand on frames and weld signals, and to carry commands out. All that it knows comes from a `Layout`, the
+environment's or that of a bundle's manifest, and from the seam that was taught.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from cellwright_perception.seam.look_ahead import LookAhead
+from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
+from cellwright_perception.seam.taught_path import SeamFrames, TorchPlace
+from cellwright_perception.seam.tracker import PROFILE_POINTS, SeamTracker
+from cellwright_runtime.interface.arrays import decision, numbers
+from cellwright_runtime.interface.groups import BoundedGroups
+from cellwright_runtime.interface.history import History, read_lags
+from cellwright_runtime.vocabulary import Component, Layout
+
+Array = NDArray[np.float64]
+
+COMMANDS = ("lateral_rate", "height_rate", "travel_speed_trim", "wire_feed_trim", "voltage_trim")
+"""What a weld's actions command, in order."""
+_PLACES = ("seam_done", "curvature", "arc_on")
+"""Components at the end of the programme, which follow the torch along the seam."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Programme:
+    """What the welding procedure on the drawing prescribes for one seam."""
+
+    joint: str
+    """`lap`, `t_fillet` or `butt`."""
+    thickness_m: float
+    wire_feed_m_s: float
+    voltage_v: float
+    travel_speed_m_s: float
+    contact_tip_distance_m: float
+    """Contact-tip-to-work distance (CTWD)."""
+    gap_m: float
+
+    def components(self) -> dict[str, float]:
+        """Values of the group `programme` by name, but for the joint and for where the torch is."""
+        return {
+            "thickness": self.thickness_m,
+            "nominal_wire_feed": self.wire_feed_m_s,
+            "nominal_voltage": self.voltage_v,
+            "nominal_travel_speed": self.travel_speed_m_s,
+            "nominal_contact_tip_distance": self.contact_tip_distance_m,
+            "nominal_gap": self.gap_m,
+        }
+
+
+class TaughtSeam:
+    """A seam as it was taught: its programme, its path, and where the seam sensor looks along it."""
+
+    def __init__(
+        self,
+        programme: Programme,
+        frames: SeamFrames,
+        torch_rotations_w: Array,
+        geometry: SeamSensorGeometry,
+    ) -> None:
+        """`torch_rotations_w` (N, 3, 3) are the torch's at the samples of `frames`; columns are x forward in
+        travel, y left, z up along the wire. This takes some milliseconds: make it once for each seam.
+        """
+        self.programme = programme
+        self.frames = frames
+        self.look_ahead = LookAhead(frames, torch_rotations_w, geometry)
+
+
+class SensorFrame(NamedTuple):
+    """A frame of the seam sensor, as it arrives."""
+
+    number: int
+    """Counts up; one that has arrived before is not measured again."""
+    image: NDArray[np.uint8]
+    """(2, H, W): the overview and the window around the laser line."""
+    torch: TorchPlace
+    """Where the torch was when it was exposed."""
+    window_px: tuple[float, float]
+    """Shift (columns, rows) that the window had then, see `WeldInterface.window_px`."""
+
+
+class WeldCommand(NamedTuple):
+    """What the robot and its power source are to do in the next control period."""
+
+    lateral_m: float
+    """Displacement from the taught path, + to the left of travel."""
+    height_m: float
+    """The same upwards, away from the work."""
+    travel_speed_factor: float
+    """Of what the programme prescribes; it holds from shortly before the seam on."""
+    wire_feed_factor: float
+    voltage_offset_v: float
+
+
+class WeldInterface:
+    """One seam after the other: `begin`, then once a period `observe`, `accept` and `correct`.
+
+    Input of the wrong shape, or that is not finite, raises ValueError and changes nothing.
+    """
+
+    seam: TaughtSeam
+    """What is welded now."""
+    tracker: SeamTracker
+    """Measures the seam between wire and laser."""
+    last_action: Array
+    """(5,) of the last `accept`; zeros before the first."""
+
+    def __init__(self, layout: Layout, *, laser_sigma_m: float = SeamSensorGeometry.laser_sigma_m) -> None:
+        """Read the settings; raises ValueError where one is missing or makes no sense.
+
+        `laser_sigma_m` is the line's width, which manifests of WeldSeam-v0 do not state: all of their
+        policies were trained with the default.
+        """
+        if (named := tuple(each.name for each in layout.actions)) != COMMANDS:
+            raise ValueError(f"a weld's actions are {', '.join(COMMANDS)}; got {', '.join(named)}")
+        setup, period_s = layout.controller, layout.control_period_s
+        self.geometry = _geometry(layout, laser_sigma_m)
+        self._period_s = period_s
+        self._reach: list[float] = layout.reach.tolist()
+        self._range_m = tuple(
+            float(setup.read(name, "m", above=0.0)[0]) for name in ("lateral_range", "height_range")
+        )
+        self._slew = float(setup.read("trim_slew", "1/s", above=0.0)[0]) * period_s
+        self._groups = BoundedGroups(layout.groups)
+        self.tracker = SeamTracker(self.geometry)
+        self._signals = _history(layout, "signals")
+        self._motion = _history(layout, "motion")
+        self._described = layout.groups.get("programme", ())
+        _require_size(layout.groups, "seam", 3 * PROFILE_POINTS + 1)
+        self._begun = False
+
+    def begin(self, seam: TaughtSeam, signals: ArrayLike) -> None:
+        """Start on a seam, the torch on its taught path; `signals` (n,) are read with the arc off."""
+        self._programme = _programme(self._described, seam.programme)
+        self._signals.reset(numbers("signals", signals, self._signals.width))
+        self.seam = seam
+        self.tracker.load(seam.programme.joint, seam.frames, seam.look_ahead)
+        self.tracker.reset()
+        self._correction_m, self._trims = [0.0, 0.0], [0.0, 0.0, 0.0]
+        self.last_action = np.zeros(len(COMMANDS))
+        self._motion.reset(self._motion_now())
+        self._measured = -1
+        self._begun = True
+
+    def window_px(self, path_position_m: float) -> tuple[float, float]:
+        """Shift (columns, rows) of the sensor's window that keeps the taught seam in its middle."""
+        self._require_begun()
+        return self.tracker.window_px(path_position_m)
+
+    def observe(self, torch: TorchPlace, frame: SensorFrame, signals: ArrayLike) -> dict[str, NDArray[Any]]:
+        """What to give the policy now: the torch is at `torch`, `frame` is the newest that has arrived.
+
+        `signals` (n,) are means and deviations over the last control period, in the manifest's order. A frame
+        that arrives twice is given twice.
+        """
+        self._require_begun()
+        signals = numbers("signals", signals, self._signals.width)
+        _check_place(torch)
+        self._check_frame(frame)
+        self._signals.push(signals)
+        self._measure(frame)
+        self._motion.push(self._motion_now())
+        frames, position_m = self.seam.frames, torch.path_position_m
+        self._programme[-len(_PLACES) :] = (
+            position_m / frames.length_m,
+            frames.curvature_1_m[frames.index(position_m)],
+            position_m >= 0.0,
+        )
+        values: dict[str, NDArray[Any]] = {
+            "seam": self.tracker.profile(*torch),
+            "signals": self._signals.sample(),
+            "programme": self._programme,
+            "motion": self._motion.sample(),
+        }
+        return {"image": frame.image, **self._groups.hold(values)}
+
+    def accept(self, action: ArrayLike) -> list[float]:
+        """Take note of what the policy has decided, (5,) within [-1, 1]; hand the answer to `correct`.
+
+        What delays a decision on its way to the robot lies between the two.
+        """
+        self._require_begun()
+        self.last_action = decision(action, len(COMMANDS))
+        asked: list[float] = self.last_action.tolist()
+        return asked
+
+    def correct(self, asked: list[float]) -> WeldCommand:
+        """Move path correction and trims on by one control period, within range and slew rate."""
+        self._require_begun()
+        for axis, limit_m in enumerate(self._range_m):
+            moved_m = self._correction_m[axis] + asked[axis] * self._reach[axis] * self._period_s
+            self._correction_m[axis] = min(max(moved_m, -limit_m), limit_m)
+        for trim in range(3):
+            change = asked[2 + trim] - self._trims[trim]
+            self._trims[trim] += min(max(change, -self._slew), self._slew)
+        speed, wire, voltage_v = self._trims_now()
+        lateral_m, height_m = self._correction_m
+        return WeldCommand(lateral_m, height_m, 1.0 + speed, 1.0 + wire, voltage_v)
+
+    def _check_frame(self, frame: SensorFrame) -> None:
+        _check_place(frame.torch)
+        size, image = self.geometry.image_size_px, frame.image
+        if image.shape != (2, size, size) or image.dtype != np.uint8:
+            raise ValueError(f"a frame is uint8 (2, {size}, {size}), got {image.dtype} {image.shape}")
+        if not np.isfinite(frame.window_px).all():
+            raise ValueError(f"window_px must be finite, got {frame.window_px}")
+
+    def _measure(self, frame: SensorFrame) -> None:
+        if frame.number <= self._measured:
+            return
+        # Measured again, one outlier would agree with itself and look like a joint that moved.
+        self._measured = frame.number
+        then = frame.torch
+        self.tracker.update(
+            frame.image[1], then.path_position_m, frame.window_px, then.lateral_m, then.height_m
+        )
+
+    def _trims_now(self) -> tuple[float, float, float]:
+        speed, wire, voltage = (
+            reach * trim for reach, trim in zip(self._reach[2:], self._trims, strict=True)
+        )
+        return speed, wire, voltage
+
+    def _motion_now(self) -> Array:
+        return np.array([*self._correction_m, *self._trims_now(), *self.last_action])
+
+    def _require_begun(self) -> None:
+        if not self._begun:
+            raise ValueError("call begin where the torch is over the lead-in, before observe and correct")
+
+
+def _check_place(torch: TorchPlace) -> None:
+    if not all(map(math.isfinite, torch)):
+        raise ValueError(f"a torch's place must be finite, got {torch}")
+
+
+def _geometry(layout: Layout, laser_sigma_m: float) -> SeamSensorGeometry:
+    setup = layout.controller
+    px, py, pz = setup.read("camera", "m", count=3).tolist()
+    tx, ty, tz = setup.read("camera_target", "m", count=3).tolist()
+    return SeamSensorGeometry(
+        look_ahead_m=float(setup.read("laser_look_ahead", "m", above=0.0)[0]),
+        laser_sigma_m=laser_sigma_m,
+        camera_position_t=(px, py, pz),
+        camera_target_t=(tx, ty, tz),
+        image_size_px=layout.image_size_px,
+        overview_focal_px=float(setup.read("overview_focal", "1", above=0.0)[0]),
+        stripe_focal_px=float(setup.read("stripe_focal", "1", above=0.0)[0]),
+    )
+
+
+def _history(layout: Layout, group: str) -> History:
+    """The group at the lags of the setting `<group>_lags`; raises ValueError where the two do not fit."""
+    lags = read_lags(layout.controller, f"{group}_lags")
+    size = len(layout.groups.get(group, ()))
+    if not size or size % len(lags):
+        raise ValueError(f"{group} is {size} numbers, which {len(lags)} lags do not share evenly")
+    return History(size // len(lags), lags)
+
+
+def _require_size(groups: Mapping[str, tuple[Component, ...]], name: str, size: int) -> None:
+    if (found := len(groups.get(name, ()))) != size:
+        raise ValueError(f"{name} must be {size} numbers, the layout has {found}")
+
+
+def _programme(described: tuple[Component, ...], programme: Programme) -> Array:
+    """The group by the names of its components; the torch's place at the end is still zero."""
+    joints = [each.name for each in described if each.name.startswith("joint_is_")]
+    if (joint := f"joint_is_{programme.joint}") not in joints:
+        known = ", ".join(name.removeprefix("joint_is_") for name in joints)
+        raise ValueError(f"the policy does not know the joint {programme.joint!r}; it knows: {known}")
+    values = {**dict.fromkeys(joints, 0.0), joint: 1.0, **programme.components()}
+    values |= dict.fromkeys(_PLACES, 0.0)
+    if (named := [each.name for each in described]) != list(values):
+        raise ValueError(f"a programme is {', '.join(values)}; the layout has {', '.join(named)}")
+    return np.array(list(values.values()))

@@ -24,7 +24,12 @@ STROKE_M = 0.085  # 2F
 GRIP_FORCE_N = (20.0, 235.0)  # 2F
 PAD_WIDTH_M = 0.022  # 2F: along x
 PAD_HEIGHT_M = 0.0375  # 2F: along z
-PAD_THICKNESS_M = 0.0065  # assumption, from the outline drawing
+PAD_THICKNESS_M = 0.0065
+"""Assumption, from the outline drawing."""
+FINGER_THICKNESS_M = 0.012
+"""Assumption, from the outline drawing."""
+FINGER_SPAN_M = (0.004, 0.075)
+"""Lower and upper end of a finger over the fingertips; assumption, from the outline drawing."""
 SENSOR_MASS_KG = 0.300  # FT
 TOOL_MASS_KG = 1.205  # FT: sensor and 2-Finger 85
 TOOL_CENTRE_OF_MASS_M = 0.076  # FT: from the flange, sensor and gripper together
@@ -65,7 +70,7 @@ def finger_meshes(grasp_height_m: float, part_width_m: float) -> list[Mesh]:
     meshes = []
     for name, colour, thickness_m, low_m, high_m, inset_m in (
         ("pads", PAD_BLACK, PAD_THICKNESS_M, 0.0, PAD_HEIGHT_M, 0.0),
-        ("fingers", DARK, 0.012, 0.004, 0.075, PAD_THICKNESS_M),
+        ("fingers", DARK, FINGER_THICKNESS_M, *FINGER_SPAN_M, PAD_THICKNESS_M),
     ):
         parts = []
         for side in (-1.0, 1.0):

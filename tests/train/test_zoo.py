@@ -1,5 +1,7 @@
 """What ships is sound: every bundle of the zoo passes its own verification."""
 
+from typing import Any
+
 import gymnasium
 import pytest
 
@@ -35,3 +37,24 @@ def test_a_shipped_bundle_is_small_and_says_how_it_was_made(name: str) -> None:
     assert isinstance(bundle.spec.training["seed"], int)
     assert bundle.scorecard["episodes"] >= 40
     assert "privileged" not in [group.name for group in bundle.spec.observation]
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_an_environment_is_set_up_as_the_policy_that_ships_for_it_was_trained(name: str) -> None:
+    """The manifest was written when the policy was: expected values that no change of the code moves."""
+    spec = Bundle.load(zoo.path(name)).spec
+    env = gymnasium.make(spec.environment, disable_env_checker=True)
+    cell: Any = env.unwrapped
+    stated = {each.name: (each.unit, each.value, each.frame) for each in spec.controller.settings}
+    now = {each.name: (each.unit, each.value, each.frame) for each in cell.settings}
+    groups = {group.name: group.components for group in spec.observation if group.name != "image"}
+    assert stated == {each: now[each] for each in stated}
+    assert spec.control_rate_hz == cell.control_rate_hz
+    for theirs, ours in (
+        (spec.action, cell.action_components),
+        *((components, cell.observation_components[group]) for group, components in groups.items()),
+    ):
+        assert [(each.name, each.unit) for each in theirs] == [(each.name, each.unit) for each in ours]
+        for one, other in zip(theirs, ours, strict=True):
+            assert (one.low, one.high) == pytest.approx((other.low, other.high), rel=1e-6), one.name
+    env.close()

@@ -12,9 +12,20 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.assembly_cell import (
+    BLOCK_HEIGHT_M,
+    CAMERA_IMAGE_PX,
+    FIXED_CAMERA,
+    GRASP_HEIGHT_M,
+    GREYS,
+    HAND_CAMERA,
+    TABLE_GREY,
+    TABLE_HALF_M,
+    Surface,
+)
 from cellwright_assets.gripper import finger_meshes
 from cellwright_assets.meshes import box_mesh
-from cellwright_envs.assembly.parts.part import BLOCK_HEIGHT_M, GRASP_HEIGHT_M, Part, Surface
+from cellwright_envs.assembly.parts.part import Part
 from cellwright_envs.disturbances.image_kernel import Image
 from cellwright_envs.physics.kinematics import inverted
 from cellwright_envs.rendering.rasterizer import draw_bodies
@@ -26,19 +37,6 @@ Array = NDArray[np.float64]
 
 VIEWS = ("hand", "fixed")
 SUPERSAMPLING = 2
-TABLE_HALF_M = 0.15
-
-TABLE_GREY = 0.30
-GREYS = {
-    Surface.PART: 0.95,
-    Surface.BLOCK: 0.50,
-    Surface.CHAMFER: 0.40,
-    Surface.WALL: 0.16,
-    Surface.GROUND: 0.08,
-    Surface.HOUSING: 0.66,
-    Surface.GEAR: 0.72,
-}
-"""Albedos; the inside of a hole is darkened because the renderer casts no shadows (assumption)."""
 _GREYS = np.array([[GREYS[surface]] * 3 for surface in Surface])
 
 
@@ -46,16 +44,16 @@ _GREYS = np.array([[GREYS[surface]] * 3 for surface in Surface])
 class CameraRig:
     """Where the two cameras are mounted; engineering assumptions in the range of small industrial cameras."""
 
-    image_size_px: int = 64
-    hand_position_t: tuple[float, float, float] = (0.072, 0.0, 0.082)
+    image_size_px: int = CAMERA_IMAGE_PX
+    hand_position_t: tuple[float, float, float] = HAND_CAMERA.position_m
     """Optical centre of the camera on the hand in the tool frame [m]; it sees the tip and below."""
-    hand_target_t: tuple[float, float, float] = (0.0, 0.0, -0.004)
-    hand_focal_px: float = 190.0
+    hand_target_t: tuple[float, float, float] = HAND_CAMERA.target_m
+    hand_focal_px: float = HAND_CAMERA.focal_px
     """0.57 mm per pixel at the tip."""
-    fixed_position_f: tuple[float, float, float] = (0.045, -0.150, 0.150)
+    fixed_position_f: tuple[float, float, float] = FIXED_CAMERA.position_m
     """Optical centre of the standing camera in the nominal fixture's frame [m]."""
-    fixed_target_f: tuple[float, float, float] = (0.0, 0.0, 0.006)
-    fixed_focal_px: float = 310.0
+    fixed_target_f: tuple[float, float, float] = FIXED_CAMERA.target_m
+    fixed_focal_px: float = FIXED_CAMERA.focal_px
     """0.69 mm per pixel at the hole."""
     ambient_levels: float = 95.0
     """Grey level of a white surface in full shade."""

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_assets import ur10e
+from cellwright_assets.assembly_cell import GRASP_HEIGHT_M
 from cellwright_assets.gripper import GRIPPER_MASS_KG, gripper_centre_of_mass_t, tcp_from_flange
 from cellwright_envs.assembly.compliance import (
     ComplianceConfig,
@@ -30,7 +31,7 @@ from cellwright_envs.assembly.compliance import (
     sense,
     turned_out,
 )
-from cellwright_envs.assembly.parts.part import FINE_CLEARANCE_M, GRASP_HEIGHT_M, Part
+from cellwright_envs.assembly.parts.part import FINE_CLEARANCE_M, Part
 from cellwright_envs.physics.robot import Arm
 from cellwright_envs.physics.world import ContactWorld, Grip
 from cellwright_perception.compiled import compiled

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cellwright_assets.assembly_cell import CONTROL_PERIOD_S, STEP_M, TURN_RAD
 from cellwright_envs.assembly.cameras import CameraRig
 from cellwright_envs.assembly.compliance import ComplianceConfig
 from cellwright_envs.disturbances.sampling import require_not_negative, require_positive
@@ -15,10 +16,10 @@ from cellwright_envs.disturbances.sampling import require_not_negative, require_
 class InsertionConfig:
     """How the cell works; what it inserts and what goes wrong are arguments of the environment."""
 
-    control_period_s: float = 0.05
-    step_m: float = 2.0e-3
+    control_period_s: float = CONTROL_PERIOD_S
+    step_m: float = STEP_M
     """How far a full action moves the reference, along each axis of the tool."""
-    turn_rad: float = 0.015
+    turn_rad: float = TURN_RAD
     """How far a full action turns it, about each axis."""
     box_m: float = 0.012
     """The reference stays within this of the nominal axis, along x and y. Factory clips to 50 mm."""

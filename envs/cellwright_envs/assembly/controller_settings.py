@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from cellwright_assets.assembly_cell import GRASP_HEIGHT_M
 from cellwright_envs.assembly.compliance import DEAD_BAND_REACH_M, DEAD_BAND_REACH_RAD
 from cellwright_envs.assembly.config import InsertionConfig
 from cellwright_envs.assembly.observation import HISTORY_LAGS
-from cellwright_envs.assembly.parts.part import GRASP_HEIGHT_M, Part
+from cellwright_envs.assembly.parts.part import Part
 from cellwright_runtime.vocabulary import Setting, number
 
 TOOL, FIXTURE = "tool", "nominal_fixture"

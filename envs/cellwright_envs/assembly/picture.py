@@ -8,12 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_assets import box_mesh, robot_meshes, tube_mesh
+from cellwright_assets.assembly_cell import BLOCK_HEIGHT_M, GRASP_HEIGHT_M, Surface
 from cellwright_assets.gripper import body_meshes, finger_meshes
 from cellwright_assets.meshes import Faces, Vertices
 from cellwright_assets.prisms import prism_mesh, round_outline
 from cellwright_envs.assembly.cameras import CameraRig
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, AssemblyCell, Conditions, pose_matrix
-from cellwright_envs.assembly.parts.part import BLOCK_HEIGHT_M, GRASP_HEIGHT_M, Part, Shape, Surface
+from cellwright_envs.assembly.parts.part import Part, Shape
 from cellwright_envs.physics.kinematics import link_poses
 from cellwright_envs.rendering.picture import take_picture
 from cellwright_envs.rendering.scene import Scene

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from cellwright_assets.weld_cell import (
+    CONTROL_PERIOD_S,
+    CORRECTION_RATE_M_S,
+    SPEED_TRIM,
+    VOLTAGE_TRIM_V,
+    WIRE_TRIM,
+)
 from cellwright_envs.physics.world import PHYSICS_PERIOD_S
 from cellwright_envs.welding.weld_camera import WeldLighting
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
@@ -16,16 +23,16 @@ PROCESS_PERIOD_S = 0.01
 class WeldSeamConfig:
     """How the cell works; what it welds and what goes wrong are arguments of the environment."""
 
-    control_period_s: float = 0.04
-    lateral_rate_m_s: float = 5e-3
+    control_period_s: float = CONTROL_PERIOD_S
+    lateral_rate_m_s: float = CORRECTION_RATE_M_S
     """Path correction speed at a full action; tracking systems allow 0.1-20 mm/s."""
-    height_rate_m_s: float = 5e-3
+    height_rate_m_s: float = CORRECTION_RATE_M_S
     lateral_range_m: float = 8e-3
     height_range_m: float = 6e-3
-    speed_trim: float = 0.30
+    speed_trim: float = SPEED_TRIM
     """Share of the travel speed that the policy may add or take away."""
-    wire_trim: float = 0.25
-    voltage_trim_v: float = 3.0
+    wire_trim: float = WIRE_TRIM
+    voltage_trim_v: float = VOLTAGE_TRIM_V
     trim_slew_1_s: float = 2.0
     """Full scales of a trim that the controller changes per second; an engineering assumption."""
     approach_speed_m_s: float = 0.02

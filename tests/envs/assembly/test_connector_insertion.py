@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cellwright_assets.assembly_cell import Surface
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, AssemblyCell, CellState, Conditions, pose_matrix
 from cellwright_envs.assembly.connector_insertion import (
     FIRM,
@@ -28,7 +29,6 @@ from cellwright_envs.assembly.parts.connectors import (
     Connector,
     Latch,
 )
-from cellwright_envs.assembly.parts.part import Surface
 from cellwright_envs.physics.world import Box
 
 ALL = pytest.mark.parametrize("part", CONNECTORS.parts, ids=lambda part: part.name)

@@ -14,12 +14,13 @@ import pybullet
 import pytest
 from numpy.typing import NDArray
 
+from cellwright_assets.assembly_cell import LINE_RAD
 from cellwright_envs.assembly.cameras import insertion_scene
 from cellwright_envs.assembly.connector_insertion import ConnectorInsertion
 from cellwright_envs.assembly.gear_mesh import GearMesh
 from cellwright_envs.assembly.nut_fastening import NutFastening
 from cellwright_envs.assembly.parts.connectors import CONNECTORS, Connector
-from cellwright_envs.assembly.parts.gears import GEARS, LINE_RAD, Gear
+from cellwright_envs.assembly.parts.gears import GEARS, Gear
 from cellwright_envs.assembly.parts.nuts import NUTS, Nut
 from cellwright_envs.assembly.parts.part import Part
 from cellwright_envs.assembly.parts.pegs import PEGS, Peg

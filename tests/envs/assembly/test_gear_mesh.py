@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cellwright_assets.assembly_cell import BLOCK_HEIGHT_M, LINE_RAD, Surface
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, AssemblyCell, CellState, Conditions, pose_matrix
 from cellwright_envs.assembly.compliance import ComplianceConfig
 from cellwright_envs.assembly.disturbances.mechanics import AS_SET_GRIP
 from cellwright_envs.assembly.gear_mesh import GearMesh, GearMeshScorecard
-from cellwright_envs.assembly.parts.gears import GEARS, LINE_RAD, Gear
-from cellwright_envs.assembly.parts.part import BLOCK_HEIGHT_M, Surface
+from cellwright_envs.assembly.parts.gears import GEARS, Gear
 from cellwright_envs.assembly.parts.solids import about_z
 from cellwright_envs.physics.world import Box
 

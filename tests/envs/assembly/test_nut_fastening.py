@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cellwright_assets.assembly_cell import BLOCK_HEIGHT_M, GRASP_HEIGHT_M, WASHER_M, Surface
 from cellwright_envs.assembly.disturbances import AssemblyDisturbances
 from cellwright_envs.assembly.disturbances.mechanics import ContactFriction
 from cellwright_envs.assembly.nut_fastening import (
@@ -20,8 +21,7 @@ from cellwright_envs.assembly.nut_fastening import (
     NutScorecard,
     tightened,
 )
-from cellwright_envs.assembly.parts.nuts import NUTS, WASHER_M, Nut
-from cellwright_envs.assembly.parts.part import BLOCK_HEIGHT_M, GRASP_HEIGHT_M, Surface
+from cellwright_envs.assembly.parts.nuts import NUTS, Nut
 from cellwright_envs.assembly.parts.thread import TURN_RAD, Bite
 from cellwright_envs.physics.world import Box, Cylinder
 

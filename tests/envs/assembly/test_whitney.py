@@ -24,9 +24,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cellwright_assets.assembly_cell import GRASP_HEIGHT_M
 from cellwright_envs.assembly.cell import FINE_PHYSICS_PERIOD_S, PHYSICS_PERIOD_S, pose_matrix
 from cellwright_envs.assembly.compliance import ComplianceConfig, rotation_vector
-from cellwright_envs.assembly.parts.part import FINE_CLEARANCE_M, GRASP_HEIGHT_M
+from cellwright_envs.assembly.parts.part import FINE_CLEARANCE_M
 from cellwright_envs.assembly.parts.pegs import ROUND_STAVES, Family, Peg
 from cellwright_envs.physics.world import ContactWorld, Grip
 

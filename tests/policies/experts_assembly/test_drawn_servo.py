@@ -9,23 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cellwright_envs.assembly.cameras import GREYS, TABLE_GREY, CameraRig
 from cellwright_envs.assembly.connector_insertion import ConnectorInsertion
 from cellwright_envs.assembly.disturbances import AssemblyDisturbances
 from cellwright_envs.assembly.disturbances.fixture import FixturePose
 from cellwright_envs.assembly.gear_mesh import GearMesh
 from cellwright_envs.assembly.nut_fastening import NutFastening
-from cellwright_envs.assembly.parts.gears import LINE_RAD
-from cellwright_envs.assembly.parts.part import GRASP_HEIGHT_M, Surface
 from cellwright_envs.assembly.peg_insertion import PegInsertion
 from cellwright_policies.experts import make_expert
-from cellwright_policies.experts.assembly import cell_drawings
 from cellwright_policies.experts.assembly.base import lead_to_action
 from cellwright_policies.experts.assembly.cell_drawings import GEAR, NUT, PEGS, PLUG, CellDrawing
 from cellwright_policies.experts.assembly.cell_fit import CellFit, Sighting
 from cellwright_policies.experts.assembly.drawn_cell import (
-    FIXED,
-    HAND,
     Drawing,
     Prism,
     rectangle,
@@ -72,24 +66,6 @@ def sighting(cell: CellDrawing, observation: dict[str, Any]) -> Sighting:
 
 def true_place_m(env: Any, observation: dict[str, Any]) -> Any:
     return observation["pose"][:2] + env.cell.fixture_w[:2, 3] - env.part_w[:2, 3]
-
-
-def test_drawings_know_cameras_and_surfaces_of_the_cell() -> None:
-    rig = CameraRig()
-    assert (HAND.position_m, HAND.target_m) == (rig.hand_position_t, rig.hand_target_t)
-    assert (FIXED.position_m, FIXED.target_m) == (rig.fixed_position_f, rig.fixed_target_f)
-    assert (HAND.focal_px, FIXED.focal_px) == (rig.hand_focal_px, rig.fixed_focal_px)
-    for surface, grey in {
-        Surface.PART: cell_drawings.METAL,
-        Surface.BLOCK: cell_drawings.BLOCK,
-        Surface.CHAMFER: cell_drawings.CHAMFER,
-        Surface.WALL: cell_drawings.WALL,
-        Surface.HOUSING: cell_drawings.PLASTIC,
-        Surface.GEAR: cell_drawings.STEEL,
-    }.items():
-        assert GREYS[surface] == grey
-    assert (cell_drawings.TABLE, cell_drawings.PADS_M) == (TABLE_GREY, GRASP_HEIGHT_M)
-    assert cell_drawings.LINE_RAD == LINE_RAD
 
 
 @pytest.mark.parametrize("cell", [PLUG, NUT, GEAR, *PEGS])

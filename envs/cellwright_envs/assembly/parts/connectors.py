@@ -10,9 +10,19 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.assembly_cell import (
+    BLOCK_HALF_M,
+    BLOCK_HEIGHT_M,
+    FRAME_M,
+    HOUSING_M,
+    RIB_M,
+    RIB_SHARE,
+    SHOULDER_M,
+    Surface,
+)
 from cellwright_assets.meshes import box_mesh, merge
 from cellwright_envs.assembly.parts.catalogue import Catalogue
-from cellwright_envs.assembly.parts.part import BLOCK_HALF_M, BLOCK_HEIGHT_M, Part, Shape, Surface
+from cellwright_envs.assembly.parts.part import Part, Shape
 from cellwright_envs.assembly.parts.solids import wall
 from cellwright_envs.physics.world import Box
 
@@ -25,17 +35,6 @@ FAMILIES: tuple[str, ...] = get_args(Family)
 PLASTIC_KG_M3 = 1500.0
 """Glass-filled PBT, shells and contacts smeared over it (assumption)."""
 FLOOR_M = 0.010
-RIB_M = 1.5e-3
-"""How far the polarity rib stands out: more than two clearances, or a plug turned by 180 degrees would enter.
-A rib in the middle of a long side is how box headers are keyed; its size is an assumption."""
-RIB_SHARE = 0.3
-"""Width of the rib over that of the plug (assumption)."""
-HOUSING_M = (2.0e-3, 2.5e-3)
-"""How much wider than the plug its housing is along x and along y, per side (assumption)."""
-SHOULDER_M = 0.5e-3
-"""From the mouth to the housing of a seated plug (assumption); the bottom of the socket stops the plug."""
-FRAME_M = 3.0e-3
-"""Width of the socket's own face around its mouth (assumption)."""
 
 RAMP_M = 1.0e-3
 """Way over which the latch's resistance rises to its force (assumption)."""

@@ -14,18 +14,17 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.assembly_cell import BLOCK_HEIGHT_M, GEAR_SHOULDER_M, LINE_RAD, Surface
 from cellwright_assets.meshes import Faces, Vertices, merge
 from cellwright_assets.prisms import prism_mesh, round_outline
 from cellwright_envs.assembly.parts.catalogue import Catalogue
 from cellwright_envs.assembly.parts.gear_teeth import ADDENDUM, DEDENDUM, Mesh, Wheel
-from cellwright_envs.assembly.parts.part import BLOCK_HEIGHT_M, STEEL_KG_M3, Part, Shape, Surface
+from cellwright_envs.assembly.parts.part import STEEL_KG_M3, Part, Shape
 from cellwright_envs.assembly.parts.solids import about_z
 from cellwright_envs.physics.world import Box, Cylinder
 
 Array = NDArray[np.float64]
 
-LINE_RAD = 0.25 * np.pi
-"""Direction of the first neighbour (assumption)."""
 BORE_STAVES = 8
 """Walls of the bore; see `pegs.ROUND_STAVES`."""
 RIDGES = 16
@@ -35,8 +34,6 @@ HUB_WALL_M = 2.0e-3
 """Between bore and fingers (assumption)."""
 PLATE_MARGIN_M = 2.0e-3
 """How far the plate reaches beyond its gears (assumption)."""
-SHOULDER_M = 2.0e-3
-"""How high a shoulder stands over the plate, and how far it reaches around its shaft (assumption)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +173,7 @@ class Gear(Part):
         ]
 
     def _shoulder(self) -> Box:
-        half_m = 0.5 * self.size_m + SHOULDER_M
+        half_m = 0.5 * self.size_m + GEAR_SHOULDER_M
         height_m = BLOCK_HEIGHT_M - self.depth_m
         return Box(
             half_m=np.array([half_m, half_m, 0.5 * height_m]),
@@ -186,7 +183,7 @@ class Gear(Part):
 
     def _plate(self) -> Box:
         reach_m, half_width_m = self._plate_m()
-        height_m = BLOCK_HEIGHT_M - self.depth_m - SHOULDER_M
+        height_m = BLOCK_HEIGHT_M - self.depth_m - GEAR_SHOULDER_M
         return Box(
             half_m=np.array([reach_m + half_width_m, half_width_m, 0.5 * height_m]),
             centre_w=np.array([0.0, 0.0, 0.5 * height_m - BLOCK_HEIGHT_M]),
@@ -235,7 +232,7 @@ class Gear(Part):
     def fixture_shape(self, clearance_m: float, chamfer_m: float) -> Shape:
         """A plate with three shafts, of which the outer ones carry gears."""
         shaft_m, top_m = 0.5 * self.size_m - clearance_m, -self.over_mesh_m
-        plate = prism_mesh(self._plate_outline(), -BLOCK_HEIGHT_M, -self.depth_m - SHOULDER_M)
+        plate = prism_mesh(self._plate_outline(), -BLOCK_HEIGHT_M, -self.depth_m - GEAR_SHOULDER_M)
         steel = [_shaft_mesh(shaft_m, chamfer_m, -self.depth_m, np.zeros(2))]
         shoulders = [self._shoulder_mesh(np.zeros(2))]
         for mesh in self.meshes:
@@ -250,8 +247,8 @@ class Gear(Part):
         return Shape(vertices, faces[seen], surface[seen])
 
     def _shoulder_mesh(self, centre_m: Array) -> tuple[Vertices, Faces]:
-        outline = round_outline(0.5 * self.size_m + SHOULDER_M, 12)
-        return _moved(prism_mesh(outline, -self.depth_m - SHOULDER_M, -self.depth_m), centre_m)
+        outline = round_outline(0.5 * self.size_m + GEAR_SHOULDER_M, 12)
+        return _moved(prism_mesh(outline, -self.depth_m - GEAR_SHOULDER_M, -self.depth_m), centre_m)
 
     def _plate_outline(self) -> Array:
         """A long plate with round ends under all three gears."""

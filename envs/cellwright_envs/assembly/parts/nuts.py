@@ -9,17 +9,23 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.assembly_cell import (
+    BLOCK_HALF_M,
+    BLOCK_HEIGHT_M,
+    MARK_M,
+    NUT_RUNNER_LENGTH_M,
+    POINT_CHAMFER_M,
+    SHAFT_DIAMETER_M,
+    SOCKET_HEIGHT_M,
+    SOCKET_TAPER_M,
+    SOCKET_WALL_M,
+    WASHER_M,
+    Surface,
+)
 from cellwright_assets.meshes import Faces, Vertices, box_mesh, tube_mesh
 from cellwright_assets.prisms import prism_mesh, regular_outline
 from cellwright_envs.assembly.parts.catalogue import Catalogue
-from cellwright_envs.assembly.parts.part import (
-    BLOCK_HALF_M,
-    BLOCK_HEIGHT_M,
-    STEEL_KG_M3,
-    Part,
-    Shape,
-    Surface,
-)
+from cellwright_envs.assembly.parts.part import STEEL_KG_M3, Part, Shape
 from cellwright_envs.assembly.parts.solids import about_z
 from cellwright_envs.assembly.parts.thread import ThreadForm
 from cellwright_envs.physics.world import Box, Cylinder
@@ -33,13 +39,6 @@ RUN_TURNS = 3.0
 """Turns from the first thread to the flange: an assumption, the end of what is many more on most joints."""
 SOCKET_COVERS = 0.6
 """Share of the nut's height that sits in the socket."""
-SOCKET_WALL_M = 3e-3
-SOCKET_HEIGHT_M = 0.026
-"""Upper end of the socket over the nut's face; below the fingertips."""
-SHAFT_DIAMETER_M = 0.022
-"""The nut-runner's body between the fingers."""
-WASHER_M = 2e-3
-"""Thickness of the washer, which is drawn only: on the bolt, the screw joint holds the nut."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,15 +150,15 @@ class Nut(Part):
         open_m = (1.0 - SOCKET_COVERS) * self.height_m
         socket_m, body_m = self._socket_radius_m, 0.5 * SHAFT_DIAMETER_M
         body = tube_mesh(
-            [[0, 0, z] for z in (open_m, SOCKET_HEIGHT_M - 4e-3, SOCKET_HEIGHT_M, self.length_m)],
+            [[0, 0, z] for z in (open_m, SOCKET_HEIGHT_M - SOCKET_TAPER_M, SOCKET_HEIGHT_M, self.length_m)],
             [socket_m, socket_m, body_m, body_m],
             segments,
         )
-        mark_m = SOCKET_HEIGHT_M - 4e-3 - open_m
+        mark_m = SOCKET_HEIGHT_M - SOCKET_TAPER_M - open_m
         return _shape(
             (prism_mesh(regular_outline(self.across_flats_m, 6), 0.0, open_m), Surface.PART),
             (body, Surface.BLOCK),
-            (box_mesh((2e-3, 5e-3, mark_m), (socket_m, 0.0, open_m + 0.5 * mark_m)), Surface.PART),
+            (box_mesh((*MARK_M, mark_m), (socket_m, 0.0, open_m + 0.5 * mark_m)), Surface.PART),
         )
 
     def fixture_shape(self, clearance_m: float, chamfer_m: float) -> Shape:
@@ -229,9 +228,9 @@ def _nut(
         size_m=form.diameter_m,
         pitch_m=form.pitch_m,
         clearance_m=0.5 * (form.minor_diameter_m - diameter_m),
-        chamfer_m=1.0e-3,
+        chamfer_m=POINT_CHAMFER_M,
         depth_m=point_m + RUN_TURNS * form.pitch_m,
-        length_m=0.075,
+        length_m=NUT_RUNNER_LENGTH_M,
         friction=0.12,
         force_limit_n=40.0,
         across_flats_m=across_flats_mm / 1e3,

@@ -10,40 +10,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.assembly_cell import PART_LENGTH_M
 from cellwright_assets.meshes import Faces, Vertices
 from cellwright_envs.physics.world import Box, Cylinder
 
 STEEL_KG_M3 = 7850.0
-BLOCK_HALF_M = 0.026
-BLOCK_HEIGHT_M = 0.034
-"""The block that a fixture is: half its width, and its height from the table to the mouth."""
 FINE_CLEARANCE_M = 0.25e-3
 """Below this clearance physics runs at 480 Hz: at 240 Hz a held peg can squeeze in 0.05 mm beside its hole.
 Holes drawn with 0.3 mm and made a tenth tighter stay above."""
-GRASP_HEIGHT_M = 0.048
-"""From the tip to the middle of the finger pads; 4 mm of air between fingertips and fixture when seated."""
-
-
-class Surface(IntEnum):
-    """What a face is, which gives its grey level to the cameras and its colour to pictures."""
-
-    PART = 0
-    """Bright metal."""
-    BLOCK = 1
-    CHAMFER = 2
-    WALL = 3
-    """Inside of a hole."""
-    GROUND = 4
-    HOUSING = 5
-    """Light plastic."""
-    GEAR = 6
-    """Dull steel: gears and shafts of a fixture."""
 
 
 class Shape(NamedTuple):
@@ -54,7 +33,7 @@ class Shape(NamedTuple):
     faces: Faces
     """(F, 3) indices of vertices, counter-clockwise from outside."""
     surface: NDArray[np.int64]
-    """(F,) of `Surface`."""
+    """(F,) of `cellwright_assets.assembly_cell.Surface`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +49,7 @@ class Part(ABC):
     """Chamfer of the mouth, 45 degrees; 0 for a sharp edge."""
     depth_m: float = 0.025
     """From the mouth to where the part is seated. Factory's sockets have 25 mm."""
-    length_m: float = 0.060
+    length_m: float = PART_LENGTH_M
     friction: float = 0.2
     """Steel on aluminium, lightly oiled (assumption); `ContactFriction` varies it."""
     force_limit_n: float = 30.0
@@ -98,7 +77,7 @@ class Part(ABC):
     @property
     @abstractmethod
     def width_m(self) -> float:
-        """Between the fingers, which close along y, at `GRASP_HEIGHT_M`."""
+        """Between the fingers, which close along y, at `assembly_cell.GRASP_HEIGHT_M`."""
 
     @property
     @abstractmethod
@@ -118,4 +97,4 @@ class Part(ABC):
 
     @abstractmethod
     def fixture_shape(self, clearance_m: float, chamfer_m: float) -> Shape:
-        """The fixture, in its frame, from the table at -BLOCK_HEIGHT_M up."""
+        """The fixture, in its frame, from the table at -assembly_cell.BLOCK_HEIGHT_M up."""

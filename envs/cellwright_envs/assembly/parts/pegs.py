@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.assembly_cell import BLOCK_HALF_M, BLOCK_HEIGHT_M, Surface
 from cellwright_assets.prisms import (
     holed_block_mesh,
     keyed_outline,
@@ -17,14 +18,7 @@ from cellwright_assets.prisms import (
     round_outline,
 )
 from cellwright_envs.assembly.parts.catalogue import Catalogue
-from cellwright_envs.assembly.parts.part import (
-    BLOCK_HALF_M,
-    BLOCK_HEIGHT_M,
-    STEEL_KG_M3,
-    Part,
-    Shape,
-    Surface,
-)
+from cellwright_envs.assembly.parts.part import STEEL_KG_M3, Part, Shape
 from cellwright_envs.assembly.parts.solids import about_z, wall
 from cellwright_envs.physics.world import Box, Cylinder
 

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.assembly_cell import STEP_M, TURN_RAD
 from cellwright_policies.experts.expert import Actions
 
 Array = NDArray[np.float64]
 
-CONTROL_PERIOD_S = 0.05
-FULL_SCALE = np.array([2.0e-3] * 3 + [0.015] * 3)
+FULL_SCALE = np.array([STEP_M] * 3 + [TURN_RAD] * 3)
 """How far an action of 1 moves the reference (6,): [m] along and [rad] about the axes of the tool."""
 POSE, WRENCH, LEASH = "pose", "wrench", "leash"
 MEMORY = 8

@@ -11,23 +11,49 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.assembly_cell import (
+    BLOCK_HALF_M,
+    BLOCK_HEIGHT_M,
+    FRAME_M,
+    GEAR_SHOULDER_M,
+    GRASP_HEIGHT_M,
+    GREYS,
+    HOUSING_M,
+    LINE_RAD,
+    MARK_M,
+    NUT_RUNNER_LENGTH_M,
+    PART_LENGTH_M,
+    POINT_CHAMFER_M,
+    RIB_M,
+    RIB_SHARE,
+    SHAFT_DIAMETER_M,
+    SHOULDER_M,
+    SOCKET_HEIGHT_M,
+    SOCKET_TAPER_M,
+    SOCKET_WALL_M,
+    TABLE_GREY,
+    TABLE_HALF_M,
+    WASHER_M,
+    Surface,
+)
+from cellwright_assets.gripper import (
+    DARK,
+    FINGER_SPAN_M,
+    FINGER_THICKNESS_M,
+    PAD_BLACK,
+    PAD_HEIGHT_M,
+    PAD_THICKNESS_M,
+    PAD_WIDTH_M,
+    fingertips_above_tip_m,
+)
 from cellwright_policies.experts.assembly.drawn_cell import Prism, disc, rectangle
 
 Array = NDArray[np.float64]
 
-PADS_M = 0.048
-"""Height over the tip at which a part is held."""
-FINGER_M = 0.011
-"""Half the width of a finger."""
-TABLE, BLOCK, CHAMFER, WALL, METAL, PLASTIC, STEEL = 0.30, 0.50, 0.40, 0.16, 0.95, 0.66, 0.72
-"""Greys of surfaces."""
+_SURFACES = (Surface.BLOCK, Surface.CHAMFER, Surface.WALL, Surface.PART, Surface.HOUSING, Surface.GEAR)
+BLOCK, CHAMFER, WALL, METAL, PLASTIC, STEEL = (GREYS[surface] for surface in _SURFACES)
 SOCKET = 0.13
 """Grey of a socket's inside: between those of its walls and of its ground."""
-BLOCK_HALF_M, BLOCK_HEIGHT_M, TABLE_HALF_M = 0.026, 0.034, 0.15
-RIB_M, RIB_SHARE = 1.5e-3, 0.3
-"""How far the rib of a plug stands out, and its width over the plug's."""
-LINE_RAD = 0.25 * np.pi
-"""Direction from a gear's shaft to its first neighbour's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,13 +89,20 @@ def _frustum(bottom: Array, top: Array, low_m: float, high_m: float, grey: float
 
 def _finger(width_m: float, side: float) -> list[Prism]:
     """Finger and pad, closed on a part `width_m` wide, on the side of +y (1) or -y (-1)."""
-    bottom_m, out = PADS_M - 0.5 * 0.0375, []
+    bottom_m, out = fingertips_above_tip_m(GRASP_HEIGHT_M), []
+    half_m, (begin_m, end_m) = 0.5 * PAD_WIDTH_M, FINGER_SPAN_M
     for near_m, far_m, low_m, high_m, grey in (
-        (0.0065, 0.0185, bottom_m + 0.004, bottom_m + 0.075, 0.16),
-        (0.0, 0.0065, bottom_m, bottom_m + 0.0375, 0.10),
+        (
+            PAD_THICKNESS_M,
+            PAD_THICKNESS_M + FINGER_THICKNESS_M,
+            bottom_m + begin_m,
+            bottom_m + end_m,
+            DARK[0],
+        ),
+        (0.0, PAD_THICKNESS_M, bottom_m, bottom_m + PAD_HEIGHT_M, PAD_BLACK[0]),
     ):
         low_y, high_y = sorted((side * (0.5 * width_m + near_m), side * (0.5 * width_m + far_m)))
-        outline = rectangle(-FINGER_M, FINGER_M, low_y, high_y)
+        outline = rectangle(-half_m, half_m, low_y, high_y)
         out.append(
             Prism(bottom=outline, top=outline, low_m=low_m, high_m=high_m, grey=grey, held=True, gripper=True)
         )
@@ -77,7 +110,7 @@ def _finger(width_m: float, side: float) -> list[Prism]:
 
 
 def _ground() -> Prism:
-    return _level(_square(TABLE_HALF_M), -BLOCK_HEIGHT_M, TABLE)
+    return _level(_square(TABLE_HALF_M), -BLOCK_HEIGHT_M, TABLE_GREY)
 
 
 def _square(half_m: float) -> Array:
@@ -103,7 +136,7 @@ def _peg_prisms(outlines: Callable[[float], Sequence[Array]], wide: float) -> Ca
             *(_level(outline, 0.0, CHAMFER) for outline in mouth),
             *(_level(outline, -chamfer_m, SOCKET) for outline in hole),
             *_finger(width_m, 1.0),
-            *(_body(outline, 0.0, 0.060, METAL, held=True) for outline in outlines(radius_m)),
+            *(_body(outline, 0.0, PART_LENGTH_M, METAL, held=True) for outline in outlines(radius_m)),
             *_finger(width_m, -1.0),
         ]
 
@@ -119,25 +152,26 @@ def _keyed(radius_m: float) -> list[Array]:
 def _plug_prisms(sizes: Array) -> list[Prism]:
     """Sizes: half width, half thickness, depth, chamfer of the mouth."""
     x_m, y_m, depth_m, chamfer_m = sizes.tolist()
-    clearance_m, frame_m = 0.3e-3, 3e-3
+    clearance_m = 0.3e-3
     mouth_m = clearance_m + chamfer_m
-    rib_m, side_m, front_m = RIB_SHARE * x_m, x_m + mouth_m + frame_m, y_m + mouth_m + frame_m
+    rib_m, side_m, front_m = RIB_SHARE * x_m, x_m + mouth_m + FRAME_M, y_m + mouth_m + FRAME_M
     socket = []
     for wider_m, z_m, grey in ((mouth_m, 0.0, CHAMFER), (clearance_m, -chamfer_m, SOCKET)):
         groove = rectangle(-rib_m - mouth_m, rib_m + mouth_m, -y_m - wider_m - RIB_M, 0.0)
         hole = rectangle(-x_m - wider_m, x_m + wider_m, -y_m - wider_m, y_m + wider_m)
         socket += [_level(groove, z_m, grey), _level(hole, z_m, grey)]
-    housing = rectangle(-x_m - 2e-3, x_m + 2e-3, -y_m - 2.5e-3, y_m + 2.5e-3)
-    width_m = 2.0 * y_m + 5e-3
+    wide_m, thick_m = HOUSING_M
+    housing = rectangle(-x_m - wide_m, x_m + wide_m, -y_m - thick_m, y_m + thick_m)
+    width_m = 2.0 * y_m + 2.0 * thick_m
     return [
         _ground(),
         _body(_square(BLOCK_HALF_M), -BLOCK_HEIGHT_M, 0.0, BLOCK),
         _level(rectangle(-side_m, side_m, -front_m - RIB_M, front_m), 0.0, PLASTIC),
         *socket,
-        _body(rectangle(-x_m, x_m, -y_m, y_m), 0.0, depth_m + 0.5e-3, METAL, held=True),
+        _body(rectangle(-x_m, x_m, -y_m, y_m), 0.0, depth_m + SHOULDER_M, METAL, held=True),
         _body(rectangle(-rib_m, rib_m, -y_m - RIB_M, -y_m), 0.0, depth_m, METAL, held=True),
         *_finger(width_m, 1.0),
-        _body(housing, depth_m + 0.5e-3, 0.060, PLASTIC, held=True),
+        _body(housing, depth_m + SHOULDER_M, PART_LENGTH_M, PLASTIC, held=True),
         *_finger(width_m, -1.0),
     ]
 
@@ -145,10 +179,11 @@ def _plug_prisms(sizes: Array) -> list[Prism]:
 def _nut_prisms(sizes: Array) -> list[Prism]:
     """Sizes: radius of the thread, half of what is across flats, depth, radius and length of the point."""
     thread_m, flat_m, depth_m, point_m, length_m = sizes.tolist()
-    chamfer_m, washer_m, shaft_m, width_m = 1e-3, 2e-3, 0.011, 0.022
+    chamfer_m, washer_m, shaft_m = POINT_CHAMFER_M, WASHER_M, 0.5 * SHAFT_DIAMETER_M
     corner_m = flat_m * 2.0 / np.sqrt(3.0)
-    socket_m, open_m = corner_m + 3e-3, 0.68 * thread_m
-    mark = rectangle(socket_m - 1e-3, socket_m + 1e-3, -2.5e-3, 2.5e-3)
+    socket_m, open_m = corner_m + SOCKET_WALL_M, 0.68 * thread_m
+    taper_m, (deep_m, wide_m) = SOCKET_HEIGHT_M - SOCKET_TAPER_M, MARK_M
+    mark = rectangle(socket_m - 0.5 * deep_m, socket_m + 0.5 * deep_m, -0.5 * wide_m, 0.5 * wide_m)
     return [
         _ground(),
         _body(_square(BLOCK_HALF_M), -BLOCK_HEIGHT_M, -depth_m - washer_m, BLOCK),
@@ -157,19 +192,19 @@ def _nut_prisms(sizes: Array) -> list[Prism]:
         _body(disc(point_m), -length_m, -chamfer_m, METAL),
         _frustum(disc(point_m), disc(point_m - chamfer_m), -chamfer_m, 0.0, METAL, held=False),
         _body(disc(corner_m, 6), 0.0, open_m, METAL, held=True),
-        *_finger(width_m, 1.0),
-        _body(disc(socket_m), open_m, 0.022, BLOCK, held=True),
-        _body(mark, open_m, 0.022, METAL, held=True),
-        _frustum(disc(socket_m), disc(shaft_m), 0.022, 0.026, BLOCK, held=True),
-        _body(disc(shaft_m), 0.026, 0.075, BLOCK, held=True),
-        *_finger(width_m, -1.0),
+        *_finger(SHAFT_DIAMETER_M, 1.0),
+        _body(disc(socket_m), open_m, taper_m, BLOCK, held=True),
+        _body(mark, open_m, taper_m, METAL, held=True),
+        _frustum(disc(socket_m), disc(shaft_m), taper_m, SOCKET_HEIGHT_M, BLOCK, held=True),
+        _body(disc(shaft_m), SOCKET_HEIGHT_M, NUT_RUNNER_LENGTH_M, BLOCK, held=True),
+        *_finger(SHAFT_DIAMETER_M, -1.0),
     ]
 
 
 def _gear_prisms(sizes: Array) -> list[Prism]:
     """Sizes: radii of shaft, gear and both neighbours, depth and width of face; teeth are smoothed over."""
     shaft_m, gear_m, first_m, second_m, depth_m, face_m = sizes.tolist()
-    top_m, shoulder_m = face_m - depth_m, 2e-3
+    top_m, shoulder_m = face_m - depth_m, GEAR_SHOULDER_M
     along = np.array([np.cos(LINE_RAD), np.sin(LINE_RAD)])
     first, second = (gear_m + first_m) * along, -(gear_m + second_m) * along
     quarter = np.linspace(-0.5 * np.pi, 0.5 * np.pi, 7) + LINE_RAD
@@ -178,7 +213,7 @@ def _gear_prisms(sizes: Array) -> list[Prism]:
 
     def neighbour(centre: Array, radius_m: float) -> list[Prism]:
         return [
-            _body(disc(shaft_m + 2e-3) + centre, -depth_m - shoulder_m, -depth_m, BLOCK),
+            _body(disc(shaft_m + shoulder_m) + centre, -depth_m - shoulder_m, -depth_m, BLOCK),
             _body(disc(radius_m, 24) + centre, -depth_m, top_m, STEEL),
             _body(disc(shaft_m) + centre, top_m, 0.0, STEEL),
         ]
@@ -188,12 +223,12 @@ def _gear_prisms(sizes: Array) -> list[Prism]:
         _ground(),
         _body(plate, -BLOCK_HEIGHT_M, -depth_m - shoulder_m, BLOCK),
         *neighbour(second, second_m),
-        _body(disc(shaft_m + 2e-3), -depth_m - shoulder_m, -depth_m, BLOCK),
+        _body(disc(shaft_m + shoulder_m), -depth_m - shoulder_m, -depth_m, BLOCK),
         _body(disc(shaft_m), -depth_m, 0.0, STEEL),
         *neighbour(first, first_m),
         _body(disc(gear_m, 24), 0.0, face_m, METAL, held=True),
         *_finger(2.0 * hub_m, 1.0),
-        _body(disc(hub_m), face_m, 0.060, METAL, held=True),
+        _body(disc(hub_m), face_m, PART_LENGTH_M, METAL, held=True),
         *_finger(2.0 * hub_m, -1.0),
     ]
 

@@ -13,9 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.assembly_cell import (
+    CAMERA_IMAGE_PX,
+    FIXED_CAMERA,
+    GRASP_HEIGHT_M,
+    HAND_CAMERA,
+    TABLE_GREY,
+)
 from cellwright_perception.opencv import opencv
-from cellwright_policies.experts.assembly.cell_drawings import PADS_M, TABLE, CellDrawing
-from cellwright_policies.experts.assembly.drawn_cell import FIXED, HAND, IMAGE_PX, Drawing, Painter, rigid
+from cellwright_policies.experts.assembly.cell_drawings import CellDrawing
+from cellwright_policies.experts.assembly.drawn_cell import Drawing, Painter, calibrated, rigid
 
 Array = NDArray[np.float64]
 Labels = NDArray[np.uint8]
@@ -135,7 +142,7 @@ class CellFit:
             if before - cost < 0.5:
                 break
         shift_m, turn_rad = unknowns[GRASP]
-        tip_m = np.array([shift_m - PADS_M * turn_rad, 0.0])
+        tip_m = np.array([shift_m - GRASP_HEIGHT_M * turn_rad, 0.0])
         place_m = unknowns[FIXTURE][:2] - tip_m
         return Sighting(place_m=place_m, turn_rad=float(unknowns[TURN]), cost=cost, unknowns=unknowns)
 
@@ -143,21 +150,21 @@ class CellFit:
         """How each face's level depends on the light (P, F + 1, 5), the table first; and the painters."""
         drawing, count = self._drawing, len(unknowns)
         corners = drawing.corners(unknowns[:, UNKNOWNS:])
-        albedo = np.concatenate([[TABLE], drawing.greys])
+        albedo = np.concatenate([[TABLE_GREY], drawing.greys])
         response = np.ones((count, len(albedo), 5))
         response[:, :, 0] = albedo
-        response[:, 0, 1:4] = (0.0, 0.0, TABLE)
+        response[:, 0, 1:4] = (0.0, 0.0, TABLE_GREY)
         response[:, 1:, 1:4] = albedo[1:, None] * drawing.normals(corners)
         shift_m, turn_rad = unknowns[:, GRASP].T[:, :, None]
-        corners[:, drawing.part, 0] += shift_m + turn_rad * (corners[:, drawing.part, 2] - PADS_M)
+        corners[:, drawing.part, 0] += shift_m + turn_rad * (corners[:, drawing.part, 2] - GRASP_HEIGHT_M)
         fixture = np.zeros((count, 6))
         fixture[:, 2], fixture[:, 3:] = unknowns[:, TURN], unknowns[:, FIXTURE]
         fixture_w = rigid(fixture)
-        hand = rigid(unknowns[:, HAND_POSE]) @ HAND.transform()
-        fixed = rigid(unknowns[:, FIXED_POSE]) @ FIXED.transform()
+        hand = rigid(unknowns[:, HAND_POSE]) @ calibrated(HAND_CAMERA)
+        fixed = rigid(unknowns[:, FIXED_POSE]) @ calibrated(FIXED_CAMERA)
         views = (
-            (hand, hand @ np.linalg.inv(self._tool) @ fixture_w, HAND.focal_px),
-            (fixed @ self._tool, fixed @ fixture_w, FIXED.focal_px),
+            (hand, hand @ np.linalg.inv(self._tool) @ fixture_w, HAND_CAMERA.focal_px),
+            (fixed @ self._tool, fixed @ fixture_w, FIXED_CAMERA.focal_px),
         )
         first, second = (
             drawing.painter(_seen(corners, drawing.held, tool, rest), focal_px, finer)
@@ -168,7 +175,7 @@ class CellFit:
     def _search_costs(self, unknowns: Array) -> Array:
         """Costs (P,) of unknowns (P, K), from the sums of levels on each face."""
         response, painters = self._painters(unknowns, 1)
-        labels = np.zeros((2, IMAGE_PX, IMAGE_PX), dtype=np.uint8)
+        labels = np.zeros((2, CAMERA_IMAGE_PX, CAMERA_IMAGE_PX), dtype=np.uint8)
         count = response.shape[:2]
         areas, sums = np.empty(count), np.empty(count)
         for index in range(count[0]):
@@ -242,7 +249,7 @@ def _seen(corners: Array, held: NDArray[np.bool_], tool: Array, fixture: Array) 
 
 
 def _painted(painters: tuple[Painter, Painter], index: int) -> Labels:
-    labels = np.zeros((2, 2 * IMAGE_PX, 2 * IMAGE_PX), dtype=np.uint8)
+    labels = np.zeros((2, 2 * CAMERA_IMAGE_PX, 2 * CAMERA_IMAGE_PX), dtype=np.uint8)
     for view, paint in enumerate(painters):
         paint(index, labels[view])
     return labels

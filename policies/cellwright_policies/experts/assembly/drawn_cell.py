@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.assembly_cell import CAMERA_IMAGE_PX, CameraMount
 from cellwright_perception.camera import looking_at
 from cellwright_perception.opencv import opencv
 
@@ -19,7 +20,6 @@ Array = NDArray[np.float64]
 Painter = Callable[[int, NDArray[np.uint8]], None]
 """Fills an image with the number of the face at each sample, of one cell of many; 0 is none."""
 
-IMAGE_PX = 64
 FRACTION_BITS = 4
 """Of the corners of a polygon, below one sample."""
 
@@ -53,23 +53,9 @@ def disc(radius_m: float, corners: int = 12) -> Array:
     return np.asarray(radius_m * np.stack([np.cos(angle), np.sin(angle)], axis=1))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Mount:
-    """A calibrated camera: where it sits in the frame that it is mounted in, and where it looks."""
-
-    position_m: tuple[float, float, float]
-    target_m: tuple[float, float, float]
-    focal_px: float
-
-    def transform(self) -> Array:
-        """(4, 4) from that frame to the camera's: right, down, forward."""
-        return looking_at(np.array(self.position_m), np.array(self.target_m))
-
-
-HAND = Mount(position_m=(0.072, 0.0, 0.082), target_m=(0.0, 0.0, -0.004), focal_px=190.0)
-"""In the frame of the tool."""
-FIXED = Mount(position_m=(0.045, -0.150, 0.150), target_m=(0.0, 0.0, 0.006), focal_px=310.0)
-"""In the frame of the nominal fixture."""
+def calibrated(camera: CameraMount) -> Array:
+    """(4, 4) from the frame that a camera is mounted in to the camera's: right, down, forward."""
+    return looking_at(np.array(camera.position_m), np.array(camera.target_m))
 
 
 def rigid(vectors: Array) -> Array:
@@ -134,12 +120,12 @@ class Drawing:
 
     def painter(self, camera: Array, focal_px: float, finer: int) -> Painter:
         """Paints what a camera sees of corners (P, V, 3) [m] in its frame, `finer` samples a pixel's edge."""
-        pixels = focal_px * camera[..., :2] / camera[..., 2:] + 0.5 * (IMAGE_PX - 1)
+        pixels = focal_px * camera[..., :2] / camera[..., 2:] + 0.5 * (CAMERA_IMAGE_PX - 1)
         samples = finer * (pixels + 0.5) - 0.5
         quads = samples[:, self._quads]
         across, along = quads[:, :, 2] - quads[:, :, 0], quads[:, :, 3] - quads[:, :, 1]
         seen = self._tops | (across[..., 0] * along[..., 1] - across[..., 1] * along[..., 0] < 0.0)
-        inside = (quads.max(axis=2) > -1.0) & (quads.min(axis=2) < finer * IMAGE_PX)
+        inside = (quads.max(axis=2) > -1.0) & (quads.min(axis=2) < finer * CAMERA_IMAGE_PX)
         seen &= inside.all(axis=2) | self._large
         grid = np.clip(np.rint(samples * (1 << FRACTION_BITS)), -30000, 30000).astype(np.int32)
         fill, faces = opencv().fillConvexPoly, self._faces

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.assembly_cell import CONTROL_PERIOD_S
 from cellwright_policies.experts.assembly.base import (
-    CONTROL_PERIOD_S,
     LEASH,
     MEMORY,
     POSE,

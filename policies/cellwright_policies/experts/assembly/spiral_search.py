@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.assembly_cell import CONTROL_PERIOD_S
 from cellwright_policies.experts.assembly.base import (
-    CONTROL_PERIOD_S,
     LEASH,
     POSE,
     WRENCH,

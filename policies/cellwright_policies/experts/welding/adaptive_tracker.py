@@ -7,15 +7,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from cellwright_assets.weld_cell import SPEED_TRIM, VOLTAGE_TRIM_V, WIRE_TRIM
+from cellwright_perception.seam.tracker import PROFILE_POINTS
 from cellwright_policies.experts.expert import Actions, Observations
-from cellwright_policies.experts.welding.base import (
-    PROFILE_POINTS,
-    SPEED_TRIM,
-    VOLTAGE_TRIM_V,
-    WIRE_TRIM,
-    Programme,
-    profile_at,
-)
+from cellwright_policies.experts.welding.base import Programme, profile_at
 from cellwright_policies.experts.welding.seam_tracker import SeamTracker, TrackerGains
 
 

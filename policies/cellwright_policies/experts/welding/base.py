@@ -7,16 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
+from cellwright_perception.seam.tracker import PROFILE_POINTS
 from cellwright_policies.experts.expert import Observations
 
-CONTROL_PERIOD_S = 0.04
-RATE_LIMIT_M_S = 5e-3
-"""Path correction rate that an action of 1 asks for."""
-SPEED_TRIM = 0.30
-WIRE_TRIM = 0.25
-VOLTAGE_TRIM_V = 3.0
-PROFILE_POINTS = 8
-LOOK_AHEAD_M = 0.025
+LOOK_AHEAD_M = SeamSensorGeometry().look_ahead_m
 
 
 class Programme:

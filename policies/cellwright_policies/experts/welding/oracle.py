@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from cellwright_assets.weld_cell import CORRECTION_RATE_M_S
 from cellwright_policies.experts.expert import Actions, Observations
-from cellwright_policies.experts.welding.base import RATE_LIMIT_M_S
 
 PROPORTIONAL_1_S = 5.0
 IDEAL = ("ideal_travel_speed", "ideal_wire_feed", "ideal_voltage")
@@ -32,6 +32,6 @@ class Oracle:
         if "privileged" not in observations:
             raise ValueError("the oracle needs observations made with privileged=True")
         state = observations["privileged"]
-        rates = PROPORTIONAL_1_S * state[:, self._errors] / RATE_LIMIT_M_S
+        rates = PROPORTIONAL_1_S * state[:, self._errors] / CORRECTION_RATE_M_S
         actions = np.concatenate([rates, state[:, self._ideal]], axis=1)
         return np.clip(actions, -1.0, 1.0).astype(np.float32)

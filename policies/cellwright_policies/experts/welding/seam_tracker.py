@@ -7,14 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cellwright_assets.weld_cell import CONTROL_PERIOD_S, CORRECTION_RATE_M_S
+from cellwright_perception.seam.tracker import PROFILE_POINTS
 from cellwright_policies.experts.expert import Actions, Observations
-from cellwright_policies.experts.welding.base import (
-    CONTROL_PERIOD_S,
-    PROFILE_POINTS,
-    RATE_LIMIT_M_S,
-    Programme,
-    profile_at,
-)
+from cellwright_policies.experts.welding.base import Programme, profile_at
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,9 +54,9 @@ class SeamTracker:
         )
         errors[seam[:, -1] < gains.smallest_confidence] = 0.0
         self._integral_m_s += gains.integral_1_s2 * errors * CONTROL_PERIOD_S
-        limit = 0.2 * RATE_LIMIT_M_S
+        limit = 0.2 * CORRECTION_RATE_M_S
         np.clip(self._integral_m_s, -limit, limit, out=self._integral_m_s)
         rates = gains.proportional_1_s * errors + self._integral_m_s
         actions = np.zeros((len(seam), 5), dtype=np.float32)
-        actions[:, :2] = np.clip(rates / RATE_LIMIT_M_S, -1.0, 1.0)
+        actions[:, :2] = np.clip(rates / CORRECTION_RATE_M_S, -1.0, 1.0)
         return actions

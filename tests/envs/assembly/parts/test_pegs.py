@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cellwright_assets.assembly_cell import BLOCK_HALF_M, Surface
 from cellwright_assets.prisms import holed_block_mesh, prism_mesh
-from cellwright_envs.assembly.parts.part import BLOCK_HALF_M, Surface
 from cellwright_envs.assembly.parts.pegs import FAMILIES, PEGS, ROUND_STAVES, Peg
 from cellwright_envs.physics.world import Box, Cylinder
 

@@ -46,7 +46,7 @@ def test_an_environment_is_set_up_as_the_policy_that_ships_for_it_was_trained(na
     env = gymnasium.make(spec.environment, disable_env_checker=True)
     cell: Any = env.unwrapped
     stated = {each.name: (each.unit, each.value, each.frame) for each in spec.controller.settings}
-    now = {each.name: (each.unit, each.value, each.frame) for each in cell.settings}
+    now = {each.name: (each.unit, each.value, each.frame) for each in cell.layout.controller.settings}
     groups = {group.name: group.components for group in spec.observation if group.name != "image"}
     assert stated == {each: now[each] for each in stated}
     assert spec.control_rate_hz == cell.control_rate_hz

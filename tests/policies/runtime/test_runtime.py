@@ -1,4 +1,5 @@
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ import pytest
 
 from cellwright_runtime.bundle.container import BundleError
 from cellwright_runtime.bundle.policy import POLICY, Bundle, PolicySpec, write_bundle
-from cellwright_runtime.runtime import ObservationError, Runtime
+from cellwright_runtime.parity import replay
+from cellwright_runtime.runtime import DecisionError, ObservationError, Runtime
 
 Make = Callable[..., dict[str, Any]]
 
@@ -92,6 +94,32 @@ def rewritten(bundle_dir: Path, directory: Path, edit: Callable[[onnx.ModelProto
     onnx.save(model, buffer)
     write_bundle(directory, bundle.spec, dict(bundle.files) | {POLICY: buffer.getvalue()})
     return directory
+
+
+def test_an_answer_that_is_not_finite_is_told_and_never_given(bundle_dir: Path, tmp_path: Path) -> None:
+    def take_roots(model: onnx.ModelProto) -> None:
+        """The third action becomes NaN where the network gives less than 0."""
+        node = next(node for node in model.graph.node if "action_preclip" in node.output)
+        node.output[0] = "raw"
+        root = onnx.helper.make_node("Sqrt", ["raw"], ["action_preclip"])
+        model.graph.node.insert(list(model.graph.node).index(node) + 1, root)
+
+    rooted = rewritten(bundle_dir, tmp_path / "rooted", take_roots)
+    with pytest.raises(DecisionError, match=r"policy.onnx answers \w+ with nan, a command of nan") as caught:
+        replay_all(Runtime(rooted))
+    assert isinstance(caught.value, BundleError)
+    assert "\n" not in str(caught.value)
+
+
+def replay_all(runtime: Runtime) -> None:
+    for _ in replay(runtime, runtime.bundle.golden.observations):
+        pass
+
+
+def test_a_loaded_bundle_runs_without_being_read_again(bundle_dir: Path, tmp_path: Path) -> None:
+    bundle = Bundle.load(shutil.copytree(bundle_dir, tmp_path / "gone"))
+    shutil.rmtree(tmp_path / "gone")
+    replay_all(Runtime(bundle))
 
 
 def test_a_dynamic_batch_is_refused(bundle_dir: Path, tmp_path: Path) -> None:

@@ -128,6 +128,7 @@ class WeldCell:
         for _ in range(20):
             self._commanded = self._solve(sample, 0.0, 0.0)
         self.world.reset_arm(self._commanded)
+        self.joints_rad = self._commanded
         return self._tool_pose(self._commanded)
 
     def _solve(self, sample: float, lateral_m: float, height_m: float) -> Array:
@@ -143,7 +144,13 @@ class WeldCell:
 
     def move(self, path_position_m: float, lateral_m: float, height_m: float) -> Array:
         """One control period towards a corrected point of the path; return the tool pose reached (4, 4)."""
-        target = self._solve((path_position_m + LEAD_IN_M) / STEP_M, lateral_m, height_m)
+        return self._follow(self._solve((path_position_m + LEAD_IN_M) / STEP_M, lateral_m, height_m))
+
+    def move_to(self, point_w: Array, rotation_w: Array) -> Array:
+        """One control period towards a tool at a point (3,), turned (3, 3); return its pose (4, 4)."""
+        return self._follow(self._arm.track(self._commanded, point_w, rotation_w, self._max_step_rad))
+
+    def _follow(self, target: Array) -> Array:
         measured = self.world.follow(self._commanded, target, self._sub_steps)
         self._commanded = target
         self.joints_rad = measured

@@ -1,0 +1,51 @@
+"""The assembly cell's compliant arm behind the protocol of a driver."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright_envs.assembly.cell import PHYSICS_PERIOD_S, AssemblyCell, CellState, Conditions
+from cellwright_envs.assembly.compliance import ComplianceConfig
+from cellwright_envs.assembly.parts.part import Part
+from cellwright_envs.virtual.arm import VirtualArm
+from cellwright_runtime.drivers.driver import ArmReading
+
+Array = NDArray[np.float64]
+
+
+class CompliantArm(VirtualArm):
+    """A UR10e under compliant control that holds a part over its fixture; commands are its reference."""
+
+    def __init__(
+        self,
+        part: Part,
+        conditions: Conditions,
+        *,
+        start: Array,
+        fixture_w: Array,
+        compliance: ComplianceConfig | None = None,
+        period_s: float = PHYSICS_PERIOD_S,
+    ) -> None:
+        """Work begins with the tool at `start` (6,), at rest, over a fixture at `fixture_w` (4, 4)."""
+        super().__init__(period_s, PHYSICS_PERIOD_S)
+        self._cell = AssemblyCell(period_s, compliance or ComplianceConfig())
+        self._begin = part, conditions, start.copy(), fixture_w.copy()
+        self._fixture_w = fixture_w.copy()
+
+    def _place(self) -> ArmReading:
+        return self._reading(self._cell.begin(*self._begin))
+
+    def _advance(self, target: Array) -> ArmReading:
+        return self._reading(self._cell.move(target, self._fixture_w))
+
+    def _reading(self, state: CellState) -> ArmReading:
+        return ArmReading(
+            time_s=self._time_s,
+            tool=state.tool.copy(),
+            joints_rad=self._cell.joints_rad.copy(),
+            wrench=state.wrench_t.copy(),
+        )
+
+    def _end(self) -> None:
+        self._cell.close()

@@ -1,4 +1,4 @@
-"""`python -m tools.interface_time`: what the robot's side of one control step takes, without policy and cell."""
+"""`python -m tools.interface_time`: time of the robot's side of a control step, without policy and cell."""
 
 from __future__ import annotations
 

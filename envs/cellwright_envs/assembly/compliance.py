@@ -117,17 +117,18 @@ def place_in(
     A resistance needs it in every physics step, and in NumPy it takes as long as the physics.
     """
     x, y, z, w = quaternion
-    turned = np.empty((3, 3))
-    turned[0] = 1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - z * w), 2.0 * (x * z + y * w)
-    turned[1] = 2.0 * (x * y + z * w), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - x * w)
-    turned[2] = 2.0 * (x * z - y * w), 2.0 * (y * z + x * w), 1.0 - 2.0 * (x * x + y * y)
+    turned = (
+        (1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - z * w), 2.0 * (x * z + y * w)),
+        (2.0 * (x * y + z * w), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - x * w)),
+        (2.0 * (x * z - y * w), 2.0 * (y * z + x * w), 1.0 - 2.0 * (x * x + y * y)),
+    )
     out = np.zeros((4, 4))
     out[3, 3] = 1.0
     for row in range(3):
         for axis in range(3):
             out[row, 3] += base[axis, row] * (position[axis] - base[axis, 3])
             for column in range(3):
-                out[row, column] += base[axis, row] * turned[axis, column]
+                out[row, column] += base[axis, row] * turned[axis][column]
     return out
 
 

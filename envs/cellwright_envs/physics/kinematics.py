@@ -1,7 +1,8 @@
 """Compiled kinematics of the UR10e arm: forward, Jacobian, inverse in closed form, steps towards a pose.
 
 Poses are (4, 4) homogeneous matrices in the robot base frame `_b`, joint vectors are (6,) [rad] in the order
-base, shoulder, elbow, wrist 1, wrist 2, wrist 3.
+base, shoulder, elbow, wrist 1, wrist 2, wrist 3. Arrays are filled number by number: assigning a whole row
+makes numba compile its error messages, for three seconds.
 """
 
 import numpy as np
@@ -41,9 +42,9 @@ def inverted(pose: Array) -> Array:
 def link_poses(q: Array) -> Array:
     """Return (7, 4, 4): base (identity) and links 1..6, each turning with its joint about its own z."""
     poses = np.zeros((7, 4, 4))
+    base = np.zeros((4, 4))
     for axis in range(4):
-        poses[0, axis, axis] = 1.0
-    base = np.eye(4)
+        poses[0, axis, axis] = base[axis, axis] = 1.0
     for joint in range(6):
         cosine, sine = np.cos(q[joint]), np.sin(q[joint])
         pose = poses[joint + 1]
@@ -70,7 +71,8 @@ def link_poses(q: Array) -> Array:
 def forward_kinematics(q: Array) -> Array:
     """Return (4, 4): the flange, by the product of the Denavit-Hartenberg steps."""
     pose = link_poses(q)[6].copy()
-    pose[:3, 3] += _D6 * pose[:3, 2]
+    for row in range(3):
+        pose[row, 3] += _D6 * pose[row, 2]
     return pose
 
 
@@ -202,10 +204,16 @@ def track(
         pose, jac = _tool_and_jacobian(reached, tool)
         twist = error_twist(pose, position_b, rotation_b)
         # A far target is approached in steps for which the linearisation holds.
-        far = max(np.sqrt(np.sum(twist[:3] ** 2)) / 0.1, np.sqrt(np.sum(twist[3:] ** 2)) / 0.3)
+        shift2, turn2 = 0.0, 0.0
+        for axis in range(3):
+            shift2 += twist[axis] ** 2
+            turn2 += twist[3 + axis] ** 2
+        far = max(np.sqrt(shift2) / 0.1, np.sqrt(turn2) / 0.3)
         if far < 1e-9:
             break
-        step = _damped_step(jac, twist / max(far, 1.0))
+        for axis in range(6):
+            twist[axis] /= max(far, 1.0)
+        step = _damped_step(jac, twist)
         for joint in range(6):
             reached[joint] = min(max(reached[joint] + step[joint], lower_rad[joint]), upper_rad[joint])
     # One factor for all joints keeps the direction of the motion when a joint is too slow.
@@ -214,7 +222,9 @@ def track(
         moved = abs(reached[joint] - q[joint])
         if moved * fraction > max_step_rad[joint]:
             fraction = max_step_rad[joint] / moved
-    return q + fraction * (reached - q)
+    for joint in range(6):
+        reached[joint] = q[joint] + fraction * (reached[joint] - q[joint])
+    return reached
 
 
 @compiled
@@ -239,7 +249,7 @@ def inverse_kinematics(flange_b: Array, wrist_3_rad: float) -> Array:
     Georgia Tech 2013. Row 4 i + 2 j + k: shoulder i, wrist j, elbow k. Where wrist 3 is free, because its
     axis is parallel to those of joints 2 to 4, it takes `wrist_3_rad`.
     """
-    out = np.full((8, 6), np.nan)
+    out = np.empty((8, 6))
     r, p = flange_b[:3, :3], flange_b[:3, 3]
     wrist_x, wrist_y = p[0] - _D6 * r[0, 2], p[1] - _D6 * r[1, 2]
     reach = np.sqrt(wrist_x**2 + wrist_y**2)
@@ -272,8 +282,11 @@ def inverse_kinematics(flange_b: Array, wrist_3_rad: float) -> Array:
         q4 = np.arctan2(y4_1, x4_1) - q2 - q3
         for joint, angle_rad in enumerate((q1, q2, q3, q4, q5, q6)):
             out[row, joint] = _wrapped(angle_rad)
-        if np.isnan(np.sum(out[row])):
-            out[row] = np.nan
+        total = 0.0
+        for joint in range(6):
+            total += out[row, joint]
+        for joint in range(6):
+            out[row, joint] = np.nan if np.isnan(total) else out[row, joint]
     return out
 
 
@@ -324,10 +337,15 @@ def posture(path: Array, tool: Array) -> tuple[Array, Array]:
     jacobians = np.empty((len(path), 6, 6))
     distances_m = np.empty((len(path), 3))
     for index in range(len(path)):
-        jacobians[index] = _tool_and_jacobian(path[index], tool)[1]
+        jacobian_now = _tool_and_jacobian(path[index], tool)[1]
+        for row in range(6):
+            for joint in range(6):
+                jacobians[index, row, joint] = jacobian_now[row, joint]
         poses = link_poses(path[index])
-        height_m = poses[:, 2, 3]
-        distances_m[index, 0] = height_m[3:].min()
-        distances_m[index, 1] = height_m[3] - 0.5 * (height_m[2] + height_m[4])
+        lowest_m = poses[3, 2, 3]
+        for link in range(4, 7):
+            lowest_m = min(lowest_m, poses[link, 2, 3])
+        distances_m[index, 0] = lowest_m
+        distances_m[index, 1] = poses[3, 2, 3] - 0.5 * (poses[2, 2, 3] + poses[4, 2, 3])
         distances_m[index, 2] = _forearm_clearance_m(poses)
     return jacobians, distances_m

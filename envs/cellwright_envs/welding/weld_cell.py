@@ -69,11 +69,15 @@ def _pose_at(  # type: ignore[no-untyped-def]
         for j in range(3):
             rotation_out[i, j] = (1 - share) * rotations[index, i, j] + share * rotations[index + 1, i, j]
     x, z = rotation_out[:, 0], rotation_out[:, 2]
-    z /= np.sqrt(z[0] ** 2 + z[1] ** 2 + z[2] ** 2)
+    length = np.sqrt(z[0] ** 2 + z[1] ** 2 + z[2] ** 2)
+    for i in range(3):
+        z[i] /= length
     along = x[0] * z[0] + x[1] * z[1] + x[2] * z[2]
     for i in range(3):
         x[i] -= along * z[i]
-    x /= np.sqrt(x[0] ** 2 + x[1] ** 2 + x[2] ** 2)
+    length = np.sqrt(x[0] ** 2 + x[1] ** 2 + x[2] ** 2)
+    for i in range(3):
+        x[i] /= length
     rotation_out[0, 1] = z[1] * x[2] - z[2] * x[1]
     rotation_out[1, 1] = z[2] * x[0] - z[0] * x[2]
     rotation_out[2, 1] = z[0] * x[1] - z[1] * x[0]

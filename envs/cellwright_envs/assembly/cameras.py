@@ -1,6 +1,6 @@
-"""What the two cameras of the assembly cell see: one rides on the hand, one stands beside the fixture.
+"""The two cameras of the assembly cell: one is mounted on the hand, one stands beside the fixture.
 
-Each frame is drawn at twice its size and averaged, so that an edge moves the grey level of its pixels by less
+Each frame is drawn at twice its size and averaged, so that an edge moves the grey value of its pixels by less
 than a pixel's step: a clearance is a fraction of a pixel wide.
 """
 
@@ -56,9 +56,9 @@ class CameraRig:
     fixed_focal_px: float = FIXED_CAMERA.focal_px
     """0.69 mm per pixel at the hole."""
     ambient_levels: float = 95.0
-    """Grey level of a white surface in full shade."""
+    """Grey value of a white surface in full shade."""
     lamp_levels: float = 130.0
-    """What the lamp adds to a white surface square to it."""
+    """Grey value that the lamp adds to a white surface square to its light."""
     lamp_direction_w: tuple[float, float, float] = (-0.45, 0.35, -1.0)
 
     def model(self, focal_px: float) -> CameraModel:
@@ -111,7 +111,7 @@ def insertion_scene(part: Part) -> Scene:
 def _shade(  # type: ignore[no-untyped-def]
     face, face_begin, normals, colours, to_light_w, world_from_body, ambient, lamp, palette, out,
 ):  # fmt: skip
-    """Grey levels of one view, averaged over blocks of SUPERSAMPLING squared samples; faces are one-sided."""
+    """Grey values of one view, averaged over blocks of SUPERSAMPLING squared samples; faces are one-sided."""
     for body in range(world_from_body.shape[0]):
         w = world_from_body[body]
         light = np.empty(3)

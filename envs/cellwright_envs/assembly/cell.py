@@ -1,13 +1,12 @@
 """The mechanics of the assembly cell: a compliant arm, a part in its fingers, a fixture with the hole.
 
-How the arm is simulated was measured, on one core with PyBullet 3.2.7, per physics step. The UR10e as an
-articulated body takes 11 us with joint position motors, which have no stiffness of their own to set and turn
-a millimetre into kilonewtons, and 14 us with torques from the Jacobian; both before anything touches and
-without a part. A tool that spring and damper pull towards the reference, with the part on it by three
-friction joints, takes 14 us in the air, its controller and sensor included, and 17 us (round) to 45 us
-(keyed, with a chamfer) in the hole. It is also exactly what a position-controlled arm does under admittance
-control. So contact is simulated at the tool, in Cartesian space, and the joints follow it by inverse
-kinematics, where their limits and speeds are checked.
+Contact is simulated at the tool, in Cartesian space; the joints follow it by inverse kinematics, where their
+limits and speeds are checked. The reason is the time of a physics step, measured on one core with PyBullet
+3.2.7. The UR10e as an articulated body, without contact and without a part, takes 11 us with joint position
+motors, which have no adjustable stiffness and turn a millimetre into kilonewtons, and 14 us with torques from
+the Jacobian. A tool that spring and damper pull towards the reference, with the part held by three friction
+joints, takes 14 us in the air, its controller and sensor included, and 17 us (round) to 45 us (keyed, with a
+chamfer) in the hole. It also behaves exactly like a position-controlled arm under admittance control.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ class CellState(NamedTuple):
     wrench_t: Array
     """(6,) mean force [N] and torque [N m] on the wrist sensor, in the tool frame, about its origin.
 
-    What the fixture does to the part, by contact and by resistance, and the weights of gripper and part.
+    It is the sum of contact, resistance, and the weights of gripper and part.
     """
     peak_force_n: float
     """Largest force of the fixture on the part in this step."""
@@ -78,13 +77,13 @@ class CellState(NamedTuple):
 
 
 class Resistance(Protocol):
-    """What the fixture does to the part beyond contact: a latch that snaps, a thread that leads."""
+    """A load of the fixture on the part beside contact: a latch that snaps, a thread that advances."""
 
     def wrench_f(self, part_f: Array, dt: float) -> Array:
         """(6,) force [N] and torque [N m] on the part about its origin, in the fixture frame.
 
-        Asked once before each physics step, which takes `dt` [s]; `part_f` (4, 4) is the part's frame in the
-        fixture frame. An answer may depend on those before it.
+        Called once before each physics step of `dt` [s]; `part_f` (4, 4) is the part's frame in the fixture
+        frame. The result may depend on earlier calls.
         """
 
 
@@ -203,7 +202,7 @@ class AssemblyCell:
         return self._state(total / sub_steps, peak_n)
 
     def _resist(self, resistance: Resistance, dt: float) -> None:
-        """Load the part with it; the wrist feels that as it feels contact, and the pads have to hold it."""
+        """Load the part with the resistance; the wrist sensor and the pads carry it as they carry contact."""
         tip_w, quaternion = self.world.part_place()
         wrench_f = resistance.wrench_f(place_in(self._fixture_w, tip_w, quaternion), dt)
         force_w, torque_w = turned_out(self._fixture_w, wrench_f)
@@ -266,10 +265,10 @@ class AssemblyCell:
 def _weighed(
     contact_w: Array, tool: Array, grasp: Array, below_m: float, mass_kg: float, gripper_t: Array
 ) -> Array:
-    """Wrench (6,) on the wrist sensor in the tool frame: what acts on the part, and what hangs below.
+    """Wrench (6,) on the wrist sensor in the tool frame: contact and the weights of gripper and part.
 
-    `contact_w` (6,) is in the world, `tool` (6,) the tool's pose. The part of `mass_kg` sits as `grasp` (3,)
-    says, its centre of mass `below_m` below the pads; the gripper's is at `gripper_t` (3,).
+    `contact_w` (6,) is in the world, `tool` (6,) the tool's pose. The part of `mass_kg` is held at `grasp`
+    (3,), its centre of mass `below_m` below the pads; the gripper's is at `gripper_t` (3,).
     """
     rotation = rotation_matrix(tool[3:])
     turn_rad, x_m, z_m = grasp

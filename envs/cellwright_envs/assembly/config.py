@@ -14,7 +14,7 @@ from cellwright_envs.disturbances.sampling import require_not_negative, require_
 
 @dataclass(frozen=True, kw_only=True)
 class InsertionConfig:
-    """How the cell works; what it inserts and what goes wrong are arguments of the environment."""
+    """Settings of the cell; product and disturbances are arguments of the environment instead."""
 
     control_period_s: float = CONTROL_PERIOD_S
     step_m: float = STEP_M
@@ -22,12 +22,12 @@ class InsertionConfig:
     turn_rad: float = TURN_RAD
     """How far a full action turns it, about each axis."""
     box_m: float = 0.012
-    """The reference stays within this of the nominal axis, along x and y. Factory clips to 50 mm."""
+    """Largest distance of the reference from the nominal axis, along x and y. Factory clips to 50 mm."""
     low_m: float = -0.034
     high_m: float = 0.030
     """Range of the reference's height over the nominal mouth."""
     box_rad: float = 0.15
-    """The reference leans and turns no further than this, about each axis."""
+    """Largest lean and turn of the reference, about each axis."""
     start_height_m: float = 0.012
     """Height over the nominal mouth where the taught approach ends."""
     start_spread_m: float = 1.0e-3
@@ -35,9 +35,9 @@ class InsertionConfig:
     start_spread_rad: float = 0.01
     """Largest deviation of the start about the vertical."""
     sensor_low_pass: float = 0.6
-    """Share of a new mean reading of the wrist sensor in what is observed."""
+    """Weight of the newest mean reading of the wrist sensor in the low-passed reading."""
     seated_share: float = 0.95
-    """Share of the part's depth that counts as seated."""
+    """Fraction of the part's depth from which it counts as seated."""
     lateral_tolerance_m: float = 0.1e-3
     """Sideways error beyond the clearance that still counts."""
     tilt_tolerance_rad: float = float(np.deg2rad(2.0))

@@ -33,8 +33,7 @@ REWARD_WEIGHTS: dict[str, float] = {
 FIRM = ComplianceConfig(stiffness_n_m=4000.0, rotational_stiffness_n_m_rad=32.0)
 """Stiffer than for pegs, along and about every axis: the leash of 5 mm, then 20 N, overcomes a latch.
 
-The virtual mass stays. It sits in the part, and with more of it weak fingers would lose their hold when the
-arm starts to move.
+The virtual mass is that for pegs: a larger one would make weak fingers slip when the arm starts to move.
 """
 
 
@@ -52,12 +51,12 @@ class ConnectorMeasurement(InsertionMeasurement):
     latched: bool
     """Whether the latch has snapped."""
     resistance_n: float
-    """What the latch does to the plug; positive out of the socket."""
+    """Force of the latch on the plug, positive out of the socket."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConnectorScorecard(InsertionScorecard):
-    """What is known about one plug."""
+    """The result of one plug."""
 
     latched: bool
     """Whether the latch has snapped and holds."""
@@ -109,5 +108,5 @@ class ConnectorInsertion(Insertion[ConnectorMeasurement]):
         }
 
     def scorecard(self) -> ConnectorScorecard:
-        """What is known about the plug so far; an episode that is cut off has no other."""
+        """The result so far; an episode that is cut off has no other."""
         return ConnectorScorecard(**vars(super().scorecard()), latched=self.measurement.latched)

@@ -1,6 +1,7 @@
-"""What a real cell has to be set to so that an insertion's policy finds there what it was trained with.
+"""Settings of a real cell under which an insertion's policy observes what it was trained on.
 
-Values are those of the drawing; how far an episode's are off says its disturbances.
+Values are those of the drawing; the disturbances change them in each episode.
+
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from cellwright_runtime.vocabulary import Setting, number
 
 TOOL, FIXTURE = "tool", "nominal_fixture"
 FRAMES = {"pose": FIXTURE, "leash": FIXTURE, "wrench": TOOL, "action": "reference"}
-"""Of observation groups and actions; the history holds each of them in its own."""
+"""Frame of each observation group and of the action; the history keeps the frame of each."""
 
 
 def controller_settings(config: InsertionConfig, parts: Sequence[Part]) -> tuple[Setting, ...]:
-    """What observations and actions do not tell themselves about a cell that was trained with `parts`."""
+    """Settings of the cell that are not part of observations and actions, for training on `parts`."""
     limits = [part.force_limit_n for part in parts]
     told = "smallest and largest of the training parts"
     return (

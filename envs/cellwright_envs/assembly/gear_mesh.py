@@ -1,8 +1,8 @@
 """The task: put one gear onto its shaft and into mesh. Scene, actions, observations, reward and end.
 
-The cell, its compliant reference, its cameras and its wrist sensor are those of every `Insertion`. Its own is
-what the teeth add: with the bore on the shaft the gear is stopped again, half way down, by its neighbours'
-teeth, until it is turned to where its own find their gaps.
+The cell, its compliant reference, its cameras and its wrist sensor are those of every `Insertion`. This task
+adds the teeth: with the bore on the shaft, the neighbours' teeth stop the gear again half way down, until it
+is turned so that its own teeth meet their gaps.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class GearMeshMeasurement(InsertionMeasurement):
 
 @dataclass(frozen=True, kw_only=True)
 class GearMeshScorecard(InsertionScorecard):
-    """What is known about one finished gear."""
+    """The result of one gear."""
 
     meshed_share: float
     """How deep its teeth are between its neighbours', 1 when seated; 0 where it only sits on the shaft."""
@@ -88,6 +88,6 @@ class GearMesh(Insertion[GearMeshMeasurement]):
         }
 
     def scorecard(self) -> GearMeshScorecard:
-        """What is known about the gear so far; an episode that is cut off has no other."""
+        """The result so far; an episode that is cut off has no other."""
         meshed_share = self.measurement.meshed_m / self.product.face_m
         return GearMeshScorecard(**vars(super().scorecard()), meshed_share=meshed_share)

@@ -10,7 +10,7 @@ from cellwright_envs.assembly.cell import CellState
 from cellwright_envs.assembly.parts.part import Part
 
 LARGEST_OVERLAP_M = 0.1e-3
-"""Where part and fixture overlap by more, nothing counts as progress."""
+"""Where part and fixture overlap by more, the depth does not count."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,7 +19,7 @@ class InsertionMeasurement:
 
     time_s: float
     depth_m: float
-    """How far the part is in; overlapping bodies do not count."""
+    """How far the part is in; 0 while part and fixture overlap too much."""
     height_m: float
     """Of the tip over the mouth."""
     lateral_m: float
@@ -39,10 +39,10 @@ class InsertionMeasurement:
 
 @dataclass(frozen=True, kw_only=True)
 class InsertionScorecard:
-    """What is known about one finished insertion. A task that knows more has a subclass with more fields."""
+    """The result of one insertion. A task with more results has a subclass with more fields."""
 
     success: bool
-    """Seated, held and nothing broken."""
+    """Whether the part has been seated for `hold_s`, and is neither broken nor lost."""
     broken: bool
     """Whether the contact force went over the part's limit, or a nut's torque over its own."""
     lost: bool
@@ -64,7 +64,7 @@ class InsertionScorecard:
 def measure(
     state: CellState, part: Part, before: InsertionMeasurement | None, *, time_s: float, slip_m: float
 ) -> InsertionMeasurement:
-    """What `state` says of `part`, `before` being the last measurement; whether it is seated is not known."""
+    """Measure `part` in `state`; `before` is the last measurement. `held_s` is left to the task."""
     tip = state.part_f
     x_m, y_m, height_m = tip[:3, 3].tolist()
     depth_m = min(max(-height_m, 0.0), part.depth_m)

@@ -1,6 +1,6 @@
 """The task: start a nut on a bolt, run it down and tighten it. Scene, actions, observations, reward and end.
 
-The cell is that of every `Insertion`; what a thread does is in `thread.py`.
+The cell is that of every `Insertion`; the behaviour of a thread is in `thread.py`.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class NutFasteningConfig(InsertionConfig):
     whole torque a hard joint takes up to 27 degrees and a soft one 324 or more: ISO 5393:2017 (secondary
     source)."""
     joint_factor: tuple[float, float] = (0.8, 1.25)
-    """How much stiffer than drawn an episode's joint is."""
+    """Range of the bolted joint's stiffness in an episode over that on the drawing."""
     prevailing_share: tuple[float, float] = (0.02, 0.08)
-    """Torque of a nut that runs freely, as a share of the window's middle (assumption)."""
+    """Torque of a freely running nut, as a fraction of the window's middle (assumption)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ class NutMeasurement(InsertionMeasurement):
     """The truth about a nut after one control step."""
 
     engaged: bool
-    """Whether the threads have caught, and straight."""
+    """Whether the threads have caught straight."""
     crossed: bool
     """Whether they have caught askew."""
     turns: float
@@ -82,10 +82,10 @@ class NutMeasurement(InsertionMeasurement):
 
 @dataclass(frozen=True, kw_only=True)
 class NutScorecard(InsertionScorecard):
-    """What is known about one finished fastening."""
+    """The result of one fastening."""
 
     engaged: bool
-    """Whether the threads had caught, and straight."""
+    """Whether the threads had caught straight."""
     cross_threaded: bool
     """Whether they ever caught askew."""
     turns: float
@@ -185,7 +185,7 @@ class NutFastening(Insertion[NutMeasurement]):
 
     @property
     def part_w(self) -> Array:
-        """Pose (4, 4) in the world of what the spindle turns, which is round but for nut and mark."""
+        """Pose (4, 4) in the world of the parts that the spindle turns; only nut and mark are not round."""
         return super().part_w @ pose_matrix(np.array([0.0] * 5 + [-self.runner.spindle_rad]))
 
     # Reward and end

@@ -1,4 +1,4 @@
-"""What an insertion policy is told: the groups and their components with units."""
+"""What an insertion policy observes: the groups and their components with units."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def motion(step_m: float, turn_rad: float) -> tuple[Component, ...]:
 
 
 def components(actions: Sequence[str]) -> dict[str, tuple[Component, ...]]:
-    """The groups of every insertion, told the names of its actions."""
+    """The groups of every insertion, for a task with these actions."""
     last_action = tuple(Component(name=f"last_{name}", unit="1", low=-1.0, high=1.0) for name in actions)
     history = tuple(
         Component(name=f"{c.name}_lag_{lag}", unit=c.unit, low=c.low, high=c.high)

@@ -1,4 +1,5 @@
-"""A picture of the assembly cell for people: arm, gripper, part and fixture, and what both cameras see."""
+"""A picture of the assembly cell for people: arm, gripper, part and fixture, and the images of both
+cameras."""
 
 from __future__ import annotations
 
@@ -68,7 +69,7 @@ class InsertionMoment:
     part_w: Array
     """Pose (4, 4) of the part in the world."""
     delivered_frame: NDArray[np.uint8]
-    """What both cameras delivered last, (2, H, W)."""
+    """The frames that both cameras delivered last, (2, H, W)."""
 
 
 def picture(moment: InsertionMoment) -> NDArray[np.uint8]:

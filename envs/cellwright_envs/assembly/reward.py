@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def alignment(lateral_m: float, yaw_error_rad: float) -> float:
-    """Score where the part points: 1 over the hole, 0.5 beside it by 2 mm or turned by 0.1 rad, towards 0."""
+    """Score alignment with the hole: 1 over it, 0.5 at 2 mm or turned by 0.1 rad, towards 0 beyond."""
     return 1.0 / (1.0 + (lateral_m / 2e-3) ** 2 + (yaw_error_rad / 0.1) ** 2)
 
 

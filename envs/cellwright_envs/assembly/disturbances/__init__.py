@@ -1,6 +1,7 @@
-"""Disturbances of an assembly cell: the families of `cellwright_envs.disturbances`, for insertions.
+"""Disturbances of an assembly cell.
 
-Latency, play, lost frames, camera calibration, exposure and noise are the weld cell's own objects.
+Latency, backlash, lost frames, camera calibration, exposure and noise are shared with the weld cell and are
+in `cellwright_envs.disturbances`.
 """
 
 from cellwright_envs.assembly.disturbances.catalogue import (

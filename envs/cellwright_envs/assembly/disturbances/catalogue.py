@@ -67,7 +67,7 @@ from cellwright_envs.disturbances.named_sets import draw_each, each_alone, resol
 
 @dataclass(frozen=True, kw_only=True)
 class AssemblyDisturbances:
-    """All that may differ from the drawing and the taught programme; everything is off unless given."""
+    """Every disturbance of an insertion; each is off unless given."""
 
     fixture_pose: FixturePose = field(default_factory=FixturePose)
     fixture_bump: FixtureBump = field(default_factory=FixtureBump)
@@ -98,7 +98,7 @@ class AssemblyDisturbances:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class AssemblyDisturbanceState:
-    """What is disturbed in one episode: the fields of AssemblyDisturbances, drawn."""
+    """The drawn disturbances of one episode, with the fields of `AssemblyDisturbances`."""
 
     fixture_pose: FixturePoseState
     fixture_bump: FixtureBumpState
@@ -132,7 +132,7 @@ class AssemblyDisturbanceState:
     ) -> Image:
         """Return a copy of all views of one moment, uint8 (views, H, W), as the cameras deliver them.
 
-        `transmission` is that of `lens_dirt`, worked out once per episode. One integer is drawn from `rng`.
+        `transmission` is that of `lens_dirt`, computed once per episode. One integer is drawn from `rng`.
         """
         if transmission is not None:
             veil = (1.0 - transmission) * np.float32(self.lens_dirt.veil_levels)
@@ -235,11 +235,12 @@ NAMED: dict[str, AssemblyDisturbances] = {
     "turned_camera": replace(_TRAIN, camera_knock=CameraKnock(probability=1.0, distance_m=0.0)),
     "late": replace(_TRAIN, actuator_latency=ActuatorLatency(steps=(3, 3))),
 }
-"""Sets of disturbances by name: none, train, hard, every single one at training strength; `wide`, which is
-training with room for what a line change does to fixture, light and latency; and training with one factor at
-its worst: hand camera moved by 3 mm or turned by 5 degrees, three control steps of latency."""
+"""Sets of disturbances by name. `none`, `train`, `hard`; each single disturbance, at the strength of `train`;
+`wide`, which is `train` with wider ranges of fixture, light and latency that include a line change; and
+`train` with one disturbance at its worst: hand camera moved by 3 mm, hand camera turned by 5 degrees, three
+control steps of latency."""
 
 
 def resolve(disturbances: str | AssemblyDisturbances) -> AssemblyDisturbances:
-    """Return the disturbances that a name, or several joined by `+`, stands for; see `resolve_named`."""
+    """Return the disturbances of a name, or of several joined by `+`; see `resolve_named`."""
     return resolve_named(disturbances, NAMED)

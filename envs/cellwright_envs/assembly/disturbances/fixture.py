@@ -21,7 +21,7 @@ from cellwright_envs.disturbances.sampling import (
 
 @dataclass(frozen=True, kw_only=True)
 class FixturePose:
-    """The fixture does not stand where the drawing has it; truncated at two sigma."""
+    """The fixture stands beside its place on the drawing; truncated at two sigma."""
 
     sigma_m: float = 0.0
     """Standard deviation along x and y [m]. Factory's fixtures are known to 1 mm."""
@@ -100,7 +100,7 @@ class FixtureBumpState:
     duration_s: float
 
     def starts(self, depth_fraction: float) -> bool:
-        """Say whether the part is in far enough for the knock to come."""
+        """Return whether the part is in far enough for the knock to begin."""
         return depth_fraction >= self.at_depth
 
     def offset_m(self, since_s: float) -> tuple[float, float]:

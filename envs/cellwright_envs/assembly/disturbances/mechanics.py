@@ -1,4 +1,4 @@
-"""Parts, grasp and controller that are not as the drawing and the data sheets have them."""
+"""Disturbances of part, grasp, controller and wrist sensor: deviations from drawing and data sheets."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GRIP_N, PAD_FRICTION = 100.0, 0.4
 """Set force of the gripper, which does 20 to 235 N, and rubber on steel (assumptions)."""
 _HELD_N = 2.0 * PAD_FRICTION * GRIP_N
 AS_SET_GRIP = Grip(along_n=_HELD_N, across_n=_HELD_N, twist_n_m=_HELD_N * PAD_PATCH_M)
-"""What two pads hold before the part slips."""
+"""Loads that two pads hold before the part slips."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,18 +111,18 @@ class PartFitState:
     wear_m: float
 
     def clearance_m(self, nominal_m: float) -> float:
-        """Return the clearance per side [m] of a part whose drawing says `nominal_m`."""
+        """Return the clearance per side [m] of a part whose clearance on the drawing is `nominal_m`."""
         return self.factor * nominal_m + self.wear_m
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChamferDamage:
-    """Burrs and dents have eaten into the chamfer."""
+    """Burrs and dents have removed some of the chamfer."""
 
     probability: float = 0.0
     """Probability that an episode's chamfer is damaged."""
     remaining: Range = (0.3, 0.8)
-    """Share of a damaged chamfer that is left (assumption)."""
+    """Fraction of a damaged chamfer that is left (assumption)."""
 
     def __post_init__(self) -> None:
         require_probability(self, "probability")
@@ -209,7 +209,7 @@ class ControllerGainState:
 
 @dataclass(frozen=True, kw_only=True)
 class ForceSensor:
-    """The wrist sensor is off after taring, drifts and is noisy."""
+    """The wrist sensor has a bias after taring, drifts and is noisy."""
 
     bias_n: float = 0.0
     """Standard deviation of the force left after taring, per axis [N]."""
@@ -245,5 +245,5 @@ class ForceSensorState:
     noise_factor: float
 
     def error(self, time_s: float) -> tuple[float, ...]:
-        """Return what the sensor reads too much (6,) [N] and [N m], noise aside."""
+        """Return the error of the reading (6,) [N] and [N m], without noise."""
         return tuple(bias + drift * time_s for bias, drift in zip(self.bias, self.drift_1_s, strict=True))

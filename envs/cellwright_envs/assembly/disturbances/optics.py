@@ -20,7 +20,7 @@ from cellwright_envs.disturbances.sampling import (
 
 @dataclass(frozen=True, kw_only=True)
 class RoomLight:
-    """The lamp over the cell hangs elsewhere and is brighter or darker, and so is the room."""
+    """The lamp over the cell hangs at another place; lamp and room are brighter or darker than usual."""
 
     lamp_factor: Range = (1.0, 1.0)
     """Light of the lamp over the usual one, drawn per episode."""
@@ -63,7 +63,7 @@ class RoomLightState:
 
 @dataclass(frozen=True, kw_only=True)
 class CameraKnock:
-    """Somebody bumped the camera on the hand and nobody calibrated it again."""
+    """The camera on the hand was bumped and not calibrated again."""
 
     probability: float = 0.0
     """Probability that an episode's camera has been knocked."""
@@ -97,7 +97,7 @@ class CameraKnockState:
 
 
 def _direction(rng: np.random.Generator) -> NDArray[np.float64]:
-    """Draw a direction (3,), all alike."""
+    """Draw a direction (3,), uniformly over the sphere."""
     vector = rng.standard_normal(3)
     return np.asarray(vector / np.linalg.norm(vector))
 
@@ -159,9 +159,9 @@ class LensDirt:
     radius_px: Range = (2.0, 6.0)
     """Radius of a spot [px] (assumption)."""
     opacity: Range = (0.2, 0.6)
-    """Share of the light that a spot takes in its middle (assumption)."""
+    """Fraction of the light that a spot takes in its middle (assumption)."""
     veil_levels: float = 60.0
-    """Grey level of the dirt itself (assumption)."""
+    """Grey value of the dirt itself (assumption)."""
 
     def __post_init__(self) -> None:
         require_range(self, "spots", "radius_px", low=0)
@@ -196,7 +196,7 @@ class LensDirtState:
     veil_levels: float
 
     def transmission(self, size_px: int) -> NDArray[np.float32] | None:
-        """Return the share of light (views, H, W) that each pixel gets; None where every lens is clean."""
+        """Return the fraction of light (views, H, W) that reaches each pixel; None if every lens is clean."""
         if not any(self.lenses):
             return None
         rows, columns = np.indices((size_px, size_px))

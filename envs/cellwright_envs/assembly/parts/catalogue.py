@@ -1,4 +1,4 @@
-"""The parts of one task by name, and which of them training never sees."""
+"""The parts of one task by name, and which of them are held out from training."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ PartT = TypeVar("PartT", bound=Part)
 
 @dataclass(frozen=True, kw_only=True)
 class Catalogue(Generic[PartT]):
-    """What a task may be given to insert."""
+    """The parts of a task."""
 
     parts: tuple[PartT, ...]
     held_out: tuple[str, ...]
-    """Names of the parts that training never sees."""
+    """Names of the parts that training never uses."""
 
     def __post_init__(self) -> None:
         if len(self.by_name) != len(self.parts):

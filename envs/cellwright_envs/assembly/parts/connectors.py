@@ -1,4 +1,4 @@
-"""Plugs of five connector families, the sockets they belong into, and the latch that holds them there."""
+"""Plugs of five connector families, their sockets, and the latch that holds a plug in its socket."""
 
 from __future__ import annotations
 
@@ -33,24 +33,26 @@ Family = Literal["usb-a", "hdmi", "d-sub", "modular", "terminal"]
 FAMILIES: tuple[str, ...] = get_args(Family)
 
 PLASTIC_KG_M3 = 1500.0
-"""Glass-filled PBT, shells and contacts smeared over it (assumption)."""
+"""Mean density of glass-filled PBT with shells and contacts (assumption)."""
 FLOOR_M = 0.010
 
 RAMP_M = 1.0e-3
-"""Way over which the latch's resistance rises to its force (assumption)."""
+"""Distance over which the latch's resistance rises to its force (assumption)."""
 SNAP_M = 0.4e-3
-"""From where the latch snaps to where the plug is seated, and so the play it leaves (assumption)."""
+"""Distance from the point where the latch snaps to the seat, which is also the play of the plug
+(assumption)."""
 HOME_SHARE = 0.4
-"""Force that pulls the snapped plug home over the latch's force (assumption)."""
+"""Force that pulls the snapped plug into its seat, as a fraction of the latch's force (assumption)."""
 RETENTION_N = 40.0
 """Pull-out force of a snapped latch, whatever it took to snap it (assumption)."""
 YIELD_M = 0.5e-3
-"""Way beyond its play over which a snapped latch takes up a pull, and after which it lets go (assumption)."""
+"""Distance beyond the play over which a snapped latch resists a pull, and after which it lets go
+(assumption)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Connector(Part):
-    """A plug and the socket it belongs into: `size_m` along x, `thickness_m` along y, the rib towards -y."""
+    """A plug and its socket: `size_m` along x, `thickness_m` along y, the rib towards -y."""
 
     family: Family
     thickness_m: float
@@ -96,8 +98,8 @@ class Connector(Part):
     def outline(self, clearance_m: float = 0.0, play_m: float = 0.0, chamfer_m: float = 0.0) -> Array:
         """Cross-section (8, 2) [m], counter-clockwise: four corners, then the rib.
 
-        For the socket it is wider by `clearance_m`, its groove by `play_m` on both sides, and further away
-        from the axis by `chamfer_m`, which the groove's flanks do without.
+        The socket's outline is wider by `clearance_m`, and its groove by `play_m` on both sides. Its chamfer
+        is further away from the axis by `chamfer_m`; the groove's flanks have no chamfer.
         """
         wider_m = clearance_m + chamfer_m
         x_m, y_m = 0.5 * self.size_m + wider_m, 0.5 * self.thickness_m + wider_m
@@ -106,7 +108,7 @@ class Connector(Part):
         return np.array([*corners, (-rib_m, -y_m), (-rib_m, low_m), (rib_m, low_m), (rib_m, -y_m)])
 
     def groove_play_m(self, clearance_m: float) -> float:
-        """Play of the rib along x, per side: the plug enters its chamfer before the rib meets a flank."""
+        """Play of the rib along x, per side: the plug is in its chamfer before the rib meets a flank."""
         return clearance_m + self.chamfer_m
 
     def solids(self) -> list[Box]:
@@ -181,13 +183,13 @@ class Connector(Part):
 
 
 class Latch:
-    """Resists over the last millimetre, snaps, then pulls the plug home and holds it: a `Resistance`."""
+    """A `Resistance` that grows over the last millimetre, snaps, then pulls the plug into its seat."""
 
     def __init__(self, *, depth_m: float, force_n: float) -> None:
         self.depth_m, self.force_n = depth_m, force_n
         self.latched = False
         self.resistance_n = 0.0
-        """What it did last: positive out of the socket."""
+        """Its last force, positive out of the socket."""
 
     def wrench_f(self, part_f: Array, dt: float) -> Array:
         """(6,) force and torque on the plug, along the socket's axis only."""
@@ -208,7 +210,7 @@ class Latch:
 
 
 class _Quads:
-    """Collects rectangles and what they are."""
+    """Collects rectangles and the surface of each."""
 
     def __init__(self) -> None:
         self._corners: list[Array] = []

@@ -1,6 +1,7 @@
-"""Teeth of spur gears: what a camera sees of them, and the boxes that stand for them where two gears mesh.
+"""Teeth of spur gears: their visible outline, and the boxes that collide instead of them.
 
-The boxes leave a gear just the play between its neighbours that the backlash of their teeth does.
+The boxes give a gear exactly the play between its neighbours that the backlash of the teeth gives.
+
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ PRESSURE_RAD = float(np.deg2rad(20.0))
 ADDENDUM, DEDENDUM = 1.0, 1.25
 """Height of a tooth over and depth of a gap under the pitch circle, in modules."""
 BOX_ADDENDUM = 0.6
-"""The same of the boxes that stand for teeth, which do not taper: as high as teeth they would not mesh."""
+"""The same of the boxes that collide. They do not taper, and would not mesh at the height of teeth."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ class Wheel:
     module_m: float
     teeth: int
     backlash_m: float
-    """Play of two such gears along the pitch circle; either has half of it in thinner teeth."""
+    """Play of two such gears along the pitch circle; the teeth of each gear are thinner by half of it."""
 
     @property
     def pitch_rad(self) -> float:
@@ -40,12 +41,12 @@ class Wheel:
 
     @property
     def pitch_radius_m(self) -> float:
-        """Of the circle that rolls on the other gear's."""
+        """Radius of the circle that rolls on that of the other gear."""
         return 0.5 * self.module_m * self.teeth
 
     @property
     def free_rad(self) -> float:
-        """How far it turns either way, in mesh with a gear that stands still, before teeth touch."""
+        """Angle by which it turns either way before its teeth touch those of a gear that stands still."""
         return 0.5 * self.backlash_m / self.pitch_radius_m
 
     @property
@@ -103,7 +104,7 @@ def _involute(angle_rad: float) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class Mesh:
-    """Where the gear meets one of its neighbours, seen from the gear's seat."""
+    """The contact of the gear with one of its neighbours, seen from the gear's seat."""
 
     gear: Wheel
     neighbour: Wheel
@@ -152,7 +153,7 @@ class Mesh:
         return float(min(touched_m, touching_m))
 
     def _gaps(self) -> tuple[Array, Array]:
-        """Where the gear, turned as far as its play allows, may touch the neighbour.
+        """Possible contacts of gear and neighbour, with the gear turned as far as its play allows.
 
         For the gear's and the neighbour's teeth (2, n): how far the middle of the tip is from the middle line
         of each of the other's teeth, infinite where it does not reach it, and the cosine of the angle between

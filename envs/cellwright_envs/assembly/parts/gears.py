@@ -1,4 +1,4 @@
-"""Spur gears with a hub to hold them by, and the shaft between two other gears that they belong onto.
+"""Spur gears with a hub for the gripper, and their shaft between two other gears.
 
 Here the fixture has the shaft and the part the hole: the mouth of `part.py` is the shaft's top. The gear is
 seated when it stands on the shaft's shoulder with its teeth in those of both neighbours, which stand still.
@@ -28,8 +28,8 @@ Array = NDArray[np.float64]
 BORE_STAVES = 8
 """Walls of the bore; see `pegs.ROUND_STAVES`."""
 RIDGES = 16
-"""Slopes that make the chamfer of a shaft. Each is half as wide as its share of the circle: the walls of the
-bore are straight, so they ride on the hull of the ridges, which is a 32-gon."""
+"""Slopes that make the chamfer of a shaft. Each is half as wide as a sixteenth of the circle: the walls of
+the bore are straight, so they slide on the hull of the ridges, which is a 32-gon."""
 HUB_WALL_M = 2.0e-3
 """Between bore and fingers (assumption)."""
 PLATE_MARGIN_M = 2.0e-3
@@ -38,9 +38,10 @@ PLATE_MARGIN_M = 2.0e-3
 
 @dataclass(frozen=True, kw_only=True)
 class Gear(Part):
-    """A gear and the place it belongs to. A new one is one more of these and no new code.
+    """A gear, its shaft and its neighbours. A new gear is one more of these and no new code.
 
-    `size_m` is its bore, `clearance_m` half of what the shaft is thinner, `chamfer_m` the shaft's.
+    `size_m` is the diameter of the bore. `clearance_m` is half of the difference between the diameters of
+    bore and shaft. `chamfer_m` is at the end of the shaft.
     """
 
     module_m: float
@@ -96,7 +97,7 @@ class Gear(Part):
 
     @property
     def hub_radius_m(self) -> float:
-        """Of the cylinder over the teeth, by which the gear is held."""
+        """Radius of the cylinder over the teeth, which the gripper holds."""
         return 0.5 * self.size_m + HUB_WALL_M
 
     @property
@@ -106,7 +107,7 @@ class Gear(Part):
 
     @property
     def over_mesh_m(self) -> float:
-        """From the mouth to the neighbours' upper faces, where the teeth have to find their gaps."""
+        """Distance from the mouth to the neighbours' upper faces, where the teeth have to meet the gaps."""
         return self.depth_m - self.face_m
 
     @cached_property
@@ -148,7 +149,7 @@ class Gear(Part):
     def _staves(self) -> list[Box]:
         """Eight walls around the bore, their outermost edges on the root circle.
 
-        Over the teeth they are thicker than the hub, but there is nothing there that they could meet.
+        Over the teeth they are thicker than the hub, but nothing is there that they could touch.
         """
         radius_m, step_rad = 0.5 * self.size_m, 2.0 * np.pi / BORE_STAVES
         outer_m = self.wheel.root_m * np.cos(0.5 * step_rad)

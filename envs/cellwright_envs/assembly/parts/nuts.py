@@ -36,16 +36,16 @@ BORE_STAVES = 8
 POINT_FACETS = 12
 """Flat faces of the chamfer on the bolt's point."""
 RUN_TURNS = 3.0
-"""Turns from the first thread to the flange: an assumption, the end of what is many more on most joints."""
+"""Turns from the first thread to the flange: an assumption, because most bolts take many more turns."""
 SOCKET_COVERS = 0.6
-"""Share of the nut's height that sits in the socket."""
+"""Fraction of the nut's height that is in the socket."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Nut(Part):
     """A hexagon nut, and the bolt with a short dog point that stands in the fixture.
 
-    The mouth is the bolt's end. `chamfer_m` is that of the point; it stands for the nut's countersink too.
+    The mouth is the bolt's end. `chamfer_m` is that of the point and replaces the nut's countersink as well.
     """
 
     pitch_m: float
@@ -56,7 +56,7 @@ class Nut(Part):
     torque_window_n_m: tuple[float, float]
     """Hand-tight: what the fingers and the arm can hold against. Final tightening is another station's."""
     torque_limit_n_m: float
-    """Torque beyond which the part counts as broken."""
+    """Torque above which the part counts as broken."""
 
     noun: ClassVar[str] = "nut"
     place: ClassVar[str] = "bolt"
@@ -104,7 +104,7 @@ class Nut(Part):
 
     @property
     def symmetry_rad(self) -> float:
-        """Any turn: where the thread starts, no frame says."""
+        """0: a nut fits at any turn, because no frame shows where its thread starts."""
         return 0.0
 
     @property
@@ -123,7 +123,7 @@ class Nut(Part):
         return self.across_flats_m / np.sqrt(3.0) + SOCKET_WALL_M
 
     def solids(self) -> list[Box]:
-        """Walls around the bore; they do not turn along, being all alike."""
+        """Walls around the bore; they need not turn with the nut, because all are alike."""
         outside_m = 0.5 * self.across_flats_m
         half_width_m = outside_m * np.tan(np.pi / BORE_STAVES)
         half = np.array([0.5 * (outside_m - self.bore_m), half_width_m, 0.5 * self.height_m])
@@ -176,7 +176,7 @@ class Nut(Part):
             [point_m, point_m, max(point_m - chamfer_m, 1e-4)],
             12,
         )
-        # Drawn as rings: at 0.6 mm per pixel nobody sees a helix.
+        # Drawn as rings: a helix is not visible at 0.6 mm per pixel.
         rings = int(self.run_m / self.pitch_m)
         heights_m = [-self.point_m - 0.5 * k * self.pitch_m for k in range(2 * rings + 1)]
         radii_m = [core_m if k % 2 == 0 else 0.5 * self.size_m for k in range(2 * rings + 1)]
@@ -256,4 +256,4 @@ _NUTS = (
 )
 
 NUTS = Catalogue(parts=_NUTS, held_out=("M14", "M10x1.25"))
-"""Held out from training are a size, and a fine pitch of a size that training has with a coarse one."""
+"""Held out from training are a new size, and a fine pitch of a size that training has coarse only."""

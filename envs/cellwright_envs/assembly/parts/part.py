@@ -1,4 +1,4 @@
-"""What every part to insert offers, whatever it is: what it collides with and what a camera sees of it.
+"""A part to insert: its dimensions, its limits, its collision shapes and its visible surfaces.
 
 The part frame `_p` has its origin in the middle of the part's tip and z up along its axis; the fixture frame
 `_f` has its origin in the middle of the mouth and z up out of the fixture. The mouth is where the part begins
@@ -21,12 +21,12 @@ from cellwright_envs.physics.world import Box, Cylinder
 
 STEEL_KG_M3 = 7850.0
 FINE_CLEARANCE_M = 0.25e-3
-"""Below this clearance physics runs at 480 Hz: at 240 Hz a held peg can squeeze in 0.05 mm beside its hole.
-Holes drawn with 0.3 mm and made a tenth tighter stay above."""
+"""Below this clearance physics runs at 480 Hz: at 240 Hz a held peg can be pressed 0.05 mm into the wall of
+its hole. Holes of 0.3 mm that are a tenth tighter stay above."""
 
 
 class Shape(NamedTuple):
-    """What a camera sees of a body."""
+    """The visible surface of a body."""
 
     vertices: Vertices
     """(V, 3) [m] in the body's frame."""
@@ -38,13 +38,13 @@ class Shape(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Part(ABC):
-    """A part in the fingers and the fixture it belongs into. A task's parts are one subclass, as data."""
+    """A part in the fingers and its fixture. The parts of a task are one subclass, as data."""
 
     name: str
     size_m: float
-    """Of what mates: diameter, or width across flats."""
+    """Size of the surfaces that mate: diameter, or width across flats."""
     clearance_m: float
-    """Fixture minus part, per side."""
+    """Distance between part and fixture, per side."""
     chamfer_m: float = 0.0
     """Chamfer of the mouth, 45 degrees; 0 for a sharp edge."""
     depth_m: float = 0.025
@@ -56,11 +56,11 @@ class Part(ABC):
     """Force above which the part counts as broken; an engineering assumption."""
 
     noun: ClassVar[str] = "part"
-    """What people call such a part."""
+    """Word for such a part in reports."""
     place: ClassVar[str] = "fixture"
-    """What they call the thing it goes into or onto."""
+    """Word for the object that the part goes into or onto."""
     mouth: ClassVar[str] = "mouth"
-    """And what they call where that begins, the origin of the fixture frame."""
+    """Word for the place where the part begins to engage, the origin of the fixture frame."""
     ranges: ClassVar[dict[str, tuple[float, float]]]
     """What each field may be, by its name."""
 

@@ -1,4 +1,4 @@
-"""Pegs of four families and the holes they belong into."""
+"""Pegs of four families and their holes."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ Family = Literal["round", "square", "hexagonal", "keyed"]
 FAMILIES: tuple[str, ...] = get_args(Family)
 
 ROUND_STAVES = 8
-"""Walls of a round hole. A circle in it meets a wall after 1 to 1.08 clearances, whatever the direction; with
-12 walls it would be 1.04 and the physics of a chamfered hole would take twice as long."""
+"""Walls of a round hole. A round peg touches a wall after moving by 1 to 1.08 times the clearance, depending
+on the direction; with 12 walls it would be 1.04, but the physics of a chamfered hole would take twice as
+long."""
 WALL_M = 0.015
-"""Width of the fixture around a hole that can be landed on."""
+"""Width of the surface around a hole on which a peg can land."""
 FLOOR_M = 0.010
 _SIDES = {"square": 4, "hexagonal": 6}
 # DIN 6885-1, shaft diameter up to [m]: key width, and how far it stands out of the shaft (h - t1).
@@ -39,7 +40,7 @@ _KEYS = ((8e-3, 2e-3, 0.8e-3), (10e-3, 3e-3, 1.2e-3), (12e-3, 4e-3, 1.5e-3), (17
 
 @dataclass(frozen=True, kw_only=True)
 class Peg(Part):
-    """A peg and the hole it belongs into. A new one is one more of these and no new code."""
+    """A peg and its hole. A new peg is one more of these and no new code."""
 
     family: Family
 
@@ -72,7 +73,7 @@ class Peg(Part):
 
     @property
     def symmetry_rad(self) -> float:
-        """0 for a round one, which fits at any turn."""
+        """0 for a round peg, which fits at any turn."""
         turns = {"round": 0.0, "keyed": 1.0, "square": 1.0 / 4.0, "hexagonal": 1.0 / 6.0}
         return 2.0 * np.pi * turns[self.family]
 
@@ -119,8 +120,8 @@ class Peg(Part):
     def fixture_solids(self, clearance_m: float, chamfer_m: float) -> list[Box]:
         """Collision shapes of the fixture around the hole, in the fixture frame.
 
-        Each wall is a flat face tangent to the hole; whatever lies behind it is outside the hole for certain,
-        so walls may overlap. `clearance_m` and `chamfer_m` are those of this episode.
+        Each wall is a flat face tangent to the hole; the space behind it is outside the hole, so walls may
+        overlap. `clearance_m` and `chamfer_m` are those of this episode.
         """
         radius_m = self.radius_m + clearance_m
         size = (self.depth_m, chamfer_m)

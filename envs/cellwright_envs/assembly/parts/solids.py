@@ -1,7 +1,7 @@
 """Boxes that bound a hole: flat walls around an axis, each with a chamfer at its mouth.
 
-Collision shapes are boxes and implicit cylinders only, which Bullet keeps at exact size: its convex hulls
-carry a millimetre of margin.
+Collision shapes are boxes and implicit cylinders only, which Bullet keeps at exact size; its convex hulls
+have a margin of a millimetre.
 """
 
 from __future__ import annotations

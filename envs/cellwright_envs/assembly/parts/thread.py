@@ -1,7 +1,7 @@
-"""A nut on a bolt, without a physics engine: where threads catch, how they lead, what torque it takes.
+"""A nut on a bolt, without a physics engine: where threads catch, how the nut advances, what torque it takes.
 
-Rigid-body engines carry no contact between threads. So the thread is a screw joint with rules for its two
-ends:
+Rigid-body engines cannot compute contact between threads. So the thread is a screw joint with rules for its
+two ends:
 
 - Until it has caught, the nut stands on the bolt's first thread and rides over it. It catches where the
   starts of both threads meet while it turns right, pressed on and near enough to the axis. Leaning by more
@@ -9,10 +9,10 @@ ends:
   turns on.
 - Once it has caught, depth and turn are coupled by the pitch, within the play of the flanks. Turned left past
   the start it is free again.
-- Torque follows from the load F on the flanks as in VDI 2230 part 1 (from memory): to tighten,
-  F (P / 2 pi + mu d2 / (2 cos 30) + mu D / 2) with D the mean diameter of the bearing face, which counts once
-  the nut is seated; to loosen, the same with the lead's share negative. Seated, F is the clamp load, which
-  grows with the joint's stiffness.
+- Torque follows from the load F on the flanks as in VDI 2230 part 1 (from memory): to tighten, F (P / 2 pi +
+  mu d2 / (2 cos 30) + mu D / 2) with D the mean diameter of the bearing face, which counts once the nut is
+  seated; to loosen, the same with the term of the lead negative. Seated, F is the clamp load, which grows
+  with the joint's stiffness.
 
 Angles count to the right, which tightens: the nut seen from above turns clockwise, about -z.
 """
@@ -36,11 +36,11 @@ FLANK_RAD = radians(30.0)
 CATCH_N = 0.5
 """Least push under which threads catch (assumption)."""
 WEDGE_N_M_RAD = 1.2
-"""How the torque rises while a cross-threaded nut is turned on (assumption)."""
+"""Rise of the torque while a cross-threaded nut is turned further (assumption)."""
 SOCKET_N_M_RAD = 40.0
 """Stiffness of the drive shaft between motor and nut (assumption)."""
 SPIN_UP_REV_S2 = 20.0
-"""How fast the motor changes its speed (assumption)."""
+"""Rate at which the motor changes its speed (assumption)."""
 AXIAL_PLAY_M = 0.05e-3
 RADIAL_PLAY_M = 0.1e-3
 """Play of the flanks, half of it to each side, and of the diameters; the order of 6H/6g (assumption)."""
@@ -84,26 +84,26 @@ class ThreadForm:
 
     @cached_property
     def lateral_limit_m(self) -> float:
-        """Half the overlap of the flanks, 0.54 P: further off the threads' starts miss (assumption)."""
+        """Half the overlap of the flanks, 0.54 P: further off, the starts do not meet (assumption)."""
         return 0.27 * self.pitch_m
 
 
 @dataclass(frozen=True, kw_only=True)
 class Joint:
-    """One bolted joint as it is in one episode; heights are below the bolt's end."""
+    """One bolted joint in one episode; heights are below the bolt's end."""
 
     form: ThreadForm
     first_thread_m: float
-    """Where the thread begins."""
+    """Depth at which the thread begins."""
     run_m: float
-    """From there to where the nut meets the flange."""
+    """Distance from there to the contact of nut and flange."""
     bearing_diameter_m: float
     """Mean diameter of the nut's bearing face."""
     stiffness_n_m: float
     """Clamp load per further advance of the seated nut."""
     friction: float
     prevailing_n_m: float
-    """Torque that a caught nut takes without any load: dirt, burrs."""
+    """Torque to turn a caught nut without load: dirt, burrs."""
     start_rad: float
     """Turn, from where the nut is at the beginning, at which the threads' starts first meet."""
 
@@ -137,12 +137,12 @@ class Joint:
 
     @cached_property
     def torque_rate_n_m_rad(self) -> float:
-        """How the torque of the seated nut rises."""
+        """Rise of the seated nut's torque per turned angle."""
         return self.tightening_arm_m * self.stiffness_n_m * self.form.lead_m_rad
 
 
 class Bite(IntEnum):
-    """How nut and bolt have caught."""
+    """State of the threads: free, caught straight, or cross-threaded."""
 
     FREE = 0
     ENGAGED = 1
@@ -150,8 +150,8 @@ class Bite(IntEnum):
 
 
 class Load(NamedTuple):
-    """What presses the nut onto the thread: force along the axis, positive for a push down; force across;
-    moment that straightens it; lean and distance from the axis."""
+    """Load of the nut on the thread: force along the axis, positive for a push down; force across; moment
+    that straightens the nut; lean, and distance from the axis."""
 
     push_n: float = 0.0
     side_n: float = 0.0
@@ -174,7 +174,7 @@ class _Rising(NamedTuple):
         return self.base_n_m + self.rate_n_m_rad * max(angle_rad - self.above_rad, 0.0)
 
     def reached_rad(self, torque_n_m: float) -> float:
-        """Up to which angle it is overcome by `torque_n_m`."""
+        """Angle up to which `torque_n_m` overcomes it."""
         over_n_m = torque_n_m - self.base_n_m
         if over_n_m <= 0.0:
             return -inf
@@ -230,8 +230,8 @@ class Thread:
         """Let the socket pull the nut along, with no more torque than `limit_n_m`.
 
         Returns how far the socket gets, and the torque [N m] between it and the nut, positive to the right.
-        Dry friction by return mapping: the shaft between them winds up until it overcomes what resists, then
-        the nut follows as far as both are equal.
+        Dry friction by return mapping: the shaft between them winds up until it overcomes the resistance,
+        then the nut follows until both are equal.
         """
         right, left = self._resisting(load)
         wound_rad = limit_n_m / SOCKET_N_M_RAD
@@ -248,7 +248,7 @@ class Thread:
         return socket_rad, SOCKET_N_M_RAD * (socket_rad - self.nut_rad)
 
     def _resisting(self, load: Load) -> tuple[_Rising, _Rising]:
-        """What resists turning right, and left."""
+        """Resistance to turning right, and to turning left."""
         joint, form = self.joint, self.joint.form
         base = joint.thread_arm_m * abs(load.push_n)
         if self.bite is Bite.FREE:
@@ -295,7 +295,7 @@ def _yield_at(socket_rad: float, resisting: _Rising, sense: float) -> float:
 
 
 class NutRunner:
-    """A nut-runner in the fingers with the nut in its socket: what the bolt does to it, as a `Resistance`.
+    """A nut-runner in the fingers with the nut in its socket; a `Resistance` with the load of the bolt.
 
     The part's frame is that of the housing, which does not turn along; what the socket's shaft carries turns
     the housing the other way.
@@ -311,7 +311,7 @@ class NutRunner:
         self.torque_n_m = 0.0
         self.peak_torque_n_m = 0.0
         self.push_n = 0.0
-        """What the thread carries of the arm's push, down."""
+        """Part of the arm's push that the thread carries, down."""
         self._limit_n_m = torque_limit_n_m
         self._before: tuple[float, float, float, float, float] | None = None
 
@@ -355,7 +355,8 @@ class NutRunner:
         if lateral_m > RADIAL_PLAY_M:
             centring = SIDE_N_M * (lateral_m - RADIAL_PLAY_M)
             if self.thread.bite is Bite.FREE:
-                # The run-out of the bolt's thread is a cone of 45 degrees: across it gives what it carries.
+                # The run-out of the bolt's thread is a cone of 45 degrees: the force across is as large as
+                # that along.
                 centring = min(centring, self.push_n)
             force_x = -centring * x / lateral_m - SIDE_N_S_M * rate_x
             force_y = -centring * y / lateral_m - SIDE_N_S_M * rate_y

@@ -28,6 +28,8 @@ _MEMBER = struct.Struct("<4s5H3I2H")
 _LISTED = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
 _STORED, _DEFLATED = 0, 8
+_NEWEST_VERSION = 45
+"""Of the format: that of large files, as NumPy writes even small ones."""
 _NAMES_ARE_UTF8 = 0x800
 _MAGIC = b"\x93NUMPY\x01\x00"
 _HEADER = re.compile(
@@ -106,10 +108,11 @@ def _members(data: bytes) -> Iterator[_Member]:
 def _listed(data: bytes, listed: int, place: int) -> tuple[_Member, int]:
     """The member that the list has at `listed`, which has to begin at `place`; where the list goes on."""
     entry = _LISTED.unpack_from(data, listed)
-    mark, flags, method, crc, packed, size = (entry[index] for index in (0, 3, 4, 7, 8, 9))
+    mark, version, flags, method, crc, packed, size = (entry[index] for index in (0, 2, 3, 4, 7, 8, 9))
     name_bytes, extra_bytes, comment_bytes, told = entry[10], entry[11], entry[12], entry[16]
     name = data[listed + _LISTED.size : listed + _LISTED.size + name_bytes]
-    if mark != b"PK\x01\x02" or told != place or len(name) != name_bytes:
+    odd = version > _NEWEST_VERSION or extra_bytes or comment_bytes
+    if mark != b"PK\x01\x02" or told != place or len(name) != name_bytes or odd:
         raise _DamageError("its list of members is damaged")
     if flags & ~_NAMES_ARE_UTF8 or method not in (_STORED, _DEFLATED):
         raise _DamageError(f"a member is encrypted or packed in a way that NumPy does not use: {name[:80]!r}")
@@ -125,7 +128,7 @@ def _listed(data: bytes, listed: int, place: int) -> tuple[_Member, int]:
     member = _Member(
         name=text, deflated=method == _DEFLATED, crc=crc, begin=begin, end=begin + packed, size=size
     )
-    return member, listed + _LISTED.size + name_bytes + extra_bytes + comment_bytes
+    return member, listed + _LISTED.size + name_bytes
 
 
 def _unpacked(data: bytes, member: _Member) -> bytes:

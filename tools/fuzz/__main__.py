@@ -1,0 +1,43 @@
+"""`python -m tools.fuzz readers --mutants 1000000` and `python -m tools.fuzz bundles --mutants 10000`.
+
+`readers` damages single files in memory, `bundles` whole bundles on the disk, `runs` checkpoints of training.
+Exit code 1 where a mutant ended in anything but one line or the content that is there.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from tools.fuzz.bundles import fuzz_bundles
+from tools.fuzz.campaign import Tally
+from tools.fuzz.readers import fuzz_readers
+from tools.fuzz.runs import fuzz_runs
+
+
+def main() -> int:
+    """Run a campaign; the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m tools.fuzz")
+    parser.add_argument("what", choices=("readers", "bundles", "runs"))
+    parser.add_argument("--mutants", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--sample", type=Path, help="the bundle to damage copies of; without it a small one")
+    options = parser.parse_args()
+    if options.what == "readers":
+        tallies = fuzz_readers(options.mutants, options.seed)
+    elif options.what == "bundles":
+        tallies = {"bundles": fuzz_bundles(options.mutants, options.seed, options.sample)}
+    else:
+        tallies = {"runs": fuzz_runs(options.mutants, options.seed)}
+    return _told(tallies)
+
+
+def _told(tallies: dict[str, Tally]) -> int:
+    for name, tally in tallies.items():
+        print(tally.line(name))
+        for fault in tally.faults[:5]:
+            print(fault, file=sys.stderr)
+    return int(any(tally.faults for tally in tallies.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

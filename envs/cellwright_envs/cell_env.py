@@ -1,4 +1,4 @@
-"""What every cell environment shares: random streams, the control step's order, episode bookkeeping."""
+"""The base of every cell environment: random streams, the order of a control step, the life of an episode."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Streams:
 
 
 class CellConfig(Protocol):
-    """What every cell's configuration says."""
+    """Fields that the configuration of every cell has."""
 
     @property
     def control_period_s(self) -> float: ...
@@ -53,7 +53,7 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
     family: ClassVar[str]
     """Kind of work, which decides how results are summarised: `welding` or `assembly`."""
     disturbance_sets: ClassVar[Mapping[str, Any]]
-    """What a name of disturbances stands for."""
+    """Sets of disturbances by name."""
     line_changes: ClassVar[Mapping[str, Any]]
     """Lasting changes of the line by name."""
 
@@ -168,7 +168,7 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         return factors(resolve_named(level, self.disturbance_sets))
 
     def narrow_disturbances(self, level: str, widths: Mapping[str, float]) -> None:
-        """Draw from the set called `level` from the next reset on, those named less widely: 0 off, 1 full."""
+        """Draw from the set called `level` from the next reset on, at the widths named: 0 off, 1 full."""
         self.disturbances = narrowed(resolve_named(level, self.disturbance_sets), widths)
 
     def __getstate__(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A task learnt in seconds, with the observation layout of the weld cell, to check a training set-up.
+"""A task that trains within seconds, with the observation layout of the weld cell, to check an installation.
 
 Importing this module registers the task; `gymnasium.make` does so by itself when given `PROBE_ID`.
 """

@@ -1,5 +1,5 @@
-"""What disturbances of both families of cells share: sampling, named sets, latency, cameras, exposure.
+"""Disturbances of both families of cells: sampling, named sets, latency, cameras, exposure, line changes.
 
-Every disturbance is a frozen configuration; `draw(rng)` returns what it does in one episode, a frozen
-state with one pure question. Nothing here changes after it was made.
+Every disturbance is a frozen configuration. `draw(rng)` returns its frozen state for one episode, which has
+one pure method. Nothing here changes after it was made.
 """

@@ -1,4 +1,4 @@
-"""What lies between a command and the tool: latency and play."""
+"""Disturbances between a command and the tool: latency and backlash."""
 
 from dataclasses import dataclass
 from typing import overload

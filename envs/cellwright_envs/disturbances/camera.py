@@ -1,4 +1,4 @@
-"""What is wrong with the seam camera itself: frames that get lost or come late, and where it stands."""
+"""Disturbances of a camera: frames that get lost or come late, and an error of its calibration."""
 
 import math
 from dataclasses import dataclass
@@ -74,7 +74,7 @@ class FrameDeliveryState:
 
 @dataclass(frozen=True, kw_only=True)
 class CameraCalibration:
-    """The camera does not stand where its calibration says; truncated at two sigma."""
+    """The camera stands beside its calibrated place; truncated at two sigma."""
 
     translation_sigma_m: float = 0.0
     """Standard deviation along each camera axis [m]."""

@@ -1,4 +1,4 @@
-"""What every camera gets wrong: exposure and noise; and the pass that applies all effects to a frame.
+"""Exposure and noise of any camera, and the pass that applies all effects to a frame.
 
 `time_s` is the time since the start of the episode; `rng` gives one integer for each frame.
 """
@@ -61,7 +61,7 @@ class Exposure:
     drift: float = 0.0
     """Standard deviation of the slow relative drift of the gain (assumption)."""
     offset_levels: float = 0.0
-    """Largest black level, drawn per episode [grey levels] (assumption)."""
+    """Largest black level, drawn per episode [grey values] (assumption)."""
     mean_gain: float = 1.0
     """Lasting gain: below one where the light or a window got dirty."""
     correlation_s: float = 5.0
@@ -100,9 +100,9 @@ class SensorNoise:
     """Read noise and shot noise of the camera."""
 
     read_levels: float = 0.0
-    """Standard deviation in the dark [grey levels] (assumption)."""
+    """Standard deviation in the dark [grey values] (assumption)."""
     shot_levels: float = 0.0
-    """Variance for each grey level [grey levels] (assumption)."""
+    """Variance per grey value [grey values] (assumption)."""
 
     def __post_init__(self) -> None:
         require_not_negative(self, "read_levels", "shot_levels")

@@ -1,4 +1,4 @@
-"""All that can happen to a camera frame, in one compiled pass over its rows.
+"""All disturbances of a camera frame, in one compiled pass over its rows.
 
 Noise is a hash of a seed and the pixel's number, so one integer drawn per frame gives the whole frame.
 """
@@ -17,12 +17,12 @@ Row = NDArray[np.float32]
 
 
 class FrameEffects(NamedTuple):
-    """What happens to one frame; the defaults change nothing. Grey levels run from 0 to 255."""
+    """Effects on one frame; the defaults change nothing. Grey values run from 0 to 255."""
 
     albedo: float = 1.0
     """Reflectance of the scene over the nominal one."""
     false_line_level: float = 0.0
-    """Peak of a specular false line [grey levels]."""
+    """Peak of a specular false line [grey values]."""
     false_line_position: float = 0.5
     """Where it crosses the middle column, as a fraction of the image's height."""
     false_line_slope: float = 0.0
@@ -30,7 +30,7 @@ class FrameEffects(NamedTuple):
     contrast_loss: float = 0.0
     """Fraction of the contrast that smoke takes."""
     veil_level: float = 0.0
-    """Grey level that smoke puts in its place."""
+    """Grey value that smoke puts in its place."""
     glare_radius_low_px: float = 0.0
     """Smallest radius of the saturated disc around the arc; it flickers between this and the largest."""
     glare_radius_high_px: float = 0.0
@@ -44,11 +44,11 @@ class FrameEffects(NamedTuple):
     gain: float = 1.0
     """Exposure over the nominal one."""
     offset_levels: float = 0.0
-    """Black level of the camera [grey levels]."""
+    """Black level of the camera [grey values]."""
     read_noise_levels: float = 0.0
-    """Standard deviation of the noise in the dark [grey levels]."""
+    """Standard deviation of the noise in the dark [grey values]."""
     shot_noise_levels: float = 0.0
-    """Variance of the noise per grey level [grey levels]."""
+    """Variance of the noise per grey value [grey values]."""
 
 
 NO_EFFECTS = FrameEffects()
@@ -85,7 +85,7 @@ def _false_line(line: Row, row_index: int, height: int, effects: FrameEffects) -
 def _glare(line: Row, row_distance: float, arc_column: float, radius: float, halo: float) -> None:
     """Add the arc's disc and halo to one row.
 
-    (1 - x/16)^16 stands for exp(-x): within 0.02 of it everywhere, and it compiles to vector code.
+    (1 - x/16)^16 approximates exp(-x): within 0.02 of it everywhere, and it compiles to vector code.
     """
     decay = np.float32(1.0 / (16.0 * halo))
     disc = np.float32(radius)

@@ -21,7 +21,7 @@ Value = float | tuple[float, ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Operation:
-    """What happens to one field: a number, or a tuple of numbers."""
+    """Operation on one field that holds a number or a tuple of numbers."""
 
     how: Literal["times", "plus", "to"]
     value: Value
@@ -70,14 +70,14 @@ def to(value: Value) -> Operation:
 
 @dataclass(frozen=True, kw_only=True)
 class LineChange:
-    """What is different for good once the line has changed; what is not named stays as it was."""
+    """A lasting change of the line: of the product and of fields of disturbances; other fields stay."""
 
     description: str
     """One sentence for reports."""
     product: str | None = None
     """Name of the product made from now on; None keeps the present ones."""
     changes: Mapping[str, Operation] = field(default_factory=dict)
-    """By `disturbance.field`, such as `exposure.mean_gain`: what happens to it."""
+    """Operation on each changed field, by its name `disturbance.field`, such as `exposure.mean_gain`."""
 
     def apply(self, disturbances: Disturbances) -> Disturbances:
         """Return `disturbances`, a set of any family, as they are after the change.

@@ -1,4 +1,5 @@
-"""Sets of disturbances, dataclasses with one field a disturbance, each off unless given; and their names."""
+"""Sets of disturbances by name. A set is a dataclass with one field per disturbance, each off unless
+given."""
 
 from __future__ import annotations
 
@@ -31,13 +32,13 @@ def draw_each(disturbances: DataclassInstance, rng: np.random.Generator) -> dict
 
 
 def each_alone(disturbances: Disturbances) -> dict[str, Disturbances]:
-    """Every single disturbance by its name, as strong as in `disturbances` and with nothing else."""
+    """One set per disturbance, by its name: that one as strong as in `disturbances`, all others off."""
     kind = type(disturbances)
     return {each.name: kind(**{each.name: getattr(disturbances, each.name)}) for each in fields(disturbances)}
 
 
 def combine(first: Disturbances, second: Disturbances) -> Disturbances:
-    """Return `first` with every disturbance of `second` that is not off put in its place."""
+    """Return `first` with every disturbance that is on in `second` replaced by it."""
     off = type(first)()
     chosen: dict[str, Any] = {
         each.name: getattr(
@@ -49,7 +50,7 @@ def combine(first: Disturbances, second: Disturbances) -> Disturbances:
 
 
 def resolve_named(choice: str | Disturbances, named: Mapping[str, Disturbances]) -> Disturbances:
-    """Return the set that a name among `named`, or several joined by `+`, stands for; sets pass through.
+    """Return the set of a name among `named`, or of several joined by `+`; a set is returned as it is.
 
     Raises:
         ValueError: if a name is unknown, with the nearest one and all others, or a set is of another kind.

@@ -1,4 +1,4 @@
-"""What the disturbances draw with: named streams, truncated normals, ranges and smooth random fields."""
+"""Random draws of the disturbances: named streams, truncated normals, ranges and smooth random fields."""
 
 import math
 import zlib

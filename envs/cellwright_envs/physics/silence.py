@@ -1,4 +1,4 @@
-"""Lines that a library prints below Python's own streams and nobody wants."""
+"""Hides lines that a library prints to the process's streams directly, below Python's own."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STREAMS = (1, 2)
 def without_lines(start: str) -> Iterator[None]:
     """Drop lines that begin with `start` from standard output and error; what else is written is passed on.
 
-    PyBullet's build line would otherwise stand in front of the JSON or the table of whoever imports it.
+    PyBullet prints a build line on import, which would come before a command's JSON or table.
     """
     with contextlib.ExitStack() as stack:
         for number in _STREAMS:

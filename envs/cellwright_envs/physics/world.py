@@ -48,7 +48,7 @@ class Cylinder:
 
 @dataclass(frozen=True, kw_only=True)
 class Grip:
-    """What two flat finger pads hold by friction: beyond these loads the part slips between them."""
+    """Loads that two flat finger pads hold by friction; under larger ones the part slips."""
 
     along_n: float
     """Load along z, the axis of the part."""
@@ -221,8 +221,8 @@ class ContactWorld(World):
     CONTACT_RANGE_M = 0.5e-3
     """A part moves less than 0.3 mm in a physics step."""
     _LINK_SHARES = (0.02, 0.02, 0.3)
-    """Shares of mass and inertia in pads and tool; the part has the rest. The tool's share keeps spring and
-    damper stable while the part slips."""
+    """Fractions of mass and inertia in pads and tool; the part has the rest. The tool's fraction keeps spring
+    and damper stable while the part slips."""
     _HOLD_GAIN = 0.2
     _BREAKING, _USUAL_BREAKING = 0.001, 0.02
     _JOINTS = (0, 1, 2)
@@ -396,7 +396,7 @@ class ContactWorld(World):
             for point in pybullet.getContactPoints(self._held, body, physicsClientId=self._client):
                 if point[9] > 0.0:
                     force += point[9] * np.array(point[7])
-                    # Friction is told as it acts on the other body, unlike the normal force.
+                    # Bullet reports friction as it acts on the other body, unlike the normal force.
                     force -= point[10] * np.array(point[11]) + point[12] * np.array(point[13])
                 depth_m = max(depth_m, -point[8])
         return force, depth_m

@@ -1,6 +1,6 @@
 """A set of posed triangle meshes and the frames that a camera takes of it.
 
-`Scene` holds what a cell looks like, apart from the physics that moves it: named bodies with colours and
+`Scene` holds the look of a cell, separate from the physics that moves it: named bodies with colours and
 segmentation identities. One `Scene.render` of a training camera costs about as much as a physics sub-step.
 """
 
@@ -19,9 +19,9 @@ class Light:
     direction_w: tuple[float, float, float] = (-0.4, 0.3, -1.0)
     """Direction in which the light travels, any length above 0."""
     ambient: float = 0.45
-    """Share of a face's colour seen in full shade."""
+    """Fraction of a face's colour in full shade."""
     diffuse: float = 0.55
-    """What the lamp adds to a face square to it."""
+    """Fraction that the lamp adds on a face square to its light."""
     background: tuple[float, float, float] = (0.6, 0.65, 0.7)
     """Colour of pixels that nothing covers, 0 to 1."""
 
@@ -46,7 +46,7 @@ class PointLight:
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """What a camera saw."""
+    """The images of one moment."""
 
     rgb: NDArray[np.uint8]
     """Colour (H, W, 3)."""

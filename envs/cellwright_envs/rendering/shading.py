@@ -111,7 +111,7 @@ def paint(
 ) -> None:
     """Fill `rgb` (H, W, 3) uint8 and `segmentation` (H, W) int32 where no point light shines.
 
-    The light is then one number per face, so it is worked out once per face, in the body frame: body b owns
+    The light is then one number per face, so it is computed once per face, in the body frame: body b owns
     faces `face_begin[b]` to `face_begin[b + 1]` and is posed by `camera_from_body` (B, 4, 4). `palette` (M,
     3) uint8 is scratch. `segmentation` is -1 where nothing covers a pixel.
     """

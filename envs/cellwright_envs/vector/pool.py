@@ -37,7 +37,7 @@ from cellwright_envs.vector.worker import (
 
 Observations = dict[str, NDArray[Any]]
 Indices = Iterable[int] | int | None
-"""Cells by number; None stands for all."""
+"""Cells by number; None means all."""
 _JOIN_TIMEOUT_S = 5.0
 
 
@@ -212,7 +212,7 @@ class CellPool(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]):
         return tuple(self.call("render"))
 
     def listed(self, indices: Indices) -> list[int]:
-        """The cells that `indices` stands for; those counted from the end are negative."""
+        """Numbers of the cells at `indices`; negative ones count from the end."""
         chosen: Iterable[int] = (
             range(self.num_envs) if indices is None else [indices] if isinstance(indices, int) else indices
         )

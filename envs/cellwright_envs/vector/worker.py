@@ -82,7 +82,7 @@ class MissingAttribute:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkerTask:
-    """What one worker process is told at its start."""
+    """What one worker process is given at its start."""
 
     env_factories: bytes
     """Its cells' factories, pickled by value."""

@@ -21,7 +21,7 @@ PROCESS_PERIOD_S = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class WeldSeamConfig:
-    """How the cell works; what it welds and what goes wrong are arguments of the environment."""
+    """Settings of the cell; product and disturbances are arguments of the environment instead."""
 
     control_period_s: float = CONTROL_PERIOD_S
     lateral_rate_m_s: float = CORRECTION_RATE_M_S
@@ -30,7 +30,7 @@ class WeldSeamConfig:
     lateral_range_m: float = 8e-3
     height_range_m: float = 6e-3
     speed_trim: float = SPEED_TRIM
-    """Share of the travel speed that the policy may add or take away."""
+    """Fraction of the travel speed that the policy may add or take away."""
     wire_trim: float = WIRE_TRIM
     voltage_trim_v: float = VOLTAGE_TRIM_V
     trim_slew_1_s: float = 2.0
@@ -41,7 +41,7 @@ class WeldSeamConfig:
     scrap_m: float = 5e-3
     """Wire placement error at which the part is scrap and the episode ends."""
     tolerance_m: float = 0.5e-3
-    """Placement error that robotic fillets stand: half a wire diameter (shop rule)."""
+    """Placement error that robotic fillets tolerate: half a wire diameter (shop rule)."""
     stand_off_tolerance_m: float = 2e-3
     """Contact-tip distance error that tables allow (about +-2 mm)."""
     sensor: SeamSensorGeometry = field(default_factory=SeamSensorGeometry)

@@ -1,4 +1,4 @@
-"""What a real weld cell has to be set to so that a policy finds there what it was trained with."""
+"""Settings of a real weld cell under which a policy observes what it was trained on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TOOL = "tool"
 
 
 def controller_settings(config: WeldSeamConfig) -> tuple[Setting, ...]:
-    """Everything about the cell that observations and actions do not tell themselves."""
+    """Settings of the cell that are not part of observations and actions."""
     return (*_path(config), *_sensing(config))
 
 

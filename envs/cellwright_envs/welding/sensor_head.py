@@ -27,7 +27,7 @@ class SensorHead:
         self._clean = np.zeros((2, geometry.image_size_px, geometry.image_size_px), dtype=np.uint8)
 
     def begin(self, part: SeamMesh, seam: SeamFrames, disturbed: WeldDisturbanceState) -> None:
-        """Start an episode in front of `part`, calibrated as badly as it is this time."""
+        """Start an episode in front of `part`, with this episode's calibration error."""
         self._disturbed, self._seam = disturbed, seam
         self.camera.set_part(part)
         self.camera.set_calibration(disturbed.camera_calibration.true_from_calibrated())

@@ -1,4 +1,4 @@
-"""What a robot is taught of a product's seam."""
+"""The taught seam of a product, as a robot has it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happened during one weld, step by step and millimetre by millimetre, for reports and debugging."""
+"""A record of one weld, step by step and millimetre by millimetre, for reports and debugging."""
 
 from __future__ import annotations
 

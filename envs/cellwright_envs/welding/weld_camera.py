@@ -1,4 +1,4 @@
-"""What the eye-in-hand seam camera sees: the joint, the laser stripe, the wire and the arc's light."""
+"""The seam camera on the torch: its images of the joint, the laser stripe, the wire and the arc's light."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _light(  # type: ignore[no-untyped-def]
 
 
 class WeldCamera:
-    """Renders the two read-outs of the seam camera: the overview and the stripe window."""
+    """Renders the two images of the seam camera: the overview and the stripe window."""
 
     def __init__(self, geometry: SeamSensorGeometry, lighting: WeldLighting) -> None:
         self.geometry = geometry
@@ -103,7 +103,7 @@ class WeldCamera:
         self._workspace = np.empty((max(len(mesh.vertices_w), len(self._torch_vertices)), WORKSPACE_COLUMNS))
 
     def set_calibration(self, camera_error: Array) -> None:
-        """Mount the head `camera_error` (4, 4) away from where the calibration says, in the camera frame.
+        """Mount the head at `camera_error` (4, 4) from its calibrated place, in the camera frame.
 
         Camera and laser are one rigid head: the laser plane stays where it is in the camera frame.
         """

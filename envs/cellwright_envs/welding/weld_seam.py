@@ -311,7 +311,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         }
 
     def scorecard(self) -> Scorecard:
-        """What inspection says of the seam so far; what is not welded yet counts as defective."""
+        """The inspection of the seam so far; length that is not welded yet counts as defective."""
         m = self.measurement
         return self.record.scorecard(
             0,

@@ -1,7 +1,7 @@
-"""Disturbances of a cell: one family a file, each an object that is off at zero.
+"""Disturbances of the weld cell: one file for each kind; zero switches a disturbance off.
 
-Every disturbance is a frozen configuration; `draw(rng)` returns what it does in one episode, a frozen
-state with one pure question. Nothing here changes after it was made.
+Every disturbance is a frozen configuration. `draw(rng)` returns its frozen state for one episode, which has
+one pure method. Nothing here changes after it was made.
 """
 
 from cellwright_envs.welding.disturbances.catalogue import (

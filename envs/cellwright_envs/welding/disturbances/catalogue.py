@@ -81,7 +81,7 @@ from cellwright_envs.welding.disturbances.tool import ToolCentrePointError, Tool
 
 @dataclass(frozen=True, kw_only=True)
 class WeldDisturbances:
-    """All that may differ from the drawing and the procedure; everything is off unless given."""
+    """Every disturbance of a weld; each is off unless given."""
 
     fixture_offset: FixtureOffset = field(default_factory=FixtureOffset)
     part_warp: PartWarp = field(default_factory=PartWarp)
@@ -118,7 +118,7 @@ class WeldDisturbances:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WeldDisturbanceState:
-    """What is disturbed in one episode: the fields of WeldDisturbances, drawn."""
+    """The drawn disturbances of one episode, with the fields of `WeldDisturbances`."""
 
     fixture_offset: FixtureOffsetState
     part_warp: PartWarpState
@@ -277,9 +277,9 @@ NAMED: dict[str, WeldDisturbances] = {
     # Certain pores while it lasts, so it belongs to no training set.
     "gas_loss": WeldDisturbances(gas_flow=GasFlow(loss_probability=1.0)),
 }
-"""Sets of disturbances by name: none, train, hard, and every single one at training strength."""
+"""Sets of disturbances by name: `none`, `train`, `hard`, and each single one at the strength of `train`."""
 
 
 def resolve(disturbances: str | WeldDisturbances) -> WeldDisturbances:
-    """Return the disturbances that a name, or several joined by `+`, stands for; see `resolve_named`."""
+    """Return the disturbances of a name, or of several joined by `+`; see `resolve_named`."""
     return resolve_named(disturbances, NAMED)

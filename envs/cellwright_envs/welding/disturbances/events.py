@@ -1,4 +1,4 @@
-"""What happens once, in the middle of a seam.
+"""Disturbances that happen once, in the middle of a seam.
 
 `path_fraction` is the part of the seam already behind the torch, or ahead at a point of it: 0 to 1.
 """
@@ -24,7 +24,7 @@ _NEVER = 2.0  # a path fraction that no seam reaches
 
 @dataclass(frozen=True, kw_only=True)
 class FixtureBump:
-    """Something knocks the fixture: from then on the rest of the seam stands beside its place."""
+    """Something knocks the fixture: the rest of the seam is displaced from then on."""
 
     probability: float = 0.0
     """Probability of one bump in an episode."""
@@ -67,7 +67,7 @@ class FixtureBumpState:
 
 @dataclass(frozen=True, kw_only=True)
 class GapStep:
-    """A badly cut edge or a slipped clamp: over a stretch of the seam the gap is wider."""
+    """A badly cut edge or a slipped clamp: the gap is wider over a stretch of the seam."""
 
     probability: float = 0.0
     """Probability of one such stretch in an episode."""
@@ -78,7 +78,7 @@ class GapStep:
     at_fraction: Range = (0.15, 0.7)
     """Where along the seam the stretch begins."""
     length_fraction: Range = (0.1, 0.3)
-    """How much of the seam it takes (assumption)."""
+    """Length of the stretch as a fraction of the seam (assumption)."""
 
     def __post_init__(self) -> None:
         require_probability(self, "probability")
@@ -115,7 +115,7 @@ class GapStepState:
 
 
 class Procedure(NamedTuple):
-    """How the set procedure differs from the one in force."""
+    """Differences of the procedure that is set from that on the drawing."""
 
     wire_feed_factor: float
     voltage_offset_v: float
@@ -127,7 +127,7 @@ _AS_SET = Procedure(1.0, 0.0, 1.0)
 
 @dataclass(frozen=True, kw_only=True)
 class ProcedureChange:
-    """Somebody turns the knobs: from a place of the seam on, other welding parameters are in force."""
+    """An operator changes the procedure: from a place of the seam on, other welding parameters apply."""
 
     probability: float = 0.0
     """Probability of one change in an episode."""
@@ -168,7 +168,7 @@ class ProcedureChangeState:
     after: Procedure
 
     def procedure(self, path_fraction: float) -> Procedure:
-        """Return what is in force with the torch at `path_fraction`."""
+        """Return the differences with the torch at `path_fraction`."""
         return self.after if path_fraction >= self.at_fraction else _AS_SET
 
 

@@ -1,4 +1,4 @@
-"""Where the joint really is: the fixture, the parts in it and what heat does to them.
+"""Disturbances of the joint's true position and shape: by fixture, parts and heat.
 
 Path positions are metres from the start of the seam; arrays of any shape go in and come out. Lateral is
 +y and height +z of the seam frame.
@@ -24,7 +24,7 @@ from cellwright_envs.disturbances.sampling import (
 
 @dataclass(frozen=True, kw_only=True)
 class FixtureOffset:
-    """The whole product stands beside its taught place, and turned; truncated at two sigma."""
+    """The whole part stands beside its taught place and is turned; truncated at two sigma."""
 
     sigma_m: float = 0.0
     """Standard deviation along each world axis [m]; 0.5-1.0 mm in production (assumption)."""
@@ -59,7 +59,7 @@ class FixtureOffsetState:
 
 @dataclass(frozen=True, kw_only=True)
 class PartWarp:
-    """Parts are not as drawn: the joint wanders smoothly to the side and up and down."""
+    """The part is warped: the joint deviates smoothly from the drawing, sideways and in height."""
 
     lateral_m: float = 0.0
     """Largest lateral deviation, two sigma of the field [m]; 0.5, up to 1.5 mm, when stamped (assumption)."""
@@ -193,7 +193,7 @@ class MisalignmentState:
 
 @dataclass(frozen=True, kw_only=True)
 class ThicknessBatch:
-    """A batch of plate is thicker or thinner than the drawing says."""
+    """A batch of plate is thicker or thinner than on the drawing."""
 
     deviation: float = 0.0
     """Largest relative deviation, drawn uniformly; +-5-10 % in production (assumption)."""
@@ -287,7 +287,7 @@ class TackWeldsState:
 
 @dataclass(frozen=True, kw_only=True)
 class HeatDrift:
-    """Shrinkage and expansion pull the joint sideways, in a smooth random walk along the welded length."""
+    """Shrinkage and expansion move the joint sideways, in a smooth random walk along the welded length."""
 
     sigma_per_100_mm_m: float = 0.0
     """Standard deviation [m] once 100 mm are welded; 0.3 mm for unrestrained plate (assumption)."""

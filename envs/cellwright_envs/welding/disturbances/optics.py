@@ -1,4 +1,4 @@
-"""What the seam camera sees wrongly of a weld: arc light, spatter, smoke and reflections.
+"""Disturbances of the seam camera's images: arc light, spatter, smoke and reflections.
 
 `time_s` is the time since the start of the episode.
 """
@@ -78,12 +78,12 @@ class SpatterState:
 
 @dataclass(frozen=True, kw_only=True)
 class Smoke:
-    """Welding fume takes contrast and puts a grey veil in its place, slowly changing."""
+    """Welding fume replaces contrast by a grey veil, slowly changing."""
 
     contrast_loss: Range = (0.0, 0.0)
     """Fraction of the contrast lost, drawn per episode; 0.1-0.4 (assumption)."""
     veil_level: float = 90.0
-    """Grey level of smoke that hides everything (assumption)."""
+    """Grey value of smoke that hides everything (assumption)."""
     correlation_s: float = 3.0
     """Correlation time of its coming and going [s] (assumption)."""
 
@@ -120,12 +120,12 @@ class SmokeState:
 
 @dataclass(frozen=True, kw_only=True)
 class Reflectance:
-    """The plate reflects more or less than usual, and where it is ground it shows a false laser line."""
+    """The plate reflects more or less than usual; where it is ground it shows a false laser line."""
 
     albedo_deviation: float = 0.0
     """Largest relative deviation of brightness, drawn per episode (assumption)."""
     false_line_levels: float = 0.0
-    """Brightest false line, drawn per episode from zero [grey levels] (assumption)."""
+    """Brightest false line, drawn per episode from zero [grey values] (assumption)."""
     mean_albedo: float = 1.0
     """Lasting reflectance of the present batch over the nominal one."""
     correlation_s: float = 6.0

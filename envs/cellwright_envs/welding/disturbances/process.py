@@ -1,4 +1,4 @@
-"""What the welding equipment and the air around it do differently from the procedure.
+"""Disturbances of the welding equipment and the air: deviations from the procedure.
 
 `time_s` is the time since the start of the episode.
 """
@@ -61,7 +61,7 @@ class WireFeedSlipState:
 
 @dataclass(frozen=True, kw_only=True)
 class SupplyVoltage:
-    """The power source delivers another voltage than it shows: mains, cable and earth clamp."""
+    """The power source delivers another voltage than it displays: mains, cable and earth clamp."""
 
     limit_v: float = 0.0
     """Largest deviation [V]; +-1 V in production (assumption)."""
@@ -193,7 +193,7 @@ class DraughtState:
 
 @dataclass(frozen=True, kw_only=True)
 class PlateTemperature:
-    """The plate comes from a cold store, or warm from the weld before."""
+    """The plate is cold from a store, or warm from an earlier weld."""
 
     above_ambient_k: Range = (0.0, 0.0)
     """Temperature above 293.15 K, drawn per episode [K]; interpass temperature ends at 523 K for S355."""
@@ -216,7 +216,7 @@ class PlateTemperatureState:
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessSpread:
-    """How far the constants of the process model lie from their central values, weld by weld."""
+    """The constants of the process model differ from their central values, weld by weld."""
 
     scale: float = 0.0
     """1 for the spreads that `ProcessConstants` documents, 0 for the central values."""

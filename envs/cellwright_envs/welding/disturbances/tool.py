@@ -1,4 +1,4 @@
-"""The wire tip, which is not where the robot believes: bent torch, worn tip, cast of the wire."""
+"""Error of the wire tip's position: bent torch, worn tip, cast of the wire."""
 
 import math
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from cellwright_envs.disturbances.sampling import (
 
 @dataclass(frozen=True, kw_only=True)
 class ToolCentrePointError:
-    """The wire does not end where the robot believes: worn tip, bent torch, and the cast of the wire."""
+    """The wire ends beside the robot's tool centre point: worn tip, bent torch, and cast of the wire."""
 
     lateral_m: float = 0.0
     """Largest constant error to the side [m]; 0.2-1 mm in production (assumption)."""
@@ -29,7 +29,7 @@ class ToolCentrePointError:
     mean_m: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Lasting error in the tool frame [m], such as after a collision.
 
-    The contact tip stands as much further from the work as the error has along z.
+    The component along z also moves the contact tip away from the work.
     """
 
     def __post_init__(self) -> None:

@@ -1,1 +1,1 @@
-"""What an inspection finds along a weld, and how far each point is from a limit."""
+"""Inspection of a weld to ISO 5817: limits, grade of every millimetre, scorecard."""

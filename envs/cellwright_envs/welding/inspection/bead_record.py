@@ -50,7 +50,7 @@ _DETECTABLE_THROAT_M = _DETECTABLE_M[CODES.index(5213)]
 
 @compiled
 def _grade_bin(f: FloatArray, joint: int, masks: IntArray, shorts: IntArray) -> None:
-    """Set per level in `masks` what is violated by size, in `shorts` what only short length excuses."""
+    """Set per level the violations by size in `masks`, and in `shorts` those that a short length excuses."""
     side = 0 if f[Feature.THICKNESS] <= THIN_PLATE_M + 1e-9 else 1
     for level in range(3):
         masks[level] = 0
@@ -127,14 +127,14 @@ def _add(
 
 @dataclass(frozen=True, kw_only=True)
 class Scorecard:
-    """What inspection says about one finished weld."""
+    """The result of the inspection of one weld."""
 
     passed: dict[str, bool]
-    """Level to whether no imperfection exceeds it anywhere, the weld is complete and nothing crashed."""
+    """By level: whether the weld is complete, without crash, and without a violation of that level."""
     defect_length_m: dict[str, float]
-    """Level to length with any violation, unwelded length included."""
+    """By level: length with any violation, unwelded length included."""
     defect_length_by_code_m: dict[int, float]
-    """ISO 6520-1 code to length violating level C; unwelded length is not in here."""
+    """By ISO 6520-1 code: length that violates level C; unwelded length is not included."""
     weld_length_m: float
     """Length of the seam to be welded."""
     unwelded_length_m: float

@@ -65,7 +65,7 @@ class LimitRow:
     reference: Feature
     """Size that the limit grows with."""
     thin: tuple[Limit, Limit, Limit]
-    """Limits at B, C, D for 0.5 to 3 mm; the last element of a limit says: only as short imperfection."""
+    """Limits at B, C, D for 0.5 to 3 mm; the last element is whether for short imperfections only."""
     thick: tuple[Limit, Limit, Limit]
     """Limits at B, C, D above 3 mm."""
     joints: tuple[Joint, ...] = (Joint.LAP, Joint.T_FILLET, Joint.BUTT)
@@ -202,7 +202,7 @@ ROWS = (
 (2017) and as internal pores (2011) of one size.
 """
 CODES = tuple(row.code for row in ROWS)
-"""ISO 6520-1 numbers; bit n of a mask stands for `CODES[n]`."""
+"""ISO 6520-1 numbers; bit n of a mask is `CODES[n]`."""
 _ROW_BY_CODE = {row.code: row for row in ROWS}
 
 

@@ -1,1 +1,1 @@
-"""What is welded: paths, products with their procedures, and the seam as it lies."""
+"""Products to weld: paths, procedures, and the seam of a part in the cell."""

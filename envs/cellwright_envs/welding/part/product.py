@@ -15,7 +15,7 @@ JOINTS: tuple[str, ...] = get_args(Joint)
 
 @dataclass(frozen=True, kw_only=True)
 class WeldProcedure:
-    """What a welding procedure specification fixes, for 1.2 mm solid wire."""
+    """The welding parameters of a procedure specification, for 1.2 mm solid wire."""
 
     current_a: float
     """Mean welding current that the wire feed is set for."""
@@ -48,7 +48,7 @@ class WeldProcedure:
 
 @dataclass(frozen=True, kw_only=True)
 class WeldProduct:
-    """A part with one seam. A new part is one more of these and no new code."""
+    """A kind of part with one seam. A new product is one more of these and no new code."""
 
     name: str
     joint: Joint
@@ -133,7 +133,7 @@ _CATALOGUE = (
 
 PRODUCTS: dict[str, WeldProduct] = {product.name: product for product in _CATALOGUE}
 HELD_OUT: tuple[str, ...] = ("lap-s-curve-2.0", "tee-flange-4.5", "tee-saddle-3.2", "butt-straight-2.3")
-"""Products that training never sees: a path kind (saddle), and known kinds with another plate or size."""
+"""Products held out from training: a kind of path (saddle), and known kinds with another plate or size."""
 SPLITS: dict[str, tuple[str, ...]] = {
     "train": tuple(name for name in PRODUCTS if name not in HELD_OUT),
     "held-out": HELD_OUT,

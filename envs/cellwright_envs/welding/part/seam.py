@@ -1,4 +1,4 @@
-"""A product's joint as it lies in the cell: frames along the seam, deviations from the drawing, mesh."""
+"""The joint of a part in the cell: frames along the seam, deviations from the drawing, mesh."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class SeamDeviation:
     """Seam displacement along z_s, the fixture's included."""
     warp_lateral_m: Array
     warp_height_m: Array
-    """The share of the displacement that is the part's own shape."""
+    """The part of the displacement that comes from the warp of the workpiece."""
     gap_m: Array
     misalignment_m: Array
     tack_m: Array

@@ -10,7 +10,7 @@ from cellwright_envs.welding.process.arc import Quantity
 from cellwright_perception.compiled import compilable
 
 DEPOSITION_EFFICIENCY = 0.95
-"""Share of the wire that ends in the joint: 0.93 to 0.98 for solid wire (Lincoln GMAW guide)."""
+"""Fraction of the wire that ends in the joint: 0.93 to 0.98 for solid wire (Lincoln GMAW guide)."""
 WIRE_AREA_M2 = np.pi / 4.0 * 1.2e-3**2
 FILLET_FULLNESS = 1.15
 """Fillet section over that of its inscribed triangle: 15 % convexity, the middle of those drawn."""
@@ -86,7 +86,8 @@ def root_index(
 def offset_factor(
     lateral_offset_m: Quantity, bead_width_m: Quantity, offset_scale: Quantity = 0.35
 ) -> Quantity:
-    """Return what share of root penetration a wire beside the seam keeps; the scale is drawn per weld."""
+    """Return the fraction of root penetration that a wire beside the seam has; the scale is drawn per
+    weld."""
     relative = lateral_offset_m / (offset_scale * bead_width_m)
     return np.exp(-relative * relative)
 

@@ -4,7 +4,7 @@ from enum import IntEnum
 
 
 class Input(IntEnum):
-    """Columns of what the cell imposes on the process in each step."""
+    """Columns of the inputs from the cell in each step."""
 
     WIRE_FEED_M_S = 0
     """Commanded wire feed."""
@@ -78,7 +78,7 @@ class State(IntEnum):
     ROOT_PENETRATION_M = 21
     """Penetration of a fillet beyond its root."""
     HEAT_PER_THICKNESS_J_M2 = 22
-    """Arc energy over thickness, less the share a fillet's third plate carries away."""
+    """Arc energy over thickness, less the part that a fillet's third plate carries away."""
     COOLING_TIME_S = 23
     """t8/5 of EN 1011-2."""
     UNDERCUT_M = 24
@@ -100,7 +100,7 @@ class Signal(IntEnum):
 
 
 class Prediction(IntEnum):
-    """Columns of the noise-free steady state that present inputs lead to."""
+    """Columns of the noise-free steady state for the present inputs."""
 
     ROOT_INDEX = 0
     AREA_RATIO = 1

@@ -1,4 +1,4 @@
-"""What one weld is: the constants of its physics, drawn per episode, and the conditions on its drawing."""
+"""The constants of one weld's physics, drawn per episode, and the conditions on its drawing."""
 
 import math
 from dataclasses import dataclass, field, fields
@@ -71,7 +71,7 @@ class ProcessConstants:
     temperature_slope_per_k: float = _constant(8e-4, spread=0.2)
     """Assumption: gain of penetration with plate temperature."""
     fillet_root_share: float = _constant(0.25, spread=0.15)
-    """Assumption: share of the throat that penetration must cross before it reaches the root."""
+    """Assumption: fraction of the throat that penetration must cross before it reaches the root."""
     fillet_root_m: float = _constant(0.2e-3, logistic=0.016e-3)
     """Assumption: penetration beyond the root that counts as fused."""
     fillet_heat_sink: float = _constant(0.5, spread=0.1)
@@ -93,9 +93,9 @@ class ProcessConstants:
     cold_voltage_v: float = _constant(3.0, spread=0.1)
     """Assumption: below synergic voltage by this much the bead laps cold."""
     slow_share: float = _constant(0.35, spread=0.1)
-    """Assumption: share of nominal speed below which the pool runs ahead of the arc."""
+    """Assumption: fraction of the nominal speed below which the pool runs ahead of the arc."""
     tack_share: float = _constant(0.3, spread=0.2)
-    """Assumption: share of a tack's height that penetration loses."""
+    """Assumption: fraction of a tack's height that penetration loses."""
     undercut_speed_m_s: float = _constant(14e-3, spread=0.06)
     """Undercut seen at 16.7 mm/s is published (Zong 2016); onset and depth law are assumptions."""
     undercut_voltage_v: float = _constant(3.0, spread=0.1)
@@ -143,11 +143,12 @@ class ProcessConstants:
     shielding_width: float = _constant(1.0, spread=0.2)
     """Assumption: how gradually shielding falls at its four limits, over the usual widths."""
     plate_heat_share: float = _constant(0.5, spread=0.1)
-    """Assumption: share of the heat that warms the plate ahead of the arc, the rest stays behind it."""
+    """Assumption: fraction of the heat that warms the plate ahead of the arc; the rest stays behind it."""
     hottest_rise_k: float = _constant(1600.0, spread=0.02)
     """Assumption: rise towards which the temperature behind the arc is bent, as a pool stays near melting."""
     penetration_heat: float = _constant(1.0, uniform=0.3)
-    """Assumption: exponent by which what digs deeper than the formula heats the plate behind the arc more."""
+    """Assumption: exponent with which a deeper penetration than the formula's heats the plate behind the arc
+    more."""
     dip_change_width: float = _constant(1.0, spread=0.2)
     """Assumption: how gradually dip transfer ends, over the usual 10 A and 0.7 V."""
     contact_factor: float = _constant(1.0, spread=0.1)

@@ -6,7 +6,7 @@ from cellwright_envs.welding.process.arc import Quantity
 from cellwright_perception.compiled import compilable
 
 THERMAL_EFFICIENCY = 0.8
-"""Share of the arc's power that reaches the plate, processes 131 and 135 (EN 1011-1)."""
+"""Fraction of the arc's power that reaches the plate, processes 131 and 135 (EN 1011-1)."""
 CONDUCTIVITY_W_M_K = 41.0
 VOLUMETRIC_HEAT_J_M3_K = 4.7e6
 """Mild steel, textbook values; with them Rosenthal's thin plate meets EN 1011-2 within 2 %."""

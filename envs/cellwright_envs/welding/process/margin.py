@@ -16,8 +16,8 @@ DEPTH_SCATTER, WIDTH_SCATTER, HEIGHT_SCATTER, THROAT_SCATTER = 0.08, 0.04, 0.12,
 def risk(u, s, f, c):  # type: ignore[no-untyped-def]
     """Sum of exp(-margin) over the imperfections of level C, with margins in units of their scatter.
 
-    `u`, `s`, `f`, `c` are one row each of Input, State, Feature and Constant, arc on. Below about 1 no limit
-    is nearer than one sigma; each limit that is missed adds about 1 or more.
+    `u`, `s`, `f`, `c` are one row each of Input, State, Feature and Constant, arc on. Below about 1 every
+    limit is at least one sigma away; each limit that is missed adds about 1 or more.
     """
     index, cap = max(s[State.ROOT_INDEX], 1e-3), s[State.CAP_HEIGHT_M]
     heat = max(s[State.HEAT_PER_THICKNESS_J_M2], 1.0)

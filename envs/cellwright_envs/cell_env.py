@@ -102,7 +102,7 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         self.action_space = spaces.Box(-1.0, 1.0, (len(actions),), np.float32)
         self._privileged_components = privileged
         low_dimensional = {**groups, "privileged": privileged} if self.privileged else groups
-        levels = tuple(Component(name=view, unit="grey level", low=0.0, high=255.0) for view in views)
+        levels = tuple(Component(name=view, unit="grey value", low=0.0, high=255.0) for view in views)
         self.observation_components = {"image": levels, **low_dimensional}
         boxes = {name: group_space(components) for name, components in low_dimensional.items()}
         image = spaces.Box(0, 255, (len(views), image_size_px, image_size_px), np.uint8)

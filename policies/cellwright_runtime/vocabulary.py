@@ -12,7 +12,7 @@ SI_UNITS = tuple(
     "1 m m/s rad rad/s s Hz A V K N N.m kg 1/m 1/s m/s^2 rad/s^2 N/m N.m/rad kg.m^2 J/m^2".split()  # noqa: SIM905
 )
 """Units that a robot's side speaks; "1" is a plain number. Millimetres and degrees are refused."""
-SIMULATION_UNITS = ("grey level", "px", "step", "rev")
+SIMULATION_UNITS = ("grey value", "px", "step", "rev")
 """Units of images and of the `privileged` group, which no manifest takes: they stay in the simulator."""
 
 

@@ -20,8 +20,8 @@ UNITS = (
     ("_v", "V", 1.0),
     ("_s", "s", 1.0),
     ("_px", "px", 1.0),
-    ("_levels", "grey levels", 1.0),
-    ("_level", "grey levels", 1.0),
+    ("_levels", "grey values", 1.0),
+    ("_level", "grey values", 1.0),
     ("_k", "K", 1.0),
 )
 """End of a field's name, unit in the tables, and factor from SI; the first that fits counts."""

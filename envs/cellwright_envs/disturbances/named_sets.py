@@ -1,5 +1,4 @@
-"""Sets of disturbances by name. A set is a dataclass with one field per disturbance, each off unless
-given."""
+"""Named sets of disturbances: dataclasses with one field per disturbance, each off unless given."""
 
 from __future__ import annotations
 

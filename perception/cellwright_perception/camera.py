@@ -65,7 +65,7 @@ class CameraModel:
         )
 
     def contains(self, px: ArrayLike) -> NDArray[np.bool_]:
-        """Tell (N,) which of `px` (N, 2) fall on the image; NaN does not."""
+        """Return (N,) whether each of `px` (N, 2) is on the image; NaN is not."""
         pixels = _points(px, 2, "px")
         inside = (pixels >= -0.5) & (pixels < (self.width - 0.5, self.height - 0.5))
         return np.asarray(inside.all(axis=1))

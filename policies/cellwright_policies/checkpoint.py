@@ -1,4 +1,4 @@
-"""What training goes on from, without pickles: weights and optimiser in safetensors, counters in JSON.
+"""Checkpoints of training without pickles: weights and optimiser in safetensors, counters in JSON.
 
 ```
 <checkpoint>/model.safetensors   policy/<name>: weights and buffers
@@ -67,7 +67,7 @@ def read_policy(directory: Path, network: NetworkConfig) -> CellActorCritic:
     files = _Files(directory)
     space, actions = files.observation_space(), files.action_space()
     aux_indices = files.aux_indices()
-    with torch.device("meta"):  # without memory, however large somebody says that the network is
+    with torch.device("meta"):  # without memory, however large the network is in the file
         sizes = _built(space, actions, network, aux_indices, directory)
     files.require_fit(sizes)
     policy = _built(space, actions, network, aux_indices, directory)
@@ -147,7 +147,7 @@ class _Files:
         return {name.removeprefix("policy/"): torch.from_numpy(self._tensors[name]) for name in names}
 
     def moments(self, policy: nn.Module) -> Iterator[tuple[nn.Parameter, dict[str, torch.Tensor]]]:
-        """What Adam remembers of each parameter of which it remembers anything."""
+        """Adam's state of each parameter that has one."""
         for name, parameter in policy.named_parameters():
             held = [ours for ours in _MOMENTS if f"{ours}/{name}" in self._tensors]
             if not held:

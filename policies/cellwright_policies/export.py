@@ -148,7 +148,7 @@ def to_onnx(actor: nn.Module, spec: PolicySpec) -> bytes:
 
 
 def golden_vectors(actor: nn.Module, spec: PolicySpec, observations: Observations) -> Golden:
-    """What torch answers to the recorded `observations` and to the edge cases of the observation space."""
+    """Actions of torch for the recorded `observations` and for the edge cases of the observation space."""
     recorded = {
         group.name: _recorded(group.name, group.shape, group.dtype, observations)
         for group in spec.observation

@@ -61,9 +61,9 @@ class BoxScale(nn.Module):
 
 
 LARGEST_INPUT = 5.0
-"""Standardised inputs are clipped here, so that what training never saw stays near what it saw."""
+"""Standardised inputs are clipped here, so that unusual ones stay near those of training."""
 _SMALLEST_STD = 1e-3
-"""Below this share of half its range a component is taken to be constant."""
+"""A component whose standard deviation is below this fraction of half its range counts as constant."""
 
 
 class Keypoints(nn.Module):
@@ -95,9 +95,9 @@ _PEAK_SCALE = 0.1
 
 
 def standardised(views: torch.Tensor) -> torch.Tensor:
-    """Bring every view of (n, views, H, W), grey levels, to a mean of 0 and a spread of 1.
+    """Bring every view of (n, views, H, W), grey values, to a mean of 0 and a spread of 1.
 
-    Sums of grey levels are whole numbers, which float32 adds up without error in any order: a view without
+    Sums of grey values are whole numbers, which float32 adds up without error in any order: a view without
     contrast becomes the same zeros in every runtime.
     """
     centred = views - views.mean(dim=(2, 3), keepdim=True)
@@ -106,7 +106,7 @@ def standardised(views: torch.Tensor) -> torch.Tensor:
 
 
 _LEAST_SPREAD = 5.1
-"""A view with less contrast [grey levels] shows noise: it is not brought to a spread of 1."""
+"""A view with less contrast [grey values] shows noise: it is not brought to a spread of 1."""
 
 
 def mlp(sizes: tuple[int, ...]) -> nn.Sequential:

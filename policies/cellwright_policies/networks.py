@@ -1,4 +1,4 @@
-"""The networks: an actor that sees what the robot sees, a critic that sees the true state and no image."""
+"""The networks: an actor that reads what the robot has, a critic that reads the true state and no image."""
 
 from __future__ import annotations
 
@@ -39,12 +39,11 @@ class NetworkConfig:
     first_stride_px: int = 4
     """Its stride, which sets the cost of all that follows; the other convolutions are 3 by 3, stride 2."""
     keypoints: int = 0
-    """Points that are located in each view, by convolutions of its own, instead of handing on the last map:
-    for tasks in which it counts where things are. `channels` are then those of one view, and only the first
-    convolution has a stride. 0 for none; then all views share their convolutions."""
+    """Number of points that are located in each view, instead of passing on the last map: for tasks that
+    depend on where objects are. Each view then has convolutions of its own with `channels`, of which only the
+    first has a stride. With 0, all views share their convolutions."""
     standardise_views: bool = False
-    """Whether every view is first brought to a mean of 0 and a spread of 1: what is seen then does not depend
-    on how bright the light is."""
+    """Whether every view is first brought to a mean of 0 and a spread of 1, against changes of the light."""
     image_features: int = 128
     """Features read from the image."""
     signal_features: int = 128
@@ -89,7 +88,7 @@ def computes_in_bfloat16() -> bool:
 
 
 _GREY_MEAN, _GREY_SPREAD = 0.4, 0.25
-"""Grey levels of a lit cell, of which white is 1: with these a map starts around zero."""
+"""Mean and spread of the grey values of a lit cell, with white as 1: with these a map starts around zero."""
 
 
 class Actor(nn.Module):
@@ -120,7 +119,7 @@ class Actor(nn.Module):
 
     def forward(self, observation: Observation) -> torch.Tensor:
         """Return (n, features) for a batch of raw observations."""
-        # bfloat16 pays off in the backward pass only; acting in float32 keeps what is deployed exact
+        # bfloat16 pays off in the backward pass only; acting in float32 is what the exported network does too
         training = self.train_in_bfloat16 and torch.is_grad_enabled()
         views = observation[IMAGE]
         with torch.autocast(views.device.type, torch.bfloat16, enabled=training):
@@ -174,7 +173,7 @@ class CellActorCritic(ActorCriticPolicy):
     """Asymmetric Stable-Baselines3 policy with an auxiliary head on the actor.
 
     The actor never reads `privileged`. `aux_indices` are the components of `privileged` that its auxiliary
-    head learns to tell from what the robot sees. The value is `value_mean + value_std * network`, so that the
+    head predicts from the robot's observations. The value is `value_mean + value_std * network`, so that the
     network's output stays of order one; `rescale_value` moves both without changing any value (PopArt,
     arXiv:1602.07714).
     """
@@ -294,7 +293,7 @@ class CellActorCritic(ActorCriticPolicy):
         targets = torch.clamp(
             (scaled - scale.shift[columns]) * scale.gain[columns], -LARGEST_INPUT, LARGEST_INPUT
         )
-        # Huber's, twice: the squared error, of which the few who got lost would otherwise be the most.
+        # Huber's loss, twice: with the squared error, the few episodes that went astray would dominate.
         return 2.0 * nn.functional.huber_loss(self.aux_net(features), targets)
 
     def fit_inputs(self, observations: Mapping[str, NDArray[np.float32]]) -> None:
@@ -363,7 +362,7 @@ def _keypoints(image_shape: Sequence[int], config: NetworkConfig) -> nn.Sequenti
     for out in others:
         layers += [nn.Conv2d(channels, out, 3, padding=1, groups=views), nn.ReLU()]
         channels = out
-    # Dilated, it sees as much of the picture around a point as a small part takes up.
+    # Dilated, it covers as much of the image around a point as a small part does.
     layers.append(nn.Conv2d(channels, points, 3, padding=2, dilation=2, groups=views))
     maps = nn.Sequential(*layers)
     with torch.no_grad():

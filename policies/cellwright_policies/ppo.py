@@ -1,4 +1,4 @@
-"""PPO for cells: an actor that may start from demonstrations, and a critic that learns before it does."""
+"""PPO for cells: the actor may start from demonstrations; the critic trains before the actor changes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from cellwright_policies.networks import PRIVILEGED, CellActorCritic
 from cellwright_policies.threads import StepThreads
 
 Teacher = Callable[[Mapping[str, NDArray[Any]]], NDArray[np.float32]]
-"""Observations, each (n, …), to the actions (n, actions) in [-1, 1] that somebody who knows would take."""
+"""Maps observations, each (n, …), to the teacher's actions (n, actions) in [-1, 1]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PPOConfig:
-    """How PPO learns. The defaults suit an actor that starts from demonstrations."""
+    """Settings of PPO. The defaults suit an actor that starts from demonstrations."""
 
     rollout_steps: int = 256
     """Control steps of each cell between updates."""
@@ -39,15 +39,15 @@ class PPOConfig:
     critic_learning_rate: float = 5e-4
     """Adam's step for the critic."""
     learning_rate_left: float = 1.0
-    """Share of both learning rates that is left at the end; they fall linearly."""
+    """Fraction of both learning rates that is left at the end; they fall linearly."""
     gamma: float = 0.98
-    """Discount a control step: 0.98 looks two seconds ahead at 25 Hz, 0.99 five at 20 Hz."""
+    """Discount per control step: 0.98 looks two seconds ahead at 25 Hz, 0.99 five at 20 Hz."""
     gae_lambda: float = 0.95
     """Trade between variance (1) and bias (0) of the advantages."""
     clip_range: float = 0.15
     """Change of an action's probability beyond which it is not rewarded further."""
     target_kl: float = 0.02
-    """KL divergence from the acting policy at which the actor stops learning from a rollout."""
+    """KL divergence from the acting policy at which the actor's update on a rollout stops."""
     max_grad_norm: float = 0.5
     """Bound of the gradient's norm, of actor and critic each."""
     entropy_coefficient: float = 0.0
@@ -61,7 +61,7 @@ class PPOConfig:
     teacher_steps: int = 1
     """Steps over which the weight of the teacher falls to zero."""
     warmup_rollouts: int = 5
-    """Rollouts at the start from which only the critic learns."""
+    """Rollouts at the start that train only the critic."""
     warmup_epochs: int = 10
     """Passes of the critic over each of them."""
     acting_threads: int = 1
@@ -106,12 +106,12 @@ class _Batch:
 
 
 class CellPPO(PPO):
-    """PPO over `CellActorCritic`, with an auxiliary loss, a teacher and a critic that learns first.
+    """PPO over `CellActorCritic`, with an auxiliary loss, a teacher and a warm-up of the critic.
 
     Differences from Stable-Baselines3's PPO: actor and critic have their own learning rates and gradient
-    bounds; the critic learns returns of order one; reaching `target_kl` stops the actor only; from the first
-    `warmup_rollouts` only the critic learns, so that an actor learnt from demonstrations is not thrown away
-    by advantages of a critic that knows nothing yet; images stay uint8 until a batch is used.
+    bounds; the critic learns returns of order one; reaching `target_kl` stops the actor only; the first
+    `warmup_rollouts` train only the critic, so that the advantages of an untrained critic do not destroy an
+    actor that was trained on demonstrations; images stay uint8 until a batch is used.
     """
 
     policy: CellActorCritic
@@ -155,7 +155,7 @@ class CellPPO(PPO):
 
     @property
     def warming_up(self) -> bool:
-        """Whether only the critic learns from the present rollout."""
+        """Whether the present rollout trains only the critic."""
         return self.rollouts < self.config.warmup_rollouts
 
     def collect_rollouts(
@@ -166,7 +166,7 @@ class CellPPO(PPO):
         return super().collect_rollouts(env, callback, rollout_buffer, n_rollout_steps)
 
     def train(self) -> None:
-        """Learn from the rollout just collected."""
+        """Train on the rollout just collected."""
         self.policy.set_training_mode(True)
         self._set_learning_rates()
         self._rescale_value()

@@ -37,7 +37,7 @@ class StepThreads:
         self.record(time.perf_counter() - started_s, trial=trial)
 
     def record(self, took_s: float, *, trial: bool) -> None:
-        """Learn from a step that took `took_s`."""
+        """Record the time of a step, and choose the threads of the next one."""
         if not trial:
             self._usual_s = took_s
             self._steps_to_trial = max(0, self._steps_to_trial - 1)

@@ -1,4 +1,4 @@
-"""The assembly cell and what the parts of a task share: cameras, greys, fixtures and how far an action moves.
+"""Dimensions of the assembly cell and of each task's parts: cameras, greys, fixtures, size of an action.
 
 Simulation and experts read these here, so that an expert's drawing is the cell's. The tool frame `_t` and the
 part's are those of `gripper.py`; the fixture frame `_f` has its origin in the middle of the mouth, z up.
@@ -32,7 +32,7 @@ FIXED_CAMERA = CameraMount(position_m=(0.045, -0.150, 0.150), target_m=(0.0, 0.0
 
 
 class Surface(IntEnum):
-    """What a face is, which gives its grey level to the cameras and its colour to pictures."""
+    """Kind of a face, which decides its grey value in camera images and its colour in pictures."""
 
     PART = 0
     """Bright metal."""

@@ -39,7 +39,7 @@ _BIN_M = 0.4e-3
 _BINS = 100
 _ORIGIN_M = -0.5 * _BINS * _BIN_M
 _MIN_THICKNESS_M = 1.0e-3
-"""Plates of a lap thinner than this are not told from a kink of one plate."""
+"""Plates of a lap thinner than this cannot be distinguished from a kink of one plate."""
 _MIN_PEAK_VOTES = 2.5
 
 

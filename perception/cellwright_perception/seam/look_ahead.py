@@ -25,9 +25,9 @@ class Crossing(NamedTuple):
     laser_from_torch: Array
     """(2, 2): what a torch moved by (lateral, height) at the wire gains on the seam in the laser plane."""
     gap_share: float
-    """Gap over what it measures in the laser plane."""
+    """Gap divided by its width in the laser plane."""
     slant: float
-    """How far the drawing's seam goes left for its way ahead."""
+    """Sideways over forward direction of the drawing's seam, positive to the left."""
 
 
 class LookAhead:
@@ -44,7 +44,7 @@ class LookAhead:
         step = np.where(crossed, beyond.argmax(axis=1), len(reach) - 1)
         rows = np.arange(count)
         before, last = in_tool[rows, step - 1], in_tool[rows, step]
-        # Behind the part's end nothing crosses the laser: its last sample stands for it.
+        # Behind the part's end nothing crosses the laser: the last sample is used.
         reached = np.where(crossed, last[:, 0] - before[:, 0], 1.0)
         share = np.where(crossed, (geometry.look_ahead_m - before[:, 0]) / reached, 1.0)
 

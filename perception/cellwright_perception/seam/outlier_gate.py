@@ -11,7 +11,7 @@ from cellwright_perception.compiled import compiled
 
 
 class OutlierGate:
-    """Tells a joint that moved from a reflection that crossed it for a moment.
+    """Distinguishes a joint that moved from a reflection that crossed it for a moment.
 
     A measurement (lateral, height, gap) [m] passes while it stays within `jumps_m` (3,) of the median of the
     last `memory` that passed. One that does not is held back; once `persistence` in a row were held back and
@@ -37,7 +37,7 @@ class OutlierGate:
         self._passed_count = self._held_count = 0
 
     def passes(self, lateral_m: float, height_m: float, gap_m: float) -> bool:
-        """Say whether to believe this measurement, and remember it."""
+        """Return whether to accept this measurement, and remember it."""
         values = (lateral_m, height_m, gap_m)
         if not all(map(math.isfinite, values)):
             return False

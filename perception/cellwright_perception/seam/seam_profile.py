@@ -1,4 +1,4 @@
-"""The delay line between sensor and wire: what was seen ahead, by position along the path."""
+"""The delay line between sensor and wire: measurements of the seam ahead, by position along the path."""
 
 from __future__ import annotations
 

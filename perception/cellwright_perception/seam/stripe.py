@@ -27,7 +27,7 @@ _IDENTITY = np.ones(1)
 
 @dataclass(frozen=True, kw_only=True)
 class StripeObservation:
-    """What one image says about the laser line; arrays are per image column, strongest line first."""
+    """The laser line in one image; arrays are per image column, strongest line first."""
 
     row_px: NDArray[np.float64]
     """Sub-pixel rows (columns, CANDIDATES) [px]; -1 where there is no line."""

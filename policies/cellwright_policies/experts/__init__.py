@@ -1,4 +1,4 @@
-"""Scripted experts: scores to beat, and teachers for warm starts."""
+"""Scripted experts: controllers to compare policies with, and teachers for warm starts."""
 
 from __future__ import annotations
 

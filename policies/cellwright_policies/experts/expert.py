@@ -1,4 +1,4 @@
-"""What every scripted expert is: batched observations in, batched actions out."""
+"""The protocol of a scripted expert: batched observations in, batched actions out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Actions = NDArray[np.float32]
 
 
 class Expert(Protocol):
-    """A controller of a cell that is not learned."""
+    """A scripted controller of a cell."""
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
         """Forget the episodes of all `cells`, or only those of `indices`."""

@@ -1,4 +1,4 @@
-"""What every scripted assembly expert shares: named columns, and how an action becomes motion."""
+"""Helpers of the assembly experts: state of each cell, actions from motions, actions that are late."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class State:
 
 
 def lead_to_action(wanted: Array, lead: Array, share: float = 1.0) -> Actions:
-    """Actions (n, 6) that bring the reference's lead over the tool (n, 6) to what is wanted."""
+    """Actions (n, 6) that bring the reference's lead over the tool (n, 6) to the wanted lead."""
     return np.clip(share * (wanted - lead) / FULL_SCALE, -1.0, 1.0).astype(np.float32)
 
 
 class Pending:
-    """What the last actions will still add to the reference, for arms that act on them late."""
+    """Motion that the last actions will still add to the reference, because latency delays them."""
 
     def __init__(self) -> None:
         self._state = State(actions=(MEMORY, 6))

@@ -10,11 +10,11 @@ from cellwright_policies.experts.assembly.base import LEASH, POSE, lead_to_actio
 from cellwright_policies.experts.expert import Actions, Observations
 
 DESCENT_M = 2.0e-3
-"""Lead along z: the speed in the air, and some 3 N against whatever is in the way."""
+"""Lead along z: sets the speed in the air, and a push of some 3 N in contact."""
 
 
 class BlindInsertion:
-    """Neither looks nor feels; the compliance of the arm is all that helps it.
+    """Uses neither cameras nor wrist sensor; only the compliance of the arm helps it.
 
     From `inside_m` below the nominal mouth on it presses with a lead of `press_m`.
     """

@@ -1,4 +1,4 @@
-"""What the drawings of the insertions' cells show, with the sizes left open: nobody says which part is held.
+"""Drawings of the insertions' cells with open sizes, because the expert does not know which part it holds.
 
 Sizes and greys that all parts of a task share are those of the drawings.
 """
@@ -177,7 +177,7 @@ def _plug_prisms(sizes: Array) -> list[Prism]:
 
 
 def _nut_prisms(sizes: Array) -> list[Prism]:
-    """Sizes: radius of the thread, half of what is across flats, depth, radius and length of the point."""
+    """Sizes: radius of the thread, half the width across flats, depth, radius and length of the point."""
     thread_m, flat_m, depth_m, point_m, length_m = sizes.tolist()
     chamfer_m, washer_m, shaft_m = POINT_CHAMFER_M, WASHER_M, 0.5 * SHAFT_DIAMETER_M
     corner_m = flat_m * 2.0 / np.sqrt(3.0)
@@ -202,7 +202,7 @@ def _nut_prisms(sizes: Array) -> list[Prism]:
 
 
 def _gear_prisms(sizes: Array) -> list[Prism]:
-    """Sizes: radii of shaft, gear and both neighbours, depth and width of face; teeth are smoothed over."""
+    """Sizes: radii of shaft, gear and both neighbours, depth and width of face; gears without teeth."""
     shaft_m, gear_m, first_m, second_m, depth_m, face_m = sizes.tolist()
     top_m, shoulder_m = face_m - depth_m, GEAR_SHOULDER_M
     along = np.array([np.cos(LINE_RAD), np.sin(LINE_RAD)])

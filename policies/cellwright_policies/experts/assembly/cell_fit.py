@@ -1,9 +1,9 @@
-"""Finds the drawn cell that both frames show: where the fixture is, how it is turned, how the cameras sit.
+"""Fits a drawing of the cell to both frames: pose of the fixture, poses of cameras and part, sizes, light.
 
-Analysis by synthesis. The cell is drawn with guessed unknowns and shaded by a lamp and the room's light, to
-which the grey levels are linear, so that these are fitted directly. A cross-entropy search finds the
-neighbourhood, damped Gauss-Newton steps (Levenberg-Marquardt) the place. What the disturbances of training
-make likely enters as a prior.
+Analysis by synthesis. The cell is drawn with guessed unknowns and shaded by a lamp and the room's light. The
+grey values are linear in the light, so the light is fitted directly. A cross-entropy search finds the
+neighbourhood of the other unknowns, damped Gauss-Newton steps (Levenberg-Marquardt) refine them. The
+disturbances of training enter as a prior.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _STEP = np.array(
 )
 """Of finite differences: about half a pixel."""
 _SEARCHED = np.array([1] * 3 + [0] * 3 + [1] * 3 + [0] * 3 + [1] * 5 + [0], dtype=bool)
-"""The search leaves to the steps after it what hardly shows."""
+"""Unknowns that the search varies; the others hardly change the frames and are left to the refinement."""
 _LIGHT = np.array([95.0, 50.0, -39.0, 110.0, 0.0])
 """Usual levels: the room's light on white, the lamp's along x, y and z, and the camera's offset."""
 _LIGHT_SPREAD = np.array([40.0, 60.0, 60.0, 40.0, 10.0])
@@ -55,11 +55,11 @@ class FitSettings:
     elite: int = 9
     rounds: int = 28
     search_noise: float = 12.0
-    """Grey levels by which drawing and frame may differ, in the search."""
+    """Standard deviation of drawing minus frame in the search [grey values]."""
     noise: float = 6.0
-    """The same, afterwards."""
+    """The same after the search."""
     outlier: float = 20.0
-    """Grey levels beyond which a difference hardly counts more."""
+    """Difference beyond which a larger one hardly counts more [grey values]."""
     blur_px: float = 0.7
     steps: int = 12
 
@@ -71,9 +71,9 @@ class Sighting:
     place_m: Array
     """(2,) where the tool has to be for the part to stand over the hole, in the nominal fixture."""
     turn_rad: float
-    """How the fixture is turned."""
+    """Turn of the fixture."""
     cost: float
-    """How badly the drawing agrees with the frames, in squared standard deviations."""
+    """Disagreement of drawing and frames, in squared standard deviations."""
     unknowns: Array
 
 

@@ -1,4 +1,4 @@
-"""A cell drawn as its drawing has it, in flat greys, for comparing it with what the cameras see.
+"""Draws a cell in flat greys, to compare the drawing with the cameras' frames.
 
 Everything is made of upright prisms, painted from the back to the front. Both cameras look down from the same
 side of everything, so one order of the prisms serves both.

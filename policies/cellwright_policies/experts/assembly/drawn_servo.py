@@ -1,4 +1,4 @@
-"""Fits a drawing of the cell to what the cameras see, lines the part up, then searches around that place."""
+"""Fits a drawing of the cell to the cameras' frames, lines the part up, then searches around that place."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cellwright_policies.experts.assembly.spiral_search import SpiralSearch, Spi
 from cellwright_policies.experts.expert import Actions, Observations
 
 SEARCH_RADIUS_M = 3.5e-3
-"""How far around the place that it has seen it searches."""
+"""Radius of the search around the measured place."""
 
 
 class Search(Protocol):
@@ -32,21 +32,21 @@ class Search(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class DrawnSettings:
-    """When it looks and what it believes; tuned by hand on training seeds."""
+    """Settings of the looks and of their checks; tuned by hand on training seeds."""
 
     hover_m: float = 0.016
     """Height over the nominal mouth from which it looks: the part hides little of the fixture there."""
     looks: tuple[int, ...] = (9, 11)
-    """Control steps at which it looks; what agrees best with the drawing counts."""
+    """Control steps at which it looks; the look that agrees best with the drawing is used."""
     furthest_m: float = 6.5e-3
-    """A place further from the nominal one is not believed."""
+    """A measured place further from the nominal one is rejected."""
     turns: bool = False
-    """Whether the part is turned as the fixture is seen to be."""
+    """Whether the part is turned by the measured turn of the fixture."""
     fit: FitSettings = field(default_factory=FitSettings)
 
 
 class DrawnServo:
-    """Needs the `image` group. What is held may be any of the drawn `cells`: the one that agrees best."""
+    """Needs the `image` group. Of the drawn `cells`, the one that agrees best with the frames is used."""
 
     def __init__(self, cells: Sequence[CellDrawing], search: Search, settings: DrawnSettings) -> None:
         self.settings = settings
@@ -82,9 +82,9 @@ class DrawnServo:
         return lead_to_action(wanted, np.asarray(observations[LEASH], dtype=np.float64), share=0.6)
 
     def _look(self, cell: int, frames: NDArray[np.uint8], pose: Array, number: int) -> None:
-        """Keep the `number`-th sighting of a cell if it agrees better than those before."""
+        """Keep the `number`-th look at a cell if it agrees better than those before."""
         state = self._state
-        # The first look tells what is held.
+        # The first look decides which part is held.
         kinds = range(len(self._drawn)) if number == 0 else [int(state["kind"][cell])]
         for kind in kinds:
             fit = CellFit(*self._drawn[kind], frames, pose, self.settings.fit)

@@ -1,4 +1,4 @@
-"""A teacher that knows everything but does only what somebody who sees a little less could do as well."""
+"""A teacher that reads the true state, but acts so that an actor which sees less can imitate it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ NEAR_RAD = 0.12
 class Guide(Oracle):
     """Lets the part down beside the hole and slides it there under a light push.
 
-    The oracle waits over the mouth until it is lined up to a fraction of the clearance. Whoever cannot see
-    so well learns from it to wait for ever; what the guide does leads into the hole with an estimate that is
-    only right on average.
+    The oracle waits over the mouth until it is lined up to a fraction of the clearance. An actor that sees
+    less precisely would learn to wait for ever. The guide's actions lead into the hole even with an estimate
+    that is only right on average.
     """
 
     @staticmethod
@@ -38,10 +38,10 @@ SMALLEST_LEAD_M = 0.2e-3
 
 
 class Spiral:
-    """Searches by turning its lead ever less to the left the further the part has come.
+    """Searches in a spiral: its lead turns left, by less the further the part has moved from the start.
 
-    The direction is read off the lead itself and the turn follows the motion that was made, so that a policy,
-    which remembers nothing but is told both, can learn to do the same from wherever it got stuck.
+    The direction is that of the present lead, and the turn follows the motion that was made. A policy
+    observes both, so it can imitate the search without a memory, from any place.
     """
 
     def __init__(self) -> None:

@@ -10,13 +10,13 @@ from cellwright_policies.experts.assembly.oracle import Oracle
 from cellwright_policies.experts.assembly.spiral_search import SpiralSettings
 
 LATCH_M = 4.7e-3
-"""Lead with which it pushes a plug over its latch: all that the leash leaves beside a sideways correction."""
+"""Lead with which it pushes a plug over its latch: the largest beside a sideways correction."""
 LATCH_SEARCH = SpiralSettings(insert_m=LATCH_M, inside_m=4.2e-3)
-"""Sockets are as shallow as 6 mm, and a latch felt there must not be taken for the surface."""
+"""Sockets are as shallow as 6 mm, and the force of a latch there must not be taken for the surface."""
 
 
 class LatchOracle(Oracle):
-    """Lines the plug up and lets it down like a peg, then pushes it home."""
+    """Lines the plug up and lowers it like a peg, then pushes it into its seat."""
 
     @staticmethod
     def _descent(z: Array, lined_up: Array, entered: Array, late: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Oracle and guide for gears, which have to find two things: their shaft, and further down their gaps."""
+"""Oracle and guide for gears, which are lined up twice: with their shaft, and further down with the gaps."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from cellwright_policies.experts.expert import Observations
 
 NEEDED = ("tip_z", "clearance", "chamfer", "depth", "face", "backlash")
 SWEEP_RAD = 0.1
-"""How far to either side the guide turns the gear, some more than the teeth are off."""
+"""How far to either side the guide turns the gear: somewhat further than the error of the teeth."""
 SWEEP_LEAD_RAD = 0.02
 """Lead with which it turns."""
 FALLEN_M = 0.1e-3
-"""Depth of the teeth between their neighbours' from which it lets them find their way."""
+"""Depth of the teeth between their neighbours' from which the gear is no longer turned."""
 TOUCH_M = 0.3e-3
-"""Height over the shaft below which a gear that is not on it lies on its end."""
+"""Height over the shaft below which a gear beside it lies on the shaft's end."""
 PATIENCE_STEPS = 4
-"""Control steps that it lies there until it is searched for."""
+"""Control steps that it lies there before the search begins."""
 PULL, PULL_LIMIT_M = 0.3, 0.5e-3
-"""Share of the way to the shaft that is added to the search's lead, and the most of it."""
+"""Fraction of the distance to the shaft that is added to the search's lead, and its limit."""
 SEARCH_LEAD_M, SEARCH_PRESS_M = 1.5e-3, 1.6e-3
 """Leads of the search, along the surface and against it."""
 CAUGHT_M, CAUGHT_LEAD_M = 0.2e-3, 0.4e-3
@@ -35,10 +35,10 @@ WANDER_RAD = 0.6
 
 
 class MeshOracle(Oracle):
-    """To it the gaps are a second hole: once on the shaft, it lines the gear up again over its neighbours.
+    """Treats the gaps as a second hole: once on the shaft, it lines the gear up again over its neighbours.
 
-    The gear has play on its shaft. Shifted across the line of shafts by more than half the backlash, its
-    teeth need one turn on one side and another one on the other, and meet no gap.
+    The gear has play on its shaft. Where it is shifted across the line of shafts by more than half the
+    backlash, the gaps on both sides need different turns, and the teeth enter neither.
     """
 
     def __init__(self, privileged_names: Sequence[str]) -> None:
@@ -55,11 +55,11 @@ class MeshOracle(Oracle):
 
 
 class MeshGuide(MeshOracle, Guide):
-    """Finds shaft and gaps as somebody does who sees neither well: by feeling for them under a push.
+    """Finds shaft and gaps like a controller that sees neither well: by contact, under a push.
 
-    Beside the shaft it searches in a spiral, drawn a little towards the truth. On the shaft it turns the gear
-    one way and pushes it around in its play until the teeth fall in. Going straight for either, as the oracle
-    does, would teach who does not see them to stand still.
+    Beside the shaft it searches in a spiral that is pulled a little towards the true position. On the shaft
+    it turns the gear one way and pushes it around in its play until the teeth engage. An actor that imitates
+    the straight way of the oracle without seeing the target stands still.
     """
 
     def __init__(self, privileged_names: Sequence[str]) -> None:

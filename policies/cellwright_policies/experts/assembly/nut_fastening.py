@@ -34,7 +34,7 @@ NEEDED = ("tip_z", "yaw_error", "point", "crossed", "turns_left", "latency")
 
 
 class NutOracle(Oracle):
-    """Lines up and presses like the oracle of an insertion, and knows how far there is to turn."""
+    """Lines up and presses like the oracle of an insertion, and turns by the true turns that are left."""
 
     cruise_rev_s = 1.6
     """Until `near_turns` are left."""
@@ -58,7 +58,7 @@ class NutOracle(Oracle):
             raise ValueError("the oracle needs observations made with privileged=True")
         truth = np.array(observations["privileged"], dtype=np.float64)
         z, _, point, crossed, turns_left, latency = truth[:, self._own].T
-        # A nut fits at any turn, but the arm has to hold its own against the spindle.
+        # A nut fits at any turn, but the arm has to hold its turn against the spindle.
         truth[:, self._own[1]] = np.asarray(observations[POSE], dtype=np.float64)[:, 5]
         motion = super().act_batch({**observations, "privileged": truth})
         self._turning.require(len(truth))
@@ -78,7 +78,7 @@ class NutOracle(Oracle):
 
 
 class NutGuide(NutOracle):
-    """Does only what somebody who sees a little less could do as well: see `Guide`."""
+    """Acts so that an actor which sees less can imitate it: see `Guide`."""
 
     near_turns = 0.8
     gain_per_s = 1.5
@@ -93,7 +93,7 @@ class Tightening:
     """Slow enough to feel the flange in time."""
     slow_rev_s = 0.08
     felt_share = 0.3
-    """Share of the window's lower end at which it slows down: the flange, or a thread that wedges."""
+    """Fraction of the window's lower end at which it slows down: the flange, or a thread that wedges."""
 
     def __init__(self) -> None:
         self._state = State(felt=())
@@ -113,7 +113,7 @@ class Tightening:
 
 
 class NutBlindInsertion:
-    """Presses where the drawing has the bolt and turns the spindle, the arm holding against it."""
+    """Presses at the bolt's place on the drawing and turns the spindle; the arm holds against the torque."""
 
     def __init__(self) -> None:
         self._down, self._tightening = BlindInsertion(), Tightening()

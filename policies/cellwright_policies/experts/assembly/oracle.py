@@ -1,4 +1,4 @@
-"""A fitter who knows everything: lines the part up over the hole, then lets it down."""
+"""An expert that reads the true state: lines the part up over the hole, then lowers it."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ PRESS_M = 3.6e-3
 """Lead with which it pushes once the part is in: some 5 N at the usual stiffness."""
 ALIGNED_RAD = 0.02
 INTEGRAL = 0.15
-"""Share of the error added per step to what is asked for: overcomes play and dead band."""
+"""Fraction of the error that is added to the target per step: overcomes play and dead band."""
 INTEGRAL_LIMIT = np.array([1.5e-3, 1.5e-3, 0.04, 0.04, 0.06])
 NEAR = np.array([1.0e-3, 1.0e-3, 0.05, 0.05, 0.05])
-"""Errors below which it is worked with."""
+"""Errors below which the integrator works."""
 ENTRY_M = 1.5e-3
 """Depth below the chamfer up to which a part can still stand on an edge of the hole."""
 EASE_M = 1.6e-3
-"""Lead along z while it does: little friction, so that it slides into place."""
+"""Lead along z meanwhile: little friction, so that the part slides into place."""
 SHARE = 0.8
-"""Of what is missing of a lead, in one step."""
+"""Fraction of a missing lead that is made up in one step."""
 
 
 class Oracle:

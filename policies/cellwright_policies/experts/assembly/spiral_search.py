@@ -28,7 +28,7 @@ DESCEND, SEARCH, INSERT = 0.0, 1.0, 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class SpiralSettings:
-    """How it searches; engineering values tuned by hand on training seeds."""
+    """Settings of the search; engineering values tuned by hand on training seeds."""
 
     descent_m: float = 1.6e-3
     """Lead along z on the way down."""
@@ -37,7 +37,7 @@ class SpiralSettings:
     insert_m: float = 2.6e-3
     """Lead along z in the hole."""
     contact_n: float = 2.0
-    """Force along z that counts as having touched."""
+    """Force along z that counts as contact."""
     pitch_m: float = 0.45e-3
     """Distance between two turns of the spiral."""
     speed_m_s: float = 0.012
@@ -46,7 +46,7 @@ class SpiralSettings:
     dropped_m: float = 0.45e-3
     """Drop below the surface that counts as having found the hole."""
     inside_m: float = 0.02
-    """Depth below the nominal mouth from which on the part is in the hole, whatever it touches."""
+    """Depth below the nominal mouth beyond which the part is certainly in the hole."""
     turn_rad: float = 0.07
     """Amplitude of the turning motion."""
     turn_hz: float = 0.8
@@ -55,13 +55,13 @@ class SpiralSettings:
     wiggle_rad: float = 0.025
     """Amplitude of the turning motion while pushing."""
     upright: float = 0.3
-    """Share of its lean by which the arm is led back upright while pushing."""
+    """Fraction of its lean by which the arm is led back upright while pushing."""
     stalled_steps: int = 25
     """Steps without progress after which pushing gives way to searching again."""
 
 
 class SpiralSearch:
-    """Searches around where it believes the hole to be; `around` is that place in the nominal fixture."""
+    """Searches around the expected place of the hole; `around` is that place in the nominal fixture."""
 
     def __init__(self, settings: SpiralSettings = SpiralSettings()) -> None:
         self.settings = settings

@@ -26,7 +26,7 @@ class AdaptiveGains:
     wire: tuple[float, float, float] = (1.30, 0.39, -0.54)
     voltage_v: tuple[float, float, float] = (3.48, 5.68, 1.37)
     speed_offset: tuple[float, float, float] = (0.142, -0.004, -0.055)
-    """Constant trims: a shop also sets each joint type up better than the table does."""
+    """Constant trims: a shop also improves on the table for each joint type."""
     wire_offset: tuple[float, float, float] = (0.150, 0.098, 0.112)
     voltage_offset_v: tuple[float, float, float] = (1.50, 0.53, 1.15)
     preview_s: float = 0.3

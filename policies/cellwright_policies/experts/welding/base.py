@@ -1,4 +1,4 @@
-"""What every scripted weld expert shares: batched observations in, batched actions out."""
+"""Helpers of the weld experts: named columns of the programme, and the seam profile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A welder who knows everything: follows the true seam and dials in the safest trims."""
+"""An expert that reads the true state: follows the true seam and sets the safest trims."""
 
 from __future__ import annotations
 

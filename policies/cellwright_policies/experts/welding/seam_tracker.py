@@ -23,11 +23,11 @@ class TrackerGains:
     preview_s: float = 0.165
     """How far ahead of the wire the profile is read, to cover servo lag and latency."""
     smallest_confidence: float = 0.35
-    """Below it the correction holds still."""
+    """Confidence below which the correction holds still."""
 
 
 class SeamTracker:
-    """What a shop with a laser seam sensor runs: follows the joint sideways and in height, nothing else."""
+    """The usual controller with a laser seam sensor: follows the joint sideways and in height."""
 
     def __init__(self, gains: TrackerGains = TrackerGains()) -> None:
         self.gains = gains

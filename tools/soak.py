@@ -1,4 +1,4 @@
-"""Reset one environment again and again, over all its products, and say what happens to its memory.
+"""Reset one environment again and again, over all its products, and report its memory.
 
 python -m tools.soak --env cellwright/WeldSeam-v0 --resets 20000
 """
@@ -37,7 +37,7 @@ def soak(env: Any, resets: int) -> list[float]:
 
 
 def main() -> None:
-    """Print the memory as it goes, and by how much it grew after the warm-up."""
+    """Print the memory, and by how much it grew after the warm-up."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--env", default=next(iter(cellwright_envs.ENVIRONMENTS)))
     parser.add_argument("--resets", type=int, default=20_000)

@@ -1,4 +1,4 @@
-"""What insertions are to reach, held against recorded evaluations of the shipped policies."""
+"""Aims of insertions, compared with recorded evaluations of the shipped policies."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,7 +25,7 @@ class Aim(NamedTuple):
 
 
 def _of_a_task(task: str, *, trained: float, held_out: float) -> tuple[Aim, ...]:
-    """Parts of training and others [%], and that neither a knocked camera nor a slow arm matters."""
+    """Success on training and held-out parts [%], and with a knocked camera and a late arm."""
     return (
         Aim(task, "training parts", trained),
         Aim(task, "held-out parts", held_out, products="held-out"),
@@ -43,15 +43,15 @@ AIMS = (
     *_of_a_task("gear-mesh", trained=95.0, held_out=85.0),
 )
 LARGEST_FORCE_N = 15.0
-"""Aim for what 95 % of the pegs stay below."""
+"""Aim for the 95th percentile of the peak force of pegs."""
 LARGEST_TIME_SHARE = 0.7
-"""Aim for the median time against that of an industrial expert."""
+"""Aim for the median time over that of an industrial expert."""
 RIVALS = ("spiral-search", "visual-servo")
 _PEGS = ("peg-insertion", "zoo:peg-insertion", "train", "train")
 
 
 def insertion_aims(directory: Path) -> str:
-    """Every aim, what was reached, and whether that is enough."""
+    """Every aim, the measured value, and whether it is reached."""
     found = {
         (slug_of(evaluation.env), evaluation.policy, products, disturbances): evaluation
         for products, disturbances, evaluation in insertions(directory)

@@ -21,7 +21,7 @@ TASKS = {
     "nut-fastening": "nuts",
     "gear-mesh": "gears",
 }
-"""What to call each task."""
+"""Label of each task."""
 
 
 class Control(NamedTuple):
@@ -29,7 +29,7 @@ class Control(NamedTuple):
 
     label: str
     policies: tuple[str, ...]
-    """Of these the best one that was evaluated on a task."""
+    """The best of these that was evaluated on a task is drawn."""
     colour: str
     marker: str
 
@@ -50,7 +50,7 @@ SCRIPTED, SHIPPED = CONTROLS[1:3]
 
 
 class Outcome(NamedTuple):
-    """What a policy did with the parts of a task."""
+    """Results of a policy on the parts of a task."""
 
     good: Estimate
     """Fraction of good parts."""
@@ -95,7 +95,7 @@ def comparison(recorded: Path) -> str:
 
 
 def _best(outcomes: Outcomes, task: str, control: Control) -> Outcome | None:
-    """Of this kind of control what made the most good parts of `task`; None where nothing was evaluated."""
+    """The policy of this kind with the most good parts of `task`; None where none was evaluated."""
     names = control.policies or (f"zoo:{task}",)
     found = [outcomes[task, name] for name in names if (task, name) in outcomes]
     return max(found, key=lambda each: each.good.value, default=None)

@@ -1,4 +1,4 @@
-"""Tables of what goes wrong in a cell."""
+"""Tables of disturbances and line changes."""
 
 import dataclasses
 import inspect
@@ -53,7 +53,7 @@ def assumed_disturbances(family: str = "welding") -> str:
 
 def line_changes(family: str = "welding") -> str:
     """Lasting changes of the line by name, and what they do to the disturbances."""
-    kinds(family)  # tells an unknown family
+    kinds(family)  # raises for an unknown family
     rows = [
         (f"`{name}`", change.description, "; ".join(starmap(_told, change.changes.items())))
         for name, change in CHANGES[family].items()

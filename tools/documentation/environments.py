@@ -55,7 +55,7 @@ def template(env_id: str) -> str:
 
 
 def summary(env_id: str) -> str:
-    """What `gymnasium.make` gives."""
+    """Id, spaces, rate and time limit of an environment."""
     env, spec = _made(env_id), gymnasium.registry[env_id]
     groups = ", ".join(f"`{name}`" for name in _actor_groups(env))
     rows = (
@@ -109,7 +109,7 @@ def settings(env_id: str) -> str:
 
 
 def controller(env_id: str) -> str:
-    """What a real cell has to be set to for a policy of this environment."""
+    """Settings of a real cell for a policy of this environment."""
     rows = [
         (f"`{s.name}`", ", ".join(f"{value:g}" for value in s.value), s.unit, s.frame, s.meaning)
         for s in _made(env_id).layout.controller.settings
@@ -123,7 +123,7 @@ def scorecard(env_id: str) -> str:
 
 
 def parts(env_id: str) -> str:
-    """Products of an environment; what all have in common stands below the table."""
+    """Products of an environment; values that all have in common are below the table."""
     catalogue = {split: _products(env_id, split) for split in ("all", "train")}
     trained = {part.name for part in catalogue["train"]}
     columns = [f.name for f in dataclasses.fields(catalogue["all"][0]) if f.name != "name"]

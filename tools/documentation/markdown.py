@@ -1,4 +1,4 @@
-"""Values as they stand in tables."""
+"""Values as text in tables."""
 
 import dataclasses
 import inspect

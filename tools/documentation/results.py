@@ -20,7 +20,7 @@ Kind = TypeVar("Kind", bound=Evaluation[Any])
 
 
 class Recorded(NamedTuple, Generic[Kind]):
-    """One evaluation and what was worked on in it."""
+    """One evaluation, with its products and disturbances."""
 
     products: str
     disturbances: str
@@ -75,10 +75,10 @@ def insertion_results(directory: Path) -> str:
 
 
 def insertion_comparison(directory: Path) -> str:
-    """Task by task the policies that were evaluated on its training parts under `train` disturbances.
+    """For each task, the policies that were evaluated on its training parts under `train` disturbances.
 
-    With what they do to parts held out from training, where that was evaluated too. Runs, which do not ship,
-    are left out.
+    With their success on held-out parts, where that was evaluated too. Runs, which are not shipped, are left
+    out.
     """
     found = [each for each in insertions(directory) if each.disturbances == "train"]
     held_out = {(e.env, e.policy): e for products, _, e in found if products == "held-out"}

@@ -12,7 +12,7 @@ from tools.documentation.markdown import shown, table
 from tools.documentation.source import field_texts
 
 MOST_NAMES = 6
-"""Longer lists stand below the table of presets."""
+"""Longer lists are below the table of presets."""
 
 
 def fields(where: str) -> str:
@@ -50,7 +50,7 @@ def presets() -> str:
 
 
 def _long_lists(flat: Mapping[str, Mapping[str, Any]], keys: Sequence[str]) -> Iterator[str]:
-    """What is too long for the table, once for all presets that share it."""
+    """Lists that are too long for the table, each once for all presets that have it."""
     for key in keys:
         for value in dict.fromkeys(values[key] for values in flat.values() if _is_long(values[key])):
             names = [f"`{name}`" for name, values in flat.items() if values[key] == value]

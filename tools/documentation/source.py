@@ -1,4 +1,4 @@
-"""What the code says about itself: docstrings under names, and what its authors call an assumption."""
+"""Docstrings under names, and sentences of the code that call something an assumption."""
 
 import ast
 import dataclasses

@@ -1,4 +1,4 @@
-"""Tables of what is welded: products, constants of the process, limits of inspection, assumptions."""
+"""Tables of welding: products, constants of the process, limits of inspection, assumptions."""
 
 import dataclasses
 import math
@@ -18,7 +18,7 @@ from tools.documentation.markdown import table
 from tools.documentation.source import assumptions_in, field_texts, is_assumed
 
 SCANNED = (cellwright_envs, cellwright_perception, cellwright_assets)
-"""Packages searched for what their authors call an assumption."""
+"""Packages that are searched for assumptions."""
 
 
 def products() -> str:

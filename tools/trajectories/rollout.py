@@ -1,4 +1,4 @@
-"""One case: which cell meets what under whose actions, and the hashes of all that comes out of it."""
+"""One case: environment, policy, disturbances and seed, and the hashes of everything in its episode."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Act = Callable[[Observation, int], Actions]
 """Action (n,) for an observation and the number of the step."""
 
 LINE_CHANGE = "moved-fixture"
-"""The change that every policy meets once."""
+"""The line change of the cases with one."""
 ZOO = {
     "cellwright/WeldSeam-v0": "weld-seam",
     "cellwright/PegInsertion-v0": "peg-insertion",
@@ -62,7 +62,7 @@ def cases(seeds: tuple[int, ...]) -> tuple[Case, ...]:
 
 
 def played(case: Case, actions: Actions | None = None) -> tuple[Actions, dict[str, str]]:
-    """Actions (steps, n) of the episode and a hash of each thing that came out of it.
+    """Actions (steps, n) of the episode and a hash of each of its outputs.
 
     With `actions` they are repeated; without, the policy of the case decides.
     """
@@ -95,7 +95,7 @@ def _play(
         taken.append(action)
         steps, done = steps + 1, terminated or truncated
     hashes["reward"] = rewards
-    # What an inspection says, number by number, whatever the fields are called.
+    # Every number of an inspection, whatever the names of its fields.
     card = info.get("scorecard")
     values = repr(None if card is None else dataclasses.astuple(card))
     hashes["scorecard"] = hashlib.sha256(values.encode())

@@ -81,7 +81,7 @@ def _reference(config: InsertionConfig) -> tuple[Setting, ...]:
 def _sensing(config: InsertionConfig) -> tuple[Setting, ...]:
     lags = tuple(map(float, HISTORY_LAGS))
     return (
-        number("wrench_low_pass", "1", config.sensor_low_pass, "share of a new reading in what is observed"),
+        number("wrench_low_pass", "1", config.sensor_low_pass, "weight of a new reading in what is observed"),
         Setting(
             name="history_lags", unit="1", value=lags, meaning="control steps back, in the history's order"
         ),

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cellwright_runtime.bundle.policy import Bundle, PolicySpec
+from cellwright_runtime.bundle.policy import Bundle
 from cellwright_runtime.files.reading import FileError
 from cellwright_runtime.parity import PARITY, edge_cases, parity, replay
-from cellwright_runtime.runtime import Runtime
+from cellwright_runtime.runtime import Decision, Runtime
 
 COMMAND_TOLERANCE = 1e-5
 """Of a command's range; float32 scaling stays far below."""
@@ -63,12 +62,12 @@ def verify_open_loop(directory: Path) -> list[Check]:
         checks.append(attempt(name, check))
         if not checks[-1].passed:
             return checks
-    runtime = runtimes[0]
+    runtime, decisions = runtimes[0], list[Decision]()
     return [
         *checks,
-        attempt("golden vectors", lambda: _check_golden(runtime)),
+        attempt("golden vectors", lambda: _check_golden(runtime, decisions)),
         attempt("golden coverage", lambda: _check_coverage(runtime.bundle)),
-        attempt("clipping and commands", lambda: _check_outputs(runtime)),
+        attempt("clipping and commands", lambda: _check_outputs(runtime.bundle, decisions)),
         attempt("edge observations", lambda: _check_edges(runtime)),
     ]
 
@@ -82,9 +81,11 @@ def _graph(bundle: Bundle) -> str:
     )
 
 
-def _check_golden(runtime: Runtime) -> str:
+def _check_golden(runtime: Runtime, decisions: list[Decision]) -> str:
+    """Compare with what was recorded; the `decisions` on it are kept for the checks behind this one."""
     golden = runtime.bundle.golden
-    answer = np.stack([decision.action_preclip for decision in replay(runtime, golden.observations)])
+    decisions += replay(runtime, golden.observations)
+    answer = np.stack([decision.action_preclip for decision in decisions])
     result = parity(answer, golden.action_preclip)
     if not result.ok:
         row = result.worst_row
@@ -118,10 +119,10 @@ def _check_coverage(bundle: Bundle) -> str:
     return f"{golden.on_policy} on-policy vectors vary in every group"
 
 
-def _check_outputs(runtime: Runtime) -> str:
-    low, high = _limits(runtime.spec)
-    golden = runtime.bundle.golden
-    for row, decision in enumerate(replay(runtime, golden.observations)):
+def _check_outputs(bundle: Bundle, decisions: list[Decision]) -> str:
+    spec = bundle.spec
+    low, high = (np.array([getattr(part, end) for part in spec.action]) for end in ("low", "high"))
+    for row, decision in enumerate(decisions):
         if not np.array_equal(decision.action, np.clip(decision.action_preclip, -1.0, 1.0)):
             raise CheckFailedError(
                 f"action of golden row {row} is not the pre-clip action clipped to [-1, 1]"
@@ -130,20 +131,16 @@ def _check_outputs(runtime: Runtime) -> str:
         wrong = np.abs(decision.command - wanted) > COMMAND_TOLERANCE * (high - low)
         if wrong.any():
             index = int(np.argmax(wrong))
-            part = runtime.spec.action[index]
+            part = spec.action[index]
             raise CheckFailedError(
                 f"command {part.name} of golden row {row} is {decision.command[index]:.6g}, "
                 f"action {decision.action[index]:.4f} means {wanted[index]:.6g} {part.unit}: "
                 "wrong unit or scale"
             )
-    units = ", ".join(part.unit for part in runtime.spec.action)
+    units = ", ".join(part.unit for part in spec.action)
     return f"actions stay in [-1, 1], commands in their limits ({units})"
 
 
 def _check_edges(runtime: Runtime) -> str:
     decisions = list(replay(runtime, edge_cases(runtime.spec)))  # each raises where it is not finite
     return f"{len(decisions)} black, white, constant and extreme observations give finite actions"
-
-
-def _limits(spec: PolicySpec) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    return np.array([part.low for part in spec.action]), np.array([part.high for part in spec.action])

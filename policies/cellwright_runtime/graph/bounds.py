@@ -7,10 +7,11 @@ from cellwright_runtime.files.reading import FileError
 from cellwright_runtime.graph.model import MOST_AXES, Model, Operator, Value
 from cellwright_runtime.graph.operators import OperatorError, outcome
 
-MOST_MULTIPLICATIONS = 200_000_000
-"""A decision; the shipped policies need 6 million, and a robot's computer takes 20 ms for these."""
-MOST_ELEMENTS = 16_000_000
-"""Of all tensors in between, and of what convolutions need beside them: 64 MB in float32."""
+MOST_MULTIPLICATIONS = 100_000_000
+"""A decision; the shipped policies need 6 million."""
+MOST_ELEMENTS = 8_000_000
+"""Of all tensors in between, and of what convolutions need beside them: 32 MB in float32. The shipped
+policies need 0.4 million."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,12 +17,12 @@ from cellwright_train.rollout.families import FAMILIES, family_of
 from cellwright_train.rollout.policies import ExpertPolicy
 
 TIGHT_M = 0.3e-3
-"""Clearance below which the aim is lower: physics runs at twice the rate there, or nearly."""
+"""Clearance below which the aim is lower, because physics mostly runs at twice the rate there."""
 UNIT = "steps/s, two cameras"
 
 
 class _Insertion(NamedTuple):
-    """What the oracle did on one seed; the same actions give the same insertion again."""
+    """The actions of the oracle on one seed; repeated, they give the same insertion."""
 
     seed: int
     product: str
@@ -30,7 +30,8 @@ class _Insertion(NamedTuple):
 
 
 def insertion_steps(effort: Effort) -> Figures:
-    """Steps of recorded insertions played again, resets left out, with both cameras and the wrist sensor."""
+    """Steps of recorded insertions that are replayed, without resets, with both cameras and the wrist
+    sensor."""
     tasks = [env_id for env_id in cellwright_envs.ENVIRONMENTS if family_of(env_id) is FAMILIES["assembly"]]
     return {name: each for env_id in tasks for name, each in _task_steps(env_id, effort).items()}
 

@@ -103,7 +103,7 @@ def weld_seam_steps(effort: Effort) -> Figures:
 
 
 def _run_steps(env: Any, steps: int, rng: np.random.Generator) -> float:
-    """Mean seconds per control step, resets left out, as they are of the raw loop."""
+    """Mean seconds per control step, without resets, as for the raw loop."""
     spent_s, done = 0.0, 0
     while done < steps:
         env.reset(seed=int(rng.integers(2**31)))
@@ -119,7 +119,7 @@ def _run_steps(env: Any, steps: int, rng: np.random.Generator) -> float:
 
 
 def _raw_step_s(inner: Any, steps: int) -> float:
-    """Seconds of what no step can do without: its physics sub-steps and both camera renders, nothing else."""
+    """Seconds of the indispensable part of a step: its physics sub-steps and both camera renders."""
     import pybullet
 
     client = inner.cell.world._client  # the bare engine call, without the world's own work around it

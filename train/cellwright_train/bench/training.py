@@ -23,7 +23,7 @@ from cellwright_train.rollout.cell import CellChoice
 CELLS = 16
 _PRESET = PRESETS["weld-seam"]
 _WHOLE_UPDATES = dataclasses.replace(_PRESET.ppo, warmup_rollouts=0, target_kl=math.inf)
-"""The actor learns from the first rollout on and from all of it: the most that an update can cost."""
+"""The actor is trained on every sample from the first rollout on: the largest cost of an update."""
 
 
 def untrained_policy(env: gymnasium.Env[Any, Any]) -> CellActorCritic:

@@ -1,4 +1,4 @@
-"""The scorecard of a bundle: every episode is one that could be, and the scores follow from them."""
+"""Checks of a bundle's scorecard: every episode is possible, and the scores follow from the episodes."""
 
 import math
 import typing
@@ -23,7 +23,7 @@ _CALLED = {float: "a number", int: "a whole number", bool: "true or false", str:
 
 
 def recorded(bundle: Bundle) -> list[tuple[Episode, EpisodeResult]]:
-    """Every episode of the scorecard and how it ended; raises `FileError` where one could not be."""
+    """Every episode of the scorecard with its result; raises `FileError` where one is impossible."""
     entries = bundle.scorecard[PER_EPISODE]
     if not entries:
         raise FileError(f"{SCORECARD} records no episode to repeat")
@@ -75,7 +75,7 @@ def _episode(kind: type[EpisodeResult], entry: Any, where: str) -> tuple[Episode
 
 
 def _require_kind(hint: Any, value: Any, where: str) -> None:
-    """Raise `FileError` unless `value` is what the dataclass says; a task may add truth values too."""
+    """Raise `FileError` unless `value` has the type of the dataclass; a task may add truth values too."""
     if typing.get_origin(hint) is dict:
         for name, each in value.items():
             _require_kind(typing.get_args(hint)[1], each, f"{where} {name}")
@@ -86,7 +86,7 @@ def _require_kind(hint: Any, value: Any, where: str) -> None:
 
 
 def _require_alike(held: Any, wanted: Any, where: str) -> None:
-    """Raise `FileError` where a score is another than the episodes make it."""
+    """Raise `FileError` where a score differs from the one that follows from the episodes."""
     if isinstance(wanted, Mapping) and isinstance(held, Mapping):
         for name in sorted(held.keys() | wanted.keys()):
             _require_alike(held.get(name), wanted.get(name), f"{where} {name}")

@@ -1,4 +1,4 @@
-"""What `cellwright train` can be asked for by name."""
+"""Configurations of `cellwright train` by name."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class TrainConfig:
     env_id: str
     """Registered environment."""
     env_kwargs: Mapping[str, Any] = field(default_factory=dict)
-    """What it is made with besides `privileged`; JSON values."""
+    """Arguments of the environment besides `privileged`; JSON values."""
     steps: int = 1_000_000
     """Control steps of PPO, over all cells; demonstrations come on top."""
     cells: int = 16
@@ -53,7 +53,7 @@ class TrainConfig:
     device: str = "cpu"
     """Where networks act and learn, as torch names it, such as `cuda`; cells are always stepped on cores."""
     aux_targets: tuple[str, ...] = ()
-    """Components of `privileged` that the actor learns to tell, by name."""
+    """Components of `privileged` that the auxiliary head of the actor predicts, by name."""
     network: NetworkConfig = field(default_factory=NetworkConfig)
     demonstrations: DemonstrationConfig = field(default_factory=DemonstrationConfig)
     ppo: PPOConfig = field(default_factory=PPOConfig)
@@ -202,9 +202,9 @@ NUT_FASTENING = dataclasses.replace(
         "turns_left",
         "tightness",
     ),
-    # Noise on the spindle overtightens nuts all by itself.
+    # Large noise on the spindle alone overtightens nuts.
     network=dataclasses.replace(PEG_INSERTION.network, initial_std=0.08),
-    # PPO that moves freely learns to turn fast first and loses a fifth of the nuts to latency meanwhile.
+    # With larger steps PPO first learns to turn fast, and breaks a fifth of the nuts under latency meanwhile.
     ppo=dataclasses.replace(
         PEG_INSERTION.ppo,
         std_range=(0.03, 0.08),
@@ -218,7 +218,7 @@ NUT_FASTENING = dataclasses.replace(
 GEAR_MESH = dataclasses.replace(
     PEG_INSERTION,
     env_id="cellwright/GearMesh-v0",
-    # Which gear it is, as its teeth show, and with that how far from their gaps they may be.
+    # They identify the gear by its teeth, and with that how far the teeth may be from the gaps.
     aux_targets=(*PEG_INSERTION.aux_targets, "symmetry", "backlash"),
     # Teeth are hard enough to see: with `wide` and standardised views a fifth of the test parts failed.
     network=dataclasses.replace(PEG_INSERTION.network, standardise_views=False),

@@ -1,4 +1,4 @@
-"""The cells that a run trains in, asked once whether they have all that its configuration names."""
+"""The cells of a run, checked once for everything that its configuration names."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def make_cells(config: TrainConfig) -> PoolVecEnv:
 
 
 def _check_fit(config: TrainConfig, cell: gym.Env) -> None:
-    """Raise `UsageError` where `cell` does not know a level of `config`, or its views are too small."""
+    """Raise `UsageError` where `cell` does not have a set that `config` names, or its views are too small."""
     for path, mixture in _mixtures(config):
         for level in mixture.levels:
             _ask(cell, "set_disturbances", level, path)
@@ -58,7 +58,7 @@ def _mixtures(config: TrainConfig) -> Iterator[tuple[str, Mixture]]:
 
 
 def _ask(cell: gym.Env, method: str, level: str, where: str) -> Any:
-    """What `method` of `cell` answers to the name of a level; raises `UsageError` where it cannot."""
+    """The answer of `method` of `cell` for a named set; raises `UsageError` where there is none."""
     if not cell.has_wrapper_attr(method):
         raise UsageError(f"{where} is {level!r}, but the cell has no `{method}`")
     try:
@@ -78,7 +78,8 @@ def privileged_names(env: gym.Env | PoolVecEnv) -> tuple[str, ...]:
 
 
 def aux_indices(config: TrainConfig, env: PoolVecEnv) -> tuple[int, ...]:
-    """Which components of `privileged` the actor learns to tell; raises `UsageError` where one is unknown."""
+    """Components of `privileged` that the auxiliary head predicts; raises `UsageError` for an unknown
+    name."""
     if not config.aux_targets:
         return ()
     names = privileged_names(env)

@@ -1,4 +1,4 @@
-"""The pool of cells as Stable-Baselines3 wants it."""
+"""The pool of cells as a vector environment of Stable-Baselines3."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class PoolVecEnv(VecEnv):
     """Stable-Baselines3's `VecEnv` over a `CellPool`, which it closes.
 
     Where an episode ends, `info["terminal_observation"]` is its last observation, `info["episode"]` holds
-    return, length and age as `Monitor` reports them, and `info["TimeLimit.truncated"]` tells a time limit
-    from an end.
+    return, length and age as `Monitor` reports them, and `info["TimeLimit.truncated"]` is whether the time
+    limit ended it.
     """
 
     def __init__(self, pool: CellPool) -> None:

@@ -1,1 +1,1 @@
-"""Pages that tell what was done, how well, and what the policy saw; a page needs no other file."""
+"""Pages that show parts, results and camera images of a policy; a page needs no other file."""

@@ -1,6 +1,6 @@
-"""What a page tells of insertions: how each part ended, force over depth, what both cameras saw.
+"""The parts of a page on insertions: result of each part, force over depth, images of both cameras.
 
-What only some tasks have is shown where a part's trace has it: a torque and the turns it acted over.
+A plot of torque over turns is added where a part's trace has them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ _COLUMNS = 4
 
 
 def words(part: Insertion) -> dict[str, str]:
-    """What to call parts of this kind and where they belong."""
+    """Words for parts of this kind and for their fixture."""
     product = part.product
     return {"part": product.noun, "place": product.place, "mouth": f"{product.place}'s {product.mouth}"}
 
@@ -149,7 +149,7 @@ def _limit(axis: Any, limit: float) -> None:
 
 
 def film(part: Insertion) -> Mapping[str, Any]:
-    """The animation, a still of the cell, and what both cameras saw over time."""
+    """The animation, a still of the cell, and the images of both cameras over time."""
     chosen = np.unique(np.linspace(0, len(part.pictures) - 1, MOMENTS).astype(int))
     height_m = np.asarray(part.trace["height_m"])
     return player(part) | {

@@ -1,4 +1,4 @@
-"""What a page tells of welds: bead quality along every seam, signals of one weld, what the camera saw."""
+"""The parts of a page on welds: bead quality along every seam, signals of one weld, camera images."""
 
 import html
 from collections.abc import Iterable, Mapping

@@ -1,1 +1,1 @@
-"""What an evaluation says, with intervals."""
+"""Results of an evaluation, with intervals."""

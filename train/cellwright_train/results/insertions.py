@@ -1,4 +1,4 @@
-"""Insertions, inspected: what is kept of an insertion's scorecard, and what many of them add up to."""
+"""Results of insertions: the recorded part of each scorecard, and the summary of many."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ class InsertionResult(EpisodeResult):
     """One insertion, inspected."""
 
     success: bool
-    """Seated, held and nothing broken."""
+    """Whether the part was seated for long enough, and is neither broken nor lost."""
     loose_success: bool
     """The test of the nearest published task, for comparison; see the environment's page."""
     broken: bool
@@ -26,13 +26,13 @@ class InsertionResult(EpisodeResult):
     """The time limit came first."""
     cycle_time_s: float
     depth_share: float
-    """How far the part is in, as a share of the depth to which it belongs."""
+    """How far the part is in, as a fraction of the full depth."""
     lateral_mm: float
     tilt_deg: float
     peak_force_n: float
     slip_mm: float
     more: dict[str, Any] = field(default_factory=dict)
-    """What a task's scorecard says beyond that, under its own names."""
+    """Further fields of a task's scorecard, by name."""
 
     @classmethod
     def read(cls, card: Any, *, seed: int, product: str, cut_off: bool) -> Self:
@@ -112,12 +112,12 @@ class InsertionEvaluation(Evaluation[InsertionResult]):
 
     @property
     def success_rate(self) -> Estimate:
-        """Share of parts that were inserted."""
+        """Fraction of parts that were inserted."""
         return self._share([r.success for r in self.results])
 
     @property
     def loose_success_rate(self) -> Estimate:
-        """Share of parts that pass the test of the nearest published task."""
+        """Fraction of parts that pass the test of the nearest published task."""
         return self._share([r.loose_success for r in self.results])
 
     @property
@@ -136,12 +136,12 @@ class InsertionEvaluation(Evaluation[InsertionResult]):
         return sum(r.cut_off for r in self.results)
 
     def cycle_time_s(self, share: float) -> Estimate | None:
-        """Seconds that `share` of the successful insertions stayed below; None where there is none."""
+        """Quantile `share` of the successful insertions' times [s]; None where there is none."""
         times = [r.cycle_time_s for r in self.results if r.success]
         return intervals.quantile(times, share) if times else None
 
     def peak_force_n(self, share: float) -> Estimate:
-        """Largest contact force that `share` of all insertions stayed below."""
+        """Quantile `share` of the largest contact forces of all insertions [N]."""
         return intervals.quantile([r.peak_force_n for r in self.results], share)
 
     @property

@@ -12,7 +12,7 @@ _RESAMPLES = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A value and the interval that holds the true one 95 times in 100."""
+    """A value and its 95 % interval."""
 
     value: float
     low: float
@@ -20,7 +20,7 @@ class Estimate:
 
 
 def proportion(successes: int, trials: int) -> Estimate:
-    """Share of successes with its Wilson score interval; raises ValueError for impossible counts."""
+    """Fraction of successes with its Wilson score interval; raises ValueError for impossible counts."""
     if not 0 <= successes <= trials or trials < 1:
         raise ValueError(f"need 0 <= successes <= trials and a trial, got {successes} of {trials}")
     share = successes / trials
@@ -46,7 +46,7 @@ def mean(values: Sequence[float]) -> Estimate:
 
 
 def quantile(values: Sequence[float], share: float) -> Estimate:
-    """The value that `share` of `values` stay below, with a bootstrap interval from a fixed seed."""
+    """Quantile `share` of `values`, with a bootstrap interval from a fixed seed."""
     array = np.asarray(values, float)
     if array.size == 0 or not 0.0 <= share <= 1.0:
         raise ValueError(f"need values and a share from 0 to 1, got {array.size} values and {share}")

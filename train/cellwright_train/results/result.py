@@ -1,4 +1,4 @@
-"""What scorecards become, whatever was worked on: one result per part, one summary per policy."""
+"""Results of any task: one per part, from its scorecard, and one summary per policy."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ class EpisodeResult(ABC):
     @property
     @abstractmethod
     def verdict(self) -> Mapping[str, bool]:
-        """What a bundle must repeat on the same seed."""
+        """The verdict, which a bundle must repeat on the same seed."""
 
     @property
     @abstractmethod
@@ -53,7 +53,7 @@ class Figure(NamedTuple):
 
     heading: str
     unit: str
-    """`%` for shares, which are kept between 0 and 1."""
+    """`%` for fractions, which are stored as 0 to 1."""
     value: Estimate | int | None
     """None where no episode has such a number."""
     digits: int = 0

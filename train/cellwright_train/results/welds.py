@@ -1,4 +1,4 @@
-"""Welds, inspected: what is kept of a weld's scorecard, and what many of them add up to."""
+"""Results of welds: the recorded part of each scorecard, and the summary of many."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class WeldResult(EpisodeResult):
 
     @classmethod
     def read(cls, card: Any, *, seed: int, product: str, cut_off: bool) -> Self:
-        """A weld that was cut off passes no level: nobody knows its end."""
+        """A weld that was cut off passes no level, because its end is not known."""
         return cls(
             seed=seed,
             product=product,
@@ -97,7 +97,7 @@ class WeldEvaluation(Evaluation[WeldResult]):
     """A policy's welds."""
 
     def first_pass_yield(self, level: str) -> Estimate:
-        """Share of parts that pass `level` as welded, without rework."""
+        """Fraction of parts that pass `level` as welded, without rework."""
         return intervals.proportion(sum(r.passed[level] for r in self.results), len(self.results))
 
     @property

@@ -1,4 +1,4 @@
-"""One part written down step by step, with pictures, for `watch` and the report."""
+"""The record of one part, step by step, with pictures, for `watch` and the report."""
 
 import math
 from collections.abc import Mapping
@@ -18,13 +18,13 @@ Image = NDArray[np.uint8]
 
 @dataclass(frozen=True, kw_only=True)
 class PartRecord(Generic[Result_co]):
-    """What one policy did to one part."""
+    """The record of one policy on one part."""
 
     policy: str
     episode: Episode
     result: Result_co
     trace: Mapping[str, NDArray[Any]]
-    """What the environment's `trace()` gives.
+    """The environment's `trace()`.
 
     Of a weld: `time_s`, `path_position_m`, `lateral_error_m`, `current_a`, `voltage_v`, `temperature_k`,
     `gap_m` and `speed_m_s` (steps,), and per millimetre of bead `bead_position_m`, `bead_grade` (0 passes B,
@@ -36,7 +36,7 @@ class PartRecord(Generic[Result_co]):
     product: Any = None
     """The environment's own description of the part."""
     clearance_m: float = math.nan
-    """Play a side of an insertion in this episode, which the drawing's need not be; nan of a weld."""
+    """Clearance of an insertion in this episode, which may differ from the drawing's; nan for a weld."""
     pictures: tuple[Image, ...] = ()
     """The cell, (H, W, 3), evenly spaced over the episode."""
     camera: tuple[Image, ...] = ()

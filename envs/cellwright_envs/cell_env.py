@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import gymnasium
 import numpy as np
 from gymnasium import spaces
+from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from numpy.typing import NDArray
 
 from cellwright_envs.disturbances.named_sets import resolve_named
@@ -36,6 +40,40 @@ class CellConfig(Protocol):
 
     @property
     def control_period_s(self) -> float: ...
+
+    @property
+    def time_limit_s(self) -> float:
+        """After this an episode is cut off, or later where its part takes longer."""
+
+
+class Scorecard(Protocol):
+    """What every inspection says."""
+
+    def numbers(self) -> dict[str, float]:
+        """Every figure by name, always the same names; true is 1."""
+
+
+class _Life(Enum):
+    """Where a cell is in its life."""
+
+    NEW = "no episode has begun: call reset() first"
+    RUNNING = "an episode runs"
+    CLOSED = "the environment is closed: make another one"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EpisodeState:
+    """An episode up to one moment, as what repeats it: plain data that a pickle takes anywhere."""
+
+    task: str
+    """Name of the environment's class."""
+    config: Any
+    generator: np.random.Generator
+    """The environment's, as it was before the episode began."""
+    products: tuple[Any, ...]
+    disturbances: Any
+    actions: tuple[NDArray[np.float32], ...]
+    """Those taken so far."""
 
 
 def group_space(components: tuple[Component, ...]) -> spaces.Box:
@@ -64,6 +102,10 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
     """The truth after the last control step, or at the start of the episode."""
     layout: Layout
     """What the interface between policy and controller has to know."""
+    limit_steps: int
+    """Control steps after which the present episode is cut off."""
+    product: Any
+    """What the present episode works on."""
     frames: ClassVar[Mapping[str, str]] = {}
     """Frame of each group of the observation, and of the `action`, that has one."""
 
@@ -86,6 +128,7 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         self.privileged = privileged
         self.record_trace = record_trace
         self.control_rate_hz = 1.0 / config.control_period_s
+        self._life = _Life.NEW
 
     def _declare(
         self,
@@ -141,27 +184,123 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Start an episode; `options` may name what differs in this one, see the task's page."""
+        self._require_open()
         super().reset(seed=seed)
+        given = options or {}
+        if unknown := set(given) - {"product", "disturbances"}:
+            raise ValueError(f"unknown reset options {sorted(unknown)}; known: product, disturbances")
+        products = self._resolve_products(given["product"]) if "product" in given else self.products
+        chosen = given.get("disturbances", self.disturbances)
+        return self._begin(products, resolve_named(chosen, self.disturbance_sets))
+
+    def _begin(self, products: tuple[Any, ...], disturbances: Any) -> tuple[Observation, dict[str, Any]]:
+        self._life = _Life.NEW
+        self._beginning = copy.deepcopy(self.np_random), products, disturbances
+        self._taken: list[NDArray[np.float32]] = []
         streams = Streams(**dict(zip(Streams.__dataclass_fields__, self.np_random.spawn(4), strict=True)))
-        self._begin_episode(streams, options or {})
-        return self._observe(), {}
+        product = products[int(streams.task.integers(len(products)))]
+        self._begin_episode(streams, product, disturbances.draw(streams.disturbance))
+        limit_s = max(self.config.time_limit_s, self._needed_s())
+        self.limit_steps = math.ceil(limit_s / self.config.control_period_s - 1e-6)
+        self._life = _Life.RUNNING
+        self._no_terms = dict.fromkeys(self._reward_terms(self.measurement), 0.0)
+        self._not_judged = dict.fromkeys(self.scorecard().numbers(), 0.0)
+        return self._observe(), self._info(self._no_terms, ended=False)
 
     def step(self, action: NDArray[np.float32]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """One control period. Truncation is the TimeLimit wrapper's business.
+        """One control period. An episode is truncated after `limit_steps`, which follow from its part.
 
-        Raises ValueError for an action of another shape or with a value that is not finite.
+        Raises ValueError for an action of another shape or with a value that is not finite, ResetNeeded
+        before the first `reset`, ClosedEnvironmentError after `close`.
         """
+        if self._life is not _Life.RUNNING:
+            raise self._refusal()
         if np.shape(action) != self.action_space.shape or not np.isfinite(action).all():
             raise ValueError(f"need {self.action_space.shape} finite numbers as action, got {action}")
         # Half the time of np.clip, which matters at a few hundred microseconds a step.
-        self._act(np.minimum(np.maximum(action, -1.0), 1.0))
+        clipped = np.minimum(np.maximum(action, -1.0), 1.0)
+        self._taken.append(clipped)
+        self._act(clipped)
         measurement = self.measurement = self._measure()
         terms = self._reward_terms(measurement)
         terminated = self._terminated(measurement)
-        info: dict[str, Any] = {"reward_terms": terms}
-        if terminated:
-            info |= self._episode_info(measurement)
-        return self._observe(), float(sum(terms.values())), terminated, False, info
+        truncated = len(self._taken) >= self.limit_steps
+        observation, info = self._observe(), self._info(terms, ended=terminated or truncated)
+        return observation, float(sum(terms.values())), terminated, truncated, info
+
+    def _info(self, terms: dict[str, float], *, ended: bool) -> dict[str, Any]:
+        """The same keys and types at every step; the scorecard's figures are 0 before the end."""
+        return {
+            "reward_terms": dict(terms),
+            "product": self.product.name,
+            "is_success": ended and self._is_success(),
+            "scorecard": self.scorecard().numbers() if ended else dict(self._not_judged),
+            **self._own_info(self.measurement),
+        }
+
+    def state(self) -> EpisodeState:
+        """The episode up to now, for `restore` here or in another cell with the same arguments."""
+        self._require_episode()
+        generator, products, disturbances = self._beginning
+        return EpisodeState(
+            task=type(self).__name__,
+            config=self.config,
+            generator=copy.deepcopy(generator),
+            products=products,
+            disturbances=disturbances,
+            actions=tuple(self._taken),
+        )
+
+    def restore(self, state: EpisodeState) -> tuple[Observation, dict[str, Any]]:
+        """Be where `state` was taken, and return what was seen there.
+
+        The episode is repeated from its beginning, which is exact to the last bit; the physics engine's own
+        snapshots are not, since contacts remember more than they hold.
+
+        Raises ValueError for a state of another task or another `config`.
+        """
+        self._require_open()
+        if (state.task, state.config) != (type(self).__name__, self.config):
+            raise ValueError(f"the state is of a {state.task} with {state.config}, not of this cell")
+        self._np_random = copy.deepcopy(state.generator)
+        seen = self._begin(state.products, state.disturbances)
+        for action in state.actions:
+            observation, *_, info = self.step(action)
+            seen = observation, info
+        return seen
+
+    def scorecard(self) -> Any:
+        """What is known about the part so far; at the end of the episode, its inspection."""
+        self._require_episode()
+        return self._inspect()
+
+    def trace(self) -> dict[str, NDArray[Any]]:
+        """Arrays of the episode so far; raises ValueError without `record_trace=True`."""
+        if not self.record_trace:
+            raise ValueError("no trace was recorded: make the environment with record_trace=True")
+        self._require_episode()
+        return self._recorded()
+
+    def render(self) -> Any:
+        """What `render_mode` asks for, see `metadata`."""
+        self._require_episode()
+        return self._picture()
+
+    def close(self) -> None:
+        """Give the physics engine back; harmless when repeated."""
+        self._life = _Life.CLOSED
+
+    def _require_open(self) -> None:
+        if self._life is _Life.CLOSED:
+            raise self._refusal()
+
+    def _require_episode(self) -> None:
+        if self._life in (_Life.NEW, _Life.CLOSED):
+            raise self._refusal()
+
+    def _refusal(self) -> Exception:
+        kind = ClosedEnvironmentError if self._life is _Life.CLOSED else ResetNeeded
+        return kind(f"{type(self).__name__}: {self._life.value}")
 
     def disturbance_factors(self, level: str) -> tuple[str, ...]:
         """Names of the disturbances that are on in the set called `level`."""
@@ -185,30 +324,17 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         self.spec = state["spec"]
         self._np_random, self._np_random_seed = state["generator"], state["seed"]
 
-    def _draw(self, streams: Streams, options: dict[str, Any]) -> tuple[Any, Any]:
-        """Product and disturbances of this episode, as `options` or the constructor's arguments have them."""
-        if unknown := set(options) - {"product", "disturbances"}:
-            raise ValueError(f"unknown reset options {sorted(unknown)}; known: product, disturbances")
-        products = self._resolve_products(options["product"]) if "product" in options else self.products
-        product = products[int(streams.task.integers(len(products)))]
-        disturbances = resolve_named(options.get("disturbances", self.disturbances), self.disturbance_sets)
-        return product, disturbances.draw(streams.disturbance)
-
-    @abstractmethod
-    def scorecard(self) -> Any:
-        """What is known about the part so far; at the end of the episode, its inspection."""
-
-    @abstractmethod
-    def trace(self) -> dict[str, NDArray[Any]]:
-        """Arrays of the episode so far; raises ValueError without `record_trace=True`."""
-
     @abstractmethod
     def _resolve_products(self, choice: Any) -> tuple[Any, ...]:
         """Products behind a name, a product or several; ValueError where a name is unknown."""
 
     @abstractmethod
-    def _begin_episode(self, streams: Streams, options: dict[str, Any]) -> None:
-        """Draw and place everything that this episode fixes."""
+    def _begin_episode(self, streams: Streams, product: Any, disturbed: Any) -> None:
+        """Place `product`, `disturbed` as drawn, and draw everything else that this episode fixes."""
+
+    def _needed_s(self) -> float:
+        """Time that the slowest way allowed takes for this episode's part; 0 where the usual limit does."""
+        return 0.0
 
     @abstractmethod
     def _act(self, action: NDArray[np.float32]) -> None:
@@ -225,8 +351,24 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
     def _terminated(self, measurement: Measurement) -> bool: ...
 
     @abstractmethod
-    def _episode_info(self, measurement: Measurement) -> dict[str, Any]:
-        """What `info` carries at the end, `scorecard` and `is_success` among it."""
+    def _is_success(self) -> bool:
+        """Whether the part, at the end of the episode, is good."""
+
+    def _own_info(self, measurement: Measurement) -> dict[str, Any]:
+        """What else `info` carries at every step: numbers or text, always of one type."""
+        return {}
+
+    @abstractmethod
+    def _inspect(self) -> Any:
+        """The scorecard now, a `Scorecard`."""
+
+    @abstractmethod
+    def _recorded(self) -> dict[str, NDArray[Any]]:
+        """The arrays of `trace`."""
+
+    @abstractmethod
+    def _picture(self) -> NDArray[np.uint8]:
+        """A picture of the cell for people (480, 640, 3)."""
 
     @abstractmethod
     def _observe(self) -> Observation:

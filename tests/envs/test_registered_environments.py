@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import multiprocessing
 import pickle
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
+from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from gymnasium.utils.env_checker import check_env
 from numpy.typing import NDArray
 
@@ -185,3 +189,108 @@ def test_component_names_and_limits_are_those_of_the_spaces(env_id: str) -> None
             np.testing.assert_array_equal(space.high, np.float32([c.high for c in groups[name]]))
     assert len(actions) == env.action_space.shape[0]
     env.close()
+
+
+def shape_of(info: Any) -> Any:
+    """Keys, types and shapes of an `info`, which a recorder of episodes compares."""
+    if isinstance(info, dict):
+        return {key: shape_of(value) for key, value in info.items()}
+    return (type(info), np.shape(info))
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_info_has_the_same_keys_types_and_shapes_from_reset_to_end(env_id: str) -> None:
+    env = gymnasium.make(env_id, disturbances="none", config=short(env_id))
+    _, info = env.reset(seed=1)
+    infos = [info]
+    ended = False
+    while not ended:
+        _, _, terminated, truncated, info = env.step(np.zeros(env.action_space.shape, np.float32))
+        infos.append(info)
+        ended = terminated or truncated
+    assert len(infos) > 3
+    assert all(shape_of(info) == shape_of(infos[0]) for info in infos)
+    assert not any(infos[-2]["scorecard"].values())
+    assert infos[-1]["scorecard"] == env.unwrapped.scorecard().numbers()  # type: ignore[attr-defined]
+    assert set(infos[0]["reward_terms"].values()) == {0.0}
+    env.close()
+
+
+def short(env_id: str) -> Any:
+    """A configuration whose episodes take ten control steps, where the part allows it."""
+    config = gymnasium.make(env_id).unwrapped.config  # type: ignore[attr-defined]
+    return dataclasses.replace(config, time_limit_s=10 * config.control_period_s)
+
+
+def outside(env: Any) -> dict[str, Callable[[], Any]]:
+    """What needs an episode, by name."""
+    action = np.zeros(env.action_space.shape, np.float32)
+    return {
+        "step": lambda: env.step(action),
+        "render": env.render,
+        "scorecard": env.scorecard,
+        "trace": env.trace,
+        "state": env.state,
+    }
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_outside_of_an_episode_there_is_one_clear_error(env_id: str) -> None:
+    env: Any = gymnasium.make(
+        env_id, render_mode="rgb_array", record_trace=True, disable_env_checker=True
+    ).unwrapped
+    for call in outside(env).values():
+        with pytest.raises(ResetNeeded, match="call reset"):
+            call()
+    env.reset(seed=1)
+    state = env.state()
+    copied = copy.deepcopy(env)
+    for call in outside(copied).values():
+        with pytest.raises(ResetNeeded, match="call reset"):
+            call()
+    copied.close()
+    for _ in range(2):
+        env.close()
+    for call in (*outside(env).values(), env.reset, lambda: env.restore(state)):
+        with pytest.raises(ClosedEnvironmentError, match="the environment is closed"):
+            call()
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_a_restored_state_goes_on_bit_by_bit_here_and_in_a_copy(env_id: str) -> None:
+    env: Any = gymnasium.make(env_id, disable_env_checker=True).unwrapped
+    rng = np.random.default_rng(0)
+    # Down into contact, where the physics engine's own snapshots do not repeat.
+    actions = rng.uniform(-0.3, 0.3, (40, *env.action_space.shape)).astype(np.float32)
+    actions[:, 2] -= 0.5
+    env.reset(seed=1)
+    env.reset()
+    for action in actions[:20]:
+        env.step(action)
+
+    def ahead(cell: Any) -> Rollout:
+        seen = []
+        for action in actions[20:]:
+            observation, reward, *_ = cell.step(action)
+            seen += [*observation.values(), np.array(reward)]
+        return [*seen, *cell.reset()[0].values()]
+
+    state, product = env.state(), env.product.name
+    here = ahead(env)
+    copied = copy.deepcopy(env)
+    for cell in (env, copied):
+        observation, info = cell.restore(pickle.loads(pickle.dumps(state)))
+        assert set(observation) == set(env.observation_space)
+        assert info["product"] == product
+        assert equal(ahead(cell), here)
+        cell.close()
+
+
+def test_a_state_of_another_task_is_refused() -> None:
+    peg: Any = gymnasium.make("cellwright/PegInsertion-v0").unwrapped
+    gear: Any = gymnasium.make("cellwright/GearMesh-v0").unwrapped
+    peg.reset(seed=1)
+    with pytest.raises(ValueError, match="the state is of a PegInsertion"):
+        gear.restore(peg.state())
+    peg.close()
+    gear.close()

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, get_type_hints
+from typing import Any
 
 import gymnasium
 
@@ -15,7 +15,7 @@ from cellwright_envs import ENVIRONMENTS
 from cellwright_runtime.vocabulary import Component
 from tools.documentation.errors import DocumentationError
 from tools.documentation.markdown import measured, one_line, shown, table, words
-from tools.documentation.settings import fields_of
+from tools.documentation.settings import fields_of, ranges_of
 from tools.documentation.source import attribute_texts
 
 SECTIONS = {
@@ -56,14 +56,18 @@ def template(env_id: str) -> str:
 
 def summary(env_id: str) -> str:
     """Id, spaces, rate and time limit of an environment."""
-    env, spec = _made(env_id), gymnasium.registry[env_id]
+    env = _made(env_id)
+    limit_s = env.config.time_limit_s
     groups = ", ".join(f"`{name}`" for name in _actor_groups(env))
     rows = (
         ("Make", f'`gymnasium.make("cellwright_envs:{env_id}")`'),
         ("Action space", f"`{env.action_space}`"),
         ("Observation space", f"`Dict` of {groups}; and `privileged` where made with it"),
         ("Control rate", f"{env.control_rate_hz:g} Hz"),
-        ("Cut off after", f"{spec.max_episode_steps} control steps"),
+        (
+            "Cut off after",
+            f"{limit_s * env.control_rate_hz:g} control steps; later where the part takes longer",
+        ),
     )
     return table(("", ""), rows)
 
@@ -119,7 +123,14 @@ def controller(env_id: str) -> str:
 
 def scorecard(env_id: str) -> str:
     """Fields of what `env.unwrapped.scorecard()` returns."""
-    return fields_of(get_type_hints(type(_made(env_id)).scorecard)["return"])
+    env = _made(env_id)
+    env.reset(seed=0)
+    return fields_of(type(env.scorecard()))
+
+
+def part_ranges(env_id: str) -> str:
+    """What the fields of an environment's parts may be."""
+    return ranges_of(type(_products(env_id, "all")[0]))
 
 
 def parts(env_id: str) -> str:

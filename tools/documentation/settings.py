@@ -8,7 +8,7 @@ from typing import Any
 from cellwright_train.experts.tuning import TRACKER_RANGES, TRIM_RANGES
 from cellwright_train.learning.curriculum import Mixture
 from cellwright_train.learning.presets import PRESETS, TrainConfig
-from tools.documentation.markdown import shown, table
+from tools.documentation.markdown import measured, shown, table
 from tools.documentation.source import field_texts
 
 MOST_NAMES = 6
@@ -28,6 +28,15 @@ def fields_of(kind: type) -> str:
     if any(default for _, default, _ in rows):
         return table(("field", "default", "meaning"), rows)
     return table(("field", "meaning"), [(name, meaning) for name, _, meaning in rows])
+
+
+def ranges_of(*kinds: Any) -> str:
+    """What each field that has a range may be, and what it means, class by class."""
+    rows = []
+    for kind in kinds:
+        texts = field_texts(kind)
+        rows += [(f"`{name}`", measured(name, bounds), texts[name]) for name, bounds in kind.ranges.items()]
+    return table(("field", "range", "meaning"), rows)
 
 
 def _default(field: "dataclasses.Field[Any]") -> Any:

@@ -10,11 +10,12 @@ import cellwright_assets
 import cellwright_envs
 import cellwright_perception
 from cellwright_envs.welding.inspection.quality import ANY, NONE, ROWS, Limit, LimitRow
-from cellwright_envs.welding.part.product import HELD_OUT, PRODUCTS, WeldProduct
+from cellwright_envs.welding.part.product import HELD_OUT, PRODUCTS, WeldProcedure, WeldProduct
 from cellwright_envs.welding.process.constants import ProcessConstants
 from cellwright_train.results.welds import LEVELS
 from tools.documentation.disturbances import SETS, kinds
 from tools.documentation.markdown import table
+from tools.documentation.settings import ranges_of
 from tools.documentation.source import assumptions_in, field_texts, is_assumed
 
 SCANNED = (cellwright_envs, cellwright_perception, cellwright_assets)
@@ -35,6 +36,11 @@ def products() -> str:
         for name, part in PRODUCTS.items()
     ]
     return table(("product", "joint", "path", *units, "split"), rows)
+
+
+def product_ranges() -> str:
+    """What the fields of a product and of its procedure may be."""
+    return ranges_of(WeldProduct, WeldProcedure)
 
 
 def _numbers(part: WeldProduct) -> tuple[str, ...]:

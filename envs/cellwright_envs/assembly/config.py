@@ -17,6 +17,8 @@ class InsertionConfig:
     """Settings of the cell; product and disturbances are arguments of the environment instead."""
 
     control_period_s: float = CONTROL_PERIOD_S
+    time_limit_s: float = 20.0
+    """After this an episode is cut off, or later where its part takes longer."""
     step_m: float = STEP_M
     """How far a full action moves the reference, along each axis of the tool."""
     turn_rad: float = TURN_RAD
@@ -52,6 +54,7 @@ class InsertionConfig:
         require_positive(
             self,
             "control_period_s",
+            "time_limit_s",
             "step_m",
             "turn_rad",
             "box_m",

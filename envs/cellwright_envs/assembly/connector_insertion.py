@@ -107,6 +107,5 @@ class ConnectorInsertion(Insertion[ConnectorMeasurement]):
             **self._shared_terms(m, weights),
         }
 
-    def scorecard(self) -> ConnectorScorecard:
-        """The result so far; an episode that is cut off has no other."""
-        return ConnectorScorecard(**vars(super().scorecard()), latched=self.measurement.latched)
+    def _inspect(self) -> ConnectorScorecard:
+        return ConnectorScorecard(**vars(super()._inspect()), latched=self.measurement.latched)

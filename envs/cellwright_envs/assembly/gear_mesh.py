@@ -87,7 +87,6 @@ class GearMesh(Insertion[GearMeshMeasurement]):
             **self._shared_terms(m, weights),
         }
 
-    def scorecard(self) -> GearMeshScorecard:
-        """The result so far; an episode that is cut off has no other."""
+    def _inspect(self) -> GearMeshScorecard:
         meshed_share = self.measurement.meshed_m / self.product.face_m
-        return GearMeshScorecard(**vars(super().scorecard()), meshed_share=meshed_share)
+        return GearMeshScorecard(**vars(super()._inspect()), meshed_share=meshed_share)

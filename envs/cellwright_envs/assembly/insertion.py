@@ -126,10 +126,9 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
 
     # Disturbances and placement
 
-    def _begin_episode(self, streams: Streams, options: dict[str, Any]) -> None:
+    def _begin_episode(self, streams: Streams, product: Part, disturbed: AssemblyDisturbanceState) -> None:
         config = self.config
-        self.product, self.disturbed = self._draw(streams, options)
-        disturbed, self._sensor_rng = self.disturbed, streams.sensors
+        self.product, self.disturbed, self._sensor_rng = product, disturbed, streams.sensors
         spread = streams.task.uniform(-1.0, 1.0, 4)
         start = NOMINAL.copy()
         start[:3] += [0.0, 0.0, config.start_height_m] + config.start_spread_m * spread[:3]
@@ -272,14 +271,10 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
     def _lost(self, m: Measured) -> bool:
         return m.slip_m > self.config.lost_m
 
-    def _episode_info(self, m: Measured) -> dict[str, Any]:
-        return {
-            "scorecard": self.scorecard(),
-            "is_success": self._succeeded(m),
-            "product": self.product.name,
-        }
+    def _is_success(self) -> bool:
+        return self._succeeded(self.measurement)
 
-    def scorecard(self) -> InsertionScorecard:
+    def _inspect(self) -> InsertionScorecard:
         """What is known about the insertion so far; an episode that is cut off has no other."""
         m = self.measurement
         return InsertionScorecard(
@@ -375,20 +370,14 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         """The values of `own_privileged` now."""
         return ()
 
-    def trace(self) -> dict[str, Array]:
-        """Arrays of the episode so far, one entry a control step; needs `record_trace=True`.
-
-        The fields of the measurement, and `wrench_t` (n, 6), tared and without the sensor's errors.
-        """
-        if not self.record_trace:
-            raise ValueError("no trace was recorded: make the environment with record_trace=True")
+    def _recorded(self) -> dict[str, Array]:
+        """The fields of the measurement, and `wrench_t` (n, 6), tared and without the sensor's errors."""
         names = [each.name for each in fields(self.measurement)]
         table = np.array(self._trace).reshape(-1, len(names) + 6)
         columns = {name: table[:, column] for column, name in enumerate(names)}
         return {**columns, "wrench_t": table[:, len(names) :]}
 
-    def render(self) -> NDArray[np.uint8]:
-        """A picture of the cell, (480, 640, 3) uint8."""
+    def _picture(self) -> NDArray[np.uint8]:
         from cellwright_envs.assembly.picture import InsertionMoment, picture
 
         return picture(
@@ -404,4 +393,5 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         )
 
     def close(self) -> None:
+        super().close()
         self.cell.close()

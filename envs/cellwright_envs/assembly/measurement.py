@@ -60,6 +60,10 @@ class InsertionScorecard:
         """Return the fields as plain containers."""
         return asdict(self)
 
+    def numbers(self) -> dict[str, float]:
+        """Return every figure by name, always the same names; true is 1."""
+        return {name: float(value) for name, value in vars(self).items()}
+
 
 def measure(
     state: CellState, part: Part, before: InsertionMeasurement | None, *, time_s: float, slip_m: float

@@ -15,7 +15,7 @@ from cellwright_envs.assembly.compliance import ComplianceConfig
 from cellwright_envs.assembly.config import InsertionConfig
 from cellwright_envs.assembly.insertion import Insertion
 from cellwright_envs.assembly.measurement import InsertionMeasurement, InsertionScorecard
-from cellwright_envs.assembly.parts.nuts import NUTS, Nut
+from cellwright_envs.assembly.parts.nuts import NUTS, RUN_TURNS, Nut
 from cellwright_envs.assembly.parts.thread import SPIN_UP_REV_S2, TURN_RAD, Bite, Joint, NutRunner
 from cellwright_envs.assembly.reward import alignment
 from cellwright_runtime.vocabulary import Component, Setting
@@ -156,6 +156,11 @@ class NutFastening(Insertion[NutMeasurement]):
         self.runner = NutRunner(joint, torque_limit_n_m=config.spindle_torque_n_m)
         return self.runner
 
+    def _needed_s(self) -> float:
+        # The usual limit is for a few turns; a longer thread gets twice the time that full speed takes.
+        turns = self.product.run_m / self.product.pitch_m
+        return self.config.time_limit_s + 2.0 * max(turns - RUN_TURNS, 0.0) / SPINDLE_REV_S
+
     @property
     def _target_n_m(self) -> float:
         return float(np.mean(self.product.torque_window_n_m))
@@ -222,8 +227,8 @@ class NutFastening(Insertion[NutMeasurement]):
             **self._shared_terms(m, weights),
         }
 
-    def scorecard(self) -> NutScorecard:
-        m, shared = self.measurement, vars(super().scorecard())
+    def _inspect(self) -> NutScorecard:
+        m, shared = self.measurement, vars(super()._inspect())
         return NutScorecard(
             **shared,
             engaged=m.engaged,

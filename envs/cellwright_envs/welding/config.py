@@ -24,6 +24,8 @@ class WeldSeamConfig:
     """Settings of the cell; product and disturbances are arguments of the environment instead."""
 
     control_period_s: float = CONTROL_PERIOD_S
+    time_limit_s: float = 100.0
+    """After this an episode is cut off, or later where its seam takes longer at the slowest speed allowed."""
     lateral_rate_m_s: float = CORRECTION_RATE_M_S
     """Path correction speed at a full action; tracking systems allow 0.1-20 mm/s."""
     height_rate_m_s: float = CORRECTION_RATE_M_S
@@ -54,5 +56,7 @@ class WeldSeamConfig:
                 raise ValueError(f"{self.control_period_s=} is no whole multiple of the {name}'s {period_s}")
         if not 0 < self.approach_m <= LEAD_IN_M - 5e-3:
             raise ValueError(f"approach_m={self.approach_m} must be within 0..{LEAD_IN_M - 5e-3}")
+        if not self.time_limit_s > 0:
+            raise ValueError(f"need time_limit_s > 0, got {self.time_limit_s}")
         if not 0 < self.tolerance_m < self.scrap_m:
             raise ValueError(f"need 0 < {self.tolerance_m=} < {self.scrap_m=}")

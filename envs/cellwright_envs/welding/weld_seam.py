@@ -46,6 +46,8 @@ LONGEST_SEAM_M = 0.6
 STRIKE_EARLY_M = 0.4e-3
 SLOW_DOWN_M = 2e-3
 """Before this distance to the start the torch approaches fast, behind it at welding speed."""
+TIME_RESERVE = 1.1
+"""Time until an episode is cut off, over what a weld at the slowest speed allowed takes."""
 
 REWARD_WEIGHTS: dict[str, float] = {
     "grade": 1.0,
@@ -126,8 +128,8 @@ class WeldSeam(CellEnv[WeldMeasurement]):
 
     # Disturbances and placement
 
-    def _begin_episode(self, streams: Streams, options: dict[str, Any]) -> None:
-        product, self.disturbed = self._draw(streams, options)
+    def _begin_episode(self, streams: Streams, product: WeldProduct, disturbed: WeldDisturbanceState) -> None:
+        self.disturbed = disturbed
         self._load(product)
         self._sensor_rng = streams.sensors
         self.deviation = part_in_fixture(product, self.cell.frames, self.disturbed)
@@ -151,6 +153,13 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         if self.trace_record:
             self.trace_record.reset()
         self.measurement = self._measurement_now()
+
+    def _needed_s(self) -> float:
+        config, procedure = self.config, self.product.procedure
+        changed = self.disturbed.procedure_change.procedure(1.0).travel_speed_factor
+        slowest_m_s = procedure.travel_speed_m_s * (1.0 - config.speed_trim) * min(changed, 1.0)
+        approach_s = config.approach_m / config.approach_speed_m_s + SLOW_DOWN_M / slowest_m_s
+        return TIME_RESERVE * (approach_s + self.cell.frames.length_m / slowest_m_s)
 
     def _load(self, product: WeldProduct) -> None:
         self.product = product
@@ -301,16 +310,13 @@ class WeldSeam(CellEnv[WeldMeasurement]):
     def _terminated(self, m: WeldMeasurement) -> bool:
         return bool(m.path_position_m >= self.cell.frames.length_m) or self._failed(m)
 
-    def _episode_info(self, m: WeldMeasurement) -> dict[str, Any]:
-        scorecard = self.scorecard()
-        return {
-            "scorecard": scorecard,
-            "is_success": scorecard.passed["C"],
-            "product": self.product.name,
-            "touching": m.touching,
-        }
+    def _is_success(self) -> bool:
+        return self._inspect().passed["C"]
 
-    def scorecard(self) -> Scorecard:
+    def _own_info(self, m: WeldMeasurement) -> dict[str, Any]:
+        return {"touching": m.touching or ""}
+
+    def _inspect(self) -> Scorecard:
         """The inspection of the seam so far; length that is not welded yet counts as defective."""
         m = self.measurement
         return self.record.scorecard(
@@ -364,14 +370,10 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             speed_m_s=self._speed_m_s,
         )
 
-    def trace(self) -> dict[str, Any]:
-        """Arrays of the episode so far; needs `record_trace=True`, see `WeldTrace`."""
-        if self.trace_record is None:
-            raise ValueError("no trace was recorded: make the environment with record_trace=True")
-        return self.trace_record.as_dict()
+    def _recorded(self) -> dict[str, Any]:
+        return {} if self.trace_record is None else self.trace_record.as_dict()
 
-    def render(self) -> NDArray[np.uint8]:
-        """A picture of the cell, (480, 640, 3) uint8."""
+    def _picture(self) -> NDArray[np.uint8]:
         from cellwright_envs.welding.picture import WeldMoment, picture
 
         return picture(
@@ -389,4 +391,5 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         )
 
     def close(self) -> None:
+        super().close()
         self.cell.close()

@@ -301,7 +301,7 @@ def test_success_is_a_latch_that_has_snapped(env: ConnectorInsertion) -> None:
     ended, info = push(env, -4.5e-3, 100)
     assert ended
     assert info["is_success"]
-    card: ConnectorScorecard = info["scorecard"]
+    card: ConnectorScorecard = env.scorecard()
     assert card.success
     assert card.latched
     assert 5.0 < card.peak_force_n < env.product.force_limit_n

@@ -283,7 +283,7 @@ def test_a_turned_gear_waits_on_its_shaft_until_its_teeth_find_their_gaps(env: G
     ended, info = push(env, yaw_rad=0.0, steps=60)
     assert ended
     assert info["is_success"]
-    assert info["scorecard"].meshed_share == 1.0
+    assert info["scorecard"]["meshed_share"] == 1.0
     assert env.trace()["meshed_m"][-1] == pytest.approx(env.product.face_m)
 
 

@@ -6,7 +6,7 @@ from cellwright_train.results.welds import WeldEvaluation, WeldResult
 
 TOP_LEVEL = {
     "policy", "env", "episodes", "seed", "first_pass_yield", "defect_mm_per_m", "tracking_error_mm",
-    "cycle_time_s", "crashes", "per_episode",
+    "cycle_time_s", "crashes", "cut_off", "per_episode",
 }  # fmt: skip
 
 
@@ -48,6 +48,13 @@ def test_yields_count_parts_and_defects_count_millimetres_per_metre() -> None:
     assert told["defect_mm_per_m"]["total"] == pytest.approx(84.0 / 0.24)
     assert told["defect_mm_per_m"]["by_code"]["5011"] == pytest.approx(6.0 / 0.24)
     assert told["crashes"] == 1
+    assert told["cut_off"] == 0
+
+
+def test_parts_that_were_cut_off_are_counted() -> None:
+    told = evaluation(result(), result(1, cut_off=True)).as_json()
+    assert told["cut_off"] == 1
+    assert [entry["cut_off"] for entry in told["per_episode"]] == [False, True]
 
 
 def test_a_result_comes_back_from_its_json() -> None:

@@ -9,6 +9,7 @@ from cellwright_envs.disturbances.line_change import LineChange
 from cellwright_envs.welding import disturbances as welding
 from cellwright_envs.welding.disturbances import LINE_CHANGES
 from cellwright_train.errors import UsageError
+from cellwright_train.results.welds import WeldResult
 from cellwright_train.rollout.cell import DEFAULT_ENV, CellChoice, Episode, products_of, run_episode
 from cellwright_train.rollout.evaluation import episode_plan, evaluate, run_plan
 from cellwright_train.rollout.policies import PolicyReference, resolve_policy
@@ -118,8 +119,11 @@ def cut_off(env_id: str, steps: int, policy: Any) -> Any:
         env.close()
 
 
-def test_a_weld_that_is_cut_off_is_a_failed_part() -> None:
+def test_a_weld_that_is_cut_off_is_a_failed_part_and_says_so() -> None:
     result = cut_off(DEFAULT_ENV, 60, Steady(0.0))
+    assert (result.cut_off, result.told) == (True, "B fail, C fail, D fail, cut off")
+    assert result.as_json()["cut_off"]
+    assert WeldResult.from_json(result.as_json()) == result
     assert not any(result.passed.values())
     assert 0.5 * result.seam_mm < result.defect_mm <= result.seam_mm
     assert (result.cycle_time_s, result.crashed) == (pytest.approx(2.4), False)

@@ -27,6 +27,8 @@ class WeldResult(EpisodeResult):
     tracking_p95_mm: float
     cycle_time_s: float
     crashed: bool
+    cut_off: bool = False
+    """The time limit came first."""
 
     @classmethod
     def read(cls, card: Any, *, seed: int, product: str, cut_off: bool) -> Self:
@@ -45,6 +47,7 @@ class WeldResult(EpisodeResult):
             tracking_p95_mm=1e3 * float(card.tracking_error_p95_m),
             cycle_time_s=float(card.cycle_time_s),
             crashed=bool(card.crashed),
+            cut_off=cut_off,
         )
 
     @classmethod
@@ -61,6 +64,7 @@ class WeldResult(EpisodeResult):
             tracking_p95_mm=entry["tracking_error_mm"]["p95"],
             cycle_time_s=entry["cycle_time_s"],
             crashed=entry["crashed"],
+            cut_off=entry.get("cut_off", False),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -74,6 +78,7 @@ class WeldResult(EpisodeResult):
             "tracking_error_mm": {"mean": self.tracking_mean_mm, "p95": self.tracking_p95_mm},
             "cycle_time_s": self.cycle_time_s,
             "crashed": self.crashed,
+            "cut_off": self.cut_off,
         }
 
     @property
@@ -83,8 +88,9 @@ class WeldResult(EpisodeResult):
 
     @property
     def told(self) -> str:
-        """Every level with pass or fail."""
-        return ", ".join(f"{level} {'pass' if ok else 'fail'}" for level, ok in self.passed.items())
+        """Every level with pass or fail, and whether the time was not enough."""
+        levels = [f"{level} {'pass' if ok else 'fail'}" for level, ok in self.passed.items()]
+        return ", ".join([*levels, "cut off"] if self.cut_off else levels)
 
     @property
     def good(self) -> bool:
@@ -135,6 +141,11 @@ class WeldEvaluation(Evaluation[WeldResult]):
         return sum(r.crashed for r in self.results)
 
     @property
+    def cut_off(self) -> int:
+        """Parts for which the time was not enough."""
+        return sum(r.cut_off for r in self.results)
+
+    @property
     def figures(self) -> tuple[Figure, ...]:
         """What a table shows, from left to right."""
         return (
@@ -144,6 +155,7 @@ class WeldEvaluation(Evaluation[WeldResult]):
             Figure("p95 off seam", "mm", self.tracking_p95_mm, 2),
             Figure("cycle", "s", self.cycle_time_s, 1),
             Figure("crashes", "", self.crashes),
+            Figure("cut off", "", self.cut_off),
         )
 
     def _headline(self) -> dict[str, Any]:
@@ -153,6 +165,7 @@ class WeldEvaluation(Evaluation[WeldResult]):
             "tracking_error_mm": {"mean": self.tracking_mean_mm.value, "p95": self.tracking_p95_mm.value},
             "cycle_time_s": self.cycle_time_s.value,
             "crashes": self.crashes,
+            "cut_off": self.cut_off,
         }
 
     @property

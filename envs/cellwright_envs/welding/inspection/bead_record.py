@@ -154,6 +154,21 @@ class Scorecard:
         fields["defect_length_by_code_m"] = {str(k): v for k, v in self.defect_length_by_code_m.items()}
         return fields
 
+    def numbers(self) -> dict[str, float]:
+        """Return every figure by name, always the same names, codes without a defect among them."""
+        codes = dict.fromkeys(CODES, 0.0) | self.defect_length_by_code_m
+        return {
+            **{f"passed_{level}": float(passed) for level, passed in self.passed.items()},
+            **{f"defect_length_{level}_m": length_m for level, length_m in self.defect_length_m.items()},
+            **{f"defect_length_{code}_m": length_m for code, length_m in codes.items()},
+            "weld_length_m": self.weld_length_m,
+            "unwelded_length_m": self.unwelded_length_m,
+            "tracking_error_mean_m": self.tracking_error_mean_m,
+            "tracking_error_p95_m": self.tracking_error_p95_m,
+            "cycle_time_s": self.cycle_time_s,
+            "crashed": float(self.crashed),
+        }
+
     def to_json(self) -> str:
         """Return one line of JSON."""
         return json.dumps(self.as_dict())

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from cellwright_envs.welding.part.paths import SaddlePath, SeamCurve, arc, circle, s_curve, straight
 from cellwright_envs.welding.process.arc import melting_rate_m_s
@@ -20,7 +21,9 @@ class WeldProcedure:
     current_a: float
     """Mean welding current that the wire feed is set for."""
     voltage_v: float
+    """Arc voltage, as set."""
     travel_speed_m_s: float
+    """Speed of the torch along the seam."""
     contact_tip_distance_m: float = 15e-3
     """Contact-tip-to-work distance (CTWD)."""
     work_angle_rad: float = 0.0
@@ -28,17 +31,18 @@ class WeldProcedure:
     push_angle_rad: float = 0.0
     """Torch rotation about the lateral axis; positive pushes the pool. Shop practice is 0-15 degrees."""
 
+    ranges: ClassVar[dict[str, tuple[float, float]]] = {
+        "current_a": (40.0, 350.0),
+        "voltage_v": (14.0, 36.0),
+        "travel_speed_m_s": (2e-3, 20e-3),
+        "contact_tip_distance_m": (8e-3, 25e-3),
+        "work_angle_rad": (-0.35, 0.35),
+        "push_angle_rad": (-0.35, 0.35),
+    }
+    """What each field may be, by its name."""
+
     def __post_init__(self) -> None:
-        for name, low, high in (
-            ("current_a", 40.0, 350.0),
-            ("voltage_v", 14.0, 36.0),
-            ("travel_speed_m_s", 2e-3, 20e-3),
-            ("contact_tip_distance_m", 8e-3, 25e-3),
-            ("push_angle_rad", -0.35, 0.35),
-            ("work_angle_rad", -0.35, 0.35),
-        ):
-            if not low <= getattr(self, name) <= high:
-                raise ValueError(f"{name}={getattr(self, name)} is outside {low}..{high}")
+        _require_in_ranges(self, self.ranges)
 
     @property
     def wire_feed_m_s(self) -> float:
@@ -54,19 +58,33 @@ class WeldProduct:
     joint: Joint
     path: SeamCurve
     thickness_m: float
+    """Of both plates."""
     procedure: WeldProcedure
     gap_m: float = 0.0
-    """Root gap on the drawing."""
+    """Root gap on the drawing, up to half of the thickness."""
+
+    ranges: ClassVar[dict[str, tuple[float, float]]] = {"thickness_m": (1e-3, 10e-3)}
+    """What each field may be, by its name."""
+    seam_range_m: ClassVar[tuple[float, float]] = (0.03, 0.6)
+    """How short and how long the seam may be."""
 
     def __post_init__(self) -> None:
         if self.joint not in JOINTS:
             raise ValueError(f"joint must be one of {', '.join(JOINTS)}, got {self.joint!r}")
-        if not 1e-3 <= self.thickness_m <= 10e-3:
-            raise ValueError(f"thickness_m must be within 0.001..0.010 m, got {self.thickness_m}")
+        _require_in_ranges(self, self.ranges)
         if not 0 <= self.gap_m <= 0.5 * self.thickness_m:
             raise ValueError(f"gap_m must be within 0..half the thickness, got {self.gap_m}")
-        if not 0.03 <= self.path.length_m <= 0.6:
-            raise ValueError(f"seam length must be within 0.03..0.6 m, got {self.path.length_m:.3f}")
+        shortest_m, longest_m = self.seam_range_m
+        if not shortest_m <= self.path.length_m <= longest_m:
+            raise ValueError(
+                f"seam length must be within {shortest_m}..{longest_m} m, got {self.path.length_m:.3f}"
+            )
+
+
+def _require_in_ranges(owner: object, ranges: Mapping[str, tuple[float, float]]) -> None:
+    for name, (low, high) in ranges.items():
+        if not low <= getattr(owner, name) <= high:
+            raise ValueError(f"{name}={getattr(owner, name)} is outside {low}..{high}")
 
 
 def _procedure(current_a: float, voltage_v: float, speed_cm_min: float) -> WeldProcedure:

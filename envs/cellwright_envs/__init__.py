@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
+
 import gymnasium
+
+__version__ = version("cellwright")
 
 ENVIRONMENTS = {
     "cellwright/WeldSeam-v0": "cellwright_envs.welding.weld_seam:WeldSeam",

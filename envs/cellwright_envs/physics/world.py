@@ -167,11 +167,6 @@ class World:
         states = pybullet.getJointStates(self._arm, self._joints, physicsClientId=self._client)
         return np.array([state[0] for state in states])
 
-    def joint_velocities_rad_s(self) -> Array:
-        """Measured joint speeds (6,) [rad/s]."""
-        states = pybullet.getJointStates(self._arm, self._joints, physicsClientId=self._client)
-        return np.array([state[1] for state in states])
-
     def touching(self) -> str | None:
         """Name of a static body the arm or its torch touches, None when it is free."""
         for name, bodies in self._static.items():
@@ -380,14 +375,6 @@ class ContactWorld(World):
         """Position [m] and quaternion (x, y, z, w) of the part's frame, in the middle of its tip."""
         tip_w, quaternion = pybullet.getBasePositionAndOrientation(self._held, physicsClientId=self._client)
         return tip_w, quaternion
-
-    def part_pose(self) -> Array:
-        """Pose (4, 4) of the part's frame in the world."""
-        tip_w, quaternion = self.part_place()
-        pose = np.eye(4)
-        pose[:3, :3] = np.array(pybullet.getMatrixFromQuaternion(quaternion)).reshape(3, 3)
-        pose[:3, 3] = tip_w
-        return pose
 
     def contact(self, name: str) -> tuple[Array, float]:
         """Force (3,) [N] of a fixture on the part in the last physics step, and their overlap [m]."""

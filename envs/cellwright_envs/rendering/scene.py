@@ -132,27 +132,6 @@ class Scene:
         """Place a body: `world_from_body` (4, 4), a rigid transform [m]."""
         self._world_from_body[self._lookup(name)] = world_from_body
 
-    def set_vertices(self, name: str, vertices: NDArray) -> None:
-        """Deform a body: new `vertices` (N, 3) [m] in the body frame, as many as before."""
-        body = self._lookup(name)
-        geometry = self.geometry
-        span = slice(geometry.vertex_begin[body], geometry.vertex_begin[body + 1])
-        if np.shape(vertices) != geometry.vertices[span].shape:
-            raise ValueError(
-                f"body {name!r} has vertices {geometry.vertices[span].shape}, got {np.shape(vertices)}"
-            )
-        geometry.vertices[span] = vertices
-        self._bodies[name].vertices[:] = vertices
-        rows = slice(geometry.face_begin[body], geometry.face_begin[body + 1])
-        geometry.normals[rows] = shading.face_normals(geometry.vertices, geometry.faces[rows])
-
-    def set_colour(self, name: str, colour: ArrayLike) -> None:
-        """Paint a body: `colour` (3,) or one row per face (M, 3), 0 to 1."""
-        body = self._lookup(name)
-        geometry = self.geometry
-        geometry.colours[geometry.face_begin[body] : geometry.face_begin[body + 1]] = colour
-        self._bodies[name].colours[:] = colour
-
     @property
     def geometry(self) -> Geometry:
         """The bodies packed into arrays; packed again only after `add_body`."""

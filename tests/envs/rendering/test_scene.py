@@ -140,27 +140,6 @@ def test_moving_the_camera_is_moving_the_world_the_other_way(solids: ModuleType)
     assert np.mean(here.segmentation == there.segmentation) > 0.999
 
 
-def test_deforming_a_body_is_the_same_as_building_it_so(solids: ModuleType) -> None:
-    bodies = solids.random_bodies(5)
-    scene = solids.scene_of(bodies)
-    scene.set_vertices("body 2", bodies[2][0][0] * 2.0)
-    scene.set_colour("body 2", (0.9, 0.1, 0.1))
-    scene.add_body(
-        "late, behind the camera",
-        [[0, 0, -1], [1, 0, -1], [0, 1, -1]],
-        [[0, 1, 2]],
-        colour=0.5,
-        segmentation_id=99,
-    )
-    built = Scene()
-    for index, ((vertices, faces), pose) in enumerate(bodies):
-        scale, colour = (2.0, (0.9, 0.1, 0.1)) if index == 2 else (1.0, (0.2, 0.5, 0.8))
-        built.add_body(f"body {index}", vertices * scale, faces, colour=colour, segmentation_id=index)
-        built.set_pose(f"body {index}", pose)
-    camera = (70.0, 70.0, 31.5, 31.5, 64, 64)
-    np.testing.assert_array_equal(scene.render(np.eye(4), *camera).rgb, built.render(np.eye(4), *camera).rgb)
-
-
 def test_an_empty_scene_shows_the_background() -> None:
     frame = render_wall(Light(background=(0.0, 1.0, 0.0)), scene=Scene())
     assert np.all(frame.rgb == np.array([0, 255, 0]))
@@ -174,8 +153,6 @@ def test_a_scene_says_which_bodies_it_has() -> None:
         scene.add_body("wall", np.zeros((3, 3)), [[0, 1, 2]], colour=(0, 0, 0), segmentation_id=1)
     with pytest.raises(ValueError, match="index 3 vertices"):
         scene.add_body("hole", np.zeros((3, 3)), [[0, 1, 3]], colour=(0, 0, 0), segmentation_id=1)
-    with pytest.raises(ValueError, match="vertices"):
-        scene.set_vertices("wall", np.zeros((3, 3)))
     with pytest.raises(ValueError, match="negative"):
         scene.add_body("ghost", np.zeros((3, 3)), [[0, 1, 2]], colour=(0, 0, 0), segmentation_id=-1)
 

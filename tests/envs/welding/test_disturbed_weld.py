@@ -15,7 +15,7 @@ from cellwright_envs.disturbances.camera import FrameDelivery
 from cellwright_envs.disturbances.exposure import Exposure, SensorNoise
 from cellwright_envs.welding.disturbances import NAMED, WeldDisturbances
 from cellwright_envs.welding.disturbances.fixture import HeatDrift
-from cellwright_envs.welding.disturbances.optics import Reflectance, Smoke
+from cellwright_envs.welding.disturbances.optics import ArcGlare, Reflectance, Smoke, Spatter
 from cellwright_envs.welding.disturbances.process import Draught, GasFlow, SupplyVoltage, WireFeedSlip
 from cellwright_envs.welding.part.paths import straight
 from cellwright_envs.welding.part.product import PRODUCTS
@@ -298,6 +298,21 @@ def test_shot_noise_grows_with_the_light_and_read_noise_does_not(
             variance = drawn.read_levels**2 + drawn.shot_levels * clean[region].mean()
             assert np.std(error[region]) == pytest.approx(np.sqrt(variance), rel=0.15)
         assert (np.std(error[bright]) > 1.5 * np.std(error[dark])) == grows
+
+
+def test_the_arc_saturates_its_disc_and_throws_spatter_while_it_burns_and_no_longer(
+    env: WeldSeam, undisturbed: list[Step]
+) -> None:
+    """A disc of 6 px has 113 of them; streaks are many here, so that every frame has some."""
+    lit = list(episode(env, alone("arc_glare", ArcGlare(radius_px=(6.0, 6.0), halo_px=1.0))))
+    thrown = list(episode(env, alone("spatter", Spatter(streaks_per_s=(400.0, 400.0)))))
+    burning = [bool(step.signals[0] > 0.0) for step in undisturbed]
+    assert 10 < burning.index(True) < 90
+    for number, burns in enumerate(burning):
+        clean = undisturbed[number].image
+        for disturbed, most in ((lit, 90), (thrown, 5)):
+            white = np.count_nonzero((disturbed[number].image == 255) & (clean < 255), axis=(1, 2))
+            assert (white[0] > most) == burns, number
 
 
 # What the process feels: the truth that a critic is shown, and what it does to the bead

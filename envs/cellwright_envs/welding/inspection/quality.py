@@ -4,9 +4,6 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
-
-FloatArray = NDArray[np.float64]
 
 LEVELS = ("B", "C", "D")
 """Quality levels of ISO 5817, strictest first; masks and limits are indexed in this order."""
@@ -203,52 +200,3 @@ ROWS = (
 """
 CODES = tuple(row.code for row in ROWS)
 """ISO 6520-1 numbers; bit n of a mask is `CODES[n]`."""
-_ROW_BY_CODE = {row.code: row for row in ROWS}
-
-
-def limit_m(
-    code: int, level: str, reference_m: float | FloatArray, thickness_m: float | FloatArray
-) -> float | FloatArray:
-    """Return the largest permitted size [m] of imperfection `code`, 0 where it is not permitted.
-
-    `reference_m` is the size the row grows with: thickness, bead or root width, throat. Raises
-    ValueError for a code or level that ISO 5817 or this table does not have.
-    """
-    if level not in LEVELS:
-        raise ValueError(f"quality level {level!r} is not one of {', '.join(LEVELS)}")
-    if code not in _ROW_BY_CODE:
-        raise ValueError(f"imperfection {code!r} is not one of {', '.join(map(str, CODES))}")
-    row, column = _ROW_BY_CODE[code], LEVELS.index(level)
-    thin, thick = (
-        np.minimum(constant + slope * np.asarray(reference_m), cap)
-        for constant, slope, cap, _ in (row.thin[column], row.thick[column])
-    )
-    limit = np.where(np.asarray(thickness_m) <= THIN_PLATE_M, thin, thick)
-    return float(limit) if limit.ndim == 0 else limit
-
-
-def undercut_limit_m(thickness_m: float | FloatArray, level: str) -> float | FloatArray:
-    """Return the permitted undercut depth [m], imperfection 5011; on 0.5 to 3 mm only where short."""
-    return limit_m(5011, level, thickness_m, thickness_m)
-
-
-def excess_weld_metal_limit_m(bead_width_m: float | FloatArray, level: str) -> float | FloatArray:
-    """Return the permitted cap height [m] of a butt weld, imperfection 502."""
-    return limit_m(502, level, bead_width_m, bead_width_m)
-
-
-def convexity_limit_m(bead_width_m: float | FloatArray, level: str) -> float | FloatArray:
-    """Return the permitted convexity [m] of a fillet weld, imperfection 503."""
-    return limit_m(503, level, bead_width_m, bead_width_m)
-
-
-def excess_penetration_limit_m(
-    root_width_m: float | FloatArray, level: str, thickness_m: float | FloatArray
-) -> float | FloatArray:
-    """Return the permitted height [m] of the root bead of a butt weld, imperfection 504."""
-    return limit_m(504, level, root_width_m, thickness_m)
-
-
-def misalignment_limit_m(thickness_m: float | FloatArray, level: str) -> float | FloatArray:
-    """Return the permitted step [m] between two butted plates, imperfection 507."""
-    return limit_m(507, level, thickness_m, thickness_m)

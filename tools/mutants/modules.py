@@ -1,0 +1,93 @@
+"""Which module imports which, and which tests import it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from tools.mutants.mutant import PACKAGES, ROOT
+
+COMPILED = ("njit", "compiled", "compilable", "register_jitable")
+
+
+def module_of(file: str) -> str:
+    """Dotted name of a package's file."""
+    parts = Path(file).with_suffix("").parts[1:]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def sources() -> tuple[str, ...]:
+    """Every Python file of every package, as a path from the root."""
+    found = (path for name, home in PACKAGES.items() for path in (ROOT / home / name).rglob("*.py"))
+    return tuple(sorted(str(path.relative_to(ROOT)) for path in found))
+
+
+@lru_cache(maxsize=1)
+def _importers() -> dict[str, set[str]]:
+    """Module to the files, of packages and tests, that import it."""
+    importers: dict[str, set[str]] = {}
+    tests = (str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*.py"))
+    for file in (*sources(), *tests):
+        for module in _imported(ast.parse((ROOT / file).read_text())):
+            importers.setdefault(module, set()).add(file)
+    return importers
+
+
+def _imported(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def users(file: str) -> tuple[set[str], set[str]]:
+    """Files that import `file`: those that do so themselves, and all others by way of these."""
+    direct = set(_importers().get(module_of(file), ()))
+    everyone, fresh = set(direct), set(direct)
+    while fresh:
+        packages = (each for each in fresh if not each.startswith("tests"))
+        fresh = {user for each in packages for user in _importers().get(module_of(each), ())} - everyone
+        everyone |= fresh
+    return direct, everyone - direct
+
+
+def compiled_users(file: str) -> set[str]:
+    """Files of packages with compiled code in which something of `file` may be frozen, it among them."""
+    direct, others = users(file)
+    return {
+        each
+        for each in {file, *direct, *others}
+        if not each.startswith("tests") and any(word in (ROOT / each).read_text() for word in COMPILED)
+    }
+
+
+def tests_of(file: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Tests of `file`: the mirrored ones and those that import it; then what imports its users."""
+    direct, others = users(file)
+    mirrored = ROOT / "tests" / Path(*_mirrored(file))
+    near = {each for each in direct if _is_test(each)}
+    if mirrored.is_dir():
+        near |= {
+            str(path.relative_to(ROOT))
+            for path in mirrored.glob("test_*.py")
+            if path.stem.removeprefix("test_") in Path(file).stem
+            or Path(file).stem in path.stem.removeprefix("test_")
+        }
+    used = {test for each in direct if not _is_test(each) for test in users(each)[0] if _is_test(test)}
+    wide = ({str(path.relative_to(ROOT)) for path in mirrored.glob("test_*.py")} | used) - near
+    further = {each for each in others if _is_test(each)} - near - wide
+    return tuple(sorted(near)), (*sorted(wide), *sorted(further))
+
+
+def _mirrored(file: str) -> tuple[str, ...]:
+    """Folder of the tests that mirror a package's folder."""
+    home, package, *rooms, _ = Path(file).parts
+    return (home, *(["runtime"] if package == "cellwright_runtime" else []), *rooms)
+
+
+def _is_test(file: str) -> bool:
+    return Path(file).name.startswith("test_")

@@ -113,6 +113,7 @@ def patched(data: bytes, at: int, value: bytes) -> bytes:
 
 
 GOOD = archive(("a.npy", array()))
+STORED = archive(("a.npy", array(data=b"twelve bytes")), method=zipfile.ZIP_STORED)
 LISTED = GOOD.rindex(b"PK\x01\x02")
 END = GOOD.rindex(b"PK\x05\x06")
 
@@ -136,6 +137,7 @@ END = GOOD.rindex(b"PK\x05\x06")
         (patched(GOOD, 60, b"\xff\xff\xff"), "not an npz"),
         (patched(GOOD, END + 8, struct.pack("<2H", 2, 2)), "not an npz"),
         (patched(GOOD, END + 8, struct.pack("<2H", 0, 0)), "there is more in it"),
+        (STORED.replace(b"twelve bytes", b"Twelve bytes"), "'a.npy' is damaged"),
         (archive(("a.txt", array())), "has a member 'a.txt', need *.npy, each once"),
         (archive(("a.npy", array()), ("b.npy", b"")), "'b.npy' is no array"),
         (archive(*((f"{i}.npy", array()) for i in range(MOST_ARRAYS + 1))), "1001 arrays, 1000 are allowed"),

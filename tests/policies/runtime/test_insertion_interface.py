@@ -202,6 +202,16 @@ def test_a_reading_that_is_refused_changes_nothing(changed: dict, told: str) -> 
         np.testing.assert_array_equal(values, second[name])
 
 
+def test_a_reference_that_leads_the_tool_at_the_start_is_told_to_the_policy() -> None:
+    interface = InsertionInterface(Bundle.load(zoo.path("peg-insertion")).spec.layout)
+    held = np.array(OVER_THE_MOUTH) - [0.0, 0.0, 1e-3, 0.0, 0.0, 0.0]
+    interface.begin(OVER_THE_MOUTH, [0.0] * 6, reference=held)
+    leash = interface.observe(OVER_THE_MOUTH, [0.0] * 6, FRAMES, force_limit_n=30.0)["leash"]
+    np.testing.assert_allclose(leash, [0.0, 0.0, -1e-3, 0.0, 0.0, 0.0], atol=1e-9)
+    interface.begin(OVER_THE_MOUTH, [0.0] * 6)
+    np.testing.assert_array_equal(interface.reference, OVER_THE_MOUTH)
+
+
 def test_beginning_again_forgets_the_last_insertion() -> None:
     fresh, used = (InsertionInterface(Bundle.load(zoo.path("peg-insertion")).spec.layout) for _ in range(2))
     used.begin(OVER_THE_MOUTH, [1.0] * 6)

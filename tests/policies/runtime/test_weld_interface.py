@@ -11,8 +11,10 @@ import gymnasium
 import numpy as np
 import pytest
 
+from cellwright_envs.welding.config import WeldSeamConfig
 from cellwright_envs.welding.taught_seam import programme
 from cellwright_envs.welding.weld_seam import WeldSeam
+from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 from cellwright_perception.seam.taught_path import TorchPlace
 from cellwright_policies import zoo
 from cellwright_runtime.bundle.policy import Bundle, PolicySpec
@@ -113,12 +115,86 @@ def test_a_robot_program_sees_and_commands_what_the_environment_does(
     assert np.ptp([command.wire_feed_factor for command in commands]) > 1e-2
 
 
+def test_an_environment_with_another_sensor_measures_with_its_geometry() -> None:
+    sensor = SeamSensorGeometry(laser_sigma_m=0.5e-3, look_ahead_m=0.03, stripe_focal_px=400.0)
+    env: Any = gymnasium.make(
+        "cellwright_envs:cellwright/WeldSeam-v0", config=WeldSeamConfig(sensor=sensor)
+    ).unwrapped
+    assert env.interface.geometry == sensor
+    env.close()
+
+
 def test_environment_and_bundle_state_one_layout(runtime: Runtime, pair: tuple[Any, Any]) -> None:
     ours, theirs = pair[0].layout, runtime.spec.layout
     assert ours.controller == theirs.controller
     assert ours.actions == theirs.actions
     assert (ours.control_period_s, ours.image_size_px) == (theirs.control_period_s, theirs.image_size_px)
     assert pair[0].interface.geometry == WeldInterface(theirs).geometry
+
+
+# What it observes
+
+
+def programme_at(env: Any, product: str, position_m: float) -> dict[str, float]:
+    """The group `programme` with the torch at a path position, by name."""
+    env.reset(seed=0, options={"product": product, "disturbances": "none"})
+    torch = TorchPlace(position_m, 0.0, 0.0)
+    values = env.interface.observe(torch, FRAME, SIGNALS)["programme"]
+    names = [each.name for each in env.layout.groups["programme"]]
+    return dict(zip(names, values.tolist(), strict=True))
+
+
+def test_the_programme_says_what_is_welded_and_how_far(pair: tuple[Any, Any]) -> None:
+    env, _ = pair
+    half_way = programme_at(env, "butt-straight-2.3", 0.08)
+    assert half_way == pytest.approx(
+        {
+            "joint_is_lap": 0.0,
+            "joint_is_t_fillet": 0.0,
+            "joint_is_butt": 1.0,
+            "thickness": 2.3e-3,
+            "nominal_wire_feed": env.product.procedure.wire_feed_m_s,
+            "nominal_voltage": 20.5,
+            "nominal_travel_speed": 0.55 / 60,
+            "nominal_contact_tip_distance": 15e-3,
+            "nominal_gap": 0.75e-3,
+            "seam_done": 0.5,
+            "curvature": 0.0,
+            "arc_on": 1.0,
+        },
+        abs=1e-6,
+    )
+    assert programme_at(env, "butt-straight-2.3", -1e-6)["arc_on"] == 0.0
+    assert programme_at(env, "butt-straight-2.3", 0.0)["arc_on"] == 1.0
+    assert programme_at(env, "butt-straight-2.3", -0.02)["seam_done"] == pytest.approx(-0.125)
+    round_the_pipe = programme_at(env, "tee-flange-4.5", 0.1)
+    assert abs(round_the_pipe["curvature"]) == pytest.approx(1 / 0.05, rel=1e-3)
+    assert round_the_pipe["joint_is_t_fillet"] == 1.0
+
+
+def test_history_says_what_was_and_bounds_hold(spec: PolicySpec, seam: TaughtSeam) -> None:
+    interface = WeldInterface(spec.layout)
+    interface.begin(seam, SIGNALS)
+    for step in range(20):
+        current_a = 10.0 * step if step < 19 else 900.0
+        observed = interface.observe(START, FRAME, np.array([current_a, *SIGNALS[1:]]))
+        interface.correct(interface.accept([0.05 * (step + 1), 0.0, 0.0, 0.0, 0.0]))
+    assert observed["signals"][::7].tolist() == [400.0, 180.0, 170.0, 150.0, 110.0, 30.0]  # lags 0 to 16
+    np.testing.assert_allclose(observed["motion"][5::10], [0.95, 0.85, 0.55], rtol=1e-6)  # lags 0, 2, 8
+
+
+def test_beginning_again_forgets_what_the_sensor_measured(pair: tuple[Any, Any]) -> None:
+    env, _ = pair
+    env.reset(seed=0, options={"product": "tee-arc-4.5", "disturbances": "none"})
+    for _ in range(30):
+        observed, *_ = env.step(np.zeros(5, np.float32))
+    assert observed["seam"][-1] > 0.5
+    env.interface.begin(env.interface.seam, SIGNALS)
+    assert env.interface.observe(START, FRAME, SIGNALS)["seam"][-1] == 0.0
+    env.reset(seed=0)  # frames are counted from the beginning again
+    for _ in range(28):
+        observed, *_ = env.step(np.zeros(5, np.float32))
+    assert observed["seam"][-1] > 0.5
 
 
 # What is refused

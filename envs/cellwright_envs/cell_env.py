@@ -43,18 +43,18 @@ class CellConfig(Protocol):
 
     @property
     def time_limit_s(self) -> float:
-        """After this an episode is cut off, or later where its part takes longer."""
+        """Time after which an episode is cut off, or later where its part takes longer."""
 
 
 class Scorecard(Protocol):
-    """What every inspection says."""
+    """The result of an inspection, of any task."""
 
     def numbers(self) -> dict[str, float]:
         """Every figure by name, always the same names; true is 1."""
 
 
 class _Life(Enum):
-    """Where a cell is in its life."""
+    """State of a cell between its creation and `close`."""
 
     NEW = "no episode has begun: call reset() first"
     RUNNING = "an episode runs"
@@ -63,7 +63,7 @@ class _Life(Enum):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EpisodeState:
-    """An episode up to one moment, as what repeats it: plain data that a pickle takes anywhere."""
+    """An episode up to one moment: plain data from which the episode can be repeated, in any process."""
 
     task: str
     """Name of the environment's class."""
@@ -105,7 +105,7 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
     limit_steps: int
     """Control steps after which the present episode is cut off."""
     product: Any
-    """What the present episode works on."""
+    """The product of the present episode."""
     frames: ClassVar[Mapping[str, str]] = {}
     """Frame of each group of the observation, and of the `action`, that has one."""
 
@@ -252,10 +252,10 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         )
 
     def restore(self, state: EpisodeState) -> tuple[Observation, dict[str, Any]]:
-        """Be where `state` was taken, and return what was seen there.
+        """Go to the moment at which `state` was taken, and return the observation of that moment.
 
-        The episode is repeated from its beginning, which is exact to the last bit; the physics engine's own
-        snapshots are not, since contacts remember more than they hold.
+        The episode is repeated from its beginning, which is exact to the last bit. Snapshots of the physics
+        engine are not, because contacts have more state than a snapshot holds.
 
         Raises ValueError for a state of another task or another `config`.
         """
@@ -270,7 +270,7 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         return seen
 
     def scorecard(self) -> Any:
-        """What is known about the part so far; at the end of the episode, its inspection."""
+        """The inspection of the part so far; at the end of the episode, its result."""
         self._require_episode()
         return self._inspect()
 
@@ -282,7 +282,7 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         return self._recorded()
 
     def render(self) -> Any:
-        """What `render_mode` asks for, see `metadata`."""
+        """The picture or image of `render_mode`, see `metadata`."""
         self._require_episode()
         return self._picture()
 
@@ -311,7 +311,7 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         self.disturbances = narrowed(resolve_named(level, self.disturbance_sets), widths)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What travels in a pickle: the physics engine cannot, so a restored cell waits for its `reset`."""
+        """The content of a pickle, without the physics engine: a restored cell needs a `reset`."""
         return {
             "arguments": self.constructor_arguments(),
             "spec": self.spec,
@@ -333,7 +333,7 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         """Place `product`, `disturbed` as drawn, and draw everything else that this episode fixes."""
 
     def _needed_s(self) -> float:
-        """Time that the slowest way allowed takes for this episode's part; 0 where the usual limit does."""
+        """Time for this episode's part in the slowest way allowed; 0 where the usual limit is enough."""
         return 0.0
 
     @abstractmethod
@@ -355,7 +355,7 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         """Whether the part, at the end of the episode, is good."""
 
     def _own_info(self, measurement: Measurement) -> dict[str, Any]:
-        """What else `info` carries at every step: numbers or text, always of one type."""
+        """Further values of `info` at every step: numbers or text, always of one type."""
         return {}
 
     @abstractmethod

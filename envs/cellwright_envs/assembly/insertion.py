@@ -1,6 +1,6 @@
-"""What all insertions share; a task adds its parts, its reward and its end, and whatever is its own.
+"""The base of all insertions; a task adds its parts, its reward, its end and its own extensions.
 
-Read `peg_insertion.py` first: it is the least that a task consists of.
+Read `peg_insertion.py` first: it is the smallest task.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
     frames = FRAMES
 
     catalogue: ClassVar[Catalogue[Any]]
-    """What the task may be given to insert."""
+    """The parts of the task."""
     own_actions: ClassVar[tuple[Component, ...]] = ()
     """Actions after the six of the reference, for `_drive`; `low` must be -`high`."""
     own_groups: ClassVar[dict[str, tuple[Component, ...]]] = {}
@@ -73,7 +73,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
     """Components at the end of the `privileged` group, from `_privileged_own`."""
 
     default_config: ClassVar[InsertionConfig] = InsertionConfig()
-    """How the cell works unless told otherwise."""
+    """Settings of the cell where none are given."""
 
     config: InsertionConfig
     product: Part
@@ -148,7 +148,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         self._state = self.cell.begin(self.product, self.conditions, start, self._fixture_w, resistance)
         self._tare = self._state.wrench_t
         self._played_m = start[:3].copy()
-        # The sensor tares itself: what it is off by comes after that and before the interface.
+        # The sensor is tared first: its errors are added after that and before the interface.
         self.interface.begin(self._state.tool, np.zeros(6), reference=start)
         at_rest = self.interface.last_action
         self._pending = deque([at_rest] * disturbed.actuator_latency.steps)
@@ -159,7 +159,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         self._begin_sensing()
 
     def _resistance(self, rng: np.random.Generator) -> Resistance | None:
-        """What the fixture does to the part beyond contact in this episode; None for nothing.
+        """Load of the fixture on the part beside contact in this episode; None for none.
 
         Product, disturbances and conditions of the episode are known when this is called.
         """
@@ -183,7 +183,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         self._frame_number = -1
 
     def _own_settings(self) -> tuple[Setting, ...]:
-        """What a controller has to be set to for this task alone."""
+        """Settings of a controller that only this task has."""
         return ()
 
     # Actuators and physics
@@ -233,10 +233,10 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
 
     @abstractmethod
     def _measure_own(self, shared: InsertionMeasurement, before: Measured | None) -> Measured:
-        """The task's measurement, `shared` being what all tasks measure; `before` is None at the start."""
+        """The task's measurement; `shared` is that of all tasks, and `before` is None at the start."""
 
     def _seated(self, m: Measured) -> bool:
-        """Whether the part is now where it belongs; held there for `hold_s`, it is a success."""
+        """Whether the part is seated now; seated for `hold_s`, it is a success."""
         config, part = self.config, self.product
         return (
             m.depth_m >= config.seated_share * part.depth_m
@@ -246,7 +246,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         )
 
     def _shared_terms(self, m: Measured, weights: Mapping[str, float]) -> dict[str, float]:
-        """Reward terms that mean the same in every task, for what it costs and how it ends."""
+        """Reward terms that are the same in every task, for costs and for the end."""
         return {
             "seated": weights["seated"] * (m.held_s > 0.0),
             "force": -weights["force"] * over_force(m.force_n, limit_n=self.product.force_limit_n),
@@ -275,7 +275,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         return self._succeeded(self.measurement)
 
     def _inspect(self) -> InsertionScorecard:
-        """What is known about the insertion so far; an episode that is cut off has no other."""
+        """The result so far; an episode that is cut off has no other."""
         m = self.measurement
         return InsertionScorecard(
             success=self._succeeded(m),
@@ -320,7 +320,8 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         return {}
 
     def _feel(self) -> Array:
-        """What the wrist sensor reads (6,): the mean over the control period, tared, off and noisy."""
+        """Reading of the wrist sensor (6,): the mean over the control period, tared, with errors and
+        noise."""
         sensor = self.disturbed.force_sensor
         reading = self._state.wrench_t - self._tare + np.array(sensor.error(self._time_s))
         return reading + sensor.noise_factor * SENSOR_NOISE * self._sensor_rng.standard_normal(6)

@@ -1,1 +1,1 @@
-"""Controllers in front of a simulated cell: what a robot program drives before it drives a robot."""
+"""Controllers in front of a simulated cell, for robot programs that do not drive a robot yet."""

@@ -1,4 +1,4 @@
-"""What simulated arms share: the life of a driver, and a period that fits the physics."""
+"""The base of simulated arms: the life of a driver, and a period that is a multiple of the physics'."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ STRIKE_EARLY_M = 0.4e-3
 SLOW_DOWN_M = 2e-3
 """Before this distance to the start the torch approaches fast, behind it at welding speed."""
 TIME_RESERVE = 1.1
-"""Time until an episode is cut off, over what a weld at the slowest speed allowed takes."""
+"""Time until an episode is cut off, over the time of a weld at the slowest speed allowed."""
 
 REWARD_WEIGHTS: dict[str, float] = {
     "grade": 1.0,
@@ -197,7 +197,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self._carry_out(self.interface.correct(self._pending.popleft()))
 
     def _carry_out(self, command: WeldCommand) -> None:
-        """What is below the interface, for one control period."""
+        """Everything below the interface, for one control period."""
         config, dt = self.config, self.config.control_period_s
         for axis, wanted_m in enumerate((command.lateral_m, command.height_m)):
             self._reached[axis] = self.disturbed.backlash.apply(wanted_m, self._reached[axis])

@@ -21,7 +21,7 @@ class Driver(Protocol[Command_contra, Reading_co]):
         """The controller's cycle, such as 2, 4, 8 or 12 ms."""
 
     def reset(self) -> Reading_co:
-        """Bring the device to where work begins, at rest; what it reads there."""
+        """Bring the device to its start, at rest, and return its first reading."""
 
     def command(self, command: Command_contra) -> None:
         """Say what to do until the end of the period that begins; the last command holds until another comes.
@@ -30,10 +30,10 @@ class Driver(Protocol[Command_contra, Reading_co]):
         """
 
     def read(self) -> Reading_co:
-        """Wait for the end of the period; what was reached and felt in it."""
+        """Wait for the end of the period and return its reading."""
 
     def close(self) -> None:
-        """Come to rest and let go of the device."""
+        """Stop the device and release it."""
 
 
 @dataclass(frozen=True, kw_only=True)

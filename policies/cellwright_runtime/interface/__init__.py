@@ -1,1 +1,1 @@
-"""Between a policy and what it commands: called by the environments at every step and by a robot program."""
+"""The code between a policy and a controller: the environments call it at every step, and so does a robot."""

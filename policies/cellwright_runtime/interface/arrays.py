@@ -1,4 +1,4 @@
-"""What a robot program hands to an interface is checked before anything moves."""
+"""Checks of the arrays that a robot program gives to an interface, before anything moves."""
 
 from __future__ import annotations
 

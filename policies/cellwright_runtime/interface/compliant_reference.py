@@ -1,8 +1,8 @@
-"""Between an insertion's policy and a compliant controller: fills the observation and moves the reference.
+"""Connects an insertion's policy with a compliant controller: fills the observation, moves the reference.
 
 The environments call it at every step, and so does a robot program, which has only to read poses, wrench and
-frames, and to send the reference on. All that it knows comes from a `Layout`, the environment's or that of a
-bundle's manifest.
+frames, and to send the reference on. It takes all of its numbers from a `Layout`, the environment's or that
+of a bundle's manifest.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class InsertionInterface:
     """One insertion after the other: `begin`, then once a period `observe`, `command` and `move`.
 
     Poses (6,) are a position [m] and a rotation vector [rad] of the tool. The tool's origin is in the middle
-    of the tip of a part that is held as it should be, z along the part and up, the fingers closing along y;
-    the nominal fixture's is in the middle of the mouth, z up. Input of the wrong shape, or that is not
-    finite, raises ValueError and changes nothing.
+    of the tip of a part that is held as taught, z along the part and up, the fingers closing along y; the
+    nominal fixture's is in the middle of the mouth, z up. Input of the wrong shape, or that is not finite,
+    raises ValueError and changes nothing.
     """
 
     reference: Array
@@ -90,10 +90,10 @@ class InsertionInterface:
         force_limit_n: float,
         own: Mapping[str, ArrayLike] | None = None,
     ) -> dict[str, NDArray[Any]]:
-        """What to give the policy now, for frames (2, H, W) of the hand's camera and of the standing one.
+        """The policy's observation, for frames (2, H, W) of the camera on the hand and of the fixed one.
 
-        `force_limit_n` is what the part must not see. `own` has the groups that one task alone observes, such
-        as a nut's `spindle`.
+        `force_limit_n` is the force above which the part counts as broken. `own` has the groups that one task
+        alone observes, such as a nut's `spindle`.
         """
         self._require_begun()
         tool, wrench = _six("tool", tool), _six("wrench", wrench)

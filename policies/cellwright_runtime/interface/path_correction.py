@@ -1,8 +1,8 @@
-"""Between a weld's policy and the robot on its taught path: fills the observation, corrects path and process.
+"""Connects a weld's policy with the robot: fills the observation, corrects taught path and process.
 
 The environment calls it at every step, and so does a robot program, which has only to say where the torch is,
-to hand on frames and weld signals, and to carry commands out. All that it knows comes from a `Layout`, the
-environment's or that of a bundle's manifest, and from the seam that was taught.
+to hand on frames and weld signals, and to carry commands out. It takes all of its numbers from a `Layout`,
+the environment's or that of a bundle's manifest, and from the taught seam.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from cellwright_runtime.vocabulary import Component, Layout
 Array = NDArray[np.float64]
 
 COMMANDS = ("lateral_rate", "height_rate", "travel_speed_trim", "wire_feed_trim", "voltage_trim")
-"""What a weld's actions command, in order."""
+"""Commands of a weld's actions, in order."""
 _PLACES = ("seam_done", "curvature", "arc_on")
 """Components at the end of the programme, which follow the torch along the seam."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Programme:
-    """What the welding procedure on the drawing prescribes for one seam."""
+    """The welding procedure of one seam, as on the drawing."""
 
     joint: str
     """`lap`, `t_fillet` or `butt`."""
@@ -90,7 +90,7 @@ class SensorFrame(NamedTuple):
 
 
 class WeldCommand(NamedTuple):
-    """What the robot and its power source are to do in the next control period."""
+    """The command to the robot and its power source for the next control period."""
 
     lateral_m: float
     """Displacement from the taught path, + to the left of travel."""
@@ -109,7 +109,7 @@ class WeldInterface:
     """
 
     seam: TaughtSeam
-    """What is welded now."""
+    """The seam that is welded now."""
     tracker: SeamTracker
     """Measures the seam between wire and laser."""
     last_action: Array
@@ -158,7 +158,7 @@ class WeldInterface:
         return self.tracker.window_px(path_position_m)
 
     def observe(self, torch: TorchPlace, frame: SensorFrame, signals: ArrayLike) -> dict[str, NDArray[Any]]:
-        """What to give the policy now: the torch is at `torch`, `frame` is the newest that has arrived.
+        """The policy's observation: the torch is at `torch`, `frame` is the newest that has arrived.
 
         `signals` (n,) are means and deviations over the last control period, in the manifest's order. A frame
         that arrives twice is given twice.
@@ -187,7 +187,7 @@ class WeldInterface:
     def accept(self, action: ArrayLike) -> list[float]:
         """Take note of what the policy has decided, (5,) within [-1, 1]; hand the answer to `correct`.
 
-        What delays a decision on its way to the robot lies between the two.
+        In training, the latency of the robot acts between the two.
         """
         self._require_begun()
         self.last_action = decision(action, len(COMMANDS))

@@ -11,7 +11,6 @@ from pathlib import Path
 from tools.fuzz.bundles import fuzz_bundles
 from tools.fuzz.campaign import Tally
 from tools.fuzz.readers import fuzz_readers
-from tools.fuzz.runs import fuzz_runs
 
 
 def main() -> int:
@@ -27,6 +26,8 @@ def main() -> int:
     elif options.what == "bundles":
         tallies = {"bundles": fuzz_bundles(options.mutants, options.seed, options.sample)}
     else:
+        from tools.fuzz.runs import fuzz_runs  # torch takes more memory than all that the others may
+
         tallies = {"runs": fuzz_runs(options.mutants, options.seed)}
     return _told(tallies)
 

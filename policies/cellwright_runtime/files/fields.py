@@ -7,8 +7,8 @@ from typing import Any
 from cellwright_runtime.files.reading import FileError
 
 _SHOWN_CHARACTERS = 40
-_LONGEST_TEXT = 200
-"""Of a name; sentences and commands are taken as they are."""
+LONGEST_NAME = 200
+"""Characters; sentences and commands are taken as they are."""
 
 
 class Fields:
@@ -42,8 +42,8 @@ class Fields:
     def name(self, name: str, *, empty: bool = False) -> str:
         """A text that names something: one line, printable, not empty unless `empty`."""
         value = self.take(name)
-        if not isinstance(value, str) or not value.isprintable() or len(value) > _LONGEST_TEXT:
-            raise wrong(self.where(name), value, f"a name of at most {_LONGEST_TEXT} characters")
+        if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST_NAME:
+            raise wrong(self.where(name), value, f"a name of at most {LONGEST_NAME} characters")
         if not value and not empty:
             raise FileError(f"{self.where(name)} is empty")
         return value

@@ -43,6 +43,11 @@ def canonical_json(value: Any) -> bytes:
     return (json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=2) + "\n").encode()
 
 
+def printable(text: str) -> str:
+    """`text` with a question mark for each character that a name may not have."""
+    return "".join(each if each.isprintable() else "?" for each in text)
+
+
 class _OddError(Exception):
     """What JSON allows, or Python's reader of it, and this project does not."""
 

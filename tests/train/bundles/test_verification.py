@@ -409,6 +409,22 @@ def test_an_insertion_run_is_exported_into_a_bundle_that_passes_against_it(
     assert "2 seeds repeated" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        (["--name", "a\nb"], "the name 'a\\\\nb' is not one of 1 to 200 printable characters"),
+        (["--name", "\udcff"], "the name '\\\\udcff' is not one of 1 to 200 printable characters"),
+        (["--episodes", "2001"], "a scorecard holds at most 2000 episodes, got 2001"),
+    ],
+)
+def test_what_no_bundle_can_hold_is_refused_before_the_work(
+    option: list[str], told: str, insertion_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(insertion_run), "--out", str(tmp_path / "bundle"), *option]) == 2
+    assert told.replace("\\\\", "\\") in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture(scope="module")
 def insertion_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle that inserts, with the scorecard of its first two parts."""

@@ -1,5 +1,6 @@
 """From a training run to a bundle: record the policy at work, score it, export it."""
 
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ from tqdm import tqdm
 from cellwright_policies.export import MIN_ON_POLICY, export_bundle
 from cellwright_runtime.bundle.container import BundleError, refuse_existing
 from cellwright_runtime.bundle.policy import MOST_EPISODES, Bundle, PolicySpec
+from cellwright_runtime.files.fields import LONGEST_NAME
+from cellwright_runtime.files.json_text import printable
+from cellwright_runtime.files.reading import read_file
+from cellwright_train.errors import UsageError
 from cellwright_train.learning.runs import RunDirectory
 from cellwright_train.results.result import Evaluation
 from cellwright_train.rollout import cell
@@ -24,6 +29,7 @@ from cellwright_train.rollout.policies import PolicyReference, RunPolicy
 
 GOLDEN_VECTORS = 160
 _RECORDED_EPISODES = 4
+_MOST_CONFIG_BYTES = 2**20
 _PACKAGES = ("cellwright", "numpy", "onnx", "onnxscript", "torch")
 
 
@@ -53,6 +59,9 @@ def export_run(reference: PolicyReference, config: ExportConfig) -> Bundle:
     Raises BundleError where the target exists, ExportError where ONNX Runtime and torch disagree.
     """
     refuse_existing(config.directory, overwrite=config.overwrite)
+    if config.name != printable(config.name) or not 0 < len(config.name) <= LONGEST_NAME:
+        told = ascii(config.name[:40])
+        raise BundleError(f"the name {told} is not one of 1 to {LONGEST_NAME} printable characters")
     if config.episodes > MOST_EPISODES:
         raise BundleError(f"a scorecard holds at most {MOST_EPISODES} episodes, got {config.episodes}")
     policy = RunPolicy(reference.name, reference.path or Path())
@@ -122,13 +131,14 @@ def _weights(policy: RunPolicy) -> Mapping[str, NDArray[Any]]:
 def _provenance(reference: PolicyReference, config: ExportConfig) -> dict[str, Any]:
     directory = reference.path or Path()
     run = RunDirectory(path=directory)
+    command = config.command or "; ".join(run.commands) or f"Python code, run {directory.name}"
+    configuration = read_file(directory / "config.json", most_bytes=_MOST_CONFIG_BYTES)
     facts: dict[str, Any] = {
-        "command": config.command or "; ".join(run.commands) or f"Python code, run {directory.name}",
-        "config_sha256": hashlib.sha256((directory / "config.json").read_bytes()).hexdigest(),
+        "command": printable(command),
+        "config_sha256": hashlib.sha256(configuration).hexdigest(),
         "versions": run.versions,
         "exported_with": {name: version(name) for name in _PACKAGES},
     }
-    seed = directory / "seed"
-    if seed.is_file() and seed.read_text().strip().isdigit():
-        facts["seed"] = int(seed.read_text())
+    with contextlib.suppress(UsageError):  # whoever lost the file has the policy all the same
+        facts["seed"] = run.seed
     return facts

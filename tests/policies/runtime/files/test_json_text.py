@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellwright_runtime.files.fields import Fields
-from cellwright_runtime.files.json_text import MOST_LEVELS, MOST_VALUES, canonical_json, parse_json
+from cellwright_runtime.files.json_text import MOST_LEVELS, MOST_VALUES, canonical_json, parse_json, printable
 from cellwright_runtime.files.reading import FileError
 
 PLAIN = st.text(st.characters(categories=("L", "N", "P", "S", "Zs")))
@@ -72,6 +72,12 @@ def test_whole_numbers_of_64_bits_and_allowed_levels_are_read() -> None:
     for _ in range(MOST_LEVELS - 1):
         value = [value]
     assert parse_json(json.dumps(value).encode(), "file") == value
+
+
+def test_what_is_made_printable_can_be_read_back() -> None:
+    told = printable("run é \ud800\x1b[2J\n\x00")
+    assert told == "run é ??[2J??"
+    assert parse_json(canonical_json(told), "file") == told
 
 
 def test_a_pair_of_surrogates_is_the_character_that_it_means() -> None:

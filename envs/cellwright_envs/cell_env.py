@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 import gymnasium
 import numpy as np
@@ -20,6 +20,9 @@ from cellwright_envs.disturbances.named_sets import resolve_named
 from cellwright_envs.disturbances.widths import factors, narrowed
 from cellwright_runtime.interface.groups import BoundedGroups, bounds
 from cellwright_runtime.vocabulary import Component, ControllerSetup, Layout, Setting
+
+if TYPE_CHECKING:
+    from cellwright_envs.rendering.shot import Shot
 
 Observation = dict[str, NDArray[Any]]
 Measurement = TypeVar("Measurement")
@@ -87,7 +90,7 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
     Subclasses call `_declare` before they return from their constructor.
     """
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 25}  # noqa: RUF012 - as Gymnasium has it
+    metadata = {"render_modes": ["rgb_array", "depth_array"], "render_fps": 25}  # noqa: RUF012 - as Gymnasium has it
     family: ClassVar[str]
     """Kind of work, which decides how results are summarised: `welding` or `assembly`."""
     disturbance_sets: ClassVar[Mapping[str, Any]]
@@ -120,7 +123,8 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         config: CellConfig,
     ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
-            raise ValueError(f"render_mode must be None or 'rgb_array', got {render_mode!r}")
+            known = ", ".join(map(repr, self.metadata["render_modes"]))
+            raise ValueError(f"render_mode must be None or one of {known}, got {render_mode!r}")
         self.config = config
         self.render_mode = render_mode
         self.products = self._resolve_products(product)
@@ -281,10 +285,16 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         self._require_episode()
         return self._recorded()
 
-    def render(self) -> Any:
-        """The picture or image of `render_mode`, see `metadata`."""
+    def render(self) -> NDArray[Any]:
+        """A quick picture of the cell (480, 640, 3) uint8, or with `depth_array` its depth (480, 640) [m]."""
         self._require_episode()
-        return self._picture()
+        shot = self._shot()
+        return shot.depth_m() if self.render_mode == "depth_array" else shot.quick()
+
+    def picture(self) -> NDArray[np.uint8]:
+        """A fine picture of the cell (480, 640, 3), with shadows: takes a second or two, for reports."""
+        self._require_episode()
+        return self._shot().fine()
 
     def close(self) -> None:
         """Give the physics engine back; harmless when repeated."""
@@ -367,8 +377,8 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         """The arrays of `trace`."""
 
     @abstractmethod
-    def _picture(self) -> NDArray[np.uint8]:
-        """A picture of the cell for people (480, 640, 3)."""
+    def _shot(self) -> Shot:
+        """The cell as people see it now."""
 
     @abstractmethod
     def _observe(self) -> Observation:

@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,9 @@ from cellwright_envs.cell_env import CellEnv, Observation, Streams
 from cellwright_runtime.interface.compliant_reference import MOTION, InsertionInterface
 from cellwright_runtime.vocabulary import Component, Setting
 
+if TYPE_CHECKING:
+    from cellwright_envs.rendering.shot import Shot
+
 Array = NDArray[np.float64]
 Measured = TypeVar("Measured", bound=InsertionMeasurement)
 
@@ -57,7 +60,7 @@ SENSOR_NOISE = np.array([SENSOR_NOISE_N] * 3 + [SENSOR_NOISE_N_M] * 3)
 class Insertion(CellEnv[Measured], Generic[Measured]):
     """Bring a part in compliant fingers into a disturbed fixture by sight and touch."""
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012 (as declared by Gymnasium)
+    metadata = {**CellEnv.metadata, "render_fps": 20}  # noqa: RUF012 (as declared by Gymnasium)
     family = "assembly"
     disturbance_sets = NAMED
     line_changes = LINE_CHANGES
@@ -378,10 +381,10 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         columns = {name: table[:, column] for column, name in enumerate(names)}
         return {**columns, "wrench_t": table[:, len(names) :]}
 
-    def _picture(self) -> NDArray[np.uint8]:
-        from cellwright_envs.assembly.picture import InsertionMoment, picture
+    def _shot(self) -> Shot:
+        from cellwright_envs.assembly.picture import InsertionMoment, shot
 
-        return picture(
+        return shot(
             InsertionMoment(
                 cell=self.cell,
                 product=self.product,

@@ -17,19 +17,18 @@ from cellwright_envs.assembly.cameras import CameraRig
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, AssemblyCell, Conditions, pose_matrix
 from cellwright_envs.assembly.parts.part import Part, Shape
 from cellwright_envs.physics.kinematics import link_poses
-from cellwright_envs.rendering.picture import take_picture
 from cellwright_envs.rendering.scene import Scene
+from cellwright_envs.rendering.shot import Shot
 from cellwright_envs.rendering.studio import Studio
 from cellwright_perception.camera import looking_at
 
 Array = NDArray[np.float64]
 Colour = tuple[float, float, float]
 
-WIDTH_PX, HEIGHT_PX, FOCAL_PX = 640, 480, 980.0
+FOCAL_PX = 980.0
 EYE_FROM_FIXTURE_M = np.array([0.37, -0.43, 0.22])
 TARGET_FROM_FIXTURE_M = np.array([-0.02, 0.0, 0.065])
 FLOOR_M = -0.75
-INSET_PX, INSET_GAP_PX, INSET_FRAME = 128, 10, 235
 STUDIO = Studio(
     key_lamps=16,
     sky_lamps=20,
@@ -72,37 +71,20 @@ class InsertionMoment:
     """The frames that both cameras delivered last, (2, H, W)."""
 
 
-def picture(moment: InsertionMoment) -> NDArray[np.uint8]:
-    """Return an sRGB picture (480, 640, 3) of the cell at `moment`, both camera frames in its corner."""
+def shot(moment: InsertionMoment) -> Shot:
+    """Return the cell at `moment`, to be taken as a picture, with both camera frames in its corners."""
     scene = Scene()
     _add_hall(scene)
     _add_robot(scene, moment)
     _add_part(scene, moment)
     eye_w, target_w = NOMINAL_FIXTURE_W + EYE_FROM_FIXTURE_M, NOMINAL_FIXTURE_W + TARGET_FROM_FIXTURE_M
-    taken = take_picture(
-        scene,
-        looking_at(eye_w, target_w),
-        FOCAL_PX,
-        FOCAL_PX,
-        (WIDTH_PX - 1) / 2,
-        (HEIGHT_PX - 1) / 2,
-        WIDTH_PX,
-        HEIGHT_PX,
+    return Shot(
+        scene=scene,
+        camera_from_world=looking_at(eye_w, target_w),
+        focal_px=FOCAL_PX,
         studio=STUDIO,
+        insets=tuple(moment.delivered_frame),
     )
-    for view, frame in enumerate(moment.delivered_frame):
-        _inset(taken, frame, view)
-    return taken
-
-
-def _inset(taken: NDArray[np.uint8], frame: NDArray[np.uint8], corner: int) -> None:
-    """Put a grey frame, enlarged and framed, into the lower left (0) or right (1) corner of the picture."""
-    size = frame.shape[0]
-    pick = np.arange(INSET_PX) * size // INSET_PX
-    top = HEIGHT_PX - INSET_PX - INSET_GAP_PX
-    left = corner * (WIDTH_PX - INSET_PX - 2 * INSET_GAP_PX) + INSET_GAP_PX
-    taken[top - 2 : top + INSET_PX + 2, left - 2 : left + INSET_PX + 2] = INSET_FRAME
-    taken[top : top + INSET_PX, left : left + INSET_PX] = frame[np.ix_(pick, pick)][:, :, None]
 
 
 def _add(scene: Scene, name: str, mesh: tuple[Vertices, Faces], colour: Colour, pose_w: Array) -> None:

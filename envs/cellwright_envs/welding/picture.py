@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from cellwright_assets import box_mesh, robot_meshes, tube_mesh
 from cellwright_envs.physics.kinematics import link_poses
-from cellwright_envs.rendering.picture import take_picture
 from cellwright_envs.rendering.scene import PointLight, Scene
+from cellwright_envs.rendering.shot import Shot
 from cellwright_envs.rendering.studio import Studio
 from cellwright_envs.welding.inspection.bead_record import BIN_M, BeadRecord
 from cellwright_envs.welding.inspection.quality import Feature
@@ -27,7 +27,7 @@ from cellwright_perception.seam.taught_path import STEP_M
 Array = NDArray[np.float64]
 Colour = tuple[float, float, float]
 
-WIDTH_PX, HEIGHT_PX, FOCAL_PX = 640, 480, 960.0
+FOCAL_PX = 960.0
 EYE_FROM_TARGET_M = np.array([0.34, -0.56, 0.21])
 """Low enough to look under a torch that leans over a fillet."""
 EYE_ABOVE_CLOSED_SEAM_M = np.array([0.33, -0.50, 0.37])
@@ -80,8 +80,8 @@ class WeldMoment:
     arc_on: bool
 
 
-def picture(moment: WeldMoment) -> NDArray[np.uint8]:
-    """Return an sRGB picture (480, 640, 3) of the cell at `moment`."""
+def shot(moment: WeldMoment) -> Shot:
+    """Return the cell at `moment`, to be taken as a picture."""
     scene = Scene()
     _add_hall(scene)
     _add_robot(scene, moment)
@@ -94,15 +94,10 @@ def picture(moment: WeldMoment) -> NDArray[np.uint8]:
         arc = PointLight(position_w=tuple(tip_w.tolist()), intensity_m2=ARC_INTENSITY_M2)
     target_w = ORIGIN_W + TARGET_FROM_ORIGIN_M
     eye_m = EYE_ABOVE_CLOSED_SEAM_M if moment.product.path.closed else EYE_FROM_TARGET_M
-    return take_picture(
-        scene,
-        _look_at(target_w + eye_m, target_w),
-        FOCAL_PX,
-        FOCAL_PX,
-        (WIDTH_PX - 1) / 2,
-        (HEIGHT_PX - 1) / 2,
-        WIDTH_PX,
-        HEIGHT_PX,
+    return Shot(
+        scene=scene,
+        camera_from_world=_look_at(target_w + eye_m, target_w),
+        focal_px=FOCAL_PX,
         studio=STUDIO,
         arc=arc,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,9 @@ from cellwright_envs.welding.wire_placement import locate_wire
 from cellwright_perception.seam.taught_path import along
 from cellwright_runtime.interface.path_correction import COMMANDS, SensorFrame, WeldCommand, WeldInterface
 from cellwright_runtime.vocabulary import Component
+
+if TYPE_CHECKING:
+    from cellwright_envs.rendering.shot import Shot
 
 Array = NDArray[np.float64]
 
@@ -373,10 +376,10 @@ class WeldSeam(CellEnv[WeldMeasurement]):
     def _recorded(self) -> dict[str, Any]:
         return {} if self.trace_record is None else self.trace_record.as_dict()
 
-    def _picture(self) -> NDArray[np.uint8]:
-        from cellwright_envs.welding.picture import WeldMoment, picture
+    def _shot(self) -> Shot:
+        from cellwright_envs.welding.picture import WeldMoment, shot
 
-        return picture(
+        return shot(
             WeldMoment(
                 cell=self.cell,
                 product=self.product,

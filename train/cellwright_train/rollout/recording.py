@@ -64,7 +64,8 @@ class _Camera:
         self, env: gymnasium.Env[Any, Any], observation: Observation, action: NDArray[np.float32]
     ) -> None:
         if self.every and len(self.actions) % self.every == 0:
-            picture = env.render()
+            cell: Any = env.unwrapped
+            picture = cell.picture()
             self.pictures.append(np.asarray(picture, np.uint8))
             self.camera.append(np.array(observation["image"]))
             self.steps.append(len(self.actions))

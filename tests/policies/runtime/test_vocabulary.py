@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cellwright_runtime.vocabulary import Component, ControllerSetup, Setting, number
+from cellwright_runtime.vocabulary import Component, ControllerSetup, Setting, as_written, number
 
 
 @pytest.mark.parametrize("unit", ["mm", "deg", "mm/s", "degC", "J/m2"])
@@ -50,3 +50,13 @@ def test_a_setup_names_the_settings_that_it_has() -> None:
         setup["stiffness"]
     with pytest.raises(ValueError, match="distinct names, got leash, leash"):
         ControllerSetup(settings=(leash, leash))
+
+
+@pytest.mark.parametrize("written", [5e-3, 0.3, 0.25, 3.0, 2e-3, 0.015, -0.005])
+def test_a_bound_that_went_through_float32_is_read_as_it_was_written(written: float) -> None:
+    assert as_written(float(np.float32(written))) == written
+    assert as_written(written) == written
+
+
+def test_a_bound_that_never_was_float32_stays_as_it_is() -> None:
+    assert as_written(0.1 + 1e-12) == 0.1 + 1e-12

@@ -41,7 +41,7 @@ class Decision:
 
 
 class Runtime:
-    """A policy on one thread, from a bundle directory."""
+    """A policy on one thread, from a bundle."""
 
     def __init__(self, bundle: str | Path | Bundle) -> None:
         """Load, unless that is done, and warm up; raises `BundleError` where the bundle is damaged."""

@@ -109,10 +109,11 @@ def test_a_damaged_checkpoint_gets_one_line_and_exit_code_2(
 ) -> None:
     run = RunDirectory.create(tmp_path / "run", PRESETS["peg-insertion"], seed=1)
     run.best.mkdir()
-    (run.best / "model.zip").write_bytes(content)
+    (run.best / "1").mkdir()
+    (run.best / "1" / "model.safetensors").write_bytes(content)
     assert main(["evaluate", str(run.path), "--episodes", "2", "--workers", "2"]) == 2
     told = capsys.readouterr().err
-    assert "best/model.zip cannot be loaded, copy or train it again" in told
+    assert "best/1 cannot be loaded, copy or train it again" in told
     assert told.splitlines()[-1].startswith("cellwright: ")
     assert "Traceback" not in told
 

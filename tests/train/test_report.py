@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from cellwright_envs.assembly.peg_insertion import PegInsertion
 from cellwright_train.cli import main
-from cellwright_train.report.demo_page import PolicyStory, Story, write_report
+from cellwright_train.report.demo_page import PolicyStory, Story, demo_page
 from cellwright_train.report.insertions import _torque_panel, force_over_depth, torque_over_turns
 from cellwright_train.rollout import film
 from cellwright_train.rollout.cell import CellChoice, Episode
@@ -19,10 +19,15 @@ from cellwright_train.rollout.families import FAMILIES
 from cellwright_train.rollout.film import compose, filmed
 from cellwright_train.rollout.policies import resolve_policy
 from cellwright_train.rollout.recording import PartRecord
+from cellwright_train.rollout.trial import Trial
 
 PEG = "cellwright/PegInsertion-v0"
 NUT = "cellwright/NutFastening-v0"
 CELL = CellChoice(env=PEG, disturbances="none")
+
+
+def traced(policy: str, cell: CellChoice, *plan: Episode, pictures: bool = False) -> Trial:
+    return Trial(policy=resolve_policy(policy), cell=cell, plan=plan, trace=True, pictures=pictures)
 
 
 @pytest.fixture(autouse=True)
@@ -32,21 +37,21 @@ def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def inserted() -> PartRecord:
-    return filmed(resolve_policy("oracle"), CELL, Episode(3, "round-16-1"), steps=30, frames=4)
+    trial = traced("oracle", CELL, Episode(3, "round-16-1"), pictures=True)
+    return filmed(*trial.workplace, trial.plan[0], steps=30, frames=4)
 
 
 @pytest.fixture(scope="module")
 def fastened() -> PartRecord:
     choice = CellChoice(env=NUT, disturbances="none")
-    return record(resolve_policy("oracle"), choice, [Episode(3, "M16")], workers=1, progress=False)[0]
+    return record(traced("oracle", choice, Episode(3, "M16")), workers=1, progress=False)[0]
 
 
 @pytest.fixture(scope="module")
 def welded() -> PartRecord:
     choice = CellChoice(disturbances="none")
-    return filmed(
-        resolve_policy("taught-program"), choice, Episode(3, "tee-straight-3.2"), steps=400, frames=3
-    )
+    trial = traced("taught-program", choice, Episode(3, "tee-straight-3.2"), pictures=True)
+    return filmed(*trial.workplace, trial.plan[0], steps=400, frames=3)
 
 
 def self_contained(page: str) -> bool:
@@ -168,20 +173,19 @@ def test_the_demo_page_shows_welds_and_one_insertion(
     story = Story(
         policies=stories, change_at=1, change="It moved.", film=welded, insertion=inserted, notes=["A note."]
     )
-    write_report(story, tmp_path / "page.html")
-    page = (tmp_path / "page.html").read_text()
+    page = demo_page(story)
     assert self_contained(page)
     assert page.count('<svg class="strip"') == 4
     assert "the line has changed" in page
     assert page.count('<figure class="player"') == 2
     assert "round-16-1, by oracle: seated" in page
-    write_report(Story(policies=stories, change_at=1, change=""), tmp_path / "page.html")
-    assert '<figure class="player"' not in (tmp_path / "page.html").read_text()
+    plain = demo_page(Story(policies=stories, change_at=1, change=""))
+    assert '<figure class="player"' not in plain
 
 
 def test_one_panel_per_product_and_one_colour_per_outcome() -> None:
     plan = (Episode(1, "round-16-1"), Episode(2, "round-16-1"), Episode(3, "square-16-1"))
-    parts = record(resolve_policy("oracle"), CELL, plan, workers=1, progress=False)
+    parts = record(traced("oracle", CELL, *plan), workers=1, progress=False)
     drawing = force_over_depth(parts)
     assert drawing.count(">round-16-1<") == drawing.count(">square-16-1<") == 1
     assert "#2e9e6b" in drawing

@@ -1,240 +1,46 @@
-"""The command `cellwright`. Nothing heavy is imported before a command is chosen."""
+"""The command `cellwright`: reading its arguments, and what becomes of errors and signals.
+
+Nothing heavy is imported before a command is chosen, and a base installation can import everything here.
+"""
 
 import contextlib
 import difflib
 import io
-import os
 import re
+import signal
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import tyro
-from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, Positional, arg, subcommand
+from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 
-POLICY_HELP = "a bundle, a run directory, an expert's name, or zoo:NAME"
+from cellwright_train.commands.bench import Bench
+from cellwright_train.commands.demo import Demo
+from cellwright_train.commands.evaluate import Evaluate
+from cellwright_train.commands.export import Export
+from cellwright_train.commands.train import Train
+from cellwright_train.commands.verify import Verify
+from cellwright_train.commands.watch import Watch
+from cellwright_train.errors import Stopped, UsageError, one_line, require_training_seed
+from cellwright_train.terminal import lasting_output
+
 COMMANDS = ("demo", "train", "evaluate", "export", "verify", "bench", "watch")
 BAD_INPUT = 2
+INTERRUPTED = 130
 _LEAST = {"episodes": 1, "parts": 1, "workers": 1, "seed": 0}
 """The smallest value of an option; some may be left out."""
-
-Policy = Annotated[str, arg(metavar="POLICY", help=POLICY_HELP)]
-Env = Annotated[
-    str | None,
-    arg(
-        metavar="ID",
-        help="an environment; default: the one the policy was trained in, for experts the weld cell",
-    ),
-]
-Products = Annotated[str, arg(metavar="{train,held-out,all}|NAME[+NAME...]")]
-Disturbances = Annotated[str, arg(metavar="{none,train,hard}|NAME")]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Demo:
-    """Weld 20 parts with three controllers, fine-tune the shipped policy, export and verify it."""
-
-    out: Path = Path("report.html")
-    """The report; everything else goes to a directory beside it."""
-    parts: int = 20
-    """Parts per controller; the line changes half-way."""
-    minutes: float = 1.5
-    """Length of the fine-tuning run."""
-    seed: int = 1
-    workers: int = field(default_factory=lambda: min(os.cpu_count() or 1, 4))
-
-    def run(self) -> int:
-        """Run the command; returns the exit code."""
-        from cellwright_train.commands.demo import DemoConfig, run_demo
-
-        return run_demo(
-            DemoConfig(
-                report=self.out, parts=self.parts, minutes=self.minutes, seed=self.seed, workers=self.workers
-            )
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Train:
-    """Train a policy with PPO from a preset, or go on with a run that was interrupted."""
-
-    preset: Positional[str] = "weld-seam"
-    """Name of the preset; its task, curriculum, held-out products and budget."""
-    run_dir: Path | None = None
-    """Where checkpoints, metrics and the resolved configuration go; default: runs/<preset>-<seed>."""
-    seed: int = 1
-    minutes: float | None = None
-    """Stop after this long instead of at the preset's end."""
-    resume: bool = False
-    """Go on from the last checkpoint in --run-dir."""
-    workers: int | None = None
-    """Processes that step the cells; default: the preset's or the run's own."""
-    device: Annotated[str | None, arg(metavar="{cpu,cuda}")] = None
-    """Where the networks act and learn; default: the preset's or the run's own."""
-
-    def run(self) -> int:
-        """Run the command; returns the exit code."""
-        from cellwright_train.commands.run import train
-
-        directory = self.run_dir or Path("runs") / f"{self.preset}-{self.seed}"
-        return train(
-            self.preset,
-            directory,
-            seed=self.seed,
-            minutes=self.minutes,
-            resume_run=self.resume,
-            workers=self.workers,
-            device=self.device,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluate:
-    """Work on many unseen parts with a policy and print what inspection says, with 95 % intervals."""
-
-    policy: Positional[Policy]
-    env: Env = None
-    episodes: int = 100
-    seed: int = 100_000
-    """First seed; episode i uses seed + i."""
-    products: Products = "train"
-    """A split or one product."""
-    disturbances: Disturbances = "train"
-    """A named set of disturbances."""
-    line_change: Annotated[str | None, arg(metavar="NAME")] = None
-    """A lasting change of the line, which every part comes after."""
-    json: Path | None = None
-    """Write the results here."""
-    report: Path | None = None
-    """Write a page with plots, pictures and every part here (HTML)."""
-    workers: int = field(default_factory=lambda: min(os.cpu_count() or 1, 4))
-    """Processes; the results do not depend on it."""
-
-    def run(self) -> int:
-        """Run the command; returns the exit code."""
-        from cellwright_train.commands.run import evaluate_command
-
-        return evaluate_command(
-            self.policy,
-            env=self.env,
-            episodes=self.episodes,
-            seed=self.seed,
-            products=self.products,
-            disturbances=self.disturbances,
-            line_change=self.line_change,
-            json_file=self.json,
-            report=self.report,
-            workers=self.workers,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Export:
-    """Turn a training run into a bundle that runs without the training stack."""
-
-    run_directory: Positional[Annotated[Path, arg(metavar="RUN")]]
-    """A directory that `cellwright train` wrote."""
-    out: Path
-    """The bundle to write."""
-    name: str | None = None
-    """Name in the manifest; default: the bundle directory's."""
-    env: Env = None
-    episodes: int = 40
-    """Episodes in the scorecard, which `verify` repeats."""
-    seed: int = 100_000
-    products: Products = "train"
-    disturbances: Disturbances = "train"
-    command: str = ""
-    """The command that trained the policy, for the manifest; default: from the run."""
-    force: bool = False
-    """Replace a bundle that is already there."""
-    workers: int = field(default_factory=lambda: min(os.cpu_count() or 1, 4))
-
-    def run(self) -> int:
-        """Run the command; returns the exit code."""
-        from cellwright_train.commands.run import export_command
-
-        return export_command(
-            self.run_directory,
-            self.out,
-            name=self.name,
-            env=self.env,
-            episodes=self.episodes,
-            seed=self.seed,
-            products=self.products,
-            disturbances=self.disturbances,
-            command=self.command,
-            force=self.force,
-            workers=self.workers,
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Verify:
-    """Prove that a bundle does what the trained policy did: files, graph, recorded vectors, and parts."""
-
-    bundle: Positional[Annotated[str, arg(metavar="BUNDLE", help="a bundle directory, or zoo:NAME")]]
-    against: Path | None = None
-    """A run directory: repeat the seeds with its policy instead of trusting the recorded results."""
-    episodes: int = 20
-    """Recorded episodes to repeat; 0 leaves the closed loop out."""
-    workers: int = field(default_factory=lambda: min(os.cpu_count() or 1, 4))
-
-    def run(self) -> int:
-        """Run the command; returns the exit code."""
-        from cellwright_train.commands.run import verify_command
-
-        return verify_command(self.bundle, against=self.against, episodes=self.episodes, workers=self.workers)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bench:
-    """Measure every speed and ratio that the documentation states, on this machine."""
-
-    json: Path | None = None
-    """Write the figures here."""
-    quick: bool = False
-    """Fewer repeats, under a minute."""
-
-    def run(self) -> int:
-        """Run the command; returns the exit code."""
-        from cellwright_train.commands.run import bench_command
-
-        return bench_command(self.json, quick=self.quick)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Watch:
-    """Film a policy at work; needs no display."""
-
-    policy: Positional[Policy]
-    out: Path = Path("film.gif")
-    """A .gif animation, or a .png strip of moments."""
-    env: Env = None
-    episodes: int = 1
-    seed: int = 0
-    products: Products = "train"
-    disturbances: Disturbances = "train"
-    force: bool = False
-    """Replace the file if it is already there."""
-
-    def run(self) -> int:
-        """Run the command; returns the exit code."""
-        from cellwright_train.commands.run import watch_command
-
-        return watch_command(
-            self.policy,
-            self.out,
-            env=self.env,
-            episodes=self.episodes,
-            seed=self.seed,
-            products=self.products,
-            disturbances=self.disturbances,
-            force=self.force,
-        )
-
+_MOST = {"episodes": 10**6, "parts": 10**4, "workers": 1024, "seed": 2**53}
+"""The largest: a plan is held in memory, and a seed has to survive any reader of JSON."""
+_ENDING = [signal.SIGTERM, signal.SIGHUP]
+_OF_CELLS = ("cv2", "gymnasium", "numba", "pybullet", "tqdm")
+_OF_TRAINING = (
+    *("PIL", "jinja2", "matplotlib", "onnx", "onnxscript"),
+    *("safetensors", "stable_baselines3", "tensorboard", "torch"),
+)
+"""Modules that the base installation does not have."""
 
 Command = (
     Annotated[Demo, subcommand("demo")]
@@ -248,33 +54,67 @@ Command = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point of `cellwright`; returns the exit code: 0 good, 1 a check failed, 2 bad input."""
-    command = _parse(sys.argv[1:] if arguments is None else list(arguments))
-    if isinstance(command, int):
-        return command
+    """Entry point of `cellwright`; returns the exit code.
+
+    0 good, 1 a check failed, 2 bad input, 128 and more: the number of the signal that ended it.
+    """
     try:
-        _refuse_impossible(command)
-        return int(command.run())
+        with lasting_output(), _ending_signals():
+            return _run(sys.argv[1:] if arguments is None else list(arguments))
+    except Stopped as stopped:
+        _complain(f"ended by {signal.Signals(stopped.number).name}")
+        return 128 + stopped.number
     except KeyboardInterrupt:
-        print("cellwright: interrupted", file=sys.stderr)
-        return 130
+        _complain("interrupted")
+        return INTERRUPTED
     except Exception as error:
         if not _is_users(error):
             raise
-        print(f"cellwright: {' '.join(str(error).split())}", file=sys.stderr)
+        _complain(_told(error))
         return BAD_INPUT
+
+
+def _run(arguments: list[str]) -> int:
+    if arguments == ["--version"]:
+        print(f"cellwright {version('cellwright')}")
+        return 0
+    _refuse_foreign_bytes(arguments)
+    command = _parse(arguments)
+    if isinstance(command, int):
+        return command
+    _refuse_impossible(command)
+    try:
+        return command.run()
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").split(".")[0]
+        if missing not in (*_OF_CELLS, *_OF_TRAINING):
+            raise
+        extra = "train" if missing in _OF_TRAINING else command.extra
+        raise UsageError(
+            f"this needs {missing}, which is not installed: pip install 'cellwright[{extra}]'"
+        ) from error
+
+
+def _refuse_foreign_bytes(arguments: list[str]) -> None:
+    """Raise `UsageError` for what no file of ours can name: JSON and logs hold Unicode."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"{argument!a} is not UTF-8; choose another name") from None
 
 
 def _refuse_impossible(command: "Command") -> None:
     """Raise `UsageError` for a number that no run could have."""
-    from cellwright_train.errors import UsageError, require_training_seed
-
     given = vars(command)
     for name, least in (_LEAST | ({"episodes": 0} if isinstance(command, Verify) else {})).items():
         if given.get(name) is not None and given[name] < least:
             raise UsageError(f"--{name} must be at least {least}, got {given[name]}")
-    if isinstance(command, Demo | Train):
+    if isinstance(command, Train) and command.seed is not None:
         require_training_seed(command.seed, "--seed")
+    for name, most in _MOST.items():
+        if given.get(name) is not None and given[name] > most:
+            raise UsageError(f"--{name} must be at most {most}, got {given[name]}")
     if given.get("minutes") is not None and not given["minutes"] > 0:  # as of nan too
         raise UsageError(f"--minutes must be more than 0, got {given['minutes']:g}")
 
@@ -292,7 +132,7 @@ def _parse(arguments: list[str]) -> "Command | int":
             )
     except SystemExit as leaving:
         if complaint.getvalue():
-            print(f"cellwright: {_in_one_line(complaint.getvalue(), arguments)}", file=sys.stderr)
+            _complain(_in_one_line(complaint.getvalue(), arguments))
         return int(leaving.code or 0)
 
 
@@ -317,14 +157,43 @@ def _in_one_line(complaint: str, arguments: list[str]) -> str:
     return f"{'; '.join(told)} (see cellwright{f' {chosen}' if chosen else ''} --help)"
 
 
+@contextlib.contextmanager
+def _ending_signals() -> Iterator[None]:
+    """Have signals that ask a process to end do what Ctrl-C does: clean up and keep what is finished."""
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:
+        raise Stopped(number)
+
+    replaced = []
+    try:
+        for number in _ENDING:
+            if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` has a hang-up ignored
+                with contextlib.suppress(ValueError):  # only the main thread may
+                    signal.signal(number, stop)
+                    replaced.append(number)
+        yield
+    finally:
+        for number in replaced:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _complain(text: str) -> None:
+    with contextlib.suppress(OSError, AttributeError):  # there may be no standard error
+        print(f"cellwright: {text}", file=sys.stderr)
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return one_line(error)
+
+
 def _is_users(error: Exception) -> bool:
     """Whether the user can put it right; anything else is a defect of ours and keeps its traceback."""
-    from cellwright_runtime.bundle.container import BundleError
+    from cellwright_runtime.files.reading import FileError
     from cellwright_runtime.runtime import ObservationError
-    from cellwright_train.errors import UsageError
 
-    files = FileNotFoundError | NotADirectoryError | PermissionError
-    return isinstance(error, UsageError | BundleError | ObservationError | files)
+    return isinstance(error, UsageError | FileError | ObservationError | OSError)
 
 
 if __name__ == "__main__":

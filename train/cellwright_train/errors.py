@@ -1,8 +1,7 @@
-"""What a user can put right, told in one line."""
+"""What a user can put right, said in one line, and what ends a command early."""
 
 import difflib
 from collections.abc import Iterable
-from pathlib import Path
 
 MOST_TRAINING_SEED = 2**32 - 1
 """numpy's global generator, which Stable-Baselines3 seeds, takes no larger one."""
@@ -20,6 +19,14 @@ def unknown(kind: str, given: str, known: Iterable[str], note: str = "") -> Usag
     return UsageError(f"unknown {kind} {given!r}; {hint}known: {', '.join(names)}{note}")
 
 
+class Stopped(KeyboardInterrupt):
+    """A signal asked the process to end; what is finished is kept, as after Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"signal {number}")
+        self.number = number
+
+
 def one_line(error: BaseException) -> str:
     """The message of `error` without line breaks, with its type where there is no message."""
     return " ".join(str(error).split()) or type(error).__name__
@@ -29,11 +36,3 @@ def require_training_seed(seed: int, where: str = "seed") -> None:
     """Raise `UsageError` where `seed` is none that all generators of a training run can start from."""
     if not 0 <= seed <= MOST_TRAINING_SEED:
         raise UsageError(f"{where} must be from 0 to {MOST_TRAINING_SEED}, got {seed}")
-
-
-def require_parent(file: Path) -> None:
-    """Raise `UsageError` where `file` cannot be written because of its directory, or is one itself."""
-    if not file.parent.is_dir():
-        raise UsageError(f"{file.parent} is no directory, so {file.name} cannot be written there")
-    if file.is_dir():
-        raise UsageError(f"{file} is a directory; name a file")

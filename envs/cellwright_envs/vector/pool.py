@@ -45,6 +45,10 @@ class CellWorkerError(RuntimeError):
     """A worker process failed; the message ends with its traceback. The pool is closed."""
 
 
+class CellWorkerKilledError(CellWorkerError):
+    """A worker process is gone and left no traceback: somebody killed it, or memory was short."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PoolStep:
     """One step of all cells; the first axis of every array is the cell."""
@@ -264,16 +268,18 @@ class CellPool(VectorEnv[Observations, NDArray[np.float32], NDArray[Any]]):
             self._pipes[worker].send_bytes(CALL + cloudpickle.dumps((name, args)))
 
     def _receive(self, worker: int, doing: str) -> Any:
+        cells = self._cells_of[worker]
+        failed = f"worker {worker} (cells {cells.start} to {cells.stop - 1}) failed in {doing}"
         try:
             answer = self._pipes[worker].recv_bytes()
         except (EOFError, OSError):
             self._processes[worker].join(_JOIN_TIMEOUT_S)
-            answer = FAILED + f"it ended with exit code {self._processes[worker].exitcode}".encode()
-        if answer[:1] == FAILED:
-            cells = self._cells_of[worker]
+            code = self._processes[worker].exitcode
             self.close()
-            where = f"worker {worker} (cells {cells.start} to {cells.stop - 1})"
-            raise CellWorkerError(f"{where} failed in {doing}:\n{answer[1:].decode()}")
+            raise CellWorkerKilledError(f"{failed}: it ended with exit code {code}") from None
+        if answer[:1] == FAILED:
+            self.close()
+            raise CellWorkerError(f"{failed}:\n{answer[1:].decode()}")
         return pickle.loads(answer[1:])
 
     def _require_open(self) -> None:

@@ -4,7 +4,7 @@ from rich.console import Console
 
 from cellwright_train.bench.assembly import _play, _record, insertion_steps
 from cellwright_train.bench.benchmark import Effort
-from cellwright_train.commands.tables import figures_table
+from cellwright_train.report.tables import figures_table
 from cellwright_train.rollout.cell import CellChoice
 
 EFFORT = Effort(repeats=2, env_steps=30, frames=1, decisions=1, training_iterations=0)

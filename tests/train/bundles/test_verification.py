@@ -30,7 +30,7 @@ from cellwright_train.bundles import verification
 from cellwright_train.bundles.verification import verify_closed_loop, verify_layout, verify_scores
 from cellwright_train.cli import main
 from cellwright_train.learning.presets import TrainConfig
-from cellwright_train.learning.runs import RunDirectory
+from cellwright_train.learning.runs import RunDirectory, RunState
 from cellwright_train.results.welds import WeldEvaluation, WeldResult
 from cellwright_train.rollout.cell import (
     CellChoice,
@@ -42,6 +42,7 @@ from cellwright_train.rollout.cell import (
 )
 from cellwright_train.rollout.evaluation import evaluate
 from cellwright_train.rollout.policies import resolve_policy
+from cellwright_train.rollout.trial import Trial
 
 
 class Mistaken(nn.Module):
@@ -241,6 +242,18 @@ CARD: dict[str, Any] = WeldEvaluation(
 ).as_json() | {"disturbances": "train"}
 
 
+BEGUN = RunState(
+    steps=0,
+    rounds_collected=0,
+    rounds_done=0,
+    passes_done=0,
+    resets=0,
+    seconds=0.0,
+    metrics_rows=0,
+    curriculum={},
+)
+
+
 @pytest.fixture
 def scored(bundle_dir: Path, tmp_path: Path) -> Path:
     return variant(bundle_dir, tmp_path / "scored", scorecard=canonical_json(CARD))
@@ -249,9 +262,10 @@ def scored(bundle_dir: Path, tmp_path: Path) -> Path:
 def welding(monkeypatch: pytest.MonkeyPatch, second_passes: bool) -> None:
     """Stands in for the cell: the bundle's second seam passes C or not."""
 
-    def fake(reference: object, choice: object, plan: list, **_: object) -> WeldEvaluation:
+    def fake(trial: Trial, **_: object) -> WeldEvaluation:
         passes_c = [True, second_passes]
-        results = tuple(weld(e.seed, e.product, passed) for e, passed in zip(plan, passes_c, strict=True))
+        parts = zip(trial.plan, passes_c, strict=True)
+        results = tuple(weld(e.seed, e.product or "", passed) for e, passed in parts)
         return WeldEvaluation(policy="fake", env="", seed=7, results=results)
 
     monkeypatch.setattr(verification, "evaluate", fake)
@@ -389,7 +403,7 @@ def insertion_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         CellActorCritic, DummyVecEnv([lambda: env]), config=config.ppo, policy_kwargs=shape, seed=0
     )
     run = RunDirectory.create(tmp_path_factory.mktemp("runs") / "peg", config, seed=1)
-    run.save_best(model, {})
+    run.save_best(model, BEGUN)
     run.note_command("cellwright train peg-insertion --seed 1")
     run.note_command("cellwright train --resume")
     env.close()
@@ -460,7 +474,8 @@ def insertion_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def scored_by(directory: Path, plan: tuple[Episode, ...]) -> dict[str, Any]:
     choice = CellChoice(env=PEG, disturbances="none")
-    told = evaluate(resolve_policy(str(directory)), choice, plan, workers=1, progress=False)
+    trial = Trial(policy=resolve_policy(str(directory)), cell=choice, plan=plan)
+    told = evaluate(trial, workers=1, progress=False)
     return told.as_json() | {"disturbances": "none"}
 
 

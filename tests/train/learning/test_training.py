@@ -110,8 +110,9 @@ def test_demonstrations_are_learnt_in_seconds(tmp_path: Path) -> None:
     with PoolVecEnvContext() as env:
         scores = evaluate_in_training(policy, env, EvaluationConfig(episodes=16, mixture=MILD))
     assert scores["success_rate"] >= 0.8
-    assert reports[-1].stage == "demonstrations"
-    assert reports[-1].steps == 6_000
+    assert reports[-1].stage == "imitation"
+    assert [report.steps for report in reports if report.stage == "demonstrations"][-1] == 6_000
+    assert reports[-1].steps == reports[-1].total == (2 + 6) * 6_000
     assert not (run / "demonstrations").exists()
 
 
@@ -210,7 +211,8 @@ def test_a_run_writes_what_reproduces_it(tmp_path: Path) -> None:
     wanted = {"reward/centred", "train/explained_variance", "train/action_saturation", "time/steps_per_s"}
     assert wanted <= {name for name, value in last.items() if value}
     assert "test/success_rate" in last
-    assert json.loads((run / "best" / "state.json").read_text())["scores"]["length"] == 40
+    (best,) = (run / "best").iterdir()
+    assert json.loads((best / "state.json").read_text())["scores"]["length"] == 40
     assert not multiprocessing.active_children()
 
 
@@ -291,17 +293,19 @@ def test_a_warm_start_is_resumed_at_the_next_round(tmp_path: Path) -> None:
     class Impatient(Reports):
         def __call__(self, progress: Progress) -> None:
             super().__call__(progress)
-            if progress.steps > 400 and not rounds:
+            if progress.stage == "demonstrations" and progress.steps > 400 and not rounds:
                 rounds.append(1)
                 raise KeyboardInterrupt
 
-    run = train(config, tmp_path / "run", seed=0, expert=Expert(), report=Impatient())
+    run = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt):
+        train(config, run, seed=0, expert=Expert(), report=Impatient())
     assert state(run)["rounds_done"] == 1
     reports = Reports()
     resume(run, expert=Expert(), report=reports)
     assert state(run)["rounds_done"] == 3
     assert reports[0].steps > 400
-    assert reports[-1].steps == 1_200
+    assert max(report.steps for report in reports if report.stage == "demonstrations") == 1_200
 
 
 def test_a_run_starts_from_given_weights(tmp_path: Path) -> None:
@@ -394,7 +398,7 @@ def test_short_episodes_show_more_scenes_and_do_not_count_as_failures(tmp_path: 
             threads=StepThreads(1, adaptive=False),
             rng=np.random.default_rng(0),
         )
-        done = demonstrations.run_round(0, lambda _: None)
+        success_rate = demonstrations.collect(0, lambda _: None)
         env.reset()
         ended = [env.step(np.zeros((4, 5), np.float32))[3] for _ in range(40)]
         assert [[info["episode"]["l"] for info in infos if "episode" in info] for infos in ended] == [
@@ -402,7 +406,7 @@ def test_short_episodes_show_more_scenes_and_do_not_count_as_failures(tmp_path: 
             [40] * 4,
         ]
     assert sorted(starts.tolist()) == [5, 5, 5, 17]
-    assert done.success_rate > 0.9
+    assert success_rate > 0.9
 
 
 def test_views_are_shifted_each_by_itself_and_repeat_their_edges() -> None:

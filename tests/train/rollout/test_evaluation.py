@@ -11,8 +11,9 @@ from cellwright_envs.welding.disturbances import LINE_CHANGES
 from cellwright_train.errors import UsageError
 from cellwright_train.results.welds import WeldResult
 from cellwright_train.rollout.cell import DEFAULT_ENV, CellChoice, Episode, products_of, run_episode
-from cellwright_train.rollout.evaluation import episode_plan, evaluate, run_plan
-from cellwright_train.rollout.policies import PolicyReference, resolve_policy
+from cellwright_train.rollout.evaluation import evaluate
+from cellwright_train.rollout.policies import ExpertReference, resolve_policy
+from cellwright_train.rollout.trial import Trial, episode_plan
 
 PEG = "cellwright/PegInsertion-v0"
 
@@ -198,16 +199,16 @@ SHORT = (Episode(11, "tee-straight-3.2"), Episode(12, "tee-straight-3.2"))
 def test_results_do_not_depend_on_the_number_of_workers(
     expert: str, cell: CellChoice, plan: tuple[Episode, ...]
 ) -> None:
-    policy = resolve_policy(expert)
-    alone = evaluate(policy, cell, plan, workers=1, progress=False)
-    assert evaluate(policy, cell, plan, workers=2, progress=False) == alone
+    trial = Trial(policy=resolve_policy(expert), cell=cell, plan=plan)
+    alone = evaluate(trial, workers=1, progress=False)
+    assert evaluate(trial, workers=2, progress=False) == alone
     assert [r.seed for r in alone.results] == [11, 12]
 
 
 def test_a_failing_worker_names_its_error() -> None:
-    missing = PolicyReference(name="no such expert", kind="expert")
-    with pytest.raises((ValueError, RuntimeError), match=r"no such expert|worker died"):
-        run_plan(missing, CELL, SHORT, run_episode, workers=2, progress=False)
+    missing = ExpertReference(name="no such expert")
+    with pytest.raises(UsageError, match="no such expert"):
+        evaluate(Trial(policy=missing, cell=CELL, plan=SHORT), workers=2, progress=False)
 
 
 @pytest.mark.parametrize(

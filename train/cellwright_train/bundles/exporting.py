@@ -21,11 +21,11 @@ from cellwright_runtime.files.json_text import printable
 from cellwright_runtime.files.reading import read_file
 from cellwright_train.errors import UsageError
 from cellwright_train.learning.runs import RunDirectory
-from cellwright_train.results.result import Evaluation
 from cellwright_train.rollout import cell
-from cellwright_train.rollout.cell import CellChoice, Episode, Observation, run_episode
-from cellwright_train.rollout.evaluation import episode_plan, evaluate
-from cellwright_train.rollout.policies import PolicyReference, RunPolicy
+from cellwright_train.rollout.cell import Episode, Observation, run_episode
+from cellwright_train.rollout.evaluation import evaluate
+from cellwright_train.rollout.policies import RunPolicy, RunReference
+from cellwright_train.rollout.trial import Trial
 
 GOLDEN_VECTORS = 160
 _RECORDED_EPISODES = 4
@@ -39,11 +39,6 @@ class ExportConfig:
 
     name: str
     directory: Path
-    choice: CellChoice
-    episodes: int = 40
-    """Episodes in the scorecard; `verify` repeats them."""
-    seed: int = 100_000
-    """First seed of the scorecard, beyond those that training draws."""
     command: str = ""
     """The command that trained the policy, for the manifest."""
     overwrite: bool = False
@@ -53,8 +48,8 @@ class ExportConfig:
     """Ship all weights of the training policy, so that training may go on from the bundle."""
 
 
-def export_run(reference: PolicyReference, config: ExportConfig) -> Bundle:
-    """Export the best checkpoint of a run.
+def export_run(trial: Trial, config: ExportConfig) -> Bundle:
+    """Export the policy of `trial`, which is a run's; its parts become the scorecard that `verify` repeats.
 
     Raises BundleError where the target exists, ExportError where ONNX Runtime and torch disagree.
     """
@@ -62,38 +57,40 @@ def export_run(reference: PolicyReference, config: ExportConfig) -> Bundle:
     if config.name != printable(config.name) or not 0 < len(config.name) <= LONGEST_NAME:
         told = ascii(config.name[:40])
         raise BundleError(f"the name {told} is not one of 1 to {LONGEST_NAME} printable characters")
-    if config.episodes > MOST_EPISODES:
-        raise BundleError(f"a scorecard holds at most {MOST_EPISODES} episodes, got {config.episodes}")
-    policy = RunPolicy(reference.name, reference.path or Path())
-    env = config.choice.make()
+    if len(trial.plan) > MOST_EPISODES:
+        raise BundleError(f"a scorecard holds at most {MOST_EPISODES} episodes, got {len(trial.plan)}")
+    env, policy = trial.workplace
+    reference = trial.policy
+    if not isinstance(policy, RunPolicy) or not isinstance(reference, RunReference):
+        raise UsageError(f"{reference.name} is a {reference.kind}; a run is exported")
     try:
         recorder = _Recorder(policy.actor.input_keys)
-        products = config.choice.products or (None,)
+        products = trial.cell.products or (None,)
         episodes = range(max(_RECORDED_EPISODES, len(products)))
         for index in tqdm(episodes, desc="recording", unit="part", disable=not config.progress, leave=False):
             product = products[index % len(products)]
-            episode = Episode(config.seed - 1 - index, product)
+            episode = Episode(trial.plan[0].seed - 1 - index, product)
             run_episode(env, policy, episode, watch=recorder)
         groups = cell.observation_groups(env, tuple(policy.actor.input_keys))
         actions, rate_hz = cell.action_components(env), cell.control_rate_hz(env)
         controller = cell.controller(env)
     finally:
-        env.close()
-    scores = _score(reference, config)
+        trial.close()
+    scores = evaluate(trial, workers=config.workers, progress=config.progress)
     spec = PolicySpec(
         name=config.name,
-        environment=config.choice.env,
+        environment=trial.cell.env,
         control_rate_hz=rate_hz,
         observation=groups,
         action=actions,
         controller=controller,
-        training=_provenance(reference, config),
+        training=_provenance(reference.path, config),
     )
     return export_bundle(
         policy.actor,
         spec=spec,
         observations=recorder.rows(GOLDEN_VECTORS),
-        scorecard=scores.as_json() | {"disturbances": config.choice.disturbances},
+        scorecard=scores.as_json() | {"disturbances": trial.cell.disturbances},
         directory=config.directory,
         weights=_weights(policy) if config.with_weights else None,
         overwrite=config.overwrite,
@@ -119,17 +116,11 @@ class _Recorder:
         return {key: np.stack([rows[index] for index in chosen]) for key, rows in self._rows.items()}
 
 
-def _score(reference: PolicyReference, config: ExportConfig) -> Evaluation[Any]:
-    plan = episode_plan(config.seed, config.episodes, config.choice.products)
-    return evaluate(reference, config.choice, plan, workers=config.workers, progress=config.progress)
-
-
 def _weights(policy: RunPolicy) -> Mapping[str, NDArray[Any]]:
     return {name: tensor.detach().cpu().numpy() for name, tensor in policy.network.state_dict().items()}
 
 
-def _provenance(reference: PolicyReference, config: ExportConfig) -> dict[str, Any]:
-    directory = reference.path or Path()
+def _provenance(directory: Path, config: ExportConfig) -> dict[str, Any]:
     run = RunDirectory(path=directory)
     command = config.command or "; ".join(run.commands) or f"Python code, run {directory.name}"
     configuration = read_file(directory / "config.json", most_bytes=_MOST_CONFIG_BYTES)

@@ -16,7 +16,8 @@ from cellwright_train.errors import UsageError
 from cellwright_train.rollout import cell
 from cellwright_train.rollout.cell import CellChoice, Episode
 from cellwright_train.rollout.evaluation import evaluate
-from cellwright_train.rollout.policies import PolicyReference
+from cellwright_train.rollout.policies import BundleReference, PolicyReference
+from cellwright_train.rollout.trial import Trial
 
 
 def verify(
@@ -144,9 +145,11 @@ def _check_closed_loop(
     choice = _choice(bundle, [episode for episode, _ in everything])
     if against is not None:
         against.require_fit(choice.env)
-        wanted = list(evaluate(against, choice, plan, workers=workers, progress=progress).results)
-    reference = PolicyReference(name=f"bundle {directory.name}", kind="bundle", path=directory)
-    worked = evaluate(reference, choice, plan, workers=workers, progress=progress)
+        beside = Trial(policy=against, cell=choice, plan=tuple(plan))
+        wanted = list(evaluate(beside, workers=workers, progress=progress).results)
+    reference = BundleReference(name=f"bundle {directory.name}", bundle=bundle)
+    trial = Trial(policy=reference, cell=choice, plan=tuple(plan))
+    worked = evaluate(trial, workers=workers, progress=progress)
     for result, before in zip(worked.results, wanted, strict=True):
         if result.verdict != before.verdict:
             raise CheckFailedError(

@@ -1,204 +1,38 @@
-"""`cellwright demo`: the whole job once, from the taught program to a verified bundle, told in one page."""
+"""`cellwright demo`."""
 
-import dataclasses
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
-from cellwright_policies import zoo
-from cellwright_runtime.bundle.container import BundleError
-from cellwright_runtime.bundle.policy import Bundle
-from cellwright_runtime.verification import Check
-from cellwright_train.bundles.verification import verify
-from cellwright_train.commands.run import console
-from cellwright_train.commands.tables import evaluation_table
-from cellwright_train.errors import require_parent
-from cellwright_train.report.demo_page import PolicyStory, Story, write_report
-from cellwright_train.report.page import provenance
-from cellwright_train.results.insertions import InsertionResult
-from cellwright_train.rollout.cell import CellChoice, Episode, products_of
-from cellwright_train.rollout.evaluation import episode_plan, record
-from cellwright_train.rollout.film import filmed
-from cellwright_train.rollout.policies import ZOO_PREFIX, PolicyReference, resolve_policy
-from cellwright_train.rollout.recording import PartRecord
-
-SHIPPED = "weld-seam"
-LINE_CHANGE = "new-batch"
-FIRST_SEED = 500_000
-"""Far from the seeds that training and its tests draw."""
-SHIPPED_INSERTION = "peg-insertion"
-INSERTION_ENV = "cellwright/PegInsertion-v0"
-INSERTED = "square-12-0.5-chamfer"
-_INSERTION_STEPS = 40
-"""About how long an insertion takes."""
-_EXPLANATIONS = {
-    "taught-program": "Plays back the programmed path and settings; sees nothing.",
-    "seam-tracker": "Follows the laser stripe with a PI controller.",
-    "adaptive-tracker": "The best classical one: follows the stripe, adapts speed and heat to the gap.",
-    f"zoo:{SHIPPED}": "The shipped policy: camera and process signals in, trained with PPO.",
-}
+from cellwright_train.commands.options import default_workers
+from cellwright_train.errors import require_training_seed
 
 
 @dataclass(frozen=True, kw_only=True)
-class DemoConfig:
-    """What the demo does and where it writes."""
+class Demo:
+    """Weld 20 parts with three controllers, fine-tune the shipped policy, export and verify it."""
 
-    report: Path = Path("report.html")
-    work: Path = Path("demo-out")
-    """Training run and bundle go to a fresh directory in here."""
+    out: Path = Path("report.html")
+    """The report; everything else goes to a directory beside it."""
     parts: int = 20
+    """Parts per controller; the line changes half-way."""
     minutes: float = 1.5
     """Length of the fine-tuning run."""
     seed: int = 1
-    workers: int = 2
+    workers: int = field(default_factory=default_workers)
 
+    extra: ClassVar[str] = "train"
+    """What of the installation brings all that it needs."""
 
-def run_demo(config: DemoConfig) -> int:
-    """Run it; returns the exit code: 1 where the exported bundle fails its verification."""
-    require_parent(config.report)
-    begin = time.perf_counter()
-    screen = console()
-    references, notes = _controllers()
-    for note in notes:
-        screen.print(note)
-    plan = _plan(config)
-    change_at = len(plan) // 2
-    choice = CellChoice(products=products_of("train"), disturbances="train")
-    screen.print(
-        f"[bold]1/3[/bold]  {len(plan)} parts, {len(references)} controllers, "
-        f"line change after part {change_at}"
-    )
-    stories = tuple(_weld(reference, choice, plan, config.workers) for reference in references)
-    film = filmed(references[-1], choice, plan[change_at])
-    insertion = _insert(config)
-    screen.print(
-        f"     and in the assembly cell {insertion.policy} with {insertion.result.product}: "
-        f"{insertion.result.told}"
-    )
-    screen.print(f"[bold]2/3[/bold]  PPO goes on from the shipped policy for {config.minutes:g} min")
-    tuning, checks = _fine_tune(config, choice) if len(references) > 2 else ({}, [])
-    screen.print("[bold]3/3[/bold]  results")
-    screen.print(
-        evaluation_table([story.evaluation() for story in stories], "train disturbances, one line change")
-    )
-    for check in checks:
-        screen.print(f"bundle {check.name}: {'pass' if check.passed else 'FAIL'}, {check.detail}")
-    story = Story(
-        policies=stories,
-        change_at=change_at,
-        change=_description(LINE_CHANGE),
-        film=film,
-        insertion=insertion,
-        fine_tuning=tuning,
-        checks=[(check.name, check.passed, check.detail) for check in checks],
-        notes=notes,
-        provenance=_told_provenance(config, time.perf_counter() - begin),
-    )
-    write_report(story, config.report)
-    screen.print(
-        f"{config.report} tells the rest; open it in a browser ({time.perf_counter() - begin:.0f} s)"
-    )
-    return 0 if all(check.passed for check in checks) else 1
+    def run(self) -> int:
+        """Run the command; returns the exit code: 1 where the exported bundle fails its verification."""
+        require_training_seed(self.seed, "--seed")
+        from cellwright_train.demo import DemoConfig, run_demo
 
-
-def _controllers() -> tuple[list[PolicyReference], list[str]]:
-    names = ["taught-program", "adaptive-tracker"]
-    if SHIPPED in zoo.names():
-        return [resolve_policy(name) for name in [*names, zoo_name()]], []
-    missing = f"{zoo_name()} is not installed with this copy, so its column and the fine-tuning are left out."
-    return [resolve_policy(name) for name in names], [missing]
-
-
-def zoo_name() -> str:
-    """The shipped policy as a POLICY argument."""
-    return f"zoo:{SHIPPED}"
-
-
-def _plan(config: DemoConfig) -> tuple[Episode, ...]:
-    plan = episode_plan(FIRST_SEED + 1000 * config.seed, config.parts, products_of("train"))
-    half = len(plan) // 2
-    return (*plan[:half], *(episode._replace(line_change=LINE_CHANGE) for episode in plan[half:]))
-
-
-def _weld(
-    reference: PolicyReference, choice: CellChoice, plan: Sequence[Episode], workers: int
-) -> PolicyStory:
-    welds = record(reference, choice, plan, workers=workers)
-    return PolicyStory(
-        label=reference.name, explanation=_EXPLANATIONS.get(reference.name, ""), welds=tuple(welds)
-    )
-
-
-def _insert(config: DemoConfig) -> PartRecord[InsertionResult]:
-    """One part inserted by the shipped policy, or where there is none by the oracle."""
-    shipped = f"{ZOO_PREFIX}{SHIPPED_INSERTION}"
-    reference = resolve_policy(shipped if SHIPPED_INSERTION in zoo.names() else "oracle")
-    choice = CellChoice(env=INSERTION_ENV, disturbances="train")
-    episode = Episode(FIRST_SEED + 1000 * config.seed, INSERTED)
-    return filmed(reference, choice, episode, steps=_INSERTION_STEPS, frames=8)
-
-
-def _fine_tune(config: DemoConfig, choice: CellChoice) -> tuple[Mapping[str, str], list[Check]]:
-    """Train on from the shipped policy, export the result and verify it."""
-    import torch
-
-    from cellwright_train.bundles.exporting import ExportConfig, export_run
-    from cellwright_train.learning.presets import PRESETS
-    from cellwright_train.learning.training import train
-
-    shipped = Bundle.load(zoo.path(SHIPPED))
-    try:
-        weights = {name: torch.from_numpy(values) for name, values in shipped.weights.items()}
-    except BundleError as error:
-        return {"left out": str(error)}, []
-    directory = _fresh(config.work)
-    preset = PRESETS[SHIPPED]
-    tuning = dataclasses.replace(
-        preset,
-        demonstrations=dataclasses.replace(preset.demonstrations, steps=0),
-        workers=config.workers,
-    )
-    begin = time.perf_counter()
-    run = train(tuning, directory / "run", seed=config.seed, minutes=config.minutes, initial_weights=weights)
-    trained_s = time.perf_counter() - begin
-    reference = resolve_policy(str(run))
-    command = f"cellwright demo --minutes {config.minutes:g} --seed {config.seed}"
-    export = ExportConfig(
-        name="weld-seam-fine-tuned",
-        directory=directory / "bundle",
-        choice=choice,
-        episodes=12,
-        seed=FIRST_SEED,
-        command=command,
-        workers=config.workers,
-    )
-    bundle = export_run(reference, export)
-    checks = verify(bundle.directory, against=reference, episodes=12, workers=config.workers)
-    card = bundle.spec.scores
-    return {
-        "trained for": f"{trained_s:.0f} s",
-        "bundle": f"{bundle.directory} ({sum(len(data) for data in bundle.files.values()) / 1e6:.1f} MB)",
-        "passes level C": f"{100 * card['first_pass_yield']['C']:.0f} % of 12 fresh parts",
-    }, checks
-
-
-def _fresh(parent: Path) -> Path:
-    """The first numbered directory in `parent` that is not there yet."""
-    number = 1
-    while (parent / f"{number:03d}").exists():
-        number += 1
-    directory = parent / f"{number:03d}"
-    directory.mkdir(parents=True)
-    return directory
-
-
-def _description(name: str) -> str:
-    from cellwright_envs.welding.disturbances import LINE_CHANGES
-
-    return LINE_CHANGES[name].description
-
-
-def _told_provenance(config: DemoConfig, seconds: float) -> dict[str, str]:
-    command = f"cellwright demo --parts {config.parts} --minutes {config.minutes:g} --seed {config.seed}"
-    return provenance(command, seconds)
+        return run_demo(
+            DemoConfig(
+                report=self.out, parts=self.parts, minutes=self.minutes, seed=self.seed, workers=self.workers
+            )
+        )

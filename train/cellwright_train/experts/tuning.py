@@ -26,8 +26,8 @@ from cellwright_policies.experts.welding.adaptive_tracker import AdaptiveGains, 
 from cellwright_policies.experts.welding.seam_tracker import SeamTracker, TrackerGains
 from cellwright_train.results.welds import WeldResult
 from cellwright_train.rollout.cell import CellChoice, Episode, products_of, run_episode
-from cellwright_train.rollout.evaluation import episode_plan
 from cellwright_train.rollout.policies import ExpertPolicy
+from cellwright_train.rollout.trial import episode_plan
 
 FIRST_SEED = 9_000_000
 Floats = NDArray[np.float64]

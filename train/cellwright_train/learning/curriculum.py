@@ -236,9 +236,11 @@ class FactorCurriculum:
         return {"widths": dict(self.widths), "trials": dict(self._trials), "turn": self._turn}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on where `state` was taken."""
-        self.widths |= state["widths"]
-        self._trials |= {name: list(trials) for name, trials in state["trials"].items()}
+        """Go on where `state` was taken; raises ValueError where it is of other disturbances."""
+        if state["widths"].keys() != self.widths.keys() or state["trials"].keys() != self.widths.keys():
+            raise ValueError(f"its disturbances are not {', '.join(self.widths)}")
+        self.widths = {name: min(max(float(state["widths"][name]), 0.0), 1.0) for name in self.widths}
+        self._trials = {name: [bool(good) for good in state["trials"][name]] for name in self.widths}
         self._turn = state["turn"]
         self.apply()
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import os
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -15,6 +18,7 @@ from torch import nn
 
 from cellwright_policies.networks import IMAGE, PRIVILEGED, CellActorCritic
 from cellwright_policies.threads import StepThreads
+from cellwright_train.errors import UsageError
 from cellwright_train.learning.curriculum import UNDISTURBED, Mixture
 from cellwright_train.learning.vec_env import PoolVecEnv
 
@@ -71,6 +75,13 @@ class DemonstrationConfig:
     relative to each other.
     """
 
+    def rates(self, number: int) -> list[float]:
+        """Adam's step in each pass over the data of round `number`, from 0 on."""
+        rates = [self.learning_rate] * self.epochs
+        if number + 1 == self.rounds:
+            rates += np.geomspace(self.learning_rate, self.learning_rate / 10, self.final_epochs).tolist()
+        return rates
+
     def __post_init__(self) -> None:
         if not 0.0 <= self.short_share <= 1.0 or self.short_steps < 1:
             raise ValueError(f"need 0 <= {self.short_share=} <= 1 and {self.short_steps=} >= 1")
@@ -94,20 +105,43 @@ class DemonstrationStore:
     """Observations and the expert's actions on disk, so that they outlive a stop and need little memory.
 
     The arrays are memory-mapped; what is in use stays in the page cache. Images are uint8, all else float32.
+    Their disk space is set aside at once: a mapped file that finds no room kills the process.
     """
 
     def __init__(
-        self, directory: Path, observation_space: spaces.Dict, action_size: int, capacity: int
+        self,
+        directory: Path,
+        observation_space: spaces.Dict,
+        action_size: int,
+        capacity: int,
+        *,
+        rows: int = 0,
     ) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        shapes = {key: (space.shape, space.dtype) for key, space in observation_space.items()}
-        self.observations = {
-            key: _open(directory / f"{key}.npy", (capacity, *(shape or ())), dtype)
+        """Open the store, of which `rows` rows are filled.
+
+        Raises `UsageError` where the disk has no room for all of it, or filled rows are not there.
+        """
+        shapes = {key: (space.shape or (), space.dtype) for key, space in observation_space.items()}
+        arrays = {
+            directory / f"{key}.npy": ((capacity, *shape), np.dtype(dtype))
             for key, (shape, dtype) in shapes.items()
         }
-        self.actions = _open(directory / "actions.npy", (capacity, action_size), np.float32)
+        arrays[directory / "actions.npy"] = ((capacity, action_size), np.dtype(np.float32))
+        directory.mkdir(parents=True, exist_ok=True)
+        there = {path for path, array in arrays.items() if _is_array(path, *array)}
+        if rows and (missing := sorted(path.name for path in arrays.keys() - there)):
+            raise UsageError(
+                f"{directory} lacks {missing[0]}, from which the demonstrations would go on; "
+                "put it back, or start a new run"
+            )
+        _require_room(
+            directory, sum(_size_bytes(*array) for path, array in arrays.items() if path not in there)
+        )
+        opened = {path: _open(path, *array, new=path not in there) for path, array in arrays.items()}
+        self.observations = {key: opened[directory / f"{key}.npy"] for key in shapes}
+        self.actions = opened[directory / "actions.npy"]
         self.capacity = capacity
-        self.rows = 0
+        self.rows = rows
 
     def add(self, observations: Observations, actions: Actions) -> None:
         """Append a batch; what no longer fits is left out."""
@@ -128,16 +162,11 @@ class DemonstrationStore:
             yield {key: values[rows] for key, values in self.observations.items()}, self.actions[rows]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Round:
-    """What one round of demonstrations came to."""
+class Losses(NamedTuple):
+    """Means over one pass."""
 
-    number: int
-    steps: int
-    imitation_loss: float
-    aux_loss: float
-    success_rate: float
-    """Among whole episodes that ended in the round, whoever acted; NaN where none did."""
+    imitation: float
+    aux: float
 
 
 class Demonstrations:
@@ -162,8 +191,11 @@ class Demonstrations:
         self._rng = rng
         self._threads = threads
 
-    def run_round(self, number: int, on_steps: Callable[[int], None]) -> Round:
-        """Collect and learn once; `on_steps` hears how many steps were collected."""
+    def collect(self, number: int, on_steps: Callable[[int], None]) -> float:
+        """Collect the steps of a round; `on_steps` is given how many after each.
+
+        Returns the success rate among whole episodes that ended meanwhile, whoever acted; NaN where none did.
+        """
         config = self._config
         torch.set_num_threads(1)
         short = self._short_cells()
@@ -172,25 +204,26 @@ class Demonstrations:
         self._env.limit_episodes(None)
         if number == 0:
             rows = self._store.rows
-            low = {
-                key: np.asarray(v[:rows])
-                for key, v in self._store.observations.items()
-                if v.dtype != np.uint8
-            }
-            self._policy.fit_inputs(low)
-        last = number + 1 == config.rounds
-        rates = [config.learning_rate] * config.epochs
-        if last:
-            rates += list(np.geomspace(config.learning_rate, config.learning_rate / 10, config.final_epochs))
-        losses = self._learn(rates)
-        torch.set_num_threads(1)
-        return Round(
-            number=number,
-            steps=self._store.rows,
-            imitation_loss=losses[0],
-            aux_loss=losses[1],
-            success_rate=float(np.mean(successes)) if successes else float("nan"),
-        )
+            self._policy.fit_inputs(
+                {
+                    key: np.asarray(values[:rows])
+                    for key, values in self._store.observations.items()
+                    if values.dtype != np.uint8
+                }
+            )
+        return float(np.mean(successes)) if successes else float("nan")
+
+    def learn(self, number: int, first_pass: int, on_rows: Callable[[int], None]) -> Iterator[Losses]:
+        """Learn from all rounds so far; yields after each pass over the data, from `first_pass` on.
+
+        `on_rows` is given how many rows every gradient step learnt from.
+        """
+        optimizer = torch.optim.Adam(self._policy.actor_parameters(), eps=1e-5)
+        for rate in self._config.rates(number)[first_pass:]:
+            optimizer.param_groups[0]["lr"] = rate
+            losses = self._pass(optimizer, on_rows)
+            torch.set_num_threads(1)
+            yield losses
 
     def _short_cells(self) -> list[int]:
         """Cells with short episodes, spread evenly over those of all levels."""
@@ -223,23 +256,17 @@ class Demonstrations:
             on_steps(cells)
         return successes
 
-    def _learn(self, rates: Sequence[float]) -> tuple[float, float]:
-        """Pass over the data once for each of `rates`; return both losses of the last pass."""
-        optimizer = torch.optim.Adam(self._policy.actor_parameters(), eps=1e-5)
+    def _pass(self, optimizer: torch.optim.Optimizer, on_rows: Callable[[int], None]) -> Losses:
         losses: list[tuple[float, float]] = []
-        for rate in rates:
-            losses.clear()
-            optimizer.param_groups[0]["lr"] = rate
-            for rows, shown in self._store.batches(self._config.batch_size, self._rng):
-                observations = {key: self._tensor(values) for key, values in rows.items()}
-                if self._config.largest_shift_px:
-                    observations[IMAGE] = shifted(
-                        observations[IMAGE], self._config.largest_shift_px, self._rng
-                    )
-                with self._threads.step():
-                    losses.append(self._step(optimizer, observations, self._tensor(shown)))
-        imitation_loss, aux_loss = np.mean(losses, axis=0)
-        return float(imitation_loss), float(aux_loss)
+        for rows, shown in self._store.batches(self._config.batch_size, self._rng):
+            observations = {key: self._tensor(values) for key, values in rows.items()}
+            if self._config.largest_shift_px:
+                observations[IMAGE] = shifted(observations[IMAGE], self._config.largest_shift_px, self._rng)
+            with self._threads.step():
+                losses.append(self._step(optimizer, observations, self._tensor(shown)))
+            on_rows(len(shown))
+        imitation, aux = np.mean(losses, axis=0)
+        return Losses(float(imitation), float(aux))
 
     def _step(
         self, optimizer: torch.optim.Optimizer, observations: dict[str, torch.Tensor], actions: torch.Tensor
@@ -274,9 +301,48 @@ _TURN_STEPS = 25
 """Control steps for which the expert or the actor keeps a cell: about a second."""
 
 
-def _open(path: Path, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    if path.exists():
-        found: NDArray[Any] = np.lib.format.open_memmap(path, mode="r+")
-        if found.shape == shape:
-            return found
-    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+def _is_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> bool:
+    """Whether a file holds an array of this kind; only its header is read."""
+    if not path.is_file() or path.is_symlink():
+        return False
+    try:
+        found = np.lib.format.open_memmap(path, mode="r")
+    except (ValueError, EOFError):
+        return False
+    return found.shape == shape and found.dtype == dtype
+
+
+def _open(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any], *, new: bool) -> NDArray[Any]:
+    if not new:
+        return np.lib.format.open_memmap(path, mode="r+")
+    try:
+        made: NDArray[Any] = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+    except OSError as error:
+        path.unlink(missing_ok=True)
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}; it takes {_told_size(_size_bytes(shape, dtype))}"
+        ) from error
+    return made
+
+
+def _require_room(directory: Path, needed_bytes: int) -> None:
+    free_bytes = shutil.disk_usage(directory).free
+    if needed_bytes > free_bytes:
+        raise UsageError(
+            f"demonstrations need {_told_size(needed_bytes)} in {directory}, where {_told_size(free_bytes)} "
+            "are free; make room, or begin a run on another disk with --run-dir"
+        )
+
+
+def _size_bytes(shape: tuple[int, ...], dtype: np.dtype[Any]) -> int:
+    return math.prod(shape) * dtype.itemsize + _HEADER_BYTES
+
+
+def _told_size(size_bytes: float) -> str:
+    return f"{size_bytes / 1e9:.1f} GB" if size_bytes >= 1e9 else f"{max(size_bytes, 1e5) / 1e6:.1f} MB"
+
+
+_HEADER_BYTES = 4096
+"""More than the header of an array takes."""

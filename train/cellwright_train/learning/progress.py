@@ -17,15 +17,15 @@ class Progress:
     """One report of a running training."""
 
     stage: str
-    """"demonstrations", "critic" (warm-up) or "ppo"."""
+    """"demonstrations", "imitation" (learning from them), "critic" (warm-up) or "ppo"."""
     steps: int
-    """Control steps done in the present part."""
+    """Control steps done in the present part; of imitation, samples learnt from."""
     total: int
-    """Control steps of the present part."""
+    """Those of the present part."""
     steps_per_s: float
     """Over the last minutes, updates included."""
     seconds_left: float
-    """At that rate, or until the time limit if that comes first."""
+    """Of the whole run, or until the time limit if that comes first; infinite while it cannot be told."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """What is worth showing."""
 
@@ -38,12 +38,19 @@ class RecentRate:
 
     def __init__(self, window: int = 20) -> None:
         self._marks: deque[tuple[float, int]] = deque(maxlen=window)
+        self.last = 0.0
+        """The rate when it was last known, 0 before; it outlives `pause`."""
+
+    def pause(self) -> None:
+        """Leave out the time until the next mark: something else is done meanwhile."""
+        self._marks.clear()
 
     def mark(self, steps: int, now_s: float | None = None) -> float:
         """Note that `steps` are done, and return the rate; 0 until there are two marks."""
         self._marks.append((time.monotonic() if now_s is None else now_s, steps))
         (first_s, first), (last_s, last) = self._marks[0], self._marks[-1]
-        return (last - first) / (last_s - first_s) if last_s > first_s else 0.0
+        self.last = (last - first) / (last_s - first_s) if last_s > first_s else self.last
+        return self.last
 
 
 class ProgressBar:
@@ -55,15 +62,17 @@ class ProgressBar:
 
     def __call__(self, progress: Progress) -> None:
         """Show `progress`; a new part gets a new line."""
-        part = "demonstrations" if progress.stage == "demonstrations" else "ppo"
+        part = "demonstrations" if progress.stage in ("demonstrations", "imitation") else "ppo"
         if self._bar is None or part != self._stage:
             self.close()
-            self._bar = tqdm(total=progress.total, bar_format="{percentage:3.0f}%|{bar:24}| {desc}")
+            self._bar = tqdm(bar_format="{percentage:3.0f}%|{bar:24}| {desc}")
             self._stage = part
         shown = "  ".join(f"{name} {value:.3g}" for name, value in progress.metrics.items())
         done = f"{progress.steps:,}/{progress.total:,}"
-        left = f"{progress.steps_per_s:,.0f} steps/s  {_clock(progress.seconds_left)} left"
+        unit = "samples" if progress.stage == "imitation" else "steps"
+        left = f"{progress.steps_per_s:,.0f} {unit}/s  {_clock(progress.seconds_left)} left"
         self._bar.set_description_str(f"{progress.stage}  {done}  {left}  {shown}", refresh=False)
+        self._bar.total = progress.total
         self._bar.n = min(progress.steps, progress.total)
         self._bar.refresh()
 

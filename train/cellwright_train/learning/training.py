@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import json
 import math
 import shutil
 import time
@@ -19,6 +18,7 @@ from gymnasium import spaces
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import KVWriter, Logger, TensorBoardOutputFormat
 
+from cellwright_envs.vector.pool import CellWorkerKilledError
 from cellwright_policies.experts import make_expert
 from cellwright_policies.networks import CellActorCritic
 from cellwright_policies.ppo import CellPPO
@@ -28,12 +28,13 @@ from cellwright_train.learning.curriculum import make_curriculum, set_levels
 from cellwright_train.learning.demonstrations import Controller, Demonstrations, DemonstrationStore
 from cellwright_train.learning.presets import EvaluationConfig, TrainConfig
 from cellwright_train.learning.progress import Clock, Progress, ProgressBar, RecentRate, Reporter
-from cellwright_train.learning.runs import MetricsFile, NoCheckpointError, RunDirectory, reading
+from cellwright_train.learning.runs import MetricsFile, NoCheckpointError, RunDirectory, RunState, reading
 from cellwright_train.learning.training_cells import aux_indices, make_cells, privileged_names
 from cellwright_train.learning.vec_env import PoolVecEnv
 
 _MOST_SEED_SHIFT = 2**31
 _NEVER = 2**62
+_METRICS = "metrics.csv"
 
 
 def train(
@@ -52,17 +53,17 @@ def train(
     `minutes` bounds the wall-clock time: the run then stops, tests, saves, and can be resumed. `expert`
     stands in for the scripted expert that `config` names. `initial_weights` are a policy's `state_dict`, from
     which training goes on. `report` hears how far it is; a bar is drawn where it is None. `command` is noted
-    in the run as what trained it. Ctrl-C saves and stops. Raises `RunExistsError` where `run_dir` is not
-    empty.
+    in the run as what trained it. Ctrl-C saves before it goes on to the caller. Raises `RunExistsError` where
+    `run_dir` is not empty, and `UsageError` where it cannot be written.
     """
     _require_device(config.device)
-    run = RunDirectory.create(Path(run_dir), config, seed)
-    if command:
-        run.note_command(command)
-    with _session(run, run.config, minutes, expert, report) as session:
-        if initial_weights is not None:
-            session.model.policy.load_state_dict(initial_weights)
-        session.run_to_end()
+    with RunDirectory.begin(Path(run_dir), config, seed) as run:
+        if command:
+            run.note_command(command)
+        with _session(run, config, minutes, expert, report) as session:
+            if initial_weights is not None:
+                session.model.policy.load_state_dict(initial_weights)
+            session.run_to_end()
     return run.path
 
 
@@ -80,12 +81,13 @@ def resume(
 
     Counters, weights, optimizer, schedules, curriculum and logs go on as they were; cells start new episodes.
     `workers` and `device` stand in for those of the run, which may have begun on another machine. Raises
-    `NoCheckpointError` where `run_dir` is no run, and `UsageError` where a file of it is missing or wrong.
+    `NoCheckpointError` where `run_dir` is no run, and `UsageError` where a file of it is missing or wrong, or
+    another process trains there.
     """
     run = RunDirectory.open(Path(run_dir))
     config = on_machine(run.config, workers=workers, device=device)
     _require_device(config.device)
-    with _session(run, config, minutes, expert, report) as session:
+    with run.locked(), _session(run, config, minutes, expert, report) as session:
         with contextlib.suppress(NoCheckpointError):
             session.restore(run.last_checkpoint())
         run.note_versions()
@@ -161,44 +163,48 @@ class TrainingSession:
             device=config.device,
         )
         self.curriculum = make_curriculum(config.curriculum, env)
-        self.rounds_done = 0
-        self.best_score: tuple[float, float] = (-1.0, -math.inf)
+        self.rounds_collected = self.rounds_done = self.passes_done = 0
+        self.best_score = run.best_score
         self._resets = 0
-        self._saves = 0
         self._expert = expert
-        self._logs: list[KVWriter] = [
-            TensorBoardOutputFormat(str(run.path / "tensorboard")),
-            MetricsFile(run.path / "metrics.csv"),
-        ]
-        self.logger = Logger(None, self._logs)
-        self._set_up_model()
+        self._rates = _Rates()
+        self._metrics_rows = 0
+        if config.ppo.teacher_coefficient > 0:
+            self._teacher()  # a name that is unknown is told before anything is done
 
     def restore(self, checkpoint: Path) -> None:
         """Go on from `checkpoint`."""
-        advice = f"remove {checkpoint} to go on from the checkpoint before it"
-        with reading(checkpoint / "model.zip", advice):
-            self.model = CellPPO.load(checkpoint / "model.zip", env=self.env, device=self.config.device)
-        self.model.config = self.config.ppo  # the run's file counts, which somebody may have edited
-        with reading(checkpoint / "state.json", advice):
-            state = json.loads((checkpoint / "state.json").read_text())
-            self.rounds_done = state["rounds_done"]
-            self.best_score = (state["best_score"][0], state["best_score"][1])
-            self._resets = state["resets"]
-            self._saves = state["saves"]
-            self.clock.spent_before_s = state["seconds"]
-            self.curriculum.restore(state["curriculum"])
+        state = self.run.state(checkpoint)
+        self.run.restore(checkpoint, self.model)
+        self.rounds_collected, self.rounds_done = state.rounds_collected, state.rounds_done
+        self.passes_done = state.passes_done
+        self._resets = state.resets
+        self.clock.spent_before_s = state.seconds
+        with reading(checkpoint / "state.json", f"remove {checkpoint} to go on from the one before it"):
+            self.curriculum.restore(dict(state.curriculum))
+        self._metrics_rows = state.metrics_rows
         torch.manual_seed(self.seed + self.model.num_timesteps)
-        self._set_up_model()
 
     def run_to_end(self) -> None:
         """Do what is left of the run."""
+        self._begin_logs()
+        if self.config.ppo.teacher_coefficient > 0:
+            self.model.teacher = self._teacher().act_batch
         try:
             self._demonstrate()
             self._learn()
         except KeyboardInterrupt:
             self.save()
+            raise
+        except CellWorkerKilledError as error:
+            self.save()
+            raise UsageError(
+                f"{one_line(error)}; was memory short? What was learnt is saved, "
+                f"to go on: cellwright train --resume --run-dir {self.run.path}"
+            ) from error
         finally:
-            self.logger.close()
+            with contextlib.suppress(OSError):  # a full disk was told by what failed first
+                self.logger.close()
 
     def reset_cells(self) -> Any:
         """Start new episodes, never the same twice in a run, and return the first observations."""
@@ -208,16 +214,15 @@ class TrainingSession:
 
     def save(self) -> None:
         """Write a checkpoint."""
-        self._saves += 1
-        self.run.save_checkpoint(self.model, self._state(), self._saves)
+        self.run.save_checkpoint(self.model, self._state())
 
     def test(self) -> dict[str, float]:
         """Test the policy on the fixed episodes and keep it if it is the best; cells need a reset then."""
         scores = evaluate_in_training(self.model.policy, self.env, self.config.evaluation)
         score = (scores["success_rate"], scores["return"])
         if score > self.best_score:
+            self.run.save_best(self.model, dataclasses.replace(self._state(), scores=scores))
             self.best_score = score
-            self.run.save_best(self.model, self._state() | {"scores": scores})
         return scores
 
     def begin_episodes(self) -> None:
@@ -228,10 +233,12 @@ class TrainingSession:
         for cell in range(self.env.num_envs):
             self.curriculum.start_episode(cell)
 
-    def _set_up_model(self) -> None:
+    def _begin_logs(self) -> None:
+        """Go on in the files of the run, after what the checkpoint knows of."""
+        self._metrics = MetricsFile(self.run.path / _METRICS, rows=self._metrics_rows)
+        logs: list[KVWriter] = [TensorBoardOutputFormat(str(self.run.path / "tensorboard")), self._metrics]
+        self.logger = Logger(None, logs)
         self.model.set_logger(self.logger)
-        if self.config.ppo.teacher_coefficient > 0:
-            self.model.teacher = self._teacher().act_batch
 
     def _teacher(self) -> Controller:
         if self._expert is not None:
@@ -243,29 +250,35 @@ class TrainingSession:
         except ValueError as error:
             raise UsageError(one_line(error)) from error
 
-    def _state(self) -> dict[str, Any]:
-        return {
-            "steps": self.model.num_timesteps,
-            "rounds_done": self.rounds_done,
-            "best_score": self.best_score,
-            "resets": self._resets,
-            "saves": self._saves,
-            "seconds": self.clock.spent_s(),
-            "curriculum": self.curriculum.state(),
-        }
+    def _state(self) -> RunState:
+        return RunState(
+            steps=self.model.num_timesteps,
+            rounds_collected=self.rounds_collected,
+            rounds_done=self.rounds_done,
+            passes_done=self.passes_done,
+            resets=self._resets,
+            seconds=self.clock.spent_s(),
+            metrics_rows=self._metrics.rows,
+            curriculum=self.curriculum.state(),
+        )
 
     def _demonstrate(self) -> None:
-        """Warm-start the actor, round by round; a stop loses at most the round it falls in."""
+        """Warm-start the actor, round by round; a stop loses at most a pass or a round's collecting."""
         config = self.config.demonstrations
-        if config.steps == 0 or self.rounds_done == config.rounds:
+        if config.steps == 0 or self.rounds_done >= config.rounds:
             return
         directory = self.run.path / "demonstrations"
         space = self.env.observation_space
         assert isinstance(space, spaces.Dict)
         assert self.env.action_space.shape is not None
-        store = DemonstrationStore(directory, space, self.env.action_space.shape[0], config.steps)
-        store.rows = config.steps // config.rounds // self.env.num_envs * self.env.num_envs * self.rounds_done
-        rng = np.random.default_rng([self.seed, self.rounds_done])
+        store = DemonstrationStore(
+            directory,
+            space,
+            self.env.action_space.shape[0],
+            config.steps,
+            rows=self._rows_of_a_round * self.rounds_collected,
+        )
+        begun = [self.passes_done] if self.passes_done else []
         demonstrations = Demonstrations(
             config,
             self.env,
@@ -273,29 +286,70 @@ class TrainingSession:
             expert=self._teacher(),
             store=store,
             threads=StepThreads(self.config.ppo.update_threads, adaptive=self.config.ppo.adaptive_threads),
-            rng=rng,
+            rng=np.random.default_rng([self.seed, self.rounds_done, *begun]),
         )
         set_levels(self.env, config.mixture.assign(self.env.num_envs))
-        rate = RecentRate()
         shown: dict[str, float] = {}
+        while self.rounds_done < config.rounds and not self.clock.is_over():
+            if self.rounds_collected == self.rounds_done:
+                shown["success"] = self._collect_round(demonstrations, store, shown)
+            self._learn_round(demonstrations, store, shown)
+        if self.rounds_done >= config.rounds:
+            shutil.rmtree(directory)
+
+    @property
+    def _rows_of_a_round(self) -> int:
+        config, cells = self.config.demonstrations, self.env.num_envs
+        return max(1, config.steps // config.rounds // cells) * cells
+
+    def _collect_round(
+        self, demonstrations: Demonstrations, store: DemonstrationStore, shown: Mapping[str, float]
+    ) -> float:
+        """Collect the steps of the next round; returns the success rate."""
+        total = self.config.demonstrations.steps
+        self.reset_cells()
+        self._rates.collecting.pause()
 
         def on_steps(_: int) -> None:
             if store.rows % (self.env.num_envs * 50) == 0:
-                self._report("demonstrations", store.rows, config.steps, rate.mark(store.rows), shown)
+                rate = self._rates.collecting.mark(store.rows)
+                self._report("demonstrations", store.rows, total, rate, shown)
 
-        while self.rounds_done < config.rounds and not self.clock.is_over():
-            self.reset_cells()
+        success_rate = demonstrations.collect(self.rounds_done, on_steps)
+        self.rounds_collected += 1
+        self._report("demonstrations", store.rows, total, self._rates.collecting.mark(store.rows), shown)
+        self.logger.record("demonstrations/success_rate", success_rate)
+        self.save()
+        return success_rate
 
-            done = demonstrations.run_round(self.rounds_done, on_steps)
-            self.rounds_done += 1
+    def _learn_round(
+        self, demonstrations: Demonstrations, store: DemonstrationStore, shown: dict[str, float]
+    ) -> None:
+        """Learn from the rounds so far; stops between passes where the time is up."""
+        passes = len(self.config.demonstrations.rates(self.rounds_done))
+        total, learnt = passes * store.rows, self.passes_done * store.rows
+        self._rates.imitation.pause()
+
+        def on_rows(count: int) -> None:
+            nonlocal learnt
+            learnt += count
+            rate = self._rates.imitation.mark(learnt)
+            self._report("imitation", min(learnt, total), total, rate, shown)
+
+        on_rows(0)
+        for losses in demonstrations.learn(self.rounds_done, self.passes_done, on_rows):
+            self.passes_done += 1
+            learnt = self.passes_done * store.rows  # what is left of the rows is no whole batch
+            shown["loss"] = losses.imitation
+            if self.passes_done == passes:
+                self.rounds_done, self.passes_done = self.rounds_done + 1, 0
+                self.logger.record("demonstrations/imitation_loss", losses.imitation)
+                self.logger.record("demonstrations/aux_loss", losses.aux)
+                self.logger.dump(step=store.rows)
             self.save()
-            shown |= {"loss": done.imitation_loss, "success": done.success_rate}
-            for name in ("imitation_loss", "aux_loss", "success_rate"):
-                self.logger.record(f"demonstrations/{name}", getattr(done, name))
-            self.logger.dump(step=done.steps)
-            self._report("demonstrations", store.rows, config.steps, rate.mark(store.rows), shown)
-        if self.rounds_done == config.rounds:
-            shutil.rmtree(directory)
+            self._report("imitation", learnt, total, self._rates.imitation.last, shown)
+            if self.clock.is_over():
+                return
 
     def _learn(self) -> None:
         left = self.config.steps - self.model.num_timesteps
@@ -309,17 +363,54 @@ class TrainingSession:
     def _report(
         self, stage: str, steps: int, total: int, steps_per_s: float, metrics: Mapping[str, float]
     ) -> None:
-        left_s = (total - steps) / steps_per_s if steps_per_s > 0 else math.inf
         self.report(
             Progress(
                 stage=stage,
                 steps=steps,
                 total=total,
                 steps_per_s=steps_per_s,
-                seconds_left=min(left_s, self.clock.left_s()),
+                seconds_left=min(self._left_s(stage, steps), self.clock.left_s()),
                 metrics=metrics,
             )
         )
+
+    def _left_s(self, stage: str, done: int) -> float:
+        """Seconds that the rest of the run takes at recent rates, after `done` of the present stage."""
+        config = self.config.demonstrations
+        rounds = range(self.rounds_done, config.rounds) if config.steps else range(0)
+        rows = {number: self._rows_of_a_round * (number + 1) for number in rounds}
+        collecting = self._rows_of_a_round * (len(rounds) - (self.rounds_collected - self.rounds_done))
+        imitation = sum(rows[number] * len(config.rates(number)) for number in rounds)
+        ppo = self.config.steps - self.model.num_timesteps
+        if stage == "demonstrations":
+            collecting = config.steps - done
+        elif stage == "imitation" and rounds and self.rounds_collected > self.rounds_done:
+            imitation -= done
+        return self._rates.left_s(collecting, imitation, ppo, self.config.ppo.epochs)
+
+
+class _Rates:
+    """How fast each kind of work went when it was last done."""
+
+    def __init__(self) -> None:
+        self.collecting = RecentRate()
+        self.imitation = RecentRate()
+        self.ppo = RecentRate()
+
+    def left_s(self, collecting: int, imitation: int, ppo: int, ppo_epochs: int) -> float:
+        """Seconds for so many steps to collect, samples to learn and steps of PPO; infinite where unknown.
+
+        Until PPO's own rate is known, a step of it is taken for a step of a demonstration and as many samples
+        of imitation as it has epochs.
+        """
+        step_s, sample_s, ppo_s = (
+            1 / rate.last if rate.last > 0 else math.inf
+            for rate in (self.collecting, self.imitation, self.ppo)
+        )
+        if not math.isfinite(ppo_s):
+            ppo_s = step_s + ppo_epochs * sample_s
+        work = ((collecting, step_s), (imitation, sample_s), (ppo, ppo_s))
+        return sum(count * each_s for count, each_s in work if count > 0)
 
 
 class _TrainingCallback(BaseCallback):
@@ -330,7 +421,7 @@ class _TrainingCallback(BaseCallback):
     def __init__(self, session: TrainingSession) -> None:
         super().__init__()
         self._session = session
-        self._rate = RecentRate()
+        self._rate = session._rates.ppo
         self._terms: dict[str, float] = {}
         self._term_steps = 0
         self._episodes: dict[str, deque[tuple[float, float, float]]] = {}
@@ -377,7 +468,9 @@ class _TrainingCallback(BaseCallback):
         self.test()
         self.logger.dump(step=self.num_timesteps)
         self._session.save()
-        self._session._report("ppo", self.num_timesteps, self._session.config.steps, 0.0, self._shown)
+        self._session._report(
+            "ppo", self.num_timesteps, self._session.config.steps, self._rate.last, self._shown
+        )
 
     def test(self) -> None:
         """Test the policy; the cells start new training episodes, which the rollouts go on with."""

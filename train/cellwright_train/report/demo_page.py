@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from cellwright_train.report import insertions, welds
-from cellwright_train.report.page import number, percent, write_page
+from cellwright_train.report.page import number, page, percent
 from cellwright_train.results.welds import LEVELS, WeldEvaluation, WeldResult
 from cellwright_train.rollout.recording import PartRecord
 
@@ -49,12 +48,11 @@ class Story:
     """Command, seed, versions, machine."""
 
 
-def write_report(story: Story, out: Path) -> None:
-    """Write the page; it needs no other file and no network."""
+def demo_page(story: Story) -> str:
+    """The page of a story."""
     part = _telling_part(story)
-    write_page(
+    return page(
         "demo.html.j2",
-        out,
         story=story,
         provenance=story.provenance,
         rows=[_row(story, policy) for policy in story.policies],

@@ -1,27 +1,25 @@
 """The page of `cellwright evaluate --report`: one policy's parts, one by one, and one of them filmed."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from cellwright_train.report import insertions, welds
-from cellwright_train.report.page import figure_cell, write_page
+from cellwright_train.report.page import figure_cell, page
 from cellwright_train.results.result import Evaluation
 from cellwright_train.results.welds import WeldEvaluation
 from cellwright_train.rollout.recording import PartRecord
 
 
-def write_evaluation_page(
+def evaluation_page(
     evaluation: Evaluation[Any],
     parts: Sequence[PartRecord[Any]],
     film: PartRecord[Any],
     setting: str,
     provenance: Mapping[str, str],
-    out: Path,
-) -> None:
-    """Write the page of `evaluation` to `out`, with the `film` of one of its `parts`."""
-    write = _weld_page if isinstance(evaluation, WeldEvaluation) else _insertion_page
-    write(evaluation, parts, film, setting, provenance, out)
+) -> str:
+    """The page of `evaluation`, with the `film` of one of its `parts`."""
+    make = _weld_page if isinstance(evaluation, WeldEvaluation) else _insertion_page
+    return make(evaluation, parts, film, setting, provenance)
 
 
 def _weld_page(
@@ -30,12 +28,10 @@ def _weld_page(
     film: welds.Weld,
     setting: str,
     provenance: Mapping[str, str],
-    out: Path,
-) -> None:
+) -> str:
     """Bead quality along every seam, and the signals of the filmed weld."""
-    write_page(
+    return page(
         "welds.html.j2",
-        out,
         evaluation=evaluation,
         figures=[figure_cell(figure) for figure in evaluation.figures],
         parts=[
@@ -62,12 +58,10 @@ def _insertion_page(
     film: insertions.Insertion,
     setting: str,
     provenance: Mapping[str, str],
-    out: Path,
-) -> None:
+) -> str:
     """How every part ended, force over depth of all of them, and torque over turns where they have it."""
-    write_page(
+    return page(
         "insertions.html.j2",
-        out,
         evaluation=evaluation,
         figures=[figure_cell(figure) for figure in evaluation.figures],
         parts=[insertions.part_row(number, part) for number, part in _counted(parts)],

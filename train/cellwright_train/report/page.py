@@ -6,7 +6,6 @@ import os
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -23,12 +22,12 @@ VIEW_PX = 192
 _WEBP_QUALITY = 62
 
 
-def write_page(template: str, out: Path, **context: Any) -> None:
-    """Fill the template of this name and write the page."""
+def page(template: str, **context: Any) -> str:
+    """The template of this name, filled; it needs no other file and no network."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("cellwright_train"), autoescape=True, undefined=jinja2.StrictUndefined
     )
-    out.write_text(environment.get_template(template).render(**context), encoding="utf-8")
+    return environment.get_template(template).render(**context)
 
 
 def provenance(command: str, seconds: float) -> dict[str, str]:

@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from cellwright_runtime.bundle.policy import ObservationGroup
 from cellwright_runtime.vocabulary import Component, ControllerSetup
+from cellwright_train.environments import canonical_env
 from cellwright_train.errors import UsageError, one_line
 from cellwright_train.results.result import EpisodeResult
-from cellwright_train.rollout.families import family_of, require_env, require_line_change
+from cellwright_train.rollout.families import family_of, require_line_change
 
 DEFAULT_ENV = "cellwright/WeldSeam-v0"
 
@@ -63,9 +64,9 @@ class CellChoice:
             keywords["product"] = self.products
         if render:
             keywords["render_mode"] = "rgb_array"
-        require_env(self.env)
+        env_id = canonical_env(self.env)
         try:
-            return gymnasium.make(self.env, disable_env_checker=True, **keywords)
+            return gymnasium.make(env_id, disable_env_checker=True, **keywords)
         except (ValueError, TypeError) as error:
             raise UsageError(f"{self.env}: {one_line(error)}") from error
 
@@ -75,9 +76,14 @@ def products_of(split: str, env: str = DEFAULT_ENV) -> tuple[str, ...]:
     raises `UsageError`."""
     made = CellChoice(env=env, products=tuple(split.split("+")), disturbances="none").make()
     try:
-        return tuple(product.name for product in made.unwrapped.products)  # type: ignore[attr-defined]
+        return product_names(made)
     finally:
         made.close()
+
+
+def product_names(env: gymnasium.Env[Any, Any]) -> tuple[str, ...]:
+    """What an environment makes, by name."""
+    return tuple(product.name for product in env.unwrapped.products)  # type: ignore[attr-defined]
 
 
 def run_episode(

@@ -9,7 +9,7 @@ from typing import Any
 
 import gymnasium
 
-import cellwright_envs
+from cellwright_train.environments import canonical_env
 from cellwright_train.errors import UsageError, unknown
 from cellwright_train.results.insertions import InsertionEvaluation, InsertionResult
 from cellwright_train.results.result import EpisodeResult, Evaluation
@@ -56,19 +56,9 @@ def require_line_change(cell: Any, name: str) -> Any:
     return changes[name]
 
 
-def require_env(env_id: str) -> None:
-    """Raise `UsageError` with the nearest id where `env_id` is not registered."""
-    cellwright_envs.register_environments()
-    if env_id not in gymnasium.registry:
-        raise unknown(
-            "environment", env_id, [id for id in gymnasium.registry if id.startswith("cellwright/")]
-        )
-
-
 def cell_class(env_id: str) -> Any:
     """The class that makes an environment; raises `UsageError` where a function does."""
-    require_env(env_id)
-    entry = gymnasium.spec(env_id).entry_point
+    entry = gymnasium.spec(canonical_env(env_id)).entry_point
     made: Any = gymnasium.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
     if not isinstance(made, type):
         raise UsageError(f"{env_id} is made by a function, so its family is not known before it is made")

@@ -1,16 +1,18 @@
 """Parts at work as moving or still pictures, for eyes and for the report."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+import io
+from collections.abc import Sequence
+from typing import Any, BinaryIO
 
+import gymnasium
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from tqdm import tqdm
 
-from cellwright_train.rollout.cell import CellChoice, Episode, control_rate_hz
+from cellwright_train.rollout.cell import Episode, EpisodePolicy, control_rate_hz
 from cellwright_train.rollout.families import family_of
-from cellwright_train.rollout.policies import PolicyReference
 from cellwright_train.rollout.recording import PartRecord, record_part
+from cellwright_train.rollout.trial import Trial
 
 FORMATS = (".gif", ".png")
 PICTURE_PX = (480, 360)
@@ -24,37 +26,35 @@ _COLOURS = 96
 _INK, _PAPER = (235, 235, 235), (24, 26, 30)
 
 
-def write_film(
-    reference: PolicyReference, choice: CellChoice, plan: Sequence[Episode], out: Path
-) -> Iterator[str]:
-    """Work on the parts of `plan`, write `out`, and yield one line per part and one for the file."""
-    env, policy = reference.open(choice, trace=True, render=True)
+def film(trial: Trial, suffix: str) -> tuple[bytes, list[str]]:
+    """Work on the parts of `trial`, whose cell keeps traces and pictures; the film, and a line per part."""
+    env, policy = trial.workplace
     every = max(1, round(family_of(env).picture_period_s * control_rate_hz(env)))
     frames: list[Image.Image] = []
-    try:
-        for episode in plan:
-            part = record_part(env, policy, episode, picture_every=every)
-            frames += compose(part)
-            yield f"{part.result.product}, seed {episode.seed}: {part.result.told}"
-    finally:
-        env.close()
-    if out.suffix == ".png":
-        _strip(frames).save(out)
+    told: list[str] = []
+    for episode in tqdm(trial.plan, desc=trial.policy.name, unit="part", leave=False):
+        part = record_part(env, policy, episode, picture_every=every)
+        frames += compose(part)
+        told.append(f"{part.result.product}, seed {episode.seed}: {part.result.told}")
+    file = io.BytesIO()
+    if suffix == ".png":
+        _strip(frames).save(file, "PNG")
     else:
-        write_gif(frames, out)
-    yield f"written to {out} ({out.stat().st_size / 1e6:.1f} MB)"
+        write_gif(frames, file)
+    return file.getvalue(), told
 
 
 def filmed(
-    reference: PolicyReference, choice: CellChoice, episode: Episode, *, steps: int = 0, frames: int = FRAMES
+    env: gymnasium.Env[Any, Any],
+    policy: EpisodePolicy,
+    episode: Episode,
+    *,
+    steps: int = 0,
+    frames: int = FRAMES,
 ) -> PartRecord[Any]:
     """One part with some `frames` pictures; `steps` is how long it takes, 0 where that is to be found out."""
-    env, policy = reference.open(choice, trace=True, render=True)
-    try:
-        steps = steps or len(record_part(env, policy, episode).actions)
-        return record_part(env, policy, episode, picture_every=max(1, steps // frames))
-    finally:
-        env.close()
+    steps = steps or len(record_part(env, policy, episode).actions)
+    return record_part(env, policy, episode, picture_every=max(1, steps // frames))
 
 
 def compose(part: PartRecord[Any]) -> list[Image.Image]:
@@ -62,11 +62,11 @@ def compose(part: PartRecord[Any]) -> list[Image.Image]:
     return [_frame(part, index, time_s) for index, time_s in enumerate(part.picture_times_s)]
 
 
-def write_gif(frames: Sequence[Image.Image], out: Path) -> None:
+def write_gif(frames: Sequence[Image.Image], out: BinaryIO) -> None:
     """A looping animation at 10 pictures a second, one palette for all frames."""
     palette = frames[len(frames) // 2].quantize(_COLOURS)
     indexed = [frame.quantize(_COLOURS, palette=palette, dither=Image.Dither.NONE) for frame in frames]
-    indexed[0].save(out, save_all=True, append_images=indexed[1:], duration=100, loop=0, optimize=True)
+    indexed[0].save(out, "GIF", save_all=True, append_images=indexed[1:], duration=100, loop=0, optimize=True)
 
 
 def camera_image(channel: np.ndarray[Any, np.dtype[np.uint8]], size_px: int) -> Image.Image:

@@ -1,9 +1,14 @@
-"""A POLICY argument: a bundle, a run directory, an expert's name, or `zoo:<name>`."""
+"""A POLICY argument, found and read once: a bundle, a run directory, an expert's name, or `zoo:<name>`."""
 
+import hashlib
+import pickle
 import time
+import zipfile
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -13,103 +18,213 @@ from cellwright_policies import zoo
 from cellwright_policies.experts import EXPERTS, NAMES, PRIVILEGED_EXPERTS, Expert, make_expert
 from cellwright_runtime.bundle.container import is_bundle
 from cellwright_runtime.bundle.policy import Bundle
+from cellwright_train.environments import env_from_file
 from cellwright_train.errors import UsageError, one_line, unknown
-from cellwright_train.rollout.cell import CellChoice, EpisodePolicy, Observation
+from cellwright_train.rollout.cell import EpisodePolicy, Observation
+
+if TYPE_CHECKING:
+    from cellwright_policies.networks import CellActorCritic
 
 ZOO_PREFIX = "zoo:"
 RUN_MARKER = "config.json"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyReference:
-    """A policy that exists, small enough to send to a worker process, which loads it."""
+class PolicyReference(ABC):
+    """A policy that was found and read; it travels to worker processes, which need no file any more."""
 
+    kind: ClassVar[str]
+    needs_privileged: ClassVar[bool] = False
     name: str
     """As the user wrote it."""
-    kind: Literal["bundle", "run", "expert"]
-    path: Path | None = None
 
     @property
-    def needs_privileged(self) -> bool:
-        """Whether it acts on the true state."""
-        return self.kind == "expert" and self.name in PRIVILEGED_EXPERTS
+    @abstractmethod
+    def environment(self) -> str | None:
+        """Id of the environment it was trained in; None for an expert."""
+
+    @property
+    @abstractmethod
+    def digest(self) -> str:
+        """What tells it from every policy that acts otherwise."""
+
+    @abstractmethod
+    def load(self, env: gymnasium.Env[Any, Any]) -> EpisodePolicy:
+        """Make it act in `env`; raises BundleError or `UsageError` where it cannot."""
+
+    def require_fit(self, env_id: str) -> None:
+        """Raise `UsageError` where it belongs to another environment than `env_id`."""
+        if self.environment != env_id:
+            raise UsageError(
+                f"{self.name} was trained in {self.environment} and does not act in {env_id}; leave --env out"
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundleReference(PolicyReference):
+    """A bundle, with all its files."""
+
+    kind: ClassVar[str] = "bundle"
+    bundle: Bundle
+
+    @cached_property
+    def environment(self) -> str:
+        """As its manifest says."""
+        return env_from_file(self.bundle.spec.environment, f"the manifest of {self.name}")
+
+    @property
+    def digest(self) -> str:
+        """Of all its files."""
+        found = hashlib.sha256()
+        for name, data in sorted(self.bundle.files.items()):
+            found.update(f"{name} {len(data)} ".encode() + data)
+        return found.hexdigest()
 
     def load(self, env: gymnasium.Env[Any, Any]) -> EpisodePolicy:
-        """Load it to act in `env`; raises BundleError or `UsageError` where it is damaged."""
-        if self.kind == "bundle":
-            return BundlePolicy(self.name, _path(self))
-        if self.kind == "run":
-            return RunPolicy(self.name, _path(self))
+        """In ONNX Runtime."""
+        return BundlePolicy(self.name, self.bundle)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReference(PolicyReference):
+    """The best policy of a training run."""
+
+    kind: ClassVar[str] = "run"
+    path: Path
+    env_id: str
+    network: bytes
+    """The policy, pickled by this process for its workers; never from a file."""
+
+    @property
+    def environment(self) -> str:
+        """As its configuration says."""
+        return self.env_id
+
+    @cached_property
+    def digest(self) -> str:
+        """Of its weights."""
+        found = hashlib.sha256()
+        for name, values in self._policy.state_dict().items():
+            found.update(name.encode() + values.numpy().tobytes())
+        return found.hexdigest()
+
+    def load(self, env: gymnasium.Env[Any, Any]) -> EpisodePolicy:
+        """In torch; raises `UsageError` where `env` shows it something else than it was trained on."""
+        policy = RunPolicy(self.name, self._policy)
+        taken, shown = self._policy.observation_space, env.observation_space
+        for key in policy.actor.input_keys:
+            if not isinstance(shown, gymnasium.spaces.Dict) or shown.get(key) != taken[key]:
+                raise UsageError(
+                    f"{self.name} was trained on other observations than {self.environment} has now: {key}"
+                )
+        if self._policy.action_space != env.action_space:
+            raise UsageError(f"{self.name} was trained with other actions than {self.environment} has now")
+        return policy
+
+    @property
+    def _policy(self) -> Any:
+        return pickle.loads(self.network)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpertReference(PolicyReference):
+    """A scripted expert."""
+
+    kind: ClassVar[str] = "expert"
+
+    @property
+    def needs_privileged(self) -> bool:  # type: ignore[override]
+        """Whether it acts on the true state."""
+        return self.name in PRIVILEGED_EXPERTS
+
+    @property
+    def environment(self) -> None:
+        """It was not trained."""
+        return
+
+    @property
+    def digest(self) -> str:
+        """Its name."""
+        return self.name
+
+    def load(self, env: gymnasium.Env[Any, Any]) -> EpisodePolicy:
+        """For the environment that `env` is."""
         names = env.get_wrapper_attr("privileged_names") if self.needs_privileged else ()
         try:
             return ExpertPolicy(self.name, make_expert(str(env.spec and env.spec.id), self.name, names))
         except ValueError as error:
             raise UsageError(one_line(error)) from error
 
-    @property
-    def environment(self) -> str | None:
-        """Id of the environment it was trained in; None for an expert."""
-        if self.kind == "bundle":
-            return Bundle.load(_path(self)).spec.environment
-        if self.kind == "run":
-            from cellwright_train.learning.runs import load_run_config
-
-            return str(load_run_config(_path(self)).env_id)
-        return None
-
     def require_fit(self, env_id: str) -> None:
-        """Raise `UsageError` where it belongs to another environment than `env_id`."""
-        if self.kind == "expert":
-            homes = [home for home, experts in EXPERTS.items() if self.name in experts]
-            if homes and env_id not in homes:
-                raise UsageError(
-                    f"{self.name} is an expert of {' and '.join(homes)}, not of {env_id}; choose with --env"
-                )
-        elif self.environment != env_id:
+        """Raise `UsageError` where it has no version for `env_id`."""
+        homes = [home for home, experts in EXPERTS.items() if self.name in experts]
+        if homes and env_id not in homes:
             raise UsageError(
-                f"{self.name} was trained in {self.environment} and does not act in {env_id}; leave --env out"
+                f"{self.name} is an expert of {' and '.join(homes)}, not of {env_id}; choose with --env"
             )
-
-    def open(
-        self, choice: CellChoice, *, trace: bool = False, render: bool = False
-    ) -> tuple[gymnasium.Env[Any, Any], EpisodePolicy]:
-        """The cell of `choice` with what this policy needs to see, and the policy; the caller closes it."""
-        env = choice.make(privileged=self.needs_privileged, trace=trace, render=render)
-        return env, self.load(env)
 
 
 def resolve_policy(text: str) -> PolicyReference:
-    """Find what `text` means and check that it is there; raises `UsageError` or BundleError."""
+    """Find what `text` means and read it; raises `UsageError` or BundleError."""
     if text.startswith(ZOO_PREFIX):
         name = text.removeprefix(ZOO_PREFIX)
         if name not in zoo.names():
             raise unknown(
                 "zoo policy", text, [ZOO_PREFIX + known for known in zoo.names()] or ["none installed"]
             )
-        return PolicyReference(name=text, kind="bundle", path=_sound(zoo.path(name)))
+        return BundleReference(name=text, bundle=Bundle.load(zoo.path(name)))
     if text in NAMES:
-        return PolicyReference(name=text, kind="expert")
+        return ExpertReference(name=text)
     path = Path(text)
     if is_bundle(path):
-        return PolicyReference(name=text, kind="bundle", path=_sound(path))
+        return BundleReference(name=text, bundle=Bundle.load(path))
     if (path / RUN_MARKER).is_file():
-        return PolicyReference(name=text, kind="run", path=path)
+        return _run(text, path)
     if path.is_dir():
         raise UsageError(
             f"{text} is neither a bundle (no manifest.json) nor a run directory (no {RUN_MARKER})"
         )
+    if path.exists():
+        raise UsageError(_wrong_file(path))
     known = [*NAMES, *(ZOO_PREFIX + name for name in zoo.names())]
     raise unknown("policy", text, known, note=", or a bundle or run directory; that path does not exist")
+
+
+def _run(text: str, path: Path) -> RunReference:
+    from cellwright_train.learning.runs import RunDirectory
+
+    run = RunDirectory.open(path)
+    return RunReference(
+        name=text, path=path, env_id=run.config.env_id, network=pickle.dumps(run.load_policy())
+    )
+
+
+def _wrong_file(path: Path) -> str:
+    """What a file is that somebody took for a policy, and what would be one."""
+    if path.name == "manifest.json":
+        return f"{path} is a file of a bundle; name its directory, {path.parent}"
+    if path.name == RUN_MARKER:
+        return f"{path} is a file of a run; name its directory, {path.parent}"
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if {"data", "policy.pth"} <= set(archive.namelist()):
+                return (
+                    f"{path} is a model of Stable-Baselines3, which holds pickles and is not loaded here; "
+                    "export it to a bundle from Python, as docs/bundle.md shows"
+                )
+    if path.suffix == ".onnx":
+        return f"{path} is a graph alone; a policy is a bundle, a directory that `cellwright export` writes"
+    return f"{path} is a file; a policy is a bundle or run directory, an expert's name, or zoo:NAME"
 
 
 class BundlePolicy:
     """A bundle in ONNX Runtime."""
 
-    def __init__(self, name: str, directory: Path) -> None:
+    def __init__(self, name: str, bundle: Bundle) -> None:
         from cellwright_runtime.runtime import Runtime
 
         self.name = name
-        self.runtime = Runtime(directory)
+        self.runtime = Runtime(bundle)
 
     def reset(self) -> None:
         """Bundles carry no state between steps."""
@@ -122,15 +237,13 @@ class BundlePolicy:
 class RunPolicy:
     """The best checkpoint of a training run in torch, on one thread as workers need it."""
 
-    def __init__(self, name: str, directory: Path) -> None:
+    def __init__(self, name: str, network: "CellActorCritic") -> None:
         import torch
-
-        from cellwright_train.learning.runs import load_policy_from_run
 
         torch.set_num_threads(1)
         self.name = name
-        self.network = load_policy_from_run(directory)
-        self.actor = self.network.actor_module()
+        self.network = network
+        self.actor = network.actor_module()
 
     def reset(self) -> None:
         """The history is part of the observation, so there is nothing to forget."""
@@ -170,14 +283,3 @@ def decision_time_s(policy: EpisodePolicy, observation: Observation, repeats: in
         policy.act(observation)
         times[index] = time.perf_counter() - begin
     return times
-
-
-def _path(reference: PolicyReference) -> Path:
-    if reference.path is None:
-        raise UsageError(f"{reference.name} has no directory")
-    return reference.path
-
-
-def _sound(directory: Path) -> Path:
-    Bundle.load(directory)
-    return directory

@@ -1,0 +1,77 @@
+"""Workers may be killed; what is finished is kept, and what was lost is done again."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cellwright_train.errors import UsageError
+from cellwright_train.rollout.cell import CellChoice, Episode, run_episode
+from cellwright_train.rollout.crew import Crew
+from cellwright_train.rollout.policies import resolve_policy
+from cellwright_train.rollout.trial import Trial
+
+PEG = "cellwright/PegInsertion-v0"
+PLAN = tuple(Episode(seed, "round-16-1") for seed in range(4))
+
+
+@pytest.fixture
+def trial() -> Trial:
+    return Trial(policy=resolve_policy("oracle"), cell=CellChoice(env=PEG, disturbances="none"), plan=PLAN)
+
+
+class Killing:
+    """Works, but for the part of `seed`, at which the process is killed so many times."""
+
+    def __init__(self, notes: Path, seed: int, times: int) -> None:
+        self.notes, self.seed, self.times = notes, seed, times
+
+    def __call__(self, env: Any, policy: Any, episode: Episode) -> Any:
+        if episode.seed == self.seed and len(list(self.notes.iterdir())) < self.times:
+            (self.notes / str(os.getpid())).touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return run_episode(env, policy, episode)
+
+
+def test_the_part_of_a_killed_worker_is_repeated(
+    trial: Trial, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Crew(trial, 1) as crew:
+        alone = dict(crew.work(run_episode, PLAN))
+    with Crew(trial, 2) as crew:
+        results = dict(crew.work(Killing(tmp_path, seed=1, times=1), PLAN))
+    assert results == alone
+    assert capsys.readouterr().err == "a worker was killed by SIGKILL; its part, seed 1, is begun anew\n"
+
+
+def test_a_part_that_takes_every_worker_with_it_is_named_and_costs_no_other(
+    trial: Trial, tmp_path: Path
+) -> None:
+    results = {}
+
+    def work() -> None:
+        with Crew(trial, 2) as crew:
+            for index, result in crew.work(Killing(tmp_path, seed=3, times=9), PLAN):
+                results[index] = result
+
+    with pytest.raises(UsageError, match=r"3 workers in turn .* SIGKILL at seed 3; was memory short"):
+        work()
+    assert sorted(results) == [0, 1, 2]
+
+
+class OddError(Exception):
+    """Cannot be copied to another process."""
+
+    def __init__(self, first: int, second: int) -> None:
+        super().__init__("odd")
+
+
+def fail(env: Any, policy: Any, episode: Episode) -> None:
+    raise OddError(1, 2)
+
+
+def test_an_error_that_cannot_travel_is_told_all_the_same(trial: Trial) -> None:
+    with Crew(trial, 2) as crew, pytest.raises(RuntimeError, match=r"in fail(.|\n)*OddError: odd"):
+        list(crew.work(fail, PLAN))

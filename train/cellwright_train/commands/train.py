@@ -1,0 +1,110 @@
+"""`cellwright train`."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from tyro.conf import Positional, arg
+
+from cellwright_train.errors import UsageError, unknown
+
+DEFAULT_PRESET, DEFAULT_SEED = "weld-seam", 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Train:
+    """Train a policy with PPO from a preset, or go on with a run that was interrupted."""
+
+    preset: Positional[str | None] = None
+    """Name of the preset: its task, curriculum, held-out products and budget; default: weld-seam."""
+    run_dir: Path | None = None
+    """Where checkpoints, metrics and the resolved configuration go; default: runs/<preset>-<seed>."""
+    seed: int | None = None
+    """What all random generators start from; default: 1."""
+    minutes: float | None = None
+    """Stop after this long instead of at the preset's end."""
+    resume: bool = False
+    """Go on from the last checkpoint of a run, which --run-dir or preset and --seed name."""
+    workers: int | None = None
+    """Processes that step the cells; default: the preset's or the run's own."""
+    device: Annotated[str | None, arg(metavar="{cpu,cuda}")] = None
+    """Where the networks act and learn; default: the preset's or the run's own."""
+
+    extra: ClassVar[str] = "train"
+    """What of the installation brings all that it needs."""
+
+    def run(self) -> int:
+        """Run the command; returns the exit code."""
+        directory = self._resumed() if self.resume else self._begun()
+        self._tell_next(directory)
+        return 0
+
+    @property
+    def _directory(self) -> Path:
+        preset, seed = self.preset or DEFAULT_PRESET, DEFAULT_SEED if self.seed is None else self.seed
+        return self.run_dir or Path("runs") / f"{preset}-{seed}"
+
+    @property
+    def _machine(self) -> str:
+        """The options of this machine and session, as they were given."""
+        options = {
+            "minutes": None if self.minutes is None else f"{self.minutes:g}",
+            "workers": self.workers,
+            "device": self.device,
+        }
+        return "".join(f" --{name} {value}" for name, value in options.items() if value is not None)
+
+    def _begun(self) -> Path:
+        from cellwright_train.learning.presets import PRESETS
+        from cellwright_train.learning.training import on_machine, train
+
+        preset, seed = self.preset or DEFAULT_PRESET, DEFAULT_SEED if self.seed is None else self.seed
+        if preset not in PRESETS:
+            raise unknown("preset", preset, PRESETS)
+        if self._directory.exists() and not self._directory.is_dir():
+            raise UsageError(f"{self._directory} is a file; name a directory with --run-dir")
+        return train(
+            on_machine(PRESETS[preset], workers=self.workers, device=self.device),
+            self._directory,
+            seed=seed,
+            minutes=self.minutes,
+            command=f"cellwright train {preset} --seed {seed}{self._machine}",
+        )
+
+    def _resumed(self) -> Path:
+        from cellwright_train.learning.training import resume
+
+        if self.run_dir is not None and (self.preset, self.seed) != (None, None):
+            given = self.preset or f"--seed {self.seed}"
+            raise UsageError(
+                f"--resume goes on with the preset and the seed that {self.run_dir} began with; "
+                f"leave {given} out"
+            )
+        if self.run_dir is None and self.preset is None:
+            raise UsageError("--resume needs a run: name it with --run-dir, or name its preset")
+        if not (self._directory / "checkpoints").is_dir():
+            raise UsageError(
+                f"{self._directory} holds no checkpoints to resume from; name a run with --run-dir"
+            )
+        return resume(
+            self._directory,
+            minutes=self.minutes,
+            workers=self.workers,
+            device=self.device,
+            command=f"cellwright train --resume{self._machine}",
+        )
+
+    def _tell_next(self, directory: Path) -> None:
+        from cellwright_train.learning.runs import RunDirectory
+
+        run, told = RunDirectory.open(directory), shlex.quote(str(directory))
+        bundle = f"{directory.name}-bundle"
+        line = f"run written to {directory}"
+        if not run.is_finished:
+            line += f"; next: cellwright train --resume --run-dir {told}"
+        elif run.can_be_exported and not Path(bundle).exists():
+            line += f"; next: cellwright export {told} --out {shlex.quote(bundle)}"
+        print(line)

@@ -1,0 +1,132 @@
+"""Finished parts of an evaluation, kept on disk while it goes on."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import io
+import json
+import os
+import sys
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from cellwright_train.errors import UsageError, one_line
+from cellwright_train.results.result import EpisodeResult
+from cellwright_train.rollout.cell import Episode
+from cellwright_train.rollout.families import family_of
+from cellwright_train.rollout.trial import Trial
+
+_SUFFIX = ".partial"
+_MOST_BYTES = 1 << 28
+
+
+class Journal:
+    """`FILE.partial` beside the `FILE` of the results: a line that says what was asked for, one per part.
+
+    It outlives the process, however that ends. The same evaluation, of any length, begins with what it holds;
+    another one is refused, so that nothing is lost or mixed up. Two processes cannot share one.
+    """
+
+    def __init__(self, results: Path | None, trial: Trial, setting: Mapping[str, str]) -> None:
+        """Open the journal of `results`, none where they go to no regular file."""
+        self.finished: dict[int, EpisodeResult] = {}
+        """Results that were there already, by index in the plan."""
+        self.path: Path | None = None
+        self._rows = 0
+        self._file: io.FileIO | None = None
+        if results is None or (results.exists() and not results.is_file()):
+            return
+        self.path = results.with_name(results.name + _SUFFIX)
+        asked = {
+            "cellwright": version("cellwright"),
+            "policy": trial.policy.name,
+            "policy_sha256": trial.policy.digest,
+            "env": trial.cell.env,
+            **setting,
+        }
+        try:
+            self._file = self.path.open("a+b", buffering=0)
+            self._read(self._file, asked, trial)
+        except OSError as error:
+            self._close()
+            raise UsageError(f"{self.path} cannot be written: {error.strerror}") from error
+        except BaseException:
+            self._close()
+            raise
+
+    def note(self, result: EpisodeResult) -> None:
+        """Keep a finished part. A full disk ends the journal, not the work."""
+        if self._file is None:
+            return
+        try:
+            _append(self._file, result.as_json())
+            self._rows += 1
+        except OSError as error:
+            print(f"{self.path} keeps no more parts: {error.strerror}", file=sys.stderr)
+            self._close()
+
+    def discard(self) -> None:
+        """Remove it: the results are where they belong."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.path is not None and not self._rows:
+            self.path.unlink(missing_ok=True)
+        self._close()
+
+    def _close(self) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _read(self, file: io.FileIO, asked: Mapping[str, Any], trial: Trial) -> None:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"{self.path} is being written by another evaluation") from None
+        file.seek(0)
+        lines = file.read(_MOST_BYTES).split(b"\n")
+        whole = lines[:-1]  # the last is empty, or was cut off in the middle
+        self._rows = max(0, len(whole) - 1)
+        file.truncate(sum(len(line) + 1 for line in whole))
+        if not whole:
+            _append(file, asked)
+            return
+        try:
+            if json.loads(whole[0]) != asked:
+                raise UsageError(
+                    f"{self.path} keeps {self._rows} finished parts of another evaluation; "
+                    "remove it, or name another --json"
+                )
+            kind = family_of(trial.cell.env).result
+            found = [kind.from_json(json.loads(line)) for line in whole[1:]]
+        except UsageError:
+            raise
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise UsageError(f"{self.path} cannot be read, remove it: {one_line(error)}") from error
+        places = {_key(episode): index for index, episode in enumerate(trial.plan)}
+        for result in found:
+            if (index := places.get((result.seed, result.product))) is not None:
+                self.finished[index] = result
+
+
+def _append(file: io.FileIO, entry: Mapping[str, Any]) -> None:
+    data = json.dumps(entry).encode() + b"\n"
+    length = file.seek(0, io.SEEK_END)
+    if file.write(data) != len(data):
+        file.truncate(length)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _key(episode: Episode) -> tuple[int, str | None]:
+    return episode.seed, episode.product

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,7 +38,7 @@ SURE = {
     "grip_strength": GripStrength(factor=(0.05, 0.05)),
     "chamfer_damage": ChamferDamage(probability=1.0, remaining=(0.0, 0.0)),
     "glare": Glare(probability=1.0),
-    "frame_delivery": FrameDelivery(drop_probability=0.5),
+    "frame_delivery": FrameDelivery(drop_probability=0.2, late_probability=0.6, late_frames=6),
 }
 """Instead of those of `hard` that may leave an episode or this test's insertion alone."""
 
@@ -242,3 +243,23 @@ def test_named_factors_are_added_to_training(env: PegInsertion) -> None:
     assert np.linalg.norm(knock.translation_m) == pytest.approx(3e-3)
     assert not any(knock.rotation_rad)
     assert replace(NAMED["moved_camera"], camera_knock=NAMED["train"].camera_knock) == NAMED["train"]
+
+
+def other(disturbance: Any, field: str) -> Any:
+    """The disturbance with another value of a field: the one that switches it off, or half of it."""
+    value, off = getattr(disturbance, field), getattr(type(disturbance)(), field)
+    if value == off:
+        half = 0.5 * np.array(value) + 1e-4
+        off = tuple(half.tolist()) if isinstance(value, tuple) else float(half)
+    return replace(disturbance, **{field: off})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_field_of_a_disturbance_changes_what_is_seen_or_felt(env: PegInsertion, name: str) -> None:
+    disturbance = SURE.get(name, getattr(NAMED["hard"], name))
+    full = [begin(env, **{name: disturbance}), *insert(env)]
+    for each in fields(disturbance):
+        changed = [begin(env, **{name: other(disturbance, each.name)}), *insert(env)]
+        assert any(
+            not np.array_equal(a[key], b[key]) for a, b in zip(full, changed, strict=True) for key in a
+        ), each.name

@@ -1,6 +1,6 @@
 """Time a quick picture (`render`) and a fine one (`picture`) of every environment.
 
-    python -m tools.picture_time
+python -m tools.picture_time
 """
 
 from __future__ import annotations

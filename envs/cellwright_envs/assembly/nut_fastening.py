@@ -16,7 +16,7 @@ from cellwright_envs.assembly.config import InsertionConfig
 from cellwright_envs.assembly.insertion import Insertion
 from cellwright_envs.assembly.measurement import InsertionMeasurement, InsertionScorecard
 from cellwright_envs.assembly.parts.nuts import NUTS, RUN_TURNS, Nut
-from cellwright_envs.assembly.parts.thread import SPIN_UP_REV_S2, TURN_RAD, Bite, Joint, NutRunner
+from cellwright_envs.assembly.parts.thread import SPIN_UP_REV_S2, TURN_RAD, Bite, BoltedJoint, NutRunner
 from cellwright_envs.assembly.reward import alignment
 from cellwright_runtime.vocabulary import Component, Setting
 
@@ -141,7 +141,7 @@ class NutFastening(Insertion[NutMeasurement]):
         start, stiffness, prevailing = rng.uniform(
             *np.array([(0.0, TURN_RAD), config.joint_factor, config.prevailing_share]).T
         ).tolist()
-        drawn = Joint(
+        drawn = BoltedJoint(
             form=nut.form,
             first_thread_m=nut.point_m,
             run_m=nut.run_m,

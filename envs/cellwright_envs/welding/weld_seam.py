@@ -16,7 +16,7 @@ from cellwright_envs.welding.config import PROCESS_PERIOD_S, WeldSeamConfig
 from cellwright_envs.welding.controller_settings import controller_settings
 from cellwright_envs.welding.disturbances import LINE_CHANGES, NAMED, WeldDisturbances, WeldDisturbanceState
 from cellwright_envs.welding.inspection.bead_record import BeadRecord, Scorecard
-from cellwright_envs.welding.inspection.quality import Joint
+from cellwright_envs.welding.inspection.quality import WeldJoint
 from cellwright_envs.welding.measurement import WeldMeasurement
 from cellwright_envs.welding.part.product import JOINTS, WeldProduct, resolve_products
 from cellwright_envs.welding.part.seam import seam_mesh
@@ -171,7 +171,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
 
     def _begin_process(self, rng: np.random.Generator) -> None:
         product, procedure = self.product, self.product.procedure
-        joint = Joint(JOINTS.index(product.joint))
+        joint = WeldJoint(JOINTS.index(product.joint))
         conditions = WeldConditions(
             joint=joint,
             thickness_m=product.thickness_m,

@@ -60,12 +60,12 @@ def measure(*, quick: bool = False, progress: bool = True) -> dict[str, Any]:
 
 def weld_process(effort: Effort) -> Figures:
     """One 10 ms step of the weld process for one cell, called from Python."""
-    from cellwright_envs.welding.inspection.quality import Joint
+    from cellwright_envs.welding.inspection.quality import WeldJoint
     from cellwright_envs.welding.process.weld_process import WeldConditions, WeldProcess, draw_constants
 
     rng = np.random.default_rng(0)
     conditions = WeldConditions(
-        joint=Joint.T_FILLET,
+        joint=WeldJoint.T_FILLET,
         thickness_m=3.2e-3,
         gap_m=0.0,
         wire_feed_m_s=0.07,

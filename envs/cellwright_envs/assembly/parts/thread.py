@@ -89,7 +89,7 @@ class ThreadForm:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Joint:
+class BoltedJoint:
     """One bolted joint in one episode; heights are below the bolt's end."""
 
     form: ThreadForm
@@ -184,7 +184,7 @@ class _Rising(NamedTuple):
 class Thread:
     """The nut as it turns on the bolt; it has no inertia of its own."""
 
-    def __init__(self, joint: Joint) -> None:
+    def __init__(self, joint: BoltedJoint) -> None:
         self.joint = joint
         self.bite = Bite.FREE
         self.nut_rad = 0.0
@@ -301,7 +301,7 @@ class NutRunner:
     the housing the other way.
     """
 
-    def __init__(self, joint: Joint, *, torque_limit_n_m: float) -> None:
+    def __init__(self, joint: BoltedJoint, *, torque_limit_n_m: float) -> None:
         self.thread = Thread(joint)
         self.command_rev_s = 0.0
         """Wanted speed, to the right."""

@@ -13,8 +13,8 @@ from cellwright_envs.welding.inspection.quality import (
     ROWS,
     THIN_PLATE_M,
     Feature,
-    Joint,
     LimitRow,
+    WeldJoint,
 )
 from cellwright_perception.compiled import compiled
 
@@ -43,7 +43,7 @@ _LIMITS = _limits(ROWS)
 _FEATURE = np.array([row.feature for row in ROWS])
 _REFERENCE = np.array([row.reference for row in ROWS])
 _DETECTABLE_M = np.array([row.detectable_mm * 1e-3 for row in ROWS])
-_JOINTS = np.array([[joint in row.joints for joint in Joint] for row in ROWS])
+_JOINTS = np.array([[joint in row.joints for joint in WeldJoint] for row in ROWS])
 _GAP_ROW = CODES.index(617)
 _DETECTABLE_THROAT_M = _DETECTABLE_M[CODES.index(5213)]
 
@@ -190,7 +190,7 @@ class BeadRecord:
         self._masks = np.zeros((cells, len(LEVELS)), dtype=np.int64)
         self._scratch = np.zeros(len(LEVELS), dtype=np.int64)
 
-    def reset(self, cell: int, joint: Joint, length_m: float) -> None:
+    def reset(self, cell: int, joint: WeldJoint, length_m: float) -> None:
         """Start an empty record of a seam of `length_m` [m] in one cell."""
         bins = int(np.ceil(length_m / BIN_M - 1e-9))
         if not 0 < bins <= self._weights_m.shape[1]:

@@ -11,7 +11,7 @@ THIN_PLATE_M = 3.0e-3
 """Up to this thickness ISO 5817 has rows of their own."""
 
 
-class Joint(IntEnum):
+class WeldJoint(IntEnum):
     """Joint types, in the order of the programme's one-hot code."""
 
     LAP = 0
@@ -65,14 +65,14 @@ class LimitRow:
     """Limits at B, C, D for 0.5 to 3 mm; the last element is whether for short imperfections only."""
     thick: tuple[Limit, Limit, Limit]
     """Limits at B, C, D above 3 mm."""
-    joints: tuple[Joint, ...] = (Joint.LAP, Joint.T_FILLET, Joint.BUTT)
+    joints: tuple[WeldJoint, ...] = (WeldJoint.LAP, WeldJoint.T_FILLET, WeldJoint.BUTT)
     """Joints the row applies to."""
     detectable_mm: float = 0.05
     """Smallest size an inspector finds (an assumption); "not permitted" means not above this."""
 
 
-BUTT = (Joint.BUTT,)
-FILLETS = (Joint.LAP, Joint.T_FILLET)
+BUTT = (WeldJoint.BUTT,)
+FILLETS = (WeldJoint.LAP, WeldJoint.T_FILLET)
 _CAP = (_upto(1, 0.1, 5), _upto(1, 0.15, 7), _upto(1, 0.25, 10))
 _CONVEXITY = (_upto(1, 0.1, 3), _upto(1, 0.15, 4), _upto(1, 0.25, 5))
 _PORE = (_upto(0, 0.2, 3), _upto(0, 0.3, 4), _upto(0, 0.4, 5))

@@ -10,8 +10,8 @@ from typing import ClassVar, Literal, get_args
 from cellwright_envs.welding.part.paths import SaddlePath, SeamCurve, arc, circle, s_curve, straight
 from cellwright_envs.welding.process.arc import melting_rate_m_s
 
-Joint = Literal["lap", "t_fillet", "butt"]
-JOINTS: tuple[str, ...] = get_args(Joint)
+JointName = Literal["lap", "t_fillet", "butt"]
+JOINTS: tuple[str, ...] = get_args(JointName)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class WeldProduct:
     """A kind of part with one seam. A new product is one more of these and no new code."""
 
     name: str
-    joint: Joint
+    joint: JointName
     path: SeamCurve
     thickness_m: float
     """Of both plates."""
@@ -112,7 +112,7 @@ _BUTT = {
 }
 
 
-def _fillet(name: str, joint: Joint, path: SeamCurve, thickness_mm: float) -> WeldProduct:
+def _fillet(name: str, joint: JointName, path: SeamCurve, thickness_mm: float) -> WeldProduct:
     return WeldProduct(
         name=name, joint=joint, path=path, thickness_m=thickness_mm / 1e3, procedure=_FILLET[thickness_mm]
     )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_envs.welding.inspection.quality import Joint
+from cellwright_envs.welding.inspection.quality import WeldJoint
 from cellwright_envs.welding.process import arc, bead
 from cellwright_envs.welding.process.columns import Input
 
@@ -199,18 +199,18 @@ def draw_constants(rng: np.random.Generator, scale: float = 1.0) -> ProcessConst
     return ProcessConstants(**drawn)
 
 
-def design_throat_m(joint: Joint, thickness_m: float) -> float:
+def design_throat_m(joint: WeldJoint, thickness_m: float) -> float:
     """Return the throat [m] a drawing asks for: 0 for a butt weld.
 
     A T-fillet gets the lower end of the leg bands that Daihen OTC publishes for CO2; a lap weld gets a leg
     as long as the plate is thick, the usual rule for sheet.
     """
-    if joint == Joint.BUTT:
+    if joint == WeldJoint.BUTT:
         return 0.0
     plates_m = (1.2e-3, 1.6e-3, 2.0e-3, 2.3e-3, 3.2e-3, 4.5e-3, 6.0e-3, 9.0e-3, 12.0e-3)
     legs_m = (2.5e-3, 2.5e-3, 3.0e-3, 3.0e-3, 3.0e-3, 4.0e-3, 5.0e-3, 6.0e-3, 7.0e-3)
     leg_m = float(np.interp(thickness_m, plates_m, legs_m))
-    if joint == Joint.LAP:
+    if joint == WeldJoint.LAP:
         leg_m = min(leg_m, thickness_m)
     return leg_m / math.sqrt(2.0)
 
@@ -219,7 +219,7 @@ def design_throat_m(joint: Joint, thickness_m: float) -> float:
 class WeldConditions:
     """The weld as drawn and programmed."""
 
-    joint: Joint
+    joint: WeldJoint
     """Lap, T-fillet or butt."""
     thickness_m: float
     """Nominal plate thickness."""

@@ -19,7 +19,7 @@ from cellwright_envs.assembly.parts.thread import (
     TURN_RAD,
     WEDGE_N_M_RAD,
     Bite,
-    Joint,
+    BoltedJoint,
     Load,
     NutRunner,
     Thread,
@@ -27,7 +27,7 @@ from cellwright_envs.assembly.parts.thread import (
 )
 
 M16 = ThreadForm(diameter_m=16e-3, pitch_m=2e-3)
-JOINT = Joint(
+JOINT = BoltedJoint(
     form=M16,
     first_thread_m=4e-3,
     run_m=6e-3,
@@ -49,14 +49,14 @@ def turned(thread: Thread, rad: float, load: Load = NO_LOAD, limit_n_m: float = 
     return torque
 
 
-def caught(joint: Joint = JOINT, **load: float) -> Thread:
+def caught(joint: BoltedJoint = JOINT, **load: float) -> Thread:
     """A thread whose nut was turned right under a push until just after the starts met."""
     thread = Thread(joint)
     turned(thread, joint.start_rad + 0.1, Load(**{"push_n": 5.0, **load}))
     return thread
 
 
-def seated(joint: Joint = JOINT, *, beyond_rad: float) -> Thread:
+def seated(joint: BoltedJoint = JOINT, *, beyond_rad: float) -> Thread:
     """A thread whose nut was run down and turned `beyond_rad` further."""
     thread = caught(joint)
     whole_rad = joint.run_m / joint.form.lead_m_rad + beyond_rad

@@ -10,15 +10,15 @@ from cellwright_envs.welding.inspection.quality import (
     LEVELS,
     ROWS,
     Feature,
-    Joint,
+    WeldJoint,
 )
 
 LENGTH_M = 0.2
 STEP_M = 0.5e-3
 
 
-Row = tuple[int, Joint, Feature, tuple[float, float, float], tuple[float, float, float]]
-BUTT, LAP, TEE, ANY = Joint.BUTT, Joint.LAP, Joint.T_FILLET, np.inf
+Row = tuple[int, WeldJoint, Feature, tuple[float, float, float], tuple[float, float, float]]
+BUTT, LAP, TEE, ANY = WeldJoint.BUTT, WeldJoint.LAP, WeldJoint.T_FILLET, np.inf
 LIMITS: list[Row] = [
     (401, TEE, Feature.FUSION_DEFICIT, (2, 4, 8), (0.05, 0.05, 0.05)),
     (401, BUTT, Feature.FUSION_DEFICIT, (5, 4, 8), (0.05, 0.05, 0.05)),
@@ -121,7 +121,7 @@ def record_of(
     beads: dict[tuple[float, float], dict[Feature, float]],
     *,
     thickness_m: float = 3.2e-3,
-    joint: Joint = Joint.BUTT,
+    joint: WeldJoint = WeldJoint.BUTT,
     until_m: float = LENGTH_M,
 ) -> BeadRecord:
     """A record of a perfect bead, with features set between positions [m]."""
@@ -193,15 +193,15 @@ def test_two_short_imperfections_far_apart_are_both_permitted() -> None:
 def test_a_fillet_gap_counts_only_without_the_throat_to_make_up_for_it() -> None:
     wide = {Feature.GAP: 1.5e-3}
     thin_throat = {Feature.GAP: 1.5e-3, Feature.THROAT_DEFICIT: 0.2e-3}
-    assert judge(record_of({(0, 0.1): wide}, joint=Joint.T_FILLET)).passed["B"]
-    card = judge(record_of({(0, 0.1): thin_throat}, joint=Joint.T_FILLET))
+    assert judge(record_of({(0, 0.1): wide}, joint=WeldJoint.T_FILLET)).passed["B"]
+    card = judge(record_of({(0, 0.1): thin_throat}, joint=WeldJoint.T_FILLET))
     assert card.defect_length_by_code_m == pytest.approx({617: 0.1})
 
 
 def test_rows_apply_to_their_joints() -> None:
     cap = {(0.0, 0.1): {Feature.MISALIGNMENT: 2e-3, Feature.LEG_DIFFERENCE: 5e-3}}
     assert set(judge(record_of(cap)).defect_length_by_code_m) == {507}
-    assert set(judge(record_of(cap, joint=Joint.LAP)).defect_length_by_code_m) == {512}
+    assert set(judge(record_of(cap, joint=WeldJoint.LAP)).defect_length_by_code_m) == {512}
 
 
 def test_every_row_can_fail_a_weld_at_level_c() -> None:
@@ -227,12 +227,12 @@ def test_the_scorecard_is_plain_json() -> None:
 
 def test_a_seam_longer_than_the_record_is_refused() -> None:
     with pytest.raises(ValueError, match=r"length_m=0\.3"):
-        BeadRecord(1, 0.2).reset(0, Joint.BUTT, 0.3)
+        BeadRecord(1, 0.2).reset(0, WeldJoint.BUTT, 0.3)
 
 
 def test_a_partial_last_bin_has_its_true_length() -> None:
     record = BeadRecord(1, 0.1)
-    record.reset(0, Joint.BUTT, 0.0104)
+    record.reset(0, WeldJoint.BUTT, 0.0104)
     record.add(np.zeros(1), np.array([0.0104]), np.ones(1), good_bead()[None])
     card = judge(record)
     assert card.passed["B"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cellwright_envs.welding.inspection.quality import Joint
+from cellwright_envs.welding.inspection.quality import WeldJoint
 from cellwright_envs.welding.part.product import JOINTS, PRODUCTS
 from cellwright_envs.welding.process.ideal import PACE_VALUE, IdealTrims
 from cellwright_envs.welding.process.margin import risk
@@ -17,7 +17,7 @@ SCALES = np.array([0.3, 0.25, 3.0])
 def search(name: str, gap_m: float, rounds: int = 60) -> tuple[IdealTrims, float, float]:
     """The searcher after `rounds`, the cost of the programme and of the trims that it found."""
     product = PRODUCTS[name]
-    procedure, joint = product.procedure, Joint(JOINTS.index(product.joint))
+    procedure, joint = product.procedure, WeldJoint(JOINTS.index(product.joint))
     conditions = WeldConditions(
         joint=joint,
         thickness_m=product.thickness_m,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cellwright_envs.welding.inspection.bead_record import BeadRecord
-from cellwright_envs.welding.inspection.quality import Joint
+from cellwright_envs.welding.inspection.quality import WeldJoint
 from cellwright_envs.welding.part.product import JOINTS, PRODUCTS
 from cellwright_envs.welding.process.margin import risk
 from cellwright_envs.welding.process.weld_process import Input, ProcessConstants, WeldConditions, WeldProcess
@@ -21,7 +21,7 @@ def sweep(name: str, column: Input, count: int = 41) -> tuple[np.ndarray, np.nda
     """Risk and whether level C is missed (count,), for one input from low to high around its programme."""
     product = PRODUCTS[name]
     procedure = product.procedure
-    joint = Joint(JOINTS.index(product.joint))
+    joint = WeldJoint(JOINTS.index(product.joint))
     conditions = WeldConditions(
         joint=joint,
         thickness_m=product.thickness_m,

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellwright_envs.welding.inspection.bead_record import BeadRecord
-from cellwright_envs.welding.inspection.quality import CODES, Feature, Joint
+from cellwright_envs.welding.inspection.quality import CODES, Feature, WeldJoint
 from cellwright_envs.welding.process import arc
 from cellwright_envs.welding.process.kernels import advance
 from cellwright_envs.welding.process.weld_process import (
@@ -26,7 +26,7 @@ QUIET = ProcessConstants(penetration_noise=0.0, width_noise=0.0, height_noise=0.
 
 
 def procedure(
-    joint: Joint, plate_mm: tuple[float, float], current_a: float, voltage_v: float, speed: float
+    joint: WeldJoint, plate_mm: tuple[float, float], current_a: float, voltage_v: float, speed: float
 ) -> WeldConditions:
     """Weld plate of a thickness and gap [mm] at a current [A] and a speed [cm/min]."""
     thickness_mm, gap_mm = plate_mm
@@ -40,21 +40,21 @@ def procedure(
     )
 
 
-BUTT = procedure(Joint.BUTT, (3.2, 1.1), 150.0, 22.0, 45.0)
-TEE = procedure(Joint.T_FILLET, (3.2, 0.0), 150.0, 20.0, 50.0)
-LAP = procedure(Joint.LAP, (2.3, 0.0), 130.0, 20.0, 55.0)
+BUTT = procedure(WeldJoint.BUTT, (3.2, 1.1), 150.0, 22.0, 45.0)
+TEE = procedure(WeldJoint.T_FILLET, (3.2, 0.0), 150.0, 20.0, 50.0)
+LAP = procedure(WeldJoint.LAP, (2.3, 0.0), 130.0, 20.0, 55.0)
 PROCEDURES = (
     LAP,
-    procedure(Joint.LAP, (1.6, 0.0), 105.0, 19.0, 55.0),
-    procedure(Joint.LAP, (3.2, 0.0), 150.0, 20.0, 50.0),
-    procedure(Joint.T_FILLET, (2.3, 0.0), 130.0, 20.0, 55.0),
+    procedure(WeldJoint.LAP, (1.6, 0.0), 105.0, 19.0, 55.0),
+    procedure(WeldJoint.LAP, (3.2, 0.0), 150.0, 20.0, 50.0),
+    procedure(WeldJoint.T_FILLET, (2.3, 0.0), 130.0, 20.0, 55.0),
     TEE,
-    procedure(Joint.T_FILLET, (4.5, 0.0), 210.0, 23.0, 50.0),
-    procedure(Joint.T_FILLET, (6.0, 0.0), 265.0, 27.5, 45.0),
-    procedure(Joint.BUTT, (1.6, 0.2), 115.0, 20.0, 65.0),
-    procedure(Joint.BUTT, (2.0, 0.5), 122.0, 20.5, 57.0),
+    procedure(WeldJoint.T_FILLET, (4.5, 0.0), 210.0, 23.0, 50.0),
+    procedure(WeldJoint.T_FILLET, (6.0, 0.0), 265.0, 27.5, 45.0),
+    procedure(WeldJoint.BUTT, (1.6, 0.2), 115.0, 20.0, 65.0),
+    procedure(WeldJoint.BUTT, (2.0, 0.5), 122.0, 20.5, 57.0),
     BUTT,
-    procedure(Joint.BUTT, (4.5, 1.25), 185.0, 23.5, 42.0),
+    procedure(WeldJoint.BUTT, (4.5, 1.25), 185.0, 23.5, 42.0),
 )
 
 
@@ -198,7 +198,7 @@ def test_current_rises_with_feed_and_falls_with_extension(
 @pytest.mark.parametrize("feed_m_min", [4.0, 7.0, 9.0])
 def test_current_is_a_height_sensor(feed_m_min: float) -> None:
     weld = WeldConditions(
-        joint=Joint.T_FILLET,
+        joint=WeldJoint.T_FILLET,
         thickness_m=6e-3,
         wire_feed_m_s=feed_m_min / 60,
         voltage_v=float(arc.synergic_voltage_v(arc.steady_current_a(feed_m_min / 60, 12e-3))),
@@ -400,7 +400,7 @@ def test_what_digs_deeper_heats_the_plate_behind_the_arc_more() -> None:
 
 def test_a_gap_wider_than_the_plate_is_refused() -> None:
     with pytest.raises(ValueError, match="gap_m"):
-        procedure(Joint.BUTT, (1.0, 1.5), 100.0, 18.0, 50.0)
+        procedure(WeldJoint.BUTT, (1.0, 1.5), 100.0, 18.0, 50.0)
 
 
 def test_the_kernel_is_compiled_once_for_all_callers() -> None:

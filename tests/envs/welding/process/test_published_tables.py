@@ -8,7 +8,7 @@ form and slopes are compared.
 import numpy as np
 import pytest
 
-from cellwright_envs.welding.inspection.quality import Feature, Joint
+from cellwright_envs.welding.inspection.quality import Feature, WeldJoint
 from cellwright_envs.welding.process import arc, bead, heat
 from cellwright_envs.welding.process.weld_process import (
     Input,
@@ -79,7 +79,7 @@ def extension_m(current_a: float) -> float:
     return published_contact_tip_distance_m(current_a) - (0.5e-3 if current_a < 180.0 else 3e-3)
 
 
-def conditions(joint: Joint, thickness_mm: float, gap_mm: float, row: np.ndarray) -> WeldConditions:
+def conditions(joint: WeldJoint, thickness_mm: float, gap_mm: float, row: np.ndarray) -> WeldConditions:
     """The weld at `row`: current, voltage, speed in cm/min."""
     current_a, voltage_v, speed = row
     return WeldConditions(
@@ -145,7 +145,7 @@ def test_fillet_legs_lie_in_the_published_bands() -> None:
 @pytest.mark.parametrize("row", FILLETS, ids=lambda row: f"{row[0]} mm")
 def test_published_fillets_do_not_burn_through_even_at_the_hot_end(row: tuple[float, ...]) -> None:
     hottest = np.array([row[4], row[6], row[7]])
-    prediction, features = features_of(conditions(Joint.T_FILLET, row[0], 0.0, hottest))
+    prediction, features = features_of(conditions(WeldJoint.T_FILLET, row[0], 0.0, hottest))
     assert prediction[Prediction.ROOT_INDEX] < 0.9
     assert features[Feature.BURN_THROUGH] == 0.0
 
@@ -160,7 +160,7 @@ def test_published_butts_are_sound(row: tuple[float, ...]) -> None:
     energy_j_m2 = float(heat.heat_input_j_m(current_a, voltage_v, speed_m_s, 1.0)) / (row[0] * 1e-3)
     assert 0.5 <= index <= 1.0
     assert 0.10e9 <= energy_j_m2 <= 0.17e9
-    weld = conditions(Joint.BUTT, row[0], gap_mm, np.array([current_a, voltage_v, speed]))
+    weld = conditions(WeldJoint.BUTT, row[0], gap_mm, np.array([current_a, voltage_v, speed]))
     _, features = features_of(weld)
     assert features[Feature.ROOT_DEFICIT] == 0.0
     assert features[Feature.BURN_THROUGH] == 0.0
@@ -241,7 +241,7 @@ def test_undercut_appears_near_one_metre_a_minute() -> None:
 
 
 def test_scatter_of_equal_beads_is_the_published_one() -> None:
-    weld = conditions(Joint.BUTT, 6.0, 0.0, np.array([200.0, 23.0, 48.0]))
+    weld = conditions(WeldJoint.BUTT, 6.0, 0.0, np.array([200.0, 23.0, 48.0]))
     process = WeldProcess(400)
     rng = np.random.default_rng(3)
     for cell in range(400):
@@ -256,4 +256,4 @@ def test_scatter_of_equal_beads_is_the_published_one() -> None:
 
 
 def test_inputs_name_every_column() -> None:
-    assert conditions(Joint.BUTT, 3.2, 1.0, np.array([140.0, 20.0, 45.0])).inputs().shape == (len(Input),)
+    assert conditions(WeldJoint.BUTT, 3.2, 1.0, np.array([140.0, 20.0, 45.0])).inputs().shape == (len(Input),)

@@ -18,7 +18,7 @@ PROFILE_POINTS = 8
 """Points of the seam ahead that the tracker gives, from the wire to the laser."""
 
 
-class SeamTracker:
+class SeamTrackingSensor:
     """Turns stripe images into the seam profile between wire and laser, as a seam-tracking unit does."""
 
     def __init__(self, geometry: SeamSensorGeometry) -> None:

@@ -33,8 +33,8 @@ class Box:
     """
 
     half_m: Array
-    centre_w: Array
-    rotation_w: Array
+    centre_body: Array
+    rotation_body: Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class Cylinder:
 
     radius_m: float
     length_m: float
-    centre_w: Array
+    centre_body: Array
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,9 +184,9 @@ class World:
             halfExtents=[list(solid.half_m) if isinstance(solid, Box) else [0.0] * 3 for solid in solids],
             radii=[solid.radius_m if isinstance(solid, Cylinder) else 0.0 for solid in solids],
             lengths=[solid.length_m if isinstance(solid, Cylinder) else 0.0 for solid in solids],
-            collisionFramePositions=[list(solid.centre_w) for solid in solids],
+            collisionFramePositions=[list(solid.centre_body) for solid in solids],
             collisionFrameOrientations=[
-                _quaternion(solid.rotation_w) if isinstance(solid, Box) else [0.0, 0.0, 0.0, 1.0]
+                _quaternion(solid.rotation_body) if isinstance(solid, Box) else [0.0, 0.0, 0.0, 1.0]
                 for solid in solids
             ],
             physicsClientId=self._client,

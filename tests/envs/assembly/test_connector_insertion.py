@@ -51,7 +51,7 @@ def patient() -> Iterator[ConnectorInsertion]:
 
 
 def inside(box: Box, point: NDArray[np.float64]) -> bool:
-    return bool(np.all(np.abs(box.rotation_w.T @ (point - box.centre_w)) <= box.half_m))
+    return bool(np.all(np.abs(box.rotation_body.T @ (point - box.centre_body)) <= box.half_m))
 
 
 def free_m(boxes: list[Box], start: tuple[float, float], direction: tuple[float, float], z_m: float) -> float:
@@ -92,7 +92,7 @@ def test_a_seated_plug_overlaps_nothing_and_its_housing_stays_out(part: Connecto
             assert any(inside(box, point) for box in part.solids())
             assert not any(inside(wall, point - [0.0, 0.0, part.depth_m]) for wall in walls)
     housing = part.solids()[-1]
-    assert housing.centre_w[2] - housing.half_m[2] > part.depth_m
+    assert housing.centre_body[2] - housing.half_m[2] > part.depth_m
     assert 2.0 * housing.half_m[1] == pytest.approx(part.width_m)
 
 

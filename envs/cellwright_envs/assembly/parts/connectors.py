@@ -153,7 +153,7 @@ class Connector(Part):
 
     def shape(self, *, fine: bool = False) -> Shape:
         """A bright plug below a housing."""
-        meshes = [box_mesh(tuple(2.0 * box.half_m), tuple(box.centre_w)) for box in self.solids()]
+        meshes = [box_mesh(tuple(2.0 * box.half_m), tuple(box.centre_body)) for box in self.solids()]
         vertices, faces = merge(meshes)
         surfaces = (Surface.PART, Surface.PART, Surface.HOUSING)
         counts = [len(mesh[1]) for mesh in meshes]
@@ -233,7 +233,7 @@ def _block(rectangle: Rectangle, low_m: float, high_m: float) -> Box:
     """A box over `rectangle` from z = `low_m` to `high_m`."""
     x0, x1, y0, y1 = rectangle
     low, high = np.array([x0, y0, low_m]), np.array([x1, y1, high_m])
-    return Box(half_m=0.5 * (high - low), centre_w=0.5 * (low + high), rotation_w=np.eye(3))
+    return Box(half_m=0.5 * (high - low), centre_body=0.5 * (low + high), rotation_body=np.eye(3))
 
 
 def _corners(rectangle: Rectangle) -> Array:

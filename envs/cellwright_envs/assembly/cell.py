@@ -40,7 +40,7 @@ Array = NDArray[np.float64]
 NOMINAL_FIXTURE_W = np.array([0.60, 0.0, 0.15])
 """Middle of the hole's mouth where the drawing has it; well inside the UR10e's reach."""
 GRAVITY_M_S2 = 9.81
-PHYSICS_PERIOD_S = 1.0 / 240.0
+COARSE_PHYSICS_PERIOD_S = 1.0 / 240.0
 FINE_PHYSICS_PERIOD_S = 1.0 / 480.0
 
 
@@ -113,7 +113,7 @@ class AssemblyCell:
     """One robot, one fixture, one part at a time."""
 
     def __init__(self, control_period_s: float, compliance: ComplianceConfig) -> None:
-        for period_s in (PHYSICS_PERIOD_S, FINE_PHYSICS_PERIOD_S):
+        for period_s in (COARSE_PHYSICS_PERIOD_S, FINE_PHYSICS_PERIOD_S):
             steps = control_period_s / period_s
             if abs(steps - round(steps)) > 1e-9 or steps < 1:
                 raise ValueError(f"{control_period_s=} is no whole multiple of the physics' {period_s}")
@@ -135,7 +135,7 @@ class AssemblyCell:
         """Hold `part` at rest with the tool at `tool` (6,) over a fixture at `fixture_w` (4, 4)."""
         self.part, self.conditions, self._resistance = part, conditions, resistance
         fine = conditions.clearance_m < FINE_CLEARANCE_M
-        period_s = FINE_PHYSICS_PERIOD_S if fine else PHYSICS_PERIOD_S
+        period_s = FINE_PHYSICS_PERIOD_S if fine else COARSE_PHYSICS_PERIOD_S
         self._sub_steps = round(self._control_period_s / period_s)
         world, config = self.world, self.compliance
         world.clear(period_s)

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 Vector = tuple[float, float, float]
 Quaternion = tuple[float, float, float, float]
 
-PHYSICS_PERIOD_S = 1.0 / 250.0
+ARM_PHYSICS_PERIOD_S = 1.0 / 250.0
 """240 Hz, PyBullet's habit, is no whole multiple of the 25 Hz control rate."""
 
 _SHAPES_PER_BODY = 16
@@ -63,7 +63,7 @@ class World:
 
     GRAVITY_M_S2 = 9.81
 
-    def __init__(self, *, physics_period_s: float = PHYSICS_PERIOD_S) -> None:
+    def __init__(self, *, physics_period_s: float = ARM_PHYSICS_PERIOD_S) -> None:
         self._client = pybullet.connect(pybullet.DIRECT)
         self.clear(physics_period_s)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_envs.assembly.cell import PHYSICS_PERIOD_S, AssemblyCell, CellState, Conditions
+from cellwright_envs.assembly.cell import COARSE_PHYSICS_PERIOD_S, AssemblyCell, CellState, Conditions
 from cellwright_envs.assembly.compliance import ComplianceConfig
 from cellwright_envs.assembly.parts.part import Part
 from cellwright_envs.virtual.arm import VirtualArm
@@ -25,10 +25,10 @@ class CompliantArm(VirtualArm):
         start: Array,
         fixture_w: Array,
         compliance: ComplianceConfig | None = None,
-        period_s: float = PHYSICS_PERIOD_S,
+        period_s: float = COARSE_PHYSICS_PERIOD_S,
     ) -> None:
         """Work begins with the tool at `start` (6,), at rest, over a fixture at `fixture_w` (4, 4)."""
-        super().__init__(period_s, PHYSICS_PERIOD_S)
+        super().__init__(period_s, COARSE_PHYSICS_PERIOD_S)
         self._cell = AssemblyCell(period_s, compliance or ComplianceConfig())
         self._begin = part, conditions, start.copy(), fixture_w.copy()
         self._fixture_w = fixture_w.copy()

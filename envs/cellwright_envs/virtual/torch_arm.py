@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_envs.physics.world import PHYSICS_PERIOD_S
+from cellwright_envs.physics.world import ARM_PHYSICS_PERIOD_S
 from cellwright_envs.virtual.arm import VirtualArm
 from cellwright_envs.welding.disturbances import NAMED
 from cellwright_envs.welding.part.product import WeldProduct
@@ -20,11 +20,11 @@ class TorchArm(VirtualArm):
     """A UR10e with a torch over a part that lies as drawn; motors follow with the joints' speed limits."""
 
     def __init__(
-        self, product: WeldProduct, *, path_position_m: float, period_s: float = PHYSICS_PERIOD_S
+        self, product: WeldProduct, *, path_position_m: float, period_s: float = ARM_PHYSICS_PERIOD_S
     ) -> None:
         """Work begins on the taught path at `path_position_m`."""
-        super().__init__(period_s, PHYSICS_PERIOD_S)
-        self._cell = WeldCell(round(period_s / PHYSICS_PERIOD_S))
+        super().__init__(period_s, ARM_PHYSICS_PERIOD_S)
+        self._cell = WeldCell(round(period_s / ARM_PHYSICS_PERIOD_S))
         self._cell.load(product)
         undisturbed = NAMED["none"].draw(np.random.default_rng(0))
         self._deviation = part_in_fixture(product, self._cell.frames, undisturbed)

@@ -11,7 +11,7 @@ from cellwright_assets.weld_cell import (
     VOLTAGE_TRIM_V,
     WIRE_TRIM,
 )
-from cellwright_envs.physics.world import PHYSICS_PERIOD_S
+from cellwright_envs.physics.world import ARM_PHYSICS_PERIOD_S
 from cellwright_envs.welding.weld_camera import WeldLighting
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 from cellwright_perception.seam.taught_path import LEAD_IN_M
@@ -50,7 +50,7 @@ class WeldSeamConfig:
     lighting: WeldLighting = field(default_factory=WeldLighting)
 
     def __post_init__(self) -> None:
-        for name, period_s in (("physics", PHYSICS_PERIOD_S), ("process", PROCESS_PERIOD_S)):
+        for name, period_s in (("physics", ARM_PHYSICS_PERIOD_S), ("process", PROCESS_PERIOD_S)):
             steps = self.control_period_s / period_s
             if abs(steps - round(steps)) > 1e-9 or steps < 1:
                 raise ValueError(f"{self.control_period_s=} is no whole multiple of the {name}'s {period_s}")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_envs.cell_env import CellEnv, Observation, Streams
-from cellwright_envs.physics.world import PHYSICS_PERIOD_S
+from cellwright_envs.physics.world import ARM_PHYSICS_PERIOD_S
 from cellwright_envs.welding import observation as groups
 from cellwright_envs.welding.config import PROCESS_PERIOD_S, WeldSeamConfig
 from cellwright_envs.welding.controller_settings import controller_settings
@@ -95,7 +95,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self._process_steps = round(config.control_period_s / PROCESS_PERIOD_S)
 
         # Scene
-        self.cell = WeldCell(round(config.control_period_s / PHYSICS_PERIOD_S))
+        self.cell = WeldCell(round(config.control_period_s / ARM_PHYSICS_PERIOD_S))
         self.process = WeldProcess(1, PROCESS_PERIOD_S)
         self.record = BeadRecord(1, LONGEST_SEAM_M)
         self.sensor = SensorHead(config.sensor, config.lighting)

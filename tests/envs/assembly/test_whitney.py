@@ -25,7 +25,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cellwright_assets.assembly_cell import GRASP_HEIGHT_M
-from cellwright_envs.assembly.cell import FINE_PHYSICS_PERIOD_S, PHYSICS_PERIOD_S, pose_matrix
+from cellwright_envs.assembly.cell import COARSE_PHYSICS_PERIOD_S, FINE_PHYSICS_PERIOD_S, pose_matrix
 from cellwright_envs.assembly.compliance import ComplianceConfig, rotation_vector
 from cellwright_envs.assembly.parts.part import FINE_CLEARANCE_M
 from cellwright_envs.assembly.parts.pegs import ROUND_STAVES, Family, Peg
@@ -76,7 +76,7 @@ class Fit:
     @property
     def period_s(self) -> float:
         """As the cell has it."""
-        return FINE_PHYSICS_PERIOD_S if self.clearance_m < FINE_CLEARANCE_M else PHYSICS_PERIOD_S
+        return FINE_PHYSICS_PERIOD_S if self.clearance_m < FINE_CLEARANCE_M else COARSE_PHYSICS_PERIOD_S
 
     @property
     def half_width_m(self) -> float:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from cellwright_envs.disturbances.named_sets import resolve_named
 from cellwright_envs.disturbances.widths import factors, narrowed
+from cellwright_envs.rendering.true_views import KINDS, TrueViews
 from cellwright_runtime.interface.groups import BoundedGroups, bounds
 from cellwright_runtime.vocabulary import Component, ControllerSetup, Layout, Setting
 
@@ -109,6 +110,8 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
     """Control steps after which the present episode is cut off."""
     product: Any
     """The product of the present episode."""
+    segmentation_names: ClassVar[tuple[str, ...]]
+    """What each number of the group `segmentation` stands for; 0 is nothing."""
     frames: ClassVar[Mapping[str, str]] = {}
     """Frame of each group of the observation, and of the `action`, that has one."""
 
@@ -121,11 +124,16 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         record_trace: bool,
         render_mode: str | None,
         config: CellConfig,
+        views: tuple[str, ...],
     ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
             known = ", ".join(map(repr, self.metadata["render_modes"]))
             raise ValueError(f"render_mode must be None or one of {known}, got {render_mode!r}")
+        known_views = ("image", *KINDS)
+        if "image" not in views or not set(views) <= set(known_views) or len(set(views)) < len(views):
+            raise ValueError(f"views must be 'image' and any of {', '.join(KINDS)}, got {views}")
         self.config = config
+        self.views = views
         self.render_mode = render_mode
         self.products = self._resolve_products(product)
         self.set_disturbances(disturbances)
@@ -153,6 +161,15 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         self.observation_components = {"image": levels, **low_dimensional}
         boxes = {name: group_space(components) for name, components in low_dimensional.items()}
         image = spaces.Box(0, 255, (len(views), image_size_px, image_size_px), np.uint8)
+        self._true_views = TrueViews(len(views), image_size_px) if len(self.views) > 1 else None
+        shown = {} if self._true_views is None else self._true_views.spaces()
+        for kind, unit in zip(KINDS, ("m", "1"), strict=True):
+            if kind in self.views:
+                boxes[kind] = box = shown[kind]
+                low, high = float(box.low.min()), float(box.high.max())
+                self.observation_components[kind] = tuple(
+                    Component(name=view, unit=unit, low=low, high=high) for view in views
+                )
         observed: spaces.Space[Any] = spaces.Dict({"image": image, **boxes})
         self.observation_space = observed
         self._true_state = BoundedGroups({"privileged": privileged})
@@ -182,6 +199,7 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
             "record_trace": self.record_trace,
             "render_mode": self.render_mode,
             "config": self.config,
+            "views": self.views,
         }
 
     def reset(
@@ -209,7 +227,7 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         self._life = _Life.RUNNING
         self._no_terms = dict.fromkeys(self._reward_terms(self.measurement), 0.0)
         self._not_judged = dict.fromkeys(self.scorecard().numbers(), 0.0)
-        return self._observe(), self._info(self._no_terms, ended=False)
+        return self._seen(), self._info(self._no_terms, ended=False)
 
     def step(self, action: NDArray[np.float32]) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """One control period. An episode is truncated after `limit_steps`, which follow from its part.
@@ -229,8 +247,15 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         terms = self._reward_terms(measurement)
         terminated = self._terminated(measurement)
         truncated = len(self._taken) >= self.limit_steps
-        observation, info = self._observe(), self._info(terms, ended=terminated or truncated)
+        observation, info = self._seen(), self._info(terms, ended=terminated or truncated)
         return observation, float(sum(terms.values())), terminated, truncated, info
+
+    def _seen(self) -> Observation:
+        observation = self._observe()
+        if self._true_views is None:
+            return observation
+        shown = self._true_views.groups()
+        return observation | {kind: shown[kind] for kind in self.views if kind in shown}
 
     def _info(self, terms: dict[str, float], *, ended: bool) -> dict[str, Any]:
         """The same keys and types at every step; the scorecard's figures are 0 before the end."""

@@ -312,3 +312,33 @@ def test_a_state_of_another_task_is_refused() -> None:
         gear.restore(peg.state())
     peg.close()
     gear.close()
+
+
+@pytest.mark.parametrize("env_id", IDS)
+def test_depth_and_segmentation_come_with_the_image_and_change_nothing_else(env_id: str) -> None:
+    plain: Any = gymnasium.make(env_id)
+    rich: Any = gymnasium.make(env_id, views=("image", "depth", "segmentation"))
+    for env in (plain, rich):
+        env.reset(seed=5)
+    for _ in range(STEPS):
+        action = np.full(plain.action_space.shape, 0.1, np.float32)
+        (without, *_), (seen, *_) = plain.step(action), rich.step(action)
+    assert seen in rich.observation_space
+    assert set(seen) - set(without) == {"depth", "segmentation"}
+    assert all(np.array_equal(seen[name], values) for name, values in without.items())
+    depth_m, identity = seen["depth"], seen["segmentation"]
+    assert depth_m.shape == identity.shape == seen["image"].shape
+    np.testing.assert_array_equal(depth_m == 0.0, identity == 0)
+    assert 0.02 < depth_m[depth_m > 0.0].min() < depth_m.max() < 1.0
+    names = rich.unwrapped.segmentation_names
+    shown = {names[number] for number in np.unique(identity)}
+    assert {"part"} < shown
+    assert copy.deepcopy(rich.unwrapped).observation_space == rich.observation_space
+    for env in (plain, rich):
+        env.close()
+
+
+@pytest.mark.parametrize("views", [(), ("depth",), ("image", "normals"), ("image", "depth", "depth")])
+def test_views_that_are_none_are_refused_by_name(views: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="views must be 'image' and any of depth, segmentation"):
+        gymnasium.make(IDS[0], views=views)

@@ -30,12 +30,15 @@ from cellwright_envs.disturbances.image_kernel import Image
 from cellwright_envs.physics.kinematics import inverted
 from cellwright_envs.rendering.rasterizer import draw_bodies
 from cellwright_envs.rendering.scene import Scene
+from cellwright_envs.rendering.true_views import TrueViews
 from cellwright_perception.camera import CameraModel, looking_at
 from cellwright_perception.compiled import compiled_as
 
 Array = NDArray[np.float64]
 
 VIEWS = ("hand", "fixed")
+SEGMENTATION_NAMES = ("nothing", "table", "fixture", "part", "fingers")
+"""What a pixel shows, by one more than its body's identity in the scene."""
 SUPERSAMPLING = 2
 _GREYS = np.array([[GREYS[surface]] * 3 for surface in Surface])
 
@@ -144,6 +147,8 @@ class InsertionCameras:
         self._depth = np.empty((size, size), dtype=np.float32)
         self._face = np.empty((size, size), dtype=np.int32)
         self._models = rig.models
+        self.true_views: TrueViews | None = None
+        """Keeps depth and segmentation of every frame, where somebody asks for them."""
 
     def begin(
         self,
@@ -196,3 +201,8 @@ class InsertionCameras:
                 self._face, geometry.face_begin, geometry.normals, geometry.colours, self._to_light_w, poses,
                 *self._levels, self._palette, out[view],
             )  # fmt: skip
+            if self.true_views is not None:
+                # One sample of each pixel: neither distances nor identities can be averaged.
+                face = self._face[::scale, ::scale]
+                identity = np.where(face < 0, 0, geometry.segmentation[face] + 1)
+                self.true_views.keep(view, self._depth[::scale, ::scale], identity)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cellwright_assets.gripper import SENSOR_NOISE_N, SENSOR_NOISE_N_M
 from cellwright_envs.assembly import observation as groups
-from cellwright_envs.assembly.cameras import VIEWS, InsertionCameras
+from cellwright_envs.assembly.cameras import SEGMENTATION_NAMES, VIEWS, InsertionCameras
 from cellwright_envs.assembly.cell import (
     NOMINAL_FIXTURE_W,
     AssemblyCell,
@@ -64,6 +64,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
     family = "assembly"
     disturbance_sets = NAMED
     line_changes = LINE_CHANGES
+    segmentation_names = SEGMENTATION_NAMES
     frames = FRAMES
 
     catalogue: ClassVar[Catalogue[Any]]
@@ -91,6 +92,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         record_trace: bool = False,
         render_mode: str | None = None,
         config: InsertionConfig | None = None,
+        views: tuple[str, ...] = ("image",),
     ) -> None:
         config = self.default_config if config is None else config
         if not isinstance(config, wanted := type(self.default_config)):
@@ -103,6 +105,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
             record_trace=record_trace,
             render_mode=render_mode,
             config=config,
+            views=views,
         )
         # Scene
         self.cell = AssemblyCell(config.control_period_s, config.compliance)
@@ -121,6 +124,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
             privileged=(*groups.PRIVILEGED, *self.own_privileged),
             settings=(*controller_settings(config, self.catalogue.resolve("train")), *self._own_settings()),
         )
+        self.cameras.true_views = self._true_views
         self.interface = InsertionInterface(self.layout, origin=NOMINAL_FIXTURE_W)
         self._clean = np.zeros((2, size, size), dtype=np.uint8)
 

@@ -11,6 +11,7 @@ from cellwright_assets import torch_mesh
 from cellwright_envs.physics.kinematics import inverted
 from cellwright_envs.rendering.rasterizer import WORKSPACE_COLUMNS, draw_mesh
 from cellwright_envs.rendering.shading import face_normals, rotate_normals
+from cellwright_envs.rendering.true_views import TrueViews
 from cellwright_envs.welding.part.seam import SeamMesh
 from cellwright_perception.camera import CameraModel
 from cellwright_perception.compiled import compiled
@@ -25,6 +26,8 @@ CONTACT_TIP_M = 0.012
 WIRE_RADIUS_M = 0.6e-3
 WIRE_ALBEDO = 0.8
 TORCH_ALBEDO = 0.25
+SEGMENTATION_NAMES = ("nothing", "part", "torch", "wire")
+PART, TORCH, WIRE = 1, 2, 3
 _IDENTITY = np.eye(4)
 
 
@@ -93,6 +96,8 @@ class WeldCamera:
         self._torch_face = np.empty(shape, dtype=np.int32)
         self._wire_faces = np.array([[0, 1, 2], [0, 2, 3]], dtype=np.int32)
         self._ribbon = np.empty((4, 3))
+        self.true_views: TrueViews | None = None
+        """Keeps depth and segmentation of every frame, where somebody asks for them."""
         self.set_calibration(np.eye(4))
 
     def set_part(self, mesh: SeamMesh) -> None:
@@ -169,9 +174,17 @@ class WeldCamera:
         self._face[:] = self._torch_face
         self._draw_wire(wire_tip_c)
         self._view(self._views[0], camera_from_world, begin, end, wire_tip_c, arc_on, (0.0, 0.0), out[0])
+        self._keep(0)
         self._depth.fill(np.inf)
         self._face.fill(-1)
         self._view(self._views[1], camera_from_world, begin, end, wire_tip_c, arc_on, window_px, out[1])
+        self._keep(1)
+
+    def _keep(self, view: int) -> None:
+        if self.true_views is not None:
+            face = self._face
+            identity = np.where(face >= 0, PART, np.where(face >= -3, WIRE, TORCH))
+            self.true_views.keep(view, self._depth, np.where(face == -1, 0, identity))
 
     def _view(
         self,

@@ -34,6 +34,7 @@ from cellwright_envs.welding.reward import grade_score, on_seam
 from cellwright_envs.welding.sensor_head import SensorHead
 from cellwright_envs.welding.taught_seam import taught_seam
 from cellwright_envs.welding.trace import WeldTrace
+from cellwright_envs.welding.weld_camera import SEGMENTATION_NAMES
 from cellwright_envs.welding.weld_cell import ORIGIN_W, WeldCell, part_in_fixture
 from cellwright_envs.welding.wire_placement import locate_wire
 from cellwright_perception.seam.taught_path import along
@@ -70,6 +71,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
     family = "welding"
     disturbance_sets = NAMED
     line_changes = LINE_CHANGES
+    segmentation_names = SEGMENTATION_NAMES
     config: WeldSeamConfig
     disturbed: WeldDisturbanceState
 
@@ -82,6 +84,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         record_trace: bool = False,
         render_mode: str | None = None,
         config: WeldSeamConfig = WeldSeamConfig(),  # noqa: B008 - it is frozen
+        views: tuple[str, ...] = ("image",),
     ) -> None:
         super().__init__(
             product=product,
@@ -90,6 +93,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             record_trace=record_trace,
             render_mode=render_mode,
             config=config,
+            views=views,
         )
         self.ideal = IdealTrims() if privileged else None
         self._process_steps = round(config.control_period_s / PROCESS_PERIOD_S)
@@ -123,6 +127,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             privileged=PRIVILEGED,
             settings=controller_settings(config),
         )
+        self.sensor.camera.true_views = self._true_views
         self.interface = WeldInterface(self.layout, laser_sigma_m=config.sensor.laser_sigma_m)
         self._inputs = np.zeros((2, 1, len(Input)))
 

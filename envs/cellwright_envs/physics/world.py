@@ -215,7 +215,7 @@ class ContactWorld(World):
     GRAVITY_M_S2 = 0.0
     CONTACT_RANGE_M = 0.5e-3
     """A part moves less than 0.3 mm in a physics step."""
-    _LINK_SHARES = (0.02, 0.02, 0.3)
+    _LINK_FRACTIONS = (0.02, 0.02, 0.3)
     """Fractions of mass and inertia in pads and tool; the part has the rest. The tool's fraction keeps spring
     and damper stable while the part slips."""
     _HOLD_GAIN = 0.2
@@ -274,11 +274,11 @@ class ContactWorld(World):
         rotation_w = pose_w[:3, :3] @ turned
         held_w = pose_w[:3, 3] + pose_w[:3, :3] @ (pads + np.array([grasp[1], 0.0, grasp[2]]))
         self._held = pybullet.createMultiBody(
-            baseMass=mass_kg * (1.0 - sum(self._LINK_SHARES)),
+            baseMass=mass_kg * (1.0 - sum(self._LINK_FRACTIONS)),
             baseCollisionShapeIndex=self._shape(solids),
             basePosition=(held_w - rotation_w @ pads).tolist(),
             baseOrientation=_quaternion(rotation_w),
-            linkMasses=[share * mass_kg for share in self._LINK_SHARES],
+            linkMasses=[share * mass_kg for share in self._LINK_FRACTIONS],
             linkCollisionShapeIndices=[-1, -1, -1],
             linkVisualShapeIndices=[-1, -1, -1],
             linkPositions=[pads.tolist(), [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]],
@@ -290,7 +290,7 @@ class ContactWorld(World):
             linkJointAxis=[[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]],
             physicsClientId=self._client,
         )
-        shares = (1.0 - sum(self._LINK_SHARES), *self._LINK_SHARES)
+        shares = (1.0 - sum(self._LINK_FRACTIONS), *self._LINK_FRACTIONS)
         for link, share in zip((-1, *self._JOINTS), shares, strict=True):
             self._contact_settings(self._held, link, friction=friction)
             pybullet.changeDynamics(

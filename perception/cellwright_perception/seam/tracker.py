@@ -63,7 +63,7 @@ class SeamTrackingSensor:
         off_m = np.array([found.lateral_m, found.height_m]) - crossing.seam_t
         off_m += crossing.laser_from_torch @ (lateral_m, height_m)
         across_m, up_m = (crossing.seam_from_laser @ off_m).tolist()
-        measured = (across_m, up_m, found.gap_m * crossing.gap_share)
+        measured = (across_m, up_m, found.gap_m * crossing.gap_fraction)
         if self._gate.passes(*measured):
             self._profile.push(path_position_m + crossing.arc_m, *measured, found.confidence)
 

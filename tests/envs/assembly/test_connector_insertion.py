@@ -21,7 +21,7 @@ from cellwright_envs.assembly.disturbances import resolve
 from cellwright_envs.assembly.disturbances.mechanics import AS_SET_GRIP
 from cellwright_envs.assembly.parts.connectors import (
     CONNECTORS,
-    HOME_SHARE,
+    HOME_FRACTION,
     RAMP_M,
     RETENTION_N,
     SNAP_M,
@@ -171,14 +171,14 @@ def test_latch_resists_over_the_last_millimetre_then_snaps_and_pulls_home() -> N
     assert resistance_n(latch, SNAP_M + 0.5 * RAMP_M) == pytest.approx(4.0)
     assert resistance_n(latch, SNAP_M + 1e-9) == pytest.approx(8.0, abs=1e-4)
     assert not latch.latched
-    assert resistance_n(latch, SNAP_M) == pytest.approx(-HOME_SHARE * 8.0)
+    assert resistance_n(latch, SNAP_M) == pytest.approx(-HOME_FRACTION * 8.0)
     assert latch.latched
 
 
 def test_a_snapped_latch_holds_up_to_its_pull_out_force_and_then_lets_go() -> None:
     latch = Latch(depth_m=9e-3, force_n=8.0)
     resistance_n(latch, 0.0)
-    assert resistance_n(latch, SNAP_M) == pytest.approx(-HOME_SHARE * 8.0)
+    assert resistance_n(latch, SNAP_M) == pytest.approx(-HOME_FRACTION * 8.0)
     pulls_n = [resistance_n(latch, SNAP_M + share * YIELD_M) for share in (0.2, 0.6, 1.0)]
     assert pulls_n == sorted(pulls_n, reverse=True)
     assert pulls_n[-1] == pytest.approx(-RETENTION_N)
@@ -307,7 +307,7 @@ def test_success_is_a_latch_that_has_snapped(env: ConnectorInsertion) -> None:
     assert 5.0 < card.peak_force_n < env.product.force_limit_n
     trace = env.trace()
     assert trace["latched"][-1] == 1.0
-    assert trace["resistance_n"].min() == pytest.approx(-HOME_SHARE * 5.0)
+    assert trace["resistance_n"].min() == pytest.approx(-HOME_FRACTION * 5.0)
 
 
 def test_a_push_below_the_latch_force_stops_before_it_snaps(patient: ConnectorInsertion) -> None:

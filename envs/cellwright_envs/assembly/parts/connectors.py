@@ -15,8 +15,8 @@ from cellwright_assets.assembly_cell import (
     BLOCK_HEIGHT_M,
     FRAME_M,
     HOUSING_M,
+    RIB_FRACTION,
     RIB_M,
-    RIB_SHARE,
     SHOULDER_M,
     Surface,
 )
@@ -41,7 +41,7 @@ RAMP_M = 1.0e-3
 SNAP_M = 0.4e-3
 """Distance from the point where the latch snaps to the seat, which is also the play of the plug
 (assumption)."""
-HOME_SHARE = 0.4
+HOME_FRACTION = 0.4
 """Force that pulls the snapped plug into its seat, as a fraction of the latch's force (assumption)."""
 RETENTION_N = 40.0
 """Pull-out force of a snapped latch, whatever it took to snap it (assumption)."""
@@ -103,7 +103,7 @@ class Connector(Part):
         """
         wider_m = clearance_m + chamfer_m
         x_m, y_m = 0.5 * self.size_m + wider_m, 0.5 * self.thickness_m + wider_m
-        rib_m, low_m = 0.5 * RIB_SHARE * self.size_m + play_m, -y_m - RIB_M
+        rib_m, low_m = 0.5 * RIB_FRACTION * self.size_m + play_m, -y_m - RIB_M
         corners = [(x_m, -y_m), (x_m, y_m), (-x_m, y_m), (-x_m, -y_m)]
         return np.array([*corners, (-rib_m, -y_m), (-rib_m, low_m), (rib_m, low_m), (rib_m, -y_m)])
 
@@ -117,7 +117,9 @@ class Connector(Part):
         shoulder_m = self.depth_m + SHOULDER_M
         return [
             _block((-half_x_m, half_x_m, -half_y_m, half_y_m), 0.0, shoulder_m),
-            _block((-RIB_SHARE * half_x_m, RIB_SHARE * half_x_m, -half_y_m - RIB_M, 0.0), 0.0, self.depth_m),
+            _block(
+                (-RIB_FRACTION * half_x_m, RIB_FRACTION * half_x_m, -half_y_m - RIB_M, 0.0), 0.0, self.depth_m
+            ),
             _block(
                 (
                     -half_x_m - HOUSING_M[0],
@@ -204,7 +206,7 @@ class Latch:
         return self.force_n * min(max((SNAP_M + RAMP_M - missing_m) / RAMP_M, 0.0), 1.0)
 
     def _held_n(self, missing_m: float) -> float:
-        home_n = HOME_SHARE * self.force_n
+        home_n = HOME_FRACTION * self.force_n
         pulled = min(max((missing_m - SNAP_M) / YIELD_M, 0.0), 1.0)
         return -home_n - pulled * (RETENTION_N - home_n)
 

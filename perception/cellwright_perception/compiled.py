@@ -1,14 +1,16 @@
 """Compiled functions: how every package compiles what runs at each step, and where the code is kept.
 
 Code is kept on disk, beside the package or in a directory of the user's, so that it is compiled once per
-installation. Where no such directory can be written, each process compiles for itself. What is compiled is
-said in the log, once a process; a command may show it as progress (`when_compiling`).
+installation. Where no such directory can be written, each process compiles for itself. That something is
+compiled is reported in the log, which is standard error where nobody set it up, again every few seconds.
 """
 
 from __future__ import annotations
 
 import functools
 import logging
+import math
+import multiprocessing
 import time
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar
@@ -22,6 +24,7 @@ Result = TypeVar("Result")
 
 ABOUT_S = 20
 """What all of one environment's functions take to compile [s], on one core of a server of 2023."""
+SAY_EVERY_S = 5.0
 _PACKAGES = "cellwright_"
 _log = logging.getLogger(__name__)
 
@@ -57,14 +60,6 @@ def _compiled(function: Callable[..., Any], **options: Any) -> Any:
     return dispatcher
 
 
-def when_compiling(tell: Callable[[str, float], None] | None) -> None:
-    """Have `tell(name, seconds spent compiling so far)` called before and after each function is compiled.
-
-    It stands in for the line in the log; None says nothing at all, as in a worker beside others.
-    """
-    _compilations.tell = tell or (lambda name, spent_s: None)
-
-
 class _Kept(FunctionCache):
     """Numba's code on disk, of which a directory that became full or read-only only costs the keeping."""
 
@@ -81,19 +76,19 @@ class _Compilations(Listener):
 
     def __init__(self) -> None:
         self.kept = True
-        self.tell: Callable[[str, float], None] = self._log_once
         self._depth = 0
         self._begin_s = 0.0
         self._spent_s = 0.0
-        self._told = False
+        self._said_s = -math.inf
+        """Seconds spent at the last line in the log."""
 
     def on_start(self, event: Event) -> None:
         function = event.data["dispatcher"].py_func
         if not self._depth:
-            if not function.__module__.startswith(_PACKAGES):
+            if not str(function.__module__).startswith(_PACKAGES):  # None for code from `exec`
                 return
             self._begin_s = time.perf_counter()
-            self.tell(function.__name__, self._spent_s)
+            self._say()
         self._depth += 1
 
     def on_end(self, event: Event) -> None:
@@ -102,13 +97,14 @@ class _Compilations(Listener):
         self._depth -= 1
         if not self._depth:
             self._spent_s += time.perf_counter() - self._begin_s
-            self.tell(event.data["dispatcher"].py_func.__name__, self._spent_s)
+            self._say()
 
-    def _log_once(self, name: str, spent_s: float) -> None:
-        if self._told:
+    def _say(self) -> None:
+        if self._spent_s < self._said_s + SAY_EVERY_S or not _speaks():
             return
-        self._told = True
-        if self.kept:
+        if self._said_s >= 0.0:
+            _log.warning("compiling: %.0f s so far", self._spent_s)
+        elif self.kept:
             _log.warning("compiling, once per installation: about %d s", ABOUT_S)
         else:
             _log.warning(
@@ -116,6 +112,12 @@ class _Compilations(Listener):
                 "NUMBA_CACHE_DIR names one",
                 ABOUT_S,
             )
+        self._said_s = self._spent_s
+
+
+def _speaks() -> bool:
+    """Whether this process says it for all: of workers, which all compile the same, the first."""
+    return multiprocessing.parent_process() is None or multiprocessing.current_process().name.endswith("-1")
 
 
 _compilations = _Compilations()

@@ -1,6 +1,7 @@
 """Where compiled code is kept, what happens where it cannot be, and what is said about it."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -67,13 +68,34 @@ def test_a_full_disk_costs_the_keeping_only(installed: Path) -> None:
     assert "cannot be kept" in done.stderr
 
 
-def test_a_command_can_show_compilation_instead(installed: Path) -> None:
-    shown = (
-        "from cellwright_perception.compiled import when_compiling\n"
-        "calls = []\n"
-        "when_compiling(lambda name, spent_s: calls.append((name, spent_s > 0)))\n"
-        f"{QUARTER}; print(calls)"
+def test_who_waits_is_told_again_every_few_seconds(installed: Path) -> None:
+    impatient = "from cellwright_perception import compiled; compiled.SAY_EVERY_S = 0.001; " + QUARTER
+    done = run(installed, impatient, NUMBA_CACHE_DIR=str(installed / "kept"))
+    assert re.fullmatch(r"compiling, once .*\ncompiling: \d+ s so far\n", done.stderr)
+
+
+def test_of_several_workers_only_the_first_says_it(installed: Path) -> None:
+    script = installed / "several.py"
+    script.write_text(
+        "import multiprocessing, cellwright_kernel\n"
+        "def work():\n"
+        "    cellwright_kernel.quarter(8.0)\n"
+        "if __name__ == '__main__':\n"
+        "    context = multiprocessing.get_context('spawn')\n"
+        "    workers = [context.Process(target=work) for _ in range(2)]\n"
+        "    for worker in reversed(workers): worker.start(); worker.join()\n"
     )
-    done = run(installed, shown, NUMBA_CACHE_DIR=str(installed / "kept"))
-    assert done.stdout == "2.0\n[('quarter', False), ('quarter', True)]\n"
-    assert done.stderr == ""
+    done = run(installed, f"import runpy; runpy.run_path({str(script)!r}, run_name='__main__')", **NOWHERE)
+    assert done.stderr.count("compiling") == 1
+
+
+def test_what_others_compile_is_left_alone(installed: Path) -> None:
+    code = (
+        "import numba, cellwright_kernel\n"
+        "names = {}\n"
+        "exec('def double(x): return 2 * x', names)\n"
+        "names['double'].__module__ = None\n"
+        "print(numba.njit(names['double'])(4))"
+    )
+    done = run(installed, code)
+    assert (done.stdout, done.stderr) == ("8\n", "")

@@ -169,6 +169,8 @@ class World:
 
     def touching(self) -> str | None:
         """Name of a static body the arm or its torch touches, None when it is free."""
+        if not pybullet.getContactPoints(self._arm, physicsClientId=self._client):
+            return None  # as nearly always: asked in every control step
         for name, bodies in self._static.items():
             for body in bodies:
                 contacts = pybullet.getContactPoints(self._arm, body, physicsClientId=self._client)

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_envs.vector.processes import end_with_parent
-from cellwright_perception.compiled import when_compiling
 
 STEP = b"s"
 """The one-byte command that steps every cell of a worker with the actions in shared memory."""
@@ -190,8 +189,6 @@ def run_worker(pipe: Connection, task: WorkerTask, shared: SharedArrays) -> None
     # Ctrl-C reaches the whole process group. The trainer decides what to do; closing the pipe ends a worker.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with_parent(task.lifeline)
-    if task.first_cell:
-        when_compiling(None)  # the first worker says it for all
     cells: list[gym.Env] = []
     try:
         cells.extend(factory() for factory in cloudpickle.loads(task.env_factories))

@@ -43,7 +43,8 @@ def measure(*, quick: bool = False, progress: bool = True) -> dict[str, Any]:
     effort = QUICK if quick else FULL
     cases: list[Callable[[Effort], Figures]] = [
         weld_process,
-        rendering.rasteriser_against_tiny_renderer,
+        rendering.weld_cameras_against_tiny_renderer,
+        rendering.insertion_cameras_against_tiny_renderer,
         weld_seam_steps,
         rendering.weld_seam_against_panda_gym,
         assembly.insertion_steps,

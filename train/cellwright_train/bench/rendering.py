@@ -1,17 +1,19 @@
 """Rendering and stepping against PyBullet's own renderer and the nearest PyBullet peer."""
 
+import contextlib
 import importlib.util
 import time
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
-import pybullet
 from numpy.typing import NDArray
 
-from cellwright_assets import box_mesh, robot_meshes
-from cellwright_envs.physics.kinematics import link_poses
-from cellwright_envs.rendering.scene import Scene
+from cellwright_envs.assembly.cameras import SUPERSAMPLING
+from cellwright_envs.physics.silence import without_lines
+from cellwright_envs.welding.weld_camera import AHEAD_M, BEHIND_M
+from cellwright_perception.camera import CameraModel
 from cellwright_train.bench.figures import (
     ALL_ENV_DISTURBANCES,
     Effort,
@@ -22,52 +24,216 @@ from cellwright_train.bench.figures import (
 )
 from cellwright_train.rollout.cell import CellChoice
 
+with without_lines("pybullet build time"):
+    import pybullet
+
 SIZE_PX = 64
-FOCAL_PX = 70.0
-NEAR_M, FAR_M = 0.05, 10.0
-_POSTURE_RAD = np.array([0.2, -1.2, 1.6, -1.9, -1.5, 0.4])
-_EYE_W, _TARGET_W = np.array([1.3, -0.7, 0.8]), np.array([0.5, 0.0, 0.3])
-_FURNITURE = {
-    "table": ((0.6, 1.2, 0.06), (0.75, 0.0, -0.03)),
-    "fixture": ((0.32, 0.32, 0.1), (0.75, 0.0, 0.05)),
-    "plate": ((0.2, 0.2, 0.01), (0.75, 0.0, 0.105)),
-}
+_STEPS_BEFORE = 60
+"""Control steps before the pictures are taken: the arc burns, or the part is near its place."""
+_NEAR_M, _FAR_M = 0.01, 2.0
 _PANDA_ID = "PandaReach-v3"
 
 
-def rasteriser_against_tiny_renderer(effort: Effort) -> Figures:
-    """The welding cell, 64 by 64, no shadows, colour, depth and segmentation from both."""
-    scene = cell_scene()
-    camera_from_world = look_at(_EYE_W, _TARGET_W)
-    centre_px = (SIZE_PX - 1) / 2.0
+class _View(NamedTuple):
+    """One view of a training camera as another renderer can draw it."""
 
-    def ours() -> Any:
-        return scene.render(camera_from_world, FOCAL_PX, FOCAL_PX, centre_px, centre_px, SIZE_PX, SIZE_PX)
+    vertices_c: NDArray[np.float64]
+    """(N, 3) [m] in the camera frame."""
+    faces: NDArray[np.int32]
+    """(M, 3), corners counter-clockwise for who sees the front."""
+    model: CameraModel
 
+
+class _Cameras(NamedTuple):
+    """The training cameras of an environment at one moment."""
+
+    take: Callable[[], None]
+    """What the environment calls in every step: both views, light included."""
+    views: tuple[_View, _View]
+    depth_m: Callable[[], NDArray[np.float32]]
+    """Of the view drawn last."""
+
+
+def weld_cameras_against_tiny_renderer(effort: Effort) -> Figures:
+    """Overview and stripe window of `WeldSeam`, as its control step takes them."""
+    with contextlib.closing(CellChoice(disturbances=ALL_ENV_DISTURBANCES).make()) as env:
+        return _against_tiny_renderer("weld", _weld_cameras(env), effort)
+
+
+def insertion_cameras_against_tiny_renderer(effort: Effort) -> Figures:
+    """Both cameras of `PegInsertion`, as its control step takes them."""
+    cell = CellChoice(env="cellwright/PegInsertion-v0", disturbances=ALL_ENV_DISTURBANCES)
+    with contextlib.closing(cell.make()) as env:
+        return _against_tiny_renderer("insertion", _insertion_cameras(env), effort)
+
+
+def _against_tiny_renderer(name: str, cameras: _Cameras, effort: Effort) -> Figures:
+    """Time of both views, and of TinyRenderer for the same triangles and pixels without shadows."""
+    with contextlib.ExitStack() as stack:
+        theirs = [stack.enter_context(_tiny_renderer(view)) for view in cameras.views]
+
+        def draw_theirs() -> None:
+            for draw in theirs:
+                draw()
+
+        cameras.take()
+        buffer = np.reshape(theirs[-1]()[3], cameras.depth_m().shape).astype(float)
+        tiny_m = _FAR_M * _NEAR_M / (_FAR_M - (_FAR_M - _NEAR_M) * buffer)
+        ratios, own_us = [], []
+        for _ in range(effort.repeats):
+            tiny_s = seconds_each(draw_theirs, effort.frames)
+            own_s = seconds_each(cameras.take, effort.frames)
+            ratios.append(tiny_s / own_s)
+            own_us.append(1e6 * own_s)
+    own_m = cameras.depth_m()
+    both = np.isfinite(own_m) & (buffer < 1.0)
+    off_mm = 1e3 * float(np.quantile(np.abs(tiny_m - own_m)[both], 0.99))
+    overlap = float(both.sum() / (np.isfinite(own_m) | (buffer < 1.0)).sum())
+    triangles = " and ".join(str(len(view.faces)) for view in cameras.views)
+    return {
+        f"{name}_cameras_us_both_views": figure(own_us, f"us ({triangles} triangles)"),
+        f"{name}_cameras_speed_up_over_tiny_renderer": figure(ratios, "x"),
+        f"{name}_cameras_depth_difference_to_tiny_renderer_mm": figure([off_mm], "mm", "<= 1"),
+        f"{name}_cameras_silhouette_overlap_with_tiny_renderer": figure([overlap], "IoU", ">= 0.97"),
+    }
+
+
+def _weld_cameras(env: Any) -> _Cameras:
+    camera, (image,), moment = _last_call(env, lambda cell: cell.sensor.camera, "render")
+    mesh = camera._mesh
+    pose_w = moment["world_from_tool"]
+    camera_from_world = camera.camera_from_tool @ np.linalg.inv(pose_w)
+    camera_from_world[:3, 3] += camera_from_world[:3, :3] @ moment["part_shift_w"]
+    first, last = mesh.window(moment["path_position_m"], BEHIND_M, AHEAD_M)
+    # TinyRenderer leaves out what is seen from behind, and these strips are wound the other way round.
+    faces = mesh.faces[2 * mesh.strips * first : 2 * mesh.strips * last, ::-1]
+    part_c = _moved(camera_from_world, mesh.vertices_w)
+    torch_c = _moved(camera.camera_from_tool, camera._torch_vertices)
+    overview, stripe = camera.geometry.overview, camera.geometry.stripe
+    columns, rows = moment["window_px"]
+    window = CameraModel(
+        width=stripe.width,
+        height=stripe.height,
+        fx=stripe.fx,
+        fy=stripe.fy,
+        cx=stripe.cx - columns,
+        cy=stripe.cy - rows,
+    )
+    whole = _View(
+        np.concatenate([part_c, torch_c, camera._ribbon]),
+        np.concatenate(
+            [
+                faces,
+                camera._torch_faces + len(part_c),
+                camera._wire_faces + len(part_c) + len(torch_c),
+            ]
+        ),
+        overview,
+    )
+    return _Cameras(
+        take=lambda: camera.render(image, **moment),
+        views=(_compact(whole), _compact(_View(part_c, faces, window))),
+        depth_m=lambda: camera._depth,
+    )
+
+
+def _insertion_cameras(env: Any) -> _Cameras:
+    cameras, (tool_w, part_w, fixture_w, image), _ = _last_call(env, lambda cell: cell.cameras, "take")
+    geometry, poses = cameras._geometry, cameras._poses.copy()
+    vertices_w = np.concatenate(
+        [
+            _moved(pose, geometry.vertices[begin:end])
+            for pose, begin, end in zip(
+                poses, geometry.vertex_begin[:-1], geometry.vertex_begin[1:], strict=True
+            )
+        ]
+    )
+    views = []
+    for camera_from_world, model in zip(
+        (cameras._hand_from_tool @ np.linalg.inv(tool_w), cameras._fixed_from_world),
+        cameras.rig.models,
+        strict=True,
+    ):
+        samples = CameraModel(
+            width=SUPERSAMPLING * model.width,
+            height=SUPERSAMPLING * model.height,
+            fx=SUPERSAMPLING * model.fx,
+            fy=SUPERSAMPLING * model.fy,
+            cx=SUPERSAMPLING * (model.cx + 0.5) - 0.5,
+            cy=SUPERSAMPLING * (model.cy + 0.5) - 0.5,
+        )
+        views.append(_View(_moved(camera_from_world, vertices_w), geometry.faces, samples))
+    return _Cameras(
+        take=lambda: cameras.take(tool_w, part_w, fixture_w, image),
+        views=(views[0], views[1]),
+        depth_m=lambda: cameras._depth,
+    )
+
+
+def _last_call(
+    env: Any, camera_of: Callable[[Any], Any], method: str
+) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:
+    """The camera of `env` after some steps, and the arguments with which the last one called its `method`."""
+    env.reset(seed=0)
+    camera = camera_of(env.unwrapped)
+    original, calls = getattr(camera, method), []
+
+    def recording(*args: Any, **kwargs: Any) -> None:
+        calls.append((args, kwargs))
+        original(*args, **kwargs)
+
+    setattr(camera, method, recording)
+    for _ in range(_STEPS_BEFORE):
+        env.step(np.zeros(env.action_space.shape, np.float32))
+    delattr(camera, method)  # the class's own again
+    args, kwargs = calls[-1]
+    copied = tuple(np.array(argument) for argument in args)
+    return camera, copied, kwargs
+
+
+def _moved(pose: NDArray[np.float64], points: NDArray[np.float64]) -> NDArray[np.float64]:
+    moved: NDArray[np.float64] = points @ pose[:3, :3].T + pose[:3, 3]
+    return moved
+
+
+def _compact(view: _View) -> _View:
+    """The same without vertices that no face uses."""
+    used, faces = np.unique(view.faces, return_inverse=True)
+    return _View(view.vertices_c[used], faces.reshape(-1, 3).astype(np.int32), view.model)
+
+
+@contextlib.contextmanager
+def _tiny_renderer(view: _View) -> Iterator[Callable[[], Any]]:
+    """A call that draws `view` with PyBullet's TinyRenderer."""
     client = pybullet.connect(pybullet.DIRECT)
     try:
-        _fill(client, scene)
-        arguments = _tiny_camera(camera_from_world, client)
-
-        def theirs() -> Any:
-            return pybullet.getCameraImage(SIZE_PX, SIZE_PX, **arguments)
-
-        frame, reference = ours(), theirs()
-        ratios, ours_us = [], []
-        for _ in range(effort.repeats):
-            tiny_s = seconds_each(theirs, effort.frames)
-            own_s = seconds_each(ours, effort.frames)
-            ratios.append(tiny_s / own_s)
-            ours_us.append(1e6 * own_s)
+        shape = pybullet.createVisualShape(
+            pybullet.GEOM_MESH,
+            vertices=view.vertices_c.tolist(),
+            indices=view.faces.ravel().tolist(),
+            normals=view.vertices_c.tolist(),
+            physicsClientId=client,
+        )
+        pybullet.createMultiBody(0.0, baseVisualShapeIndex=shape, physicsClientId=client)
+        arguments = _tiny_arguments(view.model, client)
+        yield lambda: pybullet.getCameraImage(view.model.width, view.model.height, **arguments)
     finally:
         pybullet.disconnect(physicsClientId=client)
-    error_mm, overlap = _agreement(frame, reference)
-    triangles = len(scene.geometry.faces)
+
+
+def _tiny_arguments(model: CameraModel, client: int) -> dict[str, Any]:
+    projection = np.zeros((4, 4))
+    projection[0, 0], projection[0, 2] = 2 * model.fx / model.width, 1 - 2 * model.cx / model.width
+    # TinyRenderer samples a pixel at its corner and counts rows from the bottom, hence one row more.
+    projection[1, 1], projection[1, 2] = 2 * model.fy / model.height, 2 * (model.cy + 1) / model.height - 1
+    projection[2, 2] = -(_FAR_M + _NEAR_M) / (_FAR_M - _NEAR_M)
+    projection[2, 3], projection[3, 2] = -2 * _FAR_M * _NEAR_M / (_FAR_M - _NEAR_M), -1.0
     return {
-        "rasteriser_us_per_frame": figure(ours_us, f"us ({triangles} triangles)"),
-        "rasteriser_speed_up_over_tiny_renderer": figure(ratios, "x", ">= 8"),
-        "rasteriser_depth_difference_to_tiny_renderer_mm": figure([error_mm], "mm", "<= 1"),
-        "rasteriser_silhouette_overlap_with_tiny_renderer": figure([overlap], "IoU", ">= 0.97"),
+        "viewMatrix": np.diag([1.0, -1.0, -1.0, 1.0]).ravel().tolist(),
+        "projectionMatrix": projection.T.ravel().tolist(),
+        "shadow": 0,
+        "renderer": pybullet.ER_TINY_RENDERER,
+        "physicsClientId": client,
     }
 
 
@@ -95,79 +261,6 @@ def weld_seam_against_panda_gym(effort: Effort) -> Figures:
         "panda_gym_steps_per_s_with_camera": figure(peer_rates, "steps/s"),
         key: figure(ratios, "x", aim),
     }
-
-
-def cell_scene() -> Scene:
-    """The low-polygon UR10e with its torch in a welding posture over table, fixture and plate."""
-    scene = Scene()
-    poses = link_poses(_POSTURE_RAD)
-    for index, mesh in enumerate(robot_meshes()):
-        name = f"{index} {mesh.name}"
-        scene.add_body(name, mesh.vertices, mesh.faces, colour=mesh.color[:3], segmentation_id=index)
-        pose = np.eye(4)
-        pose[:] = poses[mesh.link]
-        scene.set_pose(name, pose)
-    for name, (size_m, centre_w) in _FURNITURE.items():
-        vertices, faces = box_mesh(size_m, centre_w)
-        scene.add_body(name, vertices, faces, colour=(0.5, 0.5, 0.5), segmentation_id=len(scene.names))
-    return scene
-
-
-def look_at(eye_w: NDArray[np.float64], target_w: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Camera from world (4, 4), OpenCV axes, upright."""
-    forward = (target_w - eye_w) / np.linalg.norm(target_w - eye_w)
-    right = np.cross(forward, [0.0, 0.0, 1.0])
-    right /= np.linalg.norm(right)
-    matrix = np.eye(4)
-    matrix[:3, :3] = np.stack([right, np.cross(forward, right), forward])
-    matrix[:3, 3] = -matrix[:3, :3] @ eye_w
-    return matrix
-
-
-def _fill(client: int, scene: Scene) -> None:
-    """Show PyBullet the same triangles at the same places."""
-    geometry = scene.geometry
-    for body, pose in enumerate(scene.world_from_body):
-        first, last = geometry.vertex_begin[body], geometry.vertex_begin[body + 1]
-        vertices = geometry.vertices[first:last] @ pose[:3, :3].T + pose[:3, 3]
-        faces = geometry.faces[geometry.face_begin[body] : geometry.face_begin[body + 1]] - first
-        shape = pybullet.createVisualShape(
-            pybullet.GEOM_MESH,
-            vertices=vertices.tolist(),
-            indices=faces.ravel().tolist(),
-            normals=vertices.tolist(),
-            physicsClientId=client,
-        )
-        pybullet.createMultiBody(0.0, baseVisualShapeIndex=shape, physicsClientId=client)
-
-
-def _tiny_camera(camera_from_world: NDArray[np.float64], client: int) -> dict[str, Any]:
-    centre_px = (SIZE_PX - 1) / 2.0
-    projection = np.zeros((4, 4))
-    projection[0, 0], projection[0, 2] = 2 * FOCAL_PX / SIZE_PX, 1 - 2 * centre_px / SIZE_PX
-    # TinyRenderer samples a pixel at its corner and counts rows from the bottom, hence one row more.
-    projection[1, 1], projection[1, 2] = 2 * FOCAL_PX / SIZE_PX, 2 * (centre_px + 1) / SIZE_PX - 1
-    projection[2, 2] = -(FAR_M + NEAR_M) / (FAR_M - NEAR_M)
-    projection[2, 3], projection[3, 2] = -2 * FAR_M * NEAR_M / (FAR_M - NEAR_M), -1.0
-    view = np.diag([1.0, -1.0, -1.0, 1.0]) @ camera_from_world
-    return {
-        "viewMatrix": view.T.ravel().tolist(),
-        "projectionMatrix": projection.T.ravel().tolist(),
-        "shadow": 0,
-        "renderer": pybullet.ER_TINY_RENDERER,
-        "physicsClientId": client,
-    }
-
-
-def _agreement(frame: Any, reference: Any) -> tuple[float, float]:
-    """Depth difference [mm] that 99 % of shared pixels stay below, and silhouette overlap."""
-    buffer = np.reshape(reference[3], (SIZE_PX, SIZE_PX)).astype(float)
-    depth_m = FAR_M * NEAR_M / (FAR_M - (FAR_M - NEAR_M) * buffer)
-    mask = np.reshape(reference[4], (SIZE_PX, SIZE_PX))
-    same = (mask == frame.segmentation) & (mask >= 0)
-    error_mm = 1e3 * float(np.quantile(np.abs(depth_m[same] - frame.depth[same]), 0.99))
-    theirs, mine = mask >= 0, frame.segmentation >= 0
-    return error_mm, float((theirs & mine).sum() / (theirs | mine).sum())
 
 
 def _rate(env: gymnasium.Env[Any, Any], steps: int, *, camera: bool) -> float:

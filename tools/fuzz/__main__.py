@@ -1,6 +1,6 @@
 """`python -m tools.fuzz readers --mutants 1000000` and `python -m tools.fuzz bundles --mutants 10000`.
 
-`readers` damages single files in memory, `bundles` whole bundles on the disk, `runs` checkpoints of training.
+`readers` damages single files in memory, `bundles` whole bundles on the disk, `runs` runs of training.
 Exit code 1 where a mutant ended in anything but one line or the content that is there.
 """
 

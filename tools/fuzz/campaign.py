@@ -35,13 +35,18 @@ class Tally:
         return f"{name}: {self.tried:,} mutants, {became}, {used}"
 
 
-def attempt(tally: Tally, load: Callable[[], Any], same: Callable[[Any], bool]) -> None:
+def attempt(
+    tally: Tally,
+    load: Callable[[], Any],
+    same: Callable[[Any], bool],
+    refusals: tuple[type[Exception], ...] = (FileError,),
+) -> None:
     """Load one mutant and count what became of it."""
     tally.tried += 1
     begin_s = time.perf_counter()
     try:
         content = load()
-    except FileError as error:
+    except refusals as error:
         tally.refused += 1
         told = str(error)
         if "\n" in told or not told or len(told) > _LONGEST_LINE or not told.isprintable():

@@ -1,4 +1,4 @@
-"""Checkpoints of training runs: damaged, and loaded up to an action."""
+"""Runs of training: damaged, and loaded up to an action."""
 
 import random
 import shutil
@@ -14,9 +14,13 @@ import torch
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from cellwright_policies.checkpoint import COUNTERS, TENSORS, read_policy, restore, write_checkpoint
+from cellwright_policies.checkpoint import TENSORS
 from cellwright_policies.networks import CellActorCritic, NetworkConfig
 from cellwright_policies.ppo import CellPPO, PPOConfig
+from cellwright_runtime.files.reading import FileError
+from cellwright_train.errors import UsageError
+from cellwright_train.learning.presets import TrainConfig
+from cellwright_train.learning.runs import NoCheckpointError, RunDirectory, RunState, load_policy_from_run
 from tools.fuzz import mutations
 from tools.fuzz.campaign import Tally, attempt, generator
 
@@ -32,45 +36,64 @@ _NETWORK = NetworkConfig(channels=(2,), image_features=2, signal_features=2, hid
 
 
 def fuzz_runs(mutants: int, seed: int) -> Tally:
-    """Damage copies of a small checkpoint, and act once with the policy of each that loads."""
+    """Damage copies of a small run, and act once with the policy of each that loads."""
     tally, rng = Tally(), generator(seed, "runs")
     model = _small_model()
     observation = {key: space.sample()[np.newaxis] for key, space in _SPACE.items()}
     with tempfile.TemporaryDirectory() as scratch:
         original, directory = Path(scratch) / "original", Path(scratch) / "mutant"
-        original.mkdir()
-        write_checkpoint(original, model)
+        _write_run(original, model)
         for _ in range(mutants):
             shutil.copytree(original, directory)
             _damage(directory, rng)
-            attempt(tally, partial(_acted, directory, model, observation), partial(_same, directory))
+            load = partial(_acted, directory, model, observation)
+            attempt(tally, load, partial(_same, directory), (FileError, UsageError, NoCheckpointError))
             shutil.rmtree(directory)
     return tally
 
 
-def _damage(directory: Path, rng: random.Random) -> None:
-    name, own = rng.choice(
-        (
-            (TENSORS, mutations.safetensors_header),
-            (TENSORS, mutations.safetensors_body),
-            (COUNTERS, mutations.json_tokens),
-        )
+def _write_run(directory: Path, model: CellPPO) -> None:
+    config = TrainConfig(env_id="cellwright/PegInsertion-v0", network=_NETWORK)
+    run = RunDirectory.create(directory, config, seed=1)
+    run.note_command("cellwright train peg-insertion --seed 1")
+    state = RunState(
+        steps=2,
+        rounds_collected=0,
+        rounds_done=0,
+        passes_done=0,
+        resets=1,
+        seconds=1.5,
+        metrics_rows=0,
+        curriculum={},
+        scores={"success_rate": 0.5, "return": 1.0},
     )
-    path = directory / name
-    mutation = rng.choice((own, own, mutations.blind))
+    run.save_checkpoint(model, state)
+    run.save_best(model, state)
+
+
+def _damage(directory: Path, rng: random.Random) -> None:
+    path = rng.choice(sorted(path for path in directory.rglob("*") if path.is_file()))
+    own: tuple[mutations.Mutation, ...] = (mutations.json_tokens,)
+    if path.name == TENSORS:
+        own = (mutations.safetensors_header, mutations.safetensors_body)
+    mutation = rng.choice((*own, *own, mutations.blind))
     path.write_bytes(mutation(path.read_bytes(), rng))
 
 
 def _acted(directory: Path, model: CellPPO, observation: dict[str, Any]) -> CellActorCritic:
-    """The policy of a checkpoint after one action, and after training could have gone on from it."""
-    policy = read_policy(directory, _NETWORK)
+    """The policy of a run after one action, once all that training goes on from was read too."""
+    run = RunDirectory.open(directory)
+    _ = (run.seed, run.commands, run.versions, run.best_score, run.is_finished)
+    checkpoint = run.last_checkpoint()
+    run.restore(checkpoint, model)
+    policy = load_policy_from_run(directory)
     policy.act_batch(observation)
-    restore(directory, model)
     return policy
 
 
 def _same(directory: Path, policy: CellActorCritic) -> bool:
-    tensors = safetensors.numpy.load((directory / TENSORS).read_bytes())
+    (file,) = (directory / "best").glob(f"*/{TENSORS}")
+    tensors = safetensors.numpy.load(file.read_bytes())
     return all(
         np.array_equal(values.numpy(), tensors[f"policy/{name}"])
         for name, values in policy.state_dict().items()

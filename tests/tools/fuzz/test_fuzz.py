@@ -27,7 +27,7 @@ def test_ten_thousand_damaged_files_end_in_one_line_or_in_what_another_reader_fi
 
 
 @pytest.mark.parametrize(("fuzz", "mutants"), [(fuzz_bundles, 200), (fuzz_runs, 60)])
-def test_damaged_bundles_and_checkpoints_end_in_one_line_or_load_to_what_is_there(
+def test_damaged_bundles_and_runs_end_in_one_line_or_load_to_what_is_there(
     fuzz: Callable[..., Tally], mutants: int
 ) -> None:
     before = peak_bytes()

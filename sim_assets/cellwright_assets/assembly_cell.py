@@ -83,7 +83,7 @@ PART_LENGTH_M = 0.060
 RIB_M = 1.5e-3
 """How far the polarity rib stands out: more than two clearances, or a plug turned by 180 degrees would enter.
 A rib in the middle of a long side is how box headers are keyed; its size is an assumption."""
-RIB_SHARE = 0.3
+RIB_FRACTION = 0.3
 """Width of the rib over that of the plug (assumption)."""
 HOUSING_M = (2.0e-3, 2.5e-3)
 """How much wider than the plug its housing is along x and along y, per side (assumption)."""

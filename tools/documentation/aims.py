@@ -44,7 +44,7 @@ AIMS = (
 )
 LARGEST_FORCE_N = 15.0
 """Aim for the 95th percentile of the peak force of pegs."""
-LARGEST_TIME_SHARE = 0.7
+LARGEST_TIME_FRACTION = 0.7
 """Aim for the median time over that of an industrial expert."""
 RIVALS = ("spiral-search", "visual-servo")
 _PEGS = ("peg-insertion", "zoo:peg-insertion", "train", "train")
@@ -83,7 +83,7 @@ def _force(found: _Found) -> tuple[str, ...]:
 
 def _against(rival: str, found: _Found) -> tuple[str, ...]:
     what = f"against `{rival}` on the same seeds"
-    told = f"more successes, <= {100 * LARGEST_TIME_SHARE:g} % of its median time"
+    told = f"more successes, <= {100 * LARGEST_TIME_FRACTION:g} % of its median time"
     ours, theirs = found.get(_PEGS), found.get((_PEGS[0], rival, *_PEGS[2:]))
     if ours is None or theirs is None or _seeds(ours) != _seeds(theirs):
         return _PEGS[0], what, told, "not recorded", "no"
@@ -94,7 +94,7 @@ def _against(rival: str, found: _Found) -> tuple[str, ...]:
     more = ours.success_rate.value > theirs.success_rate.value
     rates = f"{100 * ours.success_rate.value:.1f} against {100 * theirs.success_rate.value:.1f} %"
     reached = f"{rates}, in {100 * share:.0f} % of its time"
-    return _PEGS[0], what, told, reached, _yes(more and share <= LARGEST_TIME_SHARE)
+    return _PEGS[0], what, told, reached, _yes(more and share <= LARGEST_TIME_FRACTION)
 
 
 def _seeds(evaluation: InsertionEvaluation) -> list[int]:

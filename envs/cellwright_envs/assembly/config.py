@@ -38,7 +38,7 @@ class InsertionConfig:
     """Largest deviation of the start about the vertical."""
     sensor_low_pass: float = 0.6
     """Weight of the newest mean reading of the wrist sensor in the low-passed reading."""
-    seated_share: float = 0.95
+    seated_fraction: float = 0.95
     """Fraction of the part's depth from which it counts as seated."""
     lateral_tolerance_m: float = 0.1e-3
     """Sideways error beyond the clearance that still counts."""
@@ -72,7 +72,7 @@ class InsertionConfig:
             if getattr(self, spread) > getattr(self, box):
                 told = f"{spread}={getattr(self, spread)} <= {box}={getattr(self, box)}"
                 raise ValueError(f"need {told}: the reference starts inside of its box")
-        if not 0.0 < self.seated_share < 1.0:
-            raise ValueError(f"need 0 < seated_share < 1, got {self.seated_share}")
+        if not 0.0 < self.seated_fraction < 1.0:
+            raise ValueError(f"need 0 < seated_fraction < 1, got {self.seated_fraction}")
         if not 0.0 < self.sensor_low_pass <= 1.0:
             raise ValueError(f"need 0 < sensor_low_pass <= 1, got {self.sensor_low_pass}")

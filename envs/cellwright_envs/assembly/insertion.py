@@ -246,7 +246,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         """Whether the part is seated now; seated for `hold_s`, it is a success."""
         config, part = self.config, self.product
         return (
-            m.depth_m >= config.seated_share * part.depth_m
+            m.depth_m >= config.seated_fraction * part.depth_m
             and m.lateral_m <= self.conditions.clearance_m + config.lateral_tolerance_m
             and m.tilt_rad < config.tilt_tolerance_rad
             and m.overlap_m <= LARGEST_OVERLAP_M

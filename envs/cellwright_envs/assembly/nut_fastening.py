@@ -59,7 +59,7 @@ class NutFasteningConfig(InsertionConfig):
     source)."""
     joint_factor: tuple[float, float] = (0.8, 1.25)
     """Range of the bolted joint's stiffness in an episode over that on the drawing."""
-    prevailing_share: tuple[float, float] = (0.02, 0.08)
+    prevailing_fraction: tuple[float, float] = (0.02, 0.08)
     """Torque of a freely running nut, as a fraction of the window's middle (assumption)."""
 
 
@@ -139,7 +139,7 @@ class NutFastening(Insertion[NutMeasurement]):
     def _resistance(self, rng: np.random.Generator) -> Resistance:
         config, nut = self.config, self.product
         start, stiffness, prevailing = rng.uniform(
-            *np.array([(0.0, TURN_RAD), config.joint_factor, config.prevailing_share]).T
+            *np.array([(0.0, TURN_RAD), config.joint_factor, config.prevailing_fraction]).T
         ).tolist()
         drawn = BoltedJoint(
             form=nut.form,

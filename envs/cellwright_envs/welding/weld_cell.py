@@ -104,10 +104,10 @@ class WeldCell:
         )
         top = ORIGIN_W - [0.0, 0.0, 0.075]
         self.world.add_static(
-            "fixture", [Box(half_m=FIXTURE_HALF_M, centre_w=top - [0, 0, 0.05], rotation_w=np.eye(3))]
+            "fixture", [Box(half_m=FIXTURE_HALF_M, centre_body=top - [0, 0, 0.05], rotation_body=np.eye(3))]
         )
         table = ORIGIN_W - [0.0, 0.0, 0.175 + 0.03]
-        self.world.add_static("table", [Box(half_m=TABLE_HALF_M, centre_w=table, rotation_w=np.eye(3))])
+        self.world.add_static("table", [Box(half_m=TABLE_HALF_M, centre_body=table, rotation_body=np.eye(3))])
         self._left_behind = 0
 
     def load(self, product: WeldProduct) -> None:
@@ -229,4 +229,6 @@ def _plate(
     normal = np.cross(along, base) * np.sign(np.dot(np.cross(along, base), web))
     centre = point + 0.5 * (out_m[0] + out_m[1]) * base + 0.5 * (up_m[0] + up_m[1]) * web
     half = np.array([0.65 * SEGMENT * STEP_M, 0.5 * (out_m[1] - out_m[0]), 0.5 * (up_m[1] - up_m[0])])
-    return Box(half_m=half, centre_w=centre, rotation_w=np.stack([along, np.cross(normal, along), normal], 1))
+    return Box(
+        half_m=half, centre_body=centre, rotation_body=np.stack([along, np.cross(normal, along), normal], 1)
+    )

@@ -24,7 +24,7 @@ class Crossing(NamedTuple):
     """(2, 2): turns a distance off the seam in the laser plane into (lateral, height) of the seam there."""
     laser_from_torch: Array
     """(2, 2): what a torch moved by (lateral, height) at the wire gains on the seam in the laser plane."""
-    gap_share: float
+    gap_fraction: float
     """Gap divided by its width in the laser plane."""
     slant: float
     """Sideways over forward direction of the drawing's seam, positive to the left."""
@@ -67,7 +67,7 @@ class LookAhead:
         is_butt = np.abs(np.einsum("ni,ni->n", frames.web_directions_w, frames.rotations_w[:, :, 2])) > 0.99
         opening_w = np.where(is_butt[:, None], base, web)
         opening_t = np.einsum("nij,ni->nj", torch_rotations_w, opening_w)
-        gap_share = 1.0 / np.linalg.norm(_cut(opening_t[:, :, None], tangents)[:, :, 0], axis=1)
+        gap_fraction = 1.0 / np.linalg.norm(_cut(opening_t[:, :, None], tangents)[:, :, 0], axis=1)
         self.opening_rad = _opening_rad(at_laser(frames.rotations_w)[:, :, 0], base, web, torch_rotations_w)
         """Angle between base plate and web in the laser plane (N,) [rad]."""
         stripe = geometry.stripe
@@ -82,7 +82,7 @@ class LookAhead:
                 crossing_t[:, 1:],
                 np.linalg.inv(laser_from_seam).reshape(-1, 4),
                 laser_from_torch.reshape(-1, 4),
-                gap_share,
+                gap_fraction,
                 tangents[:, 1] / tangents[:, 0],
             ]
         )
@@ -98,7 +98,7 @@ class LookAhead:
             seam_t=row[1:3],
             seam_from_laser=row[3:7].reshape(2, 2),
             laser_from_torch=row[7:11].reshape(2, 2),
-            gap_share=float(row[11]),
+            gap_fraction=float(row[11]),
             slant=float(row[12]),
         )
 

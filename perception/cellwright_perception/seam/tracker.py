@@ -18,7 +18,7 @@ PROFILE_POINTS = 8
 """Points of the seam ahead that the tracker gives, from the wire to the laser."""
 
 
-class SeamTracker:
+class SeamTrackingSensor:
     """Turns stripe images into the seam profile between wire and laser, as a seam-tracking unit does."""
 
     def __init__(self, geometry: SeamSensorGeometry) -> None:
@@ -63,7 +63,7 @@ class SeamTracker:
         off_m = np.array([found.lateral_m, found.height_m]) - crossing.seam_t
         off_m += crossing.laser_from_torch @ (lateral_m, height_m)
         across_m, up_m = (crossing.seam_from_laser @ off_m).tolist()
-        measured = (across_m, up_m, found.gap_m * crossing.gap_share)
+        measured = (across_m, up_m, found.gap_m * crossing.gap_fraction)
         if self._gate.passes(*measured):
             self._profile.push(path_position_m + crossing.arc_m, *measured, found.confidence)
 

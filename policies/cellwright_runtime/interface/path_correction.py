@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from cellwright_perception.seam.look_ahead import LookAhead
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 from cellwright_perception.seam.taught_path import SeamFrames, TorchPlace
-from cellwright_perception.seam.tracker import PROFILE_POINTS, SeamTracker
+from cellwright_perception.seam.tracker import PROFILE_POINTS, SeamTrackingSensor
 from cellwright_runtime.interface.arrays import decision, numbers
 from cellwright_runtime.interface.groups import BoundedGroups
 from cellwright_runtime.interface.history import History, read_lags
@@ -110,7 +110,7 @@ class WeldInterface:
 
     seam: TaughtSeam
     """The seam that is welded now."""
-    tracker: SeamTracker
+    tracker: SeamTrackingSensor
     """Measures the seam between wire and laser."""
     last_action: Array
     """(5,) of the last `accept`; zeros before the first."""
@@ -132,7 +132,7 @@ class WeldInterface:
         )
         self._slew = float(setup.read("trim_slew", "1/s", above=0.0)[0]) * period_s
         self._groups = BoundedGroups(layout.groups)
-        self.tracker = SeamTracker(self.geometry)
+        self.tracker = SeamTrackingSensor(self.geometry)
         self._signals = _history(layout, "signals")
         self._motion = _history(layout, "motion")
         self._described = layout.groups.get("programme", ())

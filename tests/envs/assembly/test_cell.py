@@ -326,7 +326,7 @@ class Pin(Peg):
     """The other way round: a hexagonal bar is held over a round pin that stands in the fixture."""
 
     def fixture_solids(self, clearance_m: float, chamfer_m: float) -> list[Cylinder]:
-        return [Cylinder(radius_m=4e-3, length_m=0.02, centre_w=np.array([0.0, 0.0, -0.01]))]
+        return [Cylinder(radius_m=4e-3, length_m=0.02, centre_body=np.array([0.0, 0.0, -0.01]))]
 
 
 def test_a_fixture_may_have_round_solids(cell: AssemblyCell) -> None:

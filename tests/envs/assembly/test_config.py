@@ -24,7 +24,7 @@ from cellwright_envs.assembly.config import InsertionConfig
         ("start_spread_m", 0.0121),
         ("start_spread_rad", 0.151),
         ("sensor_low_pass", 0.0),
-        ("seated_share", 1.0),
+        ("seated_fraction", 1.0),
     ],
 )
 def test_an_impossible_cell_is_refused(name: str, value: float) -> None:

@@ -21,7 +21,7 @@ from cellwright_envs.assembly.disturbances import resolve
 from cellwright_envs.assembly.disturbances.mechanics import AS_SET_GRIP
 from cellwright_envs.assembly.parts.connectors import (
     CONNECTORS,
-    HOME_SHARE,
+    HOME_FRACTION,
     RAMP_M,
     RETENTION_N,
     SNAP_M,
@@ -51,7 +51,7 @@ def patient() -> Iterator[ConnectorInsertion]:
 
 
 def inside(box: Box, point: NDArray[np.float64]) -> bool:
-    return bool(np.all(np.abs(box.rotation_w.T @ (point - box.centre_w)) <= box.half_m))
+    return bool(np.all(np.abs(box.rotation_body.T @ (point - box.centre_body)) <= box.half_m))
 
 
 def free_m(boxes: list[Box], start: tuple[float, float], direction: tuple[float, float], z_m: float) -> float:
@@ -92,7 +92,7 @@ def test_a_seated_plug_overlaps_nothing_and_its_housing_stays_out(part: Connecto
             assert any(inside(box, point) for box in part.solids())
             assert not any(inside(wall, point - [0.0, 0.0, part.depth_m]) for wall in walls)
     housing = part.solids()[-1]
-    assert housing.centre_w[2] - housing.half_m[2] > part.depth_m
+    assert housing.centre_body[2] - housing.half_m[2] > part.depth_m
     assert 2.0 * housing.half_m[1] == pytest.approx(part.width_m)
 
 
@@ -171,14 +171,14 @@ def test_latch_resists_over_the_last_millimetre_then_snaps_and_pulls_home() -> N
     assert resistance_n(latch, SNAP_M + 0.5 * RAMP_M) == pytest.approx(4.0)
     assert resistance_n(latch, SNAP_M + 1e-9) == pytest.approx(8.0, abs=1e-4)
     assert not latch.latched
-    assert resistance_n(latch, SNAP_M) == pytest.approx(-HOME_SHARE * 8.0)
+    assert resistance_n(latch, SNAP_M) == pytest.approx(-HOME_FRACTION * 8.0)
     assert latch.latched
 
 
 def test_a_snapped_latch_holds_up_to_its_pull_out_force_and_then_lets_go() -> None:
     latch = Latch(depth_m=9e-3, force_n=8.0)
     resistance_n(latch, 0.0)
-    assert resistance_n(latch, SNAP_M) == pytest.approx(-HOME_SHARE * 8.0)
+    assert resistance_n(latch, SNAP_M) == pytest.approx(-HOME_FRACTION * 8.0)
     pulls_n = [resistance_n(latch, SNAP_M + share * YIELD_M) for share in (0.2, 0.6, 1.0)]
     assert pulls_n == sorted(pulls_n, reverse=True)
     assert pulls_n[-1] == pytest.approx(-RETENTION_N)
@@ -307,7 +307,7 @@ def test_success_is_a_latch_that_has_snapped(env: ConnectorInsertion) -> None:
     assert 5.0 < card.peak_force_n < env.product.force_limit_n
     trace = env.trace()
     assert trace["latched"][-1] == 1.0
-    assert trace["resistance_n"].min() == pytest.approx(-HOME_SHARE * 5.0)
+    assert trace["resistance_n"].min() == pytest.approx(-HOME_FRACTION * 5.0)
 
 
 def test_a_push_below_the_latch_force_stops_before_it_snaps(patient: ConnectorInsertion) -> None:

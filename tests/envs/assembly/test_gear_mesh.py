@@ -50,7 +50,7 @@ def env() -> Iterator[GearMesh]:
 def plan(box: Box) -> Polygon:
     """Corners (4, 2) of an upright box."""
     corners = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]]) * box.half_m[:2]
-    return np.asarray(corners @ box.rotation_w[:2, :2].T + box.centre_w[:2])
+    return np.asarray(corners @ box.rotation_body[:2, :2].T + box.centre_body[:2])
 
 
 def turned(polygon: Polygon, yaw_rad: float) -> Polygon:

@@ -44,9 +44,9 @@ def patient() -> Iterator[NutFastening]:
 
 
 def inside(solid: Box | Cylinder, point: NDArray[np.float64]) -> bool:
-    away = point - solid.centre_w
+    away = point - solid.centre_body
     if isinstance(solid, Box):
-        return bool(np.all(np.abs(solid.rotation_w.T @ away) <= solid.half_m))
+        return bool(np.all(np.abs(solid.rotation_body.T @ away) <= solid.half_m))
     return bool(np.hypot(away[0], away[1]) <= solid.radius_m and abs(away[2]) <= 0.5 * solid.length_m)
 
 
@@ -89,7 +89,9 @@ def turn_until(env: NutFastening, share: float, *, rev_s: float = 1.0) -> dict[s
 
 @ALL
 def test_the_bolt_has_its_clearance_in_the_bore(nut: Nut) -> None:
-    bore_m = min(solid.centre_w[:2] @ solid.rotation_w[:2, 0] - solid.half_m[0] for solid in nut.solids())
+    bore_m = min(
+        solid.centre_body[:2] @ solid.rotation_body[:2, 0] - solid.half_m[0] for solid in nut.solids()
+    )
     bolt = nut.fixture_solids(nut.clearance_m, nut.chamfer_m)
     radius_m = max(solid.radius_m for solid in bolt if isinstance(solid, Cylinder))
     assert bore_m == pytest.approx(0.5 * nut.form.minor_diameter_m)

@@ -134,7 +134,7 @@ OTHER: dict[str, dict[str, Any]] = {
     "fixture_bump": {
         "probability": 0.0,
         "jump_m": (0.2e-3, 0.2e-3),
-        "height_share": 0.0,
+        "height_fraction": 0.0,
         "at_fraction": (0.1, 0.1),
     },
     "gap_step": {

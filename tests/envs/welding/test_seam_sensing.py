@@ -90,7 +90,7 @@ def test_a_gap_is_as_wide_as_it_lies_across_the_laser_plane(cell: WeldSeam, name
         ]
         crossing = cell.interface.seam.look_ahead.at(float(frames.path_position_m[index]))
         width_m = np.linalg.norm(np.subtract(*cut))
-        assert width_m * crossing.gap_share == pytest.approx(gap_m, rel=5e-3)
+        assert width_m * crossing.gap_fraction == pytest.approx(gap_m, rel=5e-3)
 
 
 def test_a_frame_that_is_delivered_again_is_not_measured_again(

@@ -15,8 +15,8 @@ from cellwright_assets.assembly_cell import (
     BLOCK_HEIGHT_M,
     FRAME_M,
     HOUSING_M,
+    RIB_FRACTION,
     RIB_M,
-    RIB_SHARE,
     SHOULDER_M,
     Surface,
 )
@@ -41,7 +41,7 @@ RAMP_M = 1.0e-3
 SNAP_M = 0.4e-3
 """Distance from the point where the latch snaps to the seat, which is also the play of the plug
 (assumption)."""
-HOME_SHARE = 0.4
+HOME_FRACTION = 0.4
 """Force that pulls the snapped plug into its seat, as a fraction of the latch's force (assumption)."""
 RETENTION_N = 40.0
 """Pull-out force of a snapped latch, whatever it took to snap it (assumption)."""
@@ -103,7 +103,7 @@ class Connector(Part):
         """
         wider_m = clearance_m + chamfer_m
         x_m, y_m = 0.5 * self.size_m + wider_m, 0.5 * self.thickness_m + wider_m
-        rib_m, low_m = 0.5 * RIB_SHARE * self.size_m + play_m, -y_m - RIB_M
+        rib_m, low_m = 0.5 * RIB_FRACTION * self.size_m + play_m, -y_m - RIB_M
         corners = [(x_m, -y_m), (x_m, y_m), (-x_m, y_m), (-x_m, -y_m)]
         return np.array([*corners, (-rib_m, -y_m), (-rib_m, low_m), (rib_m, low_m), (rib_m, -y_m)])
 
@@ -117,7 +117,9 @@ class Connector(Part):
         shoulder_m = self.depth_m + SHOULDER_M
         return [
             _block((-half_x_m, half_x_m, -half_y_m, half_y_m), 0.0, shoulder_m),
-            _block((-RIB_SHARE * half_x_m, RIB_SHARE * half_x_m, -half_y_m - RIB_M, 0.0), 0.0, self.depth_m),
+            _block(
+                (-RIB_FRACTION * half_x_m, RIB_FRACTION * half_x_m, -half_y_m - RIB_M, 0.0), 0.0, self.depth_m
+            ),
             _block(
                 (
                     -half_x_m - HOUSING_M[0],
@@ -153,7 +155,7 @@ class Connector(Part):
 
     def shape(self, *, fine: bool = False) -> Shape:
         """A bright plug below a housing."""
-        meshes = [box_mesh(tuple(2.0 * box.half_m), tuple(box.centre_w)) for box in self.solids()]
+        meshes = [box_mesh(tuple(2.0 * box.half_m), tuple(box.centre_body)) for box in self.solids()]
         vertices, faces = merge(meshes)
         surfaces = (Surface.PART, Surface.PART, Surface.HOUSING)
         counts = [len(mesh[1]) for mesh in meshes]
@@ -204,7 +206,7 @@ class Latch:
         return self.force_n * min(max((SNAP_M + RAMP_M - missing_m) / RAMP_M, 0.0), 1.0)
 
     def _held_n(self, missing_m: float) -> float:
-        home_n = HOME_SHARE * self.force_n
+        home_n = HOME_FRACTION * self.force_n
         pulled = min(max((missing_m - SNAP_M) / YIELD_M, 0.0), 1.0)
         return -home_n - pulled * (RETENTION_N - home_n)
 
@@ -233,7 +235,7 @@ def _block(rectangle: Rectangle, low_m: float, high_m: float) -> Box:
     """A box over `rectangle` from z = `low_m` to `high_m`."""
     x0, x1, y0, y1 = rectangle
     low, high = np.array([x0, y0, low_m]), np.array([x1, y1, high_m])
-    return Box(half_m=0.5 * (high - low), centre_w=0.5 * (low + high), rotation_w=np.eye(3))
+    return Box(half_m=0.5 * (high - low), centre_body=0.5 * (low + high), rotation_body=np.eye(3))
 
 
 def _corners(rectangle: Rectangle) -> Array:

@@ -95,7 +95,7 @@ class Wheel:
         inner_m, outer_m, turn = 0.9 * self.root_m, self.box_tip_m, about_z(angle_rad)
         centre = np.array([0.5 * (inner_m + outer_m), 0.0, 0.5 * (z_m[0] + z_m[1])])
         half = np.array([0.5 * (outer_m - inner_m), half_width_m, 0.5 * (z_m[1] - z_m[0])])
-        return Box(half_m=half, centre_w=turn @ centre, rotation_w=turn)
+        return Box(half_m=half, centre_body=turn @ centre, rotation_body=turn)
 
 
 def _involute(angle_rad: float) -> float:

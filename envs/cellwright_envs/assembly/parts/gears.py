@@ -156,14 +156,14 @@ class Gear(Part):
         half = np.array([0.5 * (outer_m - radius_m), outer_m * np.tan(0.5 * step_rad), 0.5 * self.length_m])
         middle = np.array([0.5 * (outer_m + radius_m), 0.0, half[2]])
         turns = [about_z(k * step_rad) for k in range(BORE_STAVES)]
-        return [Box(half_m=half, centre_w=turn @ middle, rotation_w=turn) for turn in turns]
+        return [Box(half_m=half, centre_body=turn @ middle, rotation_body=turn) for turn in turns]
 
     def fixture_solids(self, clearance_m: float, chamfer_m: float) -> list[Box | Cylinder]:
         """The shaft, its shoulder, the plate, and the neighbours with their teeth next to the gear."""
         shaft_m = 0.5 * self.size_m - clearance_m
         length_m = self.depth_m - chamfer_m
         middle = np.array([0.0, 0.0, -chamfer_m - 0.5 * length_m])
-        shaft = Cylinder(radius_m=shaft_m, length_m=length_m, centre_w=middle)
+        shaft = Cylinder(radius_m=shaft_m, length_m=length_m, centre_body=middle)
         return [
             shaft,
             self._shoulder(),
@@ -178,8 +178,8 @@ class Gear(Part):
         height_m = BLOCK_HEIGHT_M - self.depth_m
         return Box(
             half_m=np.array([half_m, half_m, 0.5 * height_m]),
-            centre_w=np.array([0.0, 0.0, -self.depth_m - 0.5 * height_m]),
-            rotation_w=about_z(LINE_RAD),
+            centre_body=np.array([0.0, 0.0, -self.depth_m - 0.5 * height_m]),
+            rotation_body=about_z(LINE_RAD),
         )
 
     def _plate(self) -> Box:
@@ -187,8 +187,8 @@ class Gear(Part):
         height_m = BLOCK_HEIGHT_M - self.depth_m - GEAR_SHOULDER_M
         return Box(
             half_m=np.array([reach_m + half_width_m, half_width_m, 0.5 * height_m]),
-            centre_w=np.array([0.0, 0.0, 0.5 * height_m - BLOCK_HEIGHT_M]),
-            rotation_w=about_z(LINE_RAD),
+            centre_body=np.array([0.0, 0.0, 0.5 * height_m - BLOCK_HEIGHT_M]),
+            rotation_body=about_z(LINE_RAD),
         )
 
     def _plate_m(self) -> tuple[float, float]:
@@ -199,7 +199,7 @@ class Gear(Part):
     def _neighbour_bodies(self, shaft_m: float) -> list[Cylinder]:
         """The neighbours without their teeth, and the ends of their shafts."""
         return [
-            Cylinder(radius_m=radius_m, length_m=length_m, centre_w=np.array([*mesh.centre_m, middle_m]))
+            Cylinder(radius_m=radius_m, length_m=length_m, centre_body=np.array([*mesh.centre_m, middle_m]))
             for mesh in self.meshes
             for radius_m, length_m, middle_m in (
                 (mesh.neighbour.root_m, self.face_m, 0.5 * self.face_m - self.depth_m),
@@ -216,7 +216,11 @@ class Gear(Part):
             for angle_rad in mesh.neighbour_teeth_rad:
                 box = mesh.neighbour.tooth_box(float(angle_rad), half_width_m, z_m)
                 boxes.append(
-                    Box(half_m=box.half_m, centre_w=centre + box.centre_w, rotation_w=box.rotation_w)
+                    Box(
+                        half_m=box.half_m,
+                        centre_body=centre + box.centre_body,
+                        rotation_body=box.rotation_body,
+                    )
                 )
         return boxes
 
@@ -270,7 +274,7 @@ def _ridges(shaft_m: float, chamfer_m: float) -> list[Box]:
     half = np.array([chamfer_m / np.sqrt(2.0), half_width_m, 0.25 * chamfer_m])
     middle = np.array([face_m - 0.5 * chamfer_m, 0.0, -0.5 * chamfer_m]) - half[2] * slope[:, 2]
     turns = [about_z(2.0 * np.pi * k / RIDGES) for k in range(RIDGES)]
-    return [Box(half_m=half, centre_w=turn @ middle, rotation_w=turn @ slope) for turn in turns]
+    return [Box(half_m=half, centre_body=turn @ middle, rotation_body=turn @ slope) for turn in turns]
 
 
 def _shaft_mesh(

@@ -131,14 +131,14 @@ class Nut(Part):
         for k in range(BORE_STAVES):
             turn = about_z(2.0 * np.pi * k / BORE_STAVES)
             centre = turn @ np.array([0.5 * (outside_m + self.bore_m), 0.0, half[2]])
-            boxes.append(Box(half_m=half, centre_w=centre, rotation_w=turn))
+            boxes.append(Box(half_m=half, centre_body=centre, rotation_body=turn))
         return boxes
 
     def fixture_solids(self, clearance_m: float, chamfer_m: float) -> Sequence[Box | Cylinder]:
         """The bolt's core, as thick as its point, and the block; threads are no collision shapes."""
         radius_m, flange_m = self.bore_m - clearance_m, -self.depth_m - WASHER_M
         half = np.array([BLOCK_HALF_M, BLOCK_HALF_M, 0.005])
-        flange = Box(half_m=half, centre_w=np.array([0.0, 0.0, flange_m - 0.005]), rotation_w=np.eye(3))
+        flange = Box(half_m=half, centre_body=np.array([0.0, 0.0, flange_m - 0.005]), rotation_body=np.eye(3))
         solids: list[Box | Cylinder] = [flange, _cylinder(radius_m, flange_m, -chamfer_m)]
         if chamfer_m > 0.0:
             solids += [_cylinder(radius_m - chamfer_m, -chamfer_m, 0.0), *_cone(radius_m, chamfer_m)]
@@ -201,7 +201,7 @@ def _shape(*pieces: tuple[tuple[Vertices, Faces], Surface]) -> Shape:
 
 def _cylinder(radius_m: float, low_m: float, high_m: float) -> Cylinder:
     centre = np.array([0.0, 0.0, 0.5 * (low_m + high_m)])
-    return Cylinder(radius_m=radius_m, length_m=high_m - low_m, centre_w=centre)
+    return Cylinder(radius_m=radius_m, length_m=high_m - low_m, centre_body=centre)
 
 
 def _cone(radius_m: float, chamfer_m: float) -> list[Box]:
@@ -212,7 +212,7 @@ def _cone(radius_m: float, chamfer_m: float) -> list[Box]:
     half = np.array([c / np.sqrt(2.0), (radius_m - c) * np.tan(np.pi / POINT_FACETS), 0.25 * c])
     centre = np.array([radius_m - 0.5 * c, 0.0, -0.5 * c]) - half[2] * slope[:, 2]
     turns = [about_z(2.0 * np.pi * k / POINT_FACETS) for k in range(POINT_FACETS)]
-    return [Box(half_m=half, centre_w=turn @ centre, rotation_w=turn @ slope) for turn in turns]
+    return [Box(half_m=half, centre_body=turn @ centre, rotation_body=turn @ slope) for turn in turns]
 
 
 def _nut(

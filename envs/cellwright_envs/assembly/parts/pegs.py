@@ -104,17 +104,19 @@ class Peg(Part):
         half_length_m, middle = 0.5 * self.length_m, np.array([0.0, 0.0, 0.5 * self.length_m])
         if self.family == "square":
             half = np.array([self.radius_m, self.radius_m, half_length_m])
-            return [Box(half_m=half, centre_w=middle, rotation_w=np.eye(3))]
+            return [Box(half_m=half, centre_body=middle, rotation_body=np.eye(3))]
         if self.family == "hexagonal":
             # Each pair of opposite flats spans a rectangle; the three of them are exactly the hexagon.
             half = np.array([self.radius_m, self.radius_m * np.tan(np.pi / 6.0), half_length_m])
-            return [Box(half_m=half, centre_w=middle, rotation_w=about_z(k * np.pi / 3.0)) for k in range(3)]
-        shaft = Cylinder(radius_m=self.radius_m, length_m=self.length_m, centre_w=middle)
+            return [
+                Box(half_m=half, centre_body=middle, rotation_body=about_z(k * np.pi / 3.0)) for k in range(3)
+            ]
+        shaft = Cylinder(radius_m=self.radius_m, length_m=self.length_m, centre_body=middle)
         if self.family == "round":
             return [shaft]
         width_m, out_m = self.key_m
         half = np.array([0.5 * (self.radius_m + out_m), 0.5 * width_m, 0.5 * self.depth_m])
-        key = Box(half_m=half, centre_w=np.array([half[0], 0.0, half[2]]), rotation_w=np.eye(3))
+        key = Box(half_m=half, centre_body=np.array([half[0], 0.0, half[2]]), rotation_body=np.eye(3))
         return [shaft, key]
 
     def fixture_solids(self, clearance_m: float, chamfer_m: float) -> list[Box]:
@@ -163,8 +165,8 @@ class Peg(Part):
         half_m = self.radius_m + WALL_M
         return Box(
             half_m=np.array([half_m, half_m, 0.5 * FLOOR_M]),
-            centre_w=np.array([0.0, 0.0, -self.depth_m - 0.5 * FLOOR_M]),
-            rotation_w=np.eye(3),
+            centre_body=np.array([0.0, 0.0, -self.depth_m - 0.5 * FLOOR_M]),
+            rotation_body=np.eye(3),
         )
 
     def _keyway(self, clearance_m: float, depth_m: float, chamfer_m: float) -> list[Box]:

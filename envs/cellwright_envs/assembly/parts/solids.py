@@ -38,7 +38,7 @@ def wall(
     def box(near_m: float, far_m: float, low_m: float, high_m: float) -> Box:
         centre = np.array([0.5 * (near_m + far_m), middle_m, 0.5 * (low_m + high_m)])
         half = np.array([0.5 * (far_m - near_m), half_width_m, 0.5 * (high_m - low_m)])
-        return Box(half_m=half, centre_w=turn @ centre, rotation_w=turn)
+        return Box(half_m=half, centre_body=turn @ centre, rotation_body=turn)
 
     far_m = distance_m + thickness_m
     if chamfer_m <= 0.0:
@@ -51,5 +51,5 @@ def wall(
     return [
         box(distance_m, far_m, -depth_m, -chamfer_m),
         box(distance_m + chamfer_m, far_m, -chamfer_m, 0.0),
-        Box(half_m=half, centre_w=turn @ centre, rotation_w=turn @ slope),
+        Box(half_m=half, centre_body=turn @ centre, rotation_body=turn @ slope),
     ]

@@ -30,7 +30,7 @@ class FixtureBump:
     """Probability of one bump in an episode."""
     jump_m: Range = (0.5e-3, 1.5e-3)
     """Sideways distance of the jump [m], to either side (assumption)."""
-    height_share: float = 0.4
+    height_fraction: float = 0.4
     """Largest upward jump as a fraction of the sideways one (assumption)."""
     at_fraction: Range = (0.2, 0.7)
     """Where along the seam it happens."""
@@ -38,7 +38,7 @@ class FixtureBump:
     def __post_init__(self) -> None:
         require_probability(self, "probability")
         require_range(self, "jump_m", low=0.0)
-        require_not_negative(self, "height_share")
+        require_not_negative(self, "height_fraction")
         require_range(self, "at_fraction", low=0.0, high=1.0)
 
     def draw(self, rng: np.random.Generator) -> "FixtureBumpState":
@@ -48,7 +48,7 @@ class FixtureBump:
         return FixtureBumpState(
             at_fraction=_place(rng, self.at_fraction, happens),
             lateral_m=jump_m * draw_sign(rng),
-            height_m=jump_m * draw_in(rng, (0.0, self.height_share)),
+            height_m=jump_m * draw_in(rng, (0.0, self.height_fraction)),
         )
 
 

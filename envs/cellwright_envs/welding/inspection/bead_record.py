@@ -22,7 +22,7 @@ FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
 BIN_M = 1.0e-3
-SHORT_SHARE = 0.25
+SHORT_FRACTION = 0.25
 SHORT_WINDOW_BINS = 100
 """Short imperfections: together at most 25 mm in any 100 mm of weld, or 25 % of a shorter weld."""
 
@@ -83,7 +83,7 @@ def _grade_weld(features: FloatArray, joint: int, masks: IntArray, shorts: IntAr
     for b in range(bins):
         _grade_bin(features[b], joint, masks[b], shorts[b])
     window = min(bins, SHORT_WINDOW_BINS)
-    allowed = SHORT_SHARE * window
+    allowed = SHORT_FRACTION * window
     for level in range(3):
         for r in range(_FEATURE.shape[0]):
             bit = 1 << r

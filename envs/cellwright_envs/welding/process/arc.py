@@ -85,7 +85,7 @@ def spray_transition_current_a(wire_diameter_m: float, co2_fraction: float) -> f
 
 
 @compilable
-def dip_share(current_a: Quantity, voltage_v: Quantity, change_width: Quantity = 1.0) -> Quantity:
+def dip_fraction(current_a: Quantity, voltage_v: Quantity, change_width: Quantity = 1.0) -> Quantity:
     """Return how far transfer is by short circuit, 0 to 1, falling at the edges of `is_dip`.
 
     The change-over is 10 A and 0.7 V wide, times `change_width`.
@@ -95,7 +95,7 @@ def dip_share(current_a: Quantity, voltage_v: Quantity, change_width: Quantity =
 
 
 @compilable
-def spray_share(current_a: Quantity, voltage_v: Quantity, transition_a: Quantity) -> Quantity:
+def spray_fraction(current_a: Quantity, voltage_v: Quantity, transition_a: Quantity) -> Quantity:
     """Return how far transfer is by spray, 0 to 1: above the transition current and above 25 V."""
     return 1.0 / ((1.0 + np.exp((transition_a - current_a) / 5.0)) * (1.0 + np.exp((25.0 - voltage_v) / 0.5)))
 
@@ -110,7 +110,7 @@ def transfer_mode(
     current_a: Quantity, voltage_v: Quantity, transition_a: Quantity = float("inf")
 ) -> Quantity:
     """Return the `TransferMode` that dominates at a current [A] and voltage [V], floats or arrays."""
-    spray = spray_share(current_a, voltage_v, transition_a) > 0.5
+    spray = spray_fraction(current_a, voltage_v, transition_a) > 0.5
     dip = is_dip(np.asarray(current_a), np.asarray(voltage_v))
     return np.where(spray, TransferMode.SPRAY, np.where(dip, TransferMode.DIP, TransferMode.GLOBULAR))[()]
 
@@ -133,6 +133,6 @@ def short_circuit_rate_hz(
     excess_v = voltage_v - synergic_v
     crowding = 1.0 + 0.2 * np.maximum(-excess_v, 0.0)
     dying = 1.0 / (1.0 + np.exp((excess_v - 2.5) / 0.6))
-    dip = dip_share(current_a, voltage_v, dip_change_width)
-    spray = spray_share(current_a, voltage_v, transition_a)
+    dip = dip_fraction(current_a, voltage_v, dip_change_width)
+    spray = spray_fraction(current_a, voltage_v, transition_a)
     return drops_hz * crowding * dying * dip + 8.0 * (1.0 - dip) * (1.0 - spray)

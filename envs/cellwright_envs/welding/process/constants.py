@@ -70,7 +70,7 @@ class ProcessConstants:
     """Assumption: 2.5 % of leg ratio per degree."""
     temperature_slope_per_k: float = _constant(8e-4, spread=0.2)
     """Assumption: gain of penetration with plate temperature."""
-    fillet_root_share: float = _constant(0.25, spread=0.15)
+    fillet_root_fraction: float = _constant(0.25, spread=0.15)
     """Assumption: fraction of the throat that penetration must cross before it reaches the root."""
     fillet_root_m: float = _constant(0.2e-3, logistic=0.016e-3)
     """Assumption: penetration beyond the root that counts as fused."""
@@ -84,7 +84,7 @@ class ProcessConstants:
     """Assumption, chosen after seeing the same recipes."""
     burn_through_heat_j_m2: float = _constant(0.23e9, logistic=0.02e9)
     """Assumption; published one-sided recipes stop at 0.160 kJ/mm2."""
-    bridging_share: float = _constant(0.57, uniform=0.03)
+    bridging_fraction: float = _constant(0.57, uniform=0.03)
     """Assumption: butt gap over thickness that metal does not bridge, at least 0.54."""
     bridging_limit_m: float = _constant(2.3e-3, uniform=0.2e-3)
     """Assumption: butt gap that metal does not bridge on any thickness."""
@@ -92,9 +92,9 @@ class ProcessConstants:
     """Assumption: how far the bead must reach over each edge of the gap."""
     cold_voltage_v: float = _constant(3.0, spread=0.1)
     """Assumption: below synergic voltage by this much the bead laps cold."""
-    slow_share: float = _constant(0.35, spread=0.1)
+    slow_fraction: float = _constant(0.35, spread=0.1)
     """Assumption: fraction of the nominal speed below which the pool runs ahead of the arc."""
-    tack_share: float = _constant(0.3, spread=0.2)
+    tack_fraction: float = _constant(0.3, spread=0.2)
     """Assumption: fraction of a tack's height that penetration loses."""
     undercut_speed_m_s: float = _constant(14e-3, spread=0.06)
     """Undercut seen at 16.7 mm/s is published (Zong 2016); onset and depth law are assumptions."""
@@ -142,7 +142,7 @@ class ProcessConstants:
     """Assumption: pores without any gas; they start where shielding is half."""
     shielding_width: float = _constant(1.0, spread=0.2)
     """Assumption: how gradually shielding falls at its four limits, over the usual widths."""
-    plate_heat_share: float = _constant(0.5, spread=0.1)
+    plate_heat_fraction: float = _constant(0.5, spread=0.1)
     """Assumption: fraction of the heat that warms the plate ahead of the arc; the rest stays behind it."""
     hottest_rise_k: float = _constant(1600.0, spread=0.02)
     """Assumption: rise towards which the temperature behind the arc is bent, as a pool stays near melting."""

@@ -33,7 +33,7 @@ def _shape_fillet(s, f, u, c, height):
     cap = 1.5 * (visible - 0.5 * left * right) / face * height
     throat = left * right / face + min(cap, 0.0)
     gain = 1.0 + c[Constant.GAP_FACTOR_PER_M] * gap
-    root = s[State.BEAD_PENETRATION_M] * gain - c[Constant.FILLET_ROOT_SHARE] * triangle * 0.7071
+    root = s[State.BEAD_PENETRATION_M] * gain - c[Constant.FILLET_ROOT_FRACTION] * triangle * 0.7071
     f[Feature.ROOT_DEFICIT] = max(c[Constant.FILLET_ROOT_M] - root, 0.0)
     f[Feature.LEG_DIFFERENCE] = abs(left - right - c[Constant.PRESCRIBED_LEG_DIFFERENCE_M])
     f[Feature.THROAT_DEFICIT] = max(c[Constant.REQUIRED_THROAT_M] - throat, 0.0)
@@ -79,7 +79,7 @@ def measure_bead(s, f, u, c):
     butt = c[Constant.JOINT] == 2.0
     width = s[State.WIDTH_M] * (1.0 + c[Constant.WIDTH_NOISE] * s[State.WIDTH_NOISE])
     depth = s[State.PENETRATION_M] * (1.0 + c[Constant.PENETRATION_NOISE] * s[State.PENETRATION_NOISE])
-    depth = max(depth - c[Constant.TACK_SHARE] * u[Input.TACK_HEIGHT_M], 0.0)
+    depth = max(depth - c[Constant.TACK_FRACTION] * u[Input.TACK_HEIGHT_M], 0.0)
     s[State.BEAD_WIDTH_M], s[State.BEAD_PENETRATION_M] = width, depth
     sink = 1.0
     if not butt:
@@ -103,7 +103,7 @@ def _measure_faults(s, f, u, c, speed):
     current, voltage = s[State.CURRENT_A], s[State.VOLTAGE_V]
     gap, thickness = u[Input.GAP_M], u[Input.THICKNESS_M]
     open_gap = c[Constant.JOINT] == 2.0 and gap > min(
-        c[Constant.BRIDGING_SHARE] * thickness, c[Constant.BRIDGING_LIMIT_M]
+        c[Constant.BRIDGING_FRACTION] * thickness, c[Constant.BRIDGING_LIMIT_M]
     )
     if (
         open_gap
@@ -118,7 +118,7 @@ def _measure_faults(s, f, u, c, speed):
     f[Feature.FUSION_DEFICIT] = max(0.5 * gap + c[Constant.TOE_MARGIN_M] - reach, 0.0)
     if (
         voltage < synergic - c[Constant.COLD_VOLTAGE_V]
-        or speed < c[Constant.SLOW_SHARE] * c[Constant.NOMINAL_SPEED_M_S]
+        or speed < c[Constant.SLOW_FRACTION] * c[Constant.NOMINAL_SPEED_M_S]
     ):
         f[Feature.FUSION_DEFICIT] = max(f[Feature.FUSION_DEFICIT], 0.5e-3)
     undercut = c[Constant.UNDERCUT_FACTOR] * bead.undercut_m(

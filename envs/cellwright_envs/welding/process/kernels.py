@@ -179,7 +179,7 @@ def _weld(s, f, u, c, period_s):
     capacity = heat.VOLUMETRIC_HEAT_J_M3_K * c[Constant.PLATE_HEATED_AREA_M2] * u[Input.THICKNESS_M]
     power = heat.THERMAL_EFFICIENCY * s[State.CURRENT_A] * s[State.VOLTAGE_V]
     s[State.PLATE_TEMPERATURE_K] += period_s * heat.plate_warming_k_s(
-        c[Constant.PLATE_HEAT_SHARE] * power,
+        c[Constant.PLATE_HEAT_FRACTION] * power,
         s[State.PLATE_TEMPERATURE_K],
         c[Constant.AMBIENT_TEMPERATURE_K],
         capacity,

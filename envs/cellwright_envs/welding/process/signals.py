@@ -24,8 +24,8 @@ def _signal_spread(s, u, c):
     synergic = arc.synergic_voltage_v(
         current, c[Constant.SYNERGIC_INTERCEPT_V], c[Constant.SYNERGIC_SLOPE_V_A]
     )
-    dip = arc.dip_share(current, voltage, c[Constant.DIP_CHANGE_WIDTH])
-    spray = arc.spray_share(current, voltage, transition) * (1.0 - dip)
+    dip = arc.dip_fraction(current, voltage, c[Constant.DIP_CHANGE_WIDTH])
+    spray = arc.spray_fraction(current, voltage, transition) * (1.0 - dip)
     globular = 1.0 - dip - spray
     lost = 1.0 - s[State.SHIELDING]
     cold = max(synergic - voltage, 0.0)

@@ -24,8 +24,8 @@ from cellwright_assets.assembly_cell import (
     NUT_RUNNER_LENGTH_M,
     PART_LENGTH_M,
     POINT_CHAMFER_M,
+    RIB_FRACTION,
     RIB_M,
-    RIB_SHARE,
     SHAFT_DIAMETER_M,
     SHOULDER_M,
     SOCKET_HEIGHT_M,
@@ -154,7 +154,7 @@ def _plug_prisms(sizes: Array) -> list[Prism]:
     x_m, y_m, depth_m, chamfer_m = sizes.tolist()
     clearance_m = 0.3e-3
     mouth_m = clearance_m + chamfer_m
-    rib_m, side_m, front_m = RIB_SHARE * x_m, x_m + mouth_m + FRAME_M, y_m + mouth_m + FRAME_M
+    rib_m, side_m, front_m = RIB_FRACTION * x_m, x_m + mouth_m + FRAME_M, y_m + mouth_m + FRAME_M
     socket = []
     for wider_m, z_m, grey in ((mouth_m, 0.0, CHAMFER), (clearance_m, -chamfer_m, SOCKET)):
         groove = rectangle(-rib_m - mouth_m, rib_m + mouth_m, -y_m - wider_m - RIB_M, 0.0)

@@ -92,7 +92,7 @@ class Tightening:
     cruise_rev_s = 1.0
     """Slow enough to feel the flange in time."""
     slow_rev_s = 0.08
-    felt_share = 0.3
+    felt_fraction = 0.3
     """Fraction of the window's lower end at which it slows down: the flange, or a thread that wedges."""
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class Tightening:
         """Speed (n,) of the spindle, which rests but `on_bolt` (n,)."""
         self._state.require(len(on_bolt))
         _, _, torque, low, high = np.asarray(observations[SPINDLE], dtype=np.float64).T
-        felt = on_bolt & ((self._state["felt"] > 0.5) | (torque > self.felt_share * low))
+        felt = on_bolt & ((self._state["felt"] > 0.5) | (torque > self.felt_fraction * low))
         self._state["felt"] = felt.astype(np.float64)
         tight = torque > 0.5 * (low + high)
         speed = np.where(tight, 0.0, np.where(felt, self.slow_rev_s, self.cruise_rev_s))

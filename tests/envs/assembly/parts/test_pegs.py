@@ -20,10 +20,10 @@ def signed_volume_m3(vertices: NDArray[np.float64], faces: NDArray[np.int32]) ->
 
 
 def inside(solid: Box | Cylinder, point: NDArray[np.float64]) -> bool:
-    away = point - solid.centre_w
+    away = point - solid.centre_body
     if isinstance(solid, Cylinder):
         return bool(np.hypot(*away[:2]) <= solid.radius_m and abs(away[2]) <= 0.5 * solid.length_m)
-    return bool(np.all(np.abs(solid.rotation_w.T @ away) <= solid.half_m))
+    return bool(np.all(np.abs(solid.rotation_body.T @ away) <= solid.half_m))
 
 
 def free_distance_m(part: Peg, solids: list[Box], angle_rad: float, height_m: float) -> float:

@@ -362,7 +362,7 @@ def test_nothing_drives_the_process_to_nonsense(seed: int, weld: WeldConditions)
         ("root_bead_factor", BUTT, {}, "features", Feature.ROOT_WIDTH),
         ("pore_diameter_m", TEE, {"GAS_FLOW_L_MIN": 0.0}, "features", Feature.PORE_DIAMETER),
         ("shielding_width", TEE, {"GAS_FLOW_L_MIN": 9.5}, "state", State.SHIELDING),
-        ("plate_heat_share", TEE, {}, "state", State.PLATE_TEMPERATURE_K),
+        ("plate_heat_fraction", TEE, {}, "state", State.PLATE_TEMPERATURE_K),
         ("hottest_rise_k", TEE, {}, "state", State.PYROMETER_K),
         ("dip_change_width", TEE, {"VOLTAGE_V": 23.0}, "signals", Signal.SHORT_CIRCUIT_RATE_HZ),
         ("contact_factor", TEE, {}, "signals", Signal.SHORT_CIRCUIT_RATE_HZ),

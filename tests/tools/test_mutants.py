@@ -7,6 +7,7 @@ import ast
 import pytest
 
 from tools.mutants.drawn import drawn_mutants, mistakes
+from tools.mutants.modules import compiled_users
 from tools.mutants.mutant import ROOT, Mutant, MutantError, named_mutants
 
 NAMED = named_mutants()
@@ -65,3 +66,11 @@ def test_a_seed_draws_the_same_mutants_and_their_tests_exist() -> None:
     for mutant in drawn:
         ast.parse(mutant.mutated((ROOT / mutant.file).read_text()))
         assert all((ROOT / path).exists() for tests in mutant.tests for path in tests.split())
+
+
+def test_code_in_which_a_mistake_may_be_frozen_is_known() -> None:
+    welding, cell = "envs/cellwright_envs/welding", "envs/cellwright_envs/assembly/cell.py"
+    graded = compiled_users(f"{welding}/inspection/quality.py")
+    assert graded >= {f"{welding}/inspection/bead_record.py", f"{welding}/process/kernels.py"}
+    assert cell in compiled_users("sim_assets/cellwright_assets/assembly_cell.py")
+    assert compiled_users(f"{welding}/disturbances/line_changes.py") == set()

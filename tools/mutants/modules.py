@@ -55,14 +55,60 @@ def users(file: str) -> tuple[set[str], set[str]]:
     return direct, everyone - direct
 
 
+@lru_cache(maxsize=1)
+def _frozen() -> dict[str, set[str]]:
+    """File with compiled code to the files whose values may be frozen in that code, itself among them.
+
+    Numba takes what a function names in its module as constants: what the module imports under such a name,
+    or works out from it, and whatever the imported module itself may have worked out from others.
+    """
+    files = {module_of(file): file for file in sources()}
+    frozen = {}
+    for file in sources():
+        text = (ROOT / file).read_text()
+        if not any(word in text for word in COMPILED):
+            continue
+        seen, pending = {file}, [files[module] for module in _named_in_code(ast.parse(text)) & files.keys()]
+        while pending:
+            if (each := pending.pop()) not in seen:
+                seen.add(each)
+                imported = _imported(ast.parse((ROOT / each).read_text()))
+                pending += [files[module] for module in imported if module in files]
+        frozen[file] = seen
+    return frozen
+
+
+def _named_in_code(tree: ast.Module) -> set[str]:
+    """Modules from which a name comes that compiled functions use, or from which such a name is worked out."""
+    origins: dict[str, set[str]] = {}
+    made: dict[str, set[str]] = {}
+    used: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                origins[alias.asname or alias.name] = {node.module, f"{node.module}.{alias.name}"}
+        elif isinstance(node, ast.Import):
+            origins |= {(alias.asname or alias.name).split(".")[0]: {alias.name} for alias in node.names}
+        elif isinstance(node, ast.FunctionDef) and node.decorator_list:
+            used |= _names(node)
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            made |= {name: _names(node.value) for target in targets for name in _names(target)}
+        elif isinstance(node, ast.FunctionDef):
+            made[node.name] = _names(node)
+    while more := {name for known in used & made.keys() for name in made[known]} - used:
+        used |= more
+    return {module for name in used & origins.keys() for module in origins[name]}
+
+
+def _names(node: ast.AST) -> set[str]:
+    return {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+
+
 def compiled_users(file: str) -> set[str]:
-    """Files of packages with compiled code in which something of `file` may be frozen, it among them."""
-    direct, others = users(file)
-    return {
-        each
-        for each in {file, *direct, *others}
-        if not each.startswith("tests") and any(word in (ROOT / each).read_text() for word in COMPILED)
-    }
+    """Files with compiled code in which something of `file` may be frozen."""
+    return {user for user, frozen in _frozen().items() if file in frozen}
 
 
 def tests_of(file: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""What a user can put right, said in one line, and what ends a command early."""
+"""Errors that a user can correct, each with a message of one line, and the end of a command by a signal."""
 
 import difflib
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Which cells meet which disturbances, and when they meet harder ones."""
+"""The curriculum: the disturbances of each cell, and when they become harder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from stable_baselines3.common.vec_env import VecEnv
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture:
-    """Disturbance levels that train side by side, each on a share of the cells."""
+    """Named sets of disturbances that train side by side, each on a fraction of the cells."""
 
     levels: tuple[str, ...]
-    """Names that the environment's `set_disturbances` knows."""
+    """Names of sets, as the environment's `set_disturbances` takes them."""
     shares: tuple[float, ...]
-    """Share of the cells for each level; they add up to 1."""
+    """Fraction of the cells for each set; they add up to 1."""
 
     def __post_init__(self) -> None:
         if len(self.levels) != len(self.shares) or not self.levels:
@@ -26,7 +26,7 @@ class Mixture:
             raise ValueError(f"shares must add up to 1, got {self.shares=}")
 
     def assign(self, cells: int) -> list[str]:
-        """Return the level of each cell, spread so that every worker gets its part of each level."""
+        """Return the set of each cell, spread so that every worker gets its part of each set."""
         counts = [0] * len(self.levels)
         assigned = []
         for cell in range(cells):
@@ -49,13 +49,14 @@ class FactorConfig:
     start: float = 0.5
     """Width of every disturbance at the beginning, 0 being off and 1 the full strength."""
     step: float = 0.25
-    """How much a width changes at once."""
+    """Change of a width at once."""
     widen_at: float = 0.8
-    """Success rate of a disturbance's trials from which it is widened."""
+    """Success rate of a disturbance's trials at which it is widened."""
     narrow_at: float = 0.5
     """Success rate below which it is narrowed."""
     trials: int = 24
-    """Episodes between two verdicts on a disturbance, which is drawn a step wider in them than in others."""
+    """Number of trials of a disturbance between two verdicts. A trial is an episode in which it is drawn a
+    step wider."""
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.start <= 1.0 or not 0.0 < self.step <= 1.0:
@@ -71,14 +72,14 @@ class CurriculumConfig:
     """Mixtures from easy to hard, or disturbances that widen one by one."""
 
     factors: FactorConfig | None = None
-    """Widen each disturbance by itself instead of going through `mixtures`."""
+    """Settings for widening each disturbance by itself; None goes through `mixtures` instead."""
 
     mixtures: tuple[Mixture, ...] = (UNDISTURBED,)
-    """What cells meet, stage by stage."""
+    """Disturbances of the cells, stage by stage."""
     promote_at: float = 0.8
-    """Success rate over the recent episodes of a stage that leads to the next stage."""
+    """Success rate over the recent episodes of a stage at which the next stage begins."""
     window_episodes: int = 64
-    """How many episodes count as recent."""
+    """Number of episodes that count as recent."""
     longest_stage_steps: int = 300_000
     """Steps after which the next stage starts in any case."""
 
@@ -92,13 +93,13 @@ class CurriculumConfig:
 
 
 class Curriculum(Protocol):
-    """Decides what cells meet from their next reset on, and changes its mind as they succeed."""
+    """Chooses the disturbances of cells from their next reset on, by the success rate."""
 
     levels: list[str]
-    """What each cell's next episode is counted as, by name."""
+    """Name of the set under which each cell's next episode counts."""
 
     def apply(self) -> None:
-        """Give each cell what it is to meet, from its next reset on."""
+        """Give each cell its disturbances, from its next reset on."""
 
     def start_episode(self, cell: int) -> None:
         """A cell was reset."""
@@ -107,7 +108,7 @@ class Curriculum(Protocol):
         """Count an episode that has just ended in `cell`."""
 
     def update(self, steps: int) -> bool:
-        """Go on if it is time; say whether success from now on means something else."""
+        """Begin the next stage if it is time; return whether success rates are no longer comparable."""
 
     def metrics(self) -> dict[str, float]:
         """What to log."""
@@ -178,7 +179,7 @@ class StagedCurriculum:
 
 
 class FactorCurriculum:
-    """Widens each disturbance while the policy copes with it and narrows it where it does not.
+    """Widens each disturbance while the policy succeeds under it, and narrows it where it does not.
 
     Every episode is a trial of one disturbance: that one is drawn a step wider than its width, the others at
     their widths. After enough trials its width goes up, down, or stays.
@@ -222,7 +223,7 @@ class FactorCurriculum:
         trials.clear()
 
     def update(self, steps: int) -> bool:
-        """Widths change all the time, and success always means much the same."""
+        """Return False: widths change all the time, and success rates stay comparable."""
         return False
 
     def metrics(self) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Warm start: the actor learns what an expert, who sees the true state, would do where the actor goes."""
+"""Warm start: the actor imitates an expert that reads the true state, wherever the actor leads."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Actions = NDArray[np.float32]
 
 
 class Controller(Protocol):
-    """Who acts in a batch of cells: an expert or a policy."""
+    """What acts in a batch of cells: an expert or a policy."""
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
         """Forget the episodes of all `cells`, or only those of `indices`."""
@@ -40,20 +40,21 @@ class Controller(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class DemonstrationConfig:
-    """How much an expert shows, and how it is learnt (DAgger, arXiv:1011.0686)."""
+    """Settings of the demonstrations and of the training on them (DAgger, arXiv:1011.0686)."""
 
     expert: str = "oracle"
     """Name of the scripted expert."""
     steps: int = 200_000
     """Control steps to collect, over all cells; 0 for no warm start."""
     rounds: int = 10
-    """How often collecting and learning alternate; the expert alone acts in the first round."""
+    """Number of rounds of collecting and training; in the first round only the expert acts."""
     mixture: Mixture = UNDISTURBED
-    """Disturbances that the cells meet meanwhile."""
+    """Disturbances of the cells meanwhile."""
     expert_share: float = 0.5
-    """Share of the time that the expert acts in the second round; it halves from round to round."""
+    """Fraction of the time that the expert acts in the second round; it halves from round to round."""
     short_share: float = 0.0
-    """Share of the cells whose episodes end after `short_steps`, so that more parts and places are seen."""
+    """Fraction of the cells whose episodes end after `short_steps`, so that more parts and places are
+    seen."""
     short_steps: int = 25
     """Control steps of a short episode: enough to see everything once."""
     noise: float = 0.2
@@ -69,10 +70,10 @@ class DemonstrationConfig:
     aux_coefficient: float = 0.1
     """Weight of the auxiliary loss."""
     largest_shift_px: int = 0
-    """Views are moved by up to this, each at random, whenever they are learnt from (DrQ, arXiv:2004.13649).
+    """Largest random shift of each view in a training pass (DrQ, arXiv:2004.13649).
 
-    For tasks in which a camera is never quite where it was calibrated and what counts is where things are
-    relative to each other.
+    For tasks in which cameras are not exactly where they were calibrated, and relative positions of objects
+    decide.
     """
 
     def rates(self, number: int) -> list[float]:
@@ -170,7 +171,8 @@ class Losses(NamedTuple):
 
 
 class Demonstrations:
-    """Alternates between collecting, where the actor goes more and more by itself, and learning."""
+    """Alternates between collecting, where the actor acts for a growing fraction of the time, and
+    training."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""How far a run is and how long it will take."""
+"""Progress of a run and the time that is left."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Progress:
     steps_per_s: float
     """Over the last minutes, updates included."""
     seconds_left: float
-    """Of the whole run, or until the time limit if that comes first; infinite while it cannot be told."""
+    """Of the whole run, or until the time limit if that comes first; infinite while it is not known."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """What is worth showing."""
 

@@ -170,7 +170,7 @@ class TrainingSession:
         self._rates = _Rates()
         self._metrics_rows = 0
         if config.ppo.teacher_coefficient > 0:
-            self._teacher()  # a name that is unknown is told before anything is done
+            self._teacher()  # an unknown name is reported before anything is done
 
     def restore(self, checkpoint: Path) -> None:
         """Go on from `checkpoint`."""
@@ -203,7 +203,7 @@ class TrainingSession:
                 f"to go on: cellwright train --resume --run-dir {self.run.path}"
             ) from error
         finally:
-            with contextlib.suppress(OSError):  # a full disk was told by what failed first
+            with contextlib.suppress(OSError):  # a full disk was reported by what failed first
                 self.logger.close()
 
     def reset_cells(self) -> Any:

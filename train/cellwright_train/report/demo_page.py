@@ -16,7 +16,7 @@ class PolicyStory:
 
     label: str
     explanation: str
-    """What it is, in one plain sentence."""
+    """Description of the controller, in one plain sentence."""
     welds: tuple[PartRecord[WeldResult], ...]
 
     def evaluation(self, first: int = 0, last: int | None = None) -> WeldEvaluation:
@@ -27,7 +27,7 @@ class PolicyStory:
 
 @dataclass(frozen=True, kw_only=True)
 class Story:
-    """Everything the page tells."""
+    """Everything that the page shows."""
 
     policies: tuple[PolicyStory, ...]
     change_at: int
@@ -39,7 +39,7 @@ class Story:
     insertion: insertions.Insertion | None = None
     """An insertion with pictures, to show the other cell."""
     fine_tuning: Mapping[str, str] = field(default_factory=dict)
-    """What the fine-tuning run did, label to value; empty: it was not run."""
+    """Figures of the fine-tuning run, by label; empty where it was not run."""
     checks: Sequence[tuple[str, bool, str]] = ()
     """Name, verdict and detail of every check on the exported bundle."""
     notes: Sequence[str] = ()

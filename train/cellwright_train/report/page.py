@@ -53,7 +53,7 @@ def figure_cell(figure: Figure) -> Cell:
 
 
 def percent(estimate: Estimate) -> Cell:
-    """A share in per cent."""
+    """A fraction in per cent."""
     return {
         "value": f"{100 * estimate.value:.0f} %",
         "interval": f"{100 * estimate.low:.0f}–{100 * estimate.high:.0f}",

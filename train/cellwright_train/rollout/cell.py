@@ -23,7 +23,7 @@ Watcher = Callable[[gymnasium.Env[Any, Any], Observation, NDArray[np.float32]], 
 
 
 class EpisodePolicy(Protocol):
-    """Anything that can act in a cell: a bundle, a training run's policy, an expert."""
+    """What acts in a cell: a bundle, a run's policy, or an expert."""
 
     name: str
 
@@ -41,7 +41,7 @@ class Episode(NamedTuple):
     product: str | None = None
     """None: the environment draws one."""
     line_change: str | None = None
-    """Name among the line changes of the cell's family: the part comes after this change of the line."""
+    """Name of a line change of the cell's family, which came before the part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ def product_names(env: gymnasium.Env[Any, Any]) -> tuple[str, ...]:
 def run_episode(
     env: gymnasium.Env[Any, Any], policy: EpisodePolicy, episode: Episode, *, watch: Watcher | None = None
 ) -> EpisodeResult:
-    """Work on one part to the end, or until the time is up, and return what inspection says."""
+    """Work on one part to the end, or until the time is up, and return its result."""
     observation, _ = env.reset(seed=episode.seed, options=_options(env, episode))
     policy.reset()
     terminated = truncated = False

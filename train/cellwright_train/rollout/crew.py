@@ -1,4 +1,4 @@
-"""Those who work on the parts of a trial: this process, or worker processes that may be killed."""
+"""The processes that work on the parts of a trial: this one, or workers that may be killed."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def _dumped(error: Exception) -> bytes:
     try:
         data = pickle.dumps(error)
         pickle.loads(data)
-    except Exception:  # whatever a class of somebody else's raises when it is copied
+    except Exception:  # a class of another library may raise anything when it is copied
         return pickle.dumps(RuntimeError(traceback.format_exc()))
     return data
 

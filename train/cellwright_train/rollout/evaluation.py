@@ -1,4 +1,4 @@
-"""Working through the parts of a trial, and what they add up to."""
+"""Work on all parts of a trial, and their summary."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
@@ -28,7 +28,7 @@ def record(trial: Trial, *, workers: int = 2, progress: bool = True) -> list[Par
 
 
 def summary(trial: Trial, results: Sequence[EpisodeResult]) -> Evaluation[Any]:
-    """What the results of a policy add up to."""
+    """Summary of the results of a policy."""
     kind = family_of(trial.cell.env).evaluation
     return kind(policy=trial.policy.name, env=trial.cell.env, seed=trial.plan[0].seed, results=tuple(results))
 

@@ -1,4 +1,4 @@
-"""Families of cells: what the commands have to know about welding and about assembly, and nobody else.
+"""Families of cells: everything that the commands have to know about welding and about assembly.
 
 A cell says itself to which family it belongs (`CellEnv.family`), so a new task of a known family needs
 nothing here.

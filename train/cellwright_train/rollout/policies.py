@@ -46,7 +46,7 @@ class PolicyReference(ABC):
     @property
     @abstractmethod
     def digest(self) -> str:
-        """What tells it from every policy that acts otherwise."""
+        """A hash that differs for every policy that acts differently."""
 
     @abstractmethod
     def load(self, env: gymnasium.Env[Any, Any]) -> EpisodePolicy:
@@ -69,7 +69,7 @@ class BundleReference(PolicyReference):
 
     @cached_property
     def environment(self) -> str:
-        """As its manifest says."""
+        """That of its manifest."""
         return env_from_file(self.bundle.spec.environment, f"the manifest of {self.name}")
 
     @property
@@ -97,7 +97,7 @@ class RunReference(PolicyReference):
 
     @property
     def environment(self) -> str:
-        """As its configuration says."""
+        """That of its configuration."""
         return self.env_id
 
     @cached_property
@@ -200,7 +200,7 @@ def _run(text: str, path: Path) -> RunReference:
 
 
 def _wrong_file(path: Path) -> str:
-    """What a file is that somebody took for a policy, and what would be one."""
+    """A message for a file that is no policy: what it is, and what would be right."""
     if path.name == "manifest.json":
         return f"{path} is a file of a bundle; name its directory, {path.parent}"
     if path.name == RUN_MARKER:

@@ -22,7 +22,7 @@ class Workplace(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What is to be tried: which policy, in which cell, on which parts.
+    """A policy, a cell and a plan of parts.
 
     It is plain data and travels to worker processes. A process opens its `workplace` at first use and keeps
     it until `close`.
@@ -32,7 +32,7 @@ class Trial:
     cell: CellChoice
     plan: tuple[Episode, ...]
     trace: bool = False
-    """Whether the cell writes down what happens step by step."""
+    """Whether the cell records its trace."""
     pictures: bool = False
     """Whether it can be filmed."""
 
@@ -57,7 +57,7 @@ class Trial:
         """
         reference = resolve_policy(policy) if isinstance(policy, str) else policy
         env_id = canonical_env(env or reference.environment or DEFAULT_ENV)
-        family_of(env_id)  # of no known family, nobody could say what a result means
+        family_of(env_id)  # without a known family, a result has no meaning
         reference.require_fit(env_id)
         asked = cls(
             policy=reference,

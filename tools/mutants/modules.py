@@ -79,7 +79,7 @@ def _frozen() -> dict[str, set[str]]:
 
 
 def _named_in_code(tree: ast.Module) -> set[str]:
-    """Modules from which a name comes that compiled functions use, or from which such a name is worked out."""
+    """Modules of the names that compiled functions use, and of what such a name is worked out from."""
     origins: dict[str, set[str]] = {}
     made: dict[str, set[str]] = {}
     used: set[str] = set()

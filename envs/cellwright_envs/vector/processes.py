@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 import types
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 
+_OF_A_TERMINAL = (signal.SIGINT, signal.SIGHUP)
 CONTEXT = multiprocessing.get_context("spawn")
 """A forked child would inherit the locks of torch's and numba's threads."""
 _ONE_THREAD = dict.fromkeys(
@@ -30,7 +33,13 @@ def end_with_parent(lifeline: Connection) -> None:
 
 @contextlib.contextmanager
 def plain_child_environment() -> Iterator[None]:
-    """Start a process that neither imports the caller's `__main__` nor does arithmetic on many threads."""
+    """Start a process that neither imports the caller's `__main__` nor does arithmetic on many threads.
+
+    Signals that a terminal sends to a whole group do not reach it, not even while it starts: the parent
+    decides what becomes of it.
+    """
+    resource_tracker.ensure_running()  # which would unblock the signals again
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_A_TERMINAL)
     main = sys.modules["__main__"]
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     sys.modules["__main__"] = types.ModuleType("__main__")
@@ -44,6 +53,7 @@ def plain_child_environment() -> Iterator[None]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
 def _watch(lifeline: Connection) -> None:

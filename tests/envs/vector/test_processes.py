@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 PARENT = """
 import time
@@ -47,3 +48,29 @@ def test_a_worker_ends_with_a_parent_that_is_killed(tmp_path) -> None:
     while is_running(worker) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not is_running(worker)
+
+
+LISTENING = """
+import os, time
+
+def work():
+    print(os.getpid(), flush=True)
+    time.sleep(0.5)
+    print("still here", flush=True)
+"""
+
+
+def test_what_a_terminal_sends_does_not_reach_a_worker(tmp_path: Path) -> None:
+    (tmp_path / "listening.py").write_text(LISTENING)
+    program = "import listening\nfrom cellwright_envs.vector import processes\n" + (
+        "child = processes.CONTEXT.Process(target=listening.work)\n"
+        "with processes.plain_child_environment():\n    child.start()\nchild.join()\n"
+    )
+    environment = os.environ | {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        for number in (signal.SIGINT, signal.SIGHUP):
+            os.kill(worker, number)
+        assert parent.stdout.read() == "still here\n"

@@ -10,6 +10,7 @@ from cellwright_train.bundles.verification import verify
 PAGE = Path(__file__).parents[3] / "docs" / "bundle.md"
 
 
+@pytest.mark.slow
 def test_the_code_on_the_page_exports_a_model_that_passes_verification(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

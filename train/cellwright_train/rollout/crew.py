@@ -145,9 +145,6 @@ class _Worker:
 def _run_worker(pipe: Connection, lifeline: Connection, trial: Trial) -> None:
     """Do jobs until the pipe closes."""
     end_with_parent(lifeline)
-    # Ctrl-C reaches the whole process group, and so does a hang-up; the parent decides what becomes of us.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         while True:
             job, episode = pipe.recv()

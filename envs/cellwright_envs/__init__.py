@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from importlib.util import find_spec
 
 import gymnasium
 
 __version__ = version("cellwright")
+
+if find_spec("numba") is None:
+    # Everything else would run, some hundred times slower.
+    raise ImportError("the cells need numba: pip install 'cellwright[sim]'")
 
 ENVIRONMENTS = {
     "cellwright/WeldSeam-v0": "cellwright_envs.welding.weld_seam:WeldSeam",

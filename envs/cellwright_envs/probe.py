@@ -12,6 +12,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import exp
 from cellwright_envs.cell_env import group_space
 from cellwright_runtime.vocabulary import Component
 
@@ -96,7 +97,7 @@ class ColumnTracking(gym.Env[Any, NDArray[np.float32]]):
 
     def _observe(self) -> dict[str, NDArray[Any]]:
         columns_px = np.arange(_SIDE_PX) - (_SIDE_PX - 1) / 2 - self._offset_px
-        line = 200.0 * np.exp(-0.5 * (columns_px / _HALF_WIDTH_PX) ** 2)
+        line = 200.0 * exp(-0.5 * (columns_px / _HALF_WIDTH_PX) ** 2)
         noise = self.np_random.uniform(0, 1 + self._glare, (2, 1, _SIDE_PX))
         rows = np.clip(line + noise, 0, 255).astype(np.uint8)
         image = np.repeat(rows, _SIDE_PX, axis=1)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cellwright_assets.arithmetic import turned, unit
+
 
 @dataclass(frozen=True, kw_only=True)
 class CameraModel:
@@ -103,10 +105,9 @@ def _points(values: ArrayLike, columns: int, name: str) -> NDArray[np.float64]:
 
 def looking_at(position: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
     """Transform (4, 4) into the frame of a camera at `position` that looks at `target`, z being up."""
-    forward = (target - position) / np.linalg.norm(target - position)
-    right = np.cross(forward, [0.0, 0.0, 1.0])
-    right /= np.linalg.norm(right)
+    forward = unit(target - position)
+    right = unit(np.cross(forward, [0.0, 0.0, 1.0]))
     transform = np.eye(4)
     transform[:3, :3] = np.stack([right, np.cross(forward, right), forward])
-    transform[:3, 3] = -transform[:3, :3] @ position
+    transform[:3, 3] = -turned(transform[:3, :3], position)
     return transform

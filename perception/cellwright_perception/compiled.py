@@ -1,124 +1,64 @@
-"""Compiled functions: how every package compiles what runs at each step, and where the code is kept.
+"""How every package compiles what runs at each step; without numba the same functions run as Python.
 
-Code is kept on disk, beside the package or in a directory of the user's, so that it is compiled once per
-installation. Where no such directory can be written, each process compiles for itself. That something is
-compiled is reported in the log, which is standard error where nobody set it up, again every few seconds.
+What stands beside a robot gives the same bits either way: what would be slow as Python is written with
+`cellwright_perception.columns`. The cells are not meant to run without numba.
 """
 
 from __future__ import annotations
 
 import functools
-import logging
-import math
-import multiprocessing
-import time
 from collections.abc import Callable
-from typing import Any, Literal, TypeVar
-
-from numba import njit
-from numba.core.caching import FunctionCache
-from numba.core.event import Event, Listener, register
-from numba.extending import register_jitable
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 Result = TypeVar("Result")
 
-ABOUT_S = 20
-"""What all of one environment's functions take to compile [s], on one core of a server of 2023."""
-SAY_EVERY_S = 5.0
-_PACKAGES = "cellwright_"
-_log = logging.getLogger(__name__)
+try:
+    from cellwright_perception import numba_compiler as _compiler
+except ImportError:
+    COMPILES = False
+    """Whether numba is there."""
+else:
+    COMPILES = True
 
 
 def compiled(function: Callable[..., Result]) -> Callable[..., Result]:
     """Compile `function` at its first call and keep the code on disk where that is possible."""
-    return _compiled(function)
+    return _compiler.compiled(function) if COMPILES else function
 
 
 def compiled_as(
     *, error_model: Literal["python", "numpy"] = "python", inline: Literal["never", "always"] = "never"
 ) -> Callable[[Callable[..., Result]], Callable[..., Result]]:
     """Like `compiled`, with what numba calls by these names."""
-    return functools.partial(_compiled, error_model=error_model, inline=inline)
+    if not COMPILES:
+        return lambda function: function
+    return functools.partial(_compiler.compiled, error_model=error_model, inline=inline)
 
 
 def compilable(function: Callable[..., Result]) -> Callable[..., Result]:
     """Let compiled functions call `function`, which stays a Python function for everyone else."""
-    return register_jitable(function)
+    return _compiler.compilable(function, inline=False) if COMPILES else function
 
 
 def compilable_inline(function: Callable[..., Result]) -> Callable[..., Result]:
     """The same, copied into every caller: for a few lines that run at each pixel."""
-    return register_jitable(inline="always")(function)
+    return _compiler.compilable(function, inline=True) if COMPILES else function
 
 
-def _compiled(function: Callable[..., Any], **options: Any) -> Any:
-    dispatcher: Any = njit(**options)(function)
-    try:
-        dispatcher._cache = _Kept(function)  # type: ignore[no-untyped-call]  # as `cache=True` does
-    except (RuntimeError, OSError):  # no directory can be written
-        _compilations.kept = False
-    return dispatcher
+def compile_as(function: Callable[..., Any], one_by_one: Callable[..., Any], *, inline: bool) -> None:
+    """Have compiled functions that call `function` call `one_by_one` instead, or contain it where `inline`.
+
+    `function` stays what it is for everyone else.
+    """
+    if COMPILES:
+        _compiler.compile_as(function, one_by_one, inline=inline)
 
 
-class _Kept(FunctionCache):
-    """Numba's code on disk, of which a directory that became full or read-only only costs the keeping."""
+if TYPE_CHECKING or not COMPILES:
 
-    def save_overload(self, sig: Any, data: Any) -> None:
-        try:
-            super().save_overload(sig, data)  # type: ignore[no-untyped-call]
-        except OSError as error:
-            _log.warning("compiled code cannot be kept (%s); NUMBA_CACHE_DIR names another directory", error)
-            self.disable()  # type: ignore[no-untyped-call]
+    def select(condition: bool, yes: Any, no: Any) -> Any:
+        """`yes` where `condition` holds, else `no`, as one instruction where it is compiled."""
+        return yes if condition else no
 
-
-class _Compilations(Listener):
-    """What numba compiles in this process; one function's compilation contains those that it calls."""
-
-    def __init__(self) -> None:
-        self.kept = True
-        self._depth = 0
-        self._begin_s = 0.0
-        self._spent_s = 0.0
-        self._said_s = -math.inf
-        """Seconds spent at the last line in the log."""
-
-    def on_start(self, event: Event) -> None:
-        function = event.data["dispatcher"].py_func
-        if not self._depth:
-            if not str(function.__module__).startswith(_PACKAGES):  # None for code from `exec`
-                return
-            self._begin_s = time.perf_counter()
-            self._say()
-        self._depth += 1
-
-    def on_end(self, event: Event) -> None:
-        if not self._depth:
-            return
-        self._depth -= 1
-        if not self._depth:
-            self._spent_s += time.perf_counter() - self._begin_s
-            self._say()
-
-    def _say(self) -> None:
-        if self._spent_s < self._said_s + SAY_EVERY_S or not _speaks():
-            return
-        if self._said_s >= 0.0:
-            _log.warning("compiling: %.0f s so far", self._spent_s)
-        elif self.kept:
-            _log.warning("compiling, once per installation: about %d s", ABOUT_S)
-        else:
-            _log.warning(
-                "compiling, about %d s in each process, since no directory for the code can be written; "
-                "NUMBA_CACHE_DIR names one",
-                ABOUT_S,
-            )
-        self._said_s = self._spent_s
-
-
-def _speaks() -> bool:
-    """Whether this process says it for all: of workers, which all compile the same, the first."""
-    return multiprocessing.parent_process() is None or multiprocessing.current_process().name.endswith("-1")
-
-
-_compilations = _Compilations()
-register("numba:compile", _compilations)  # type: ignore[no-untyped-call]
+else:
+    select = _compiler.select

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cellwright_assets.arithmetic import cos, inner, moved, sin, unit
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mesh:
@@ -84,22 +86,19 @@ def merge(parts: list[tuple[Vertices, Faces]]) -> tuple[Vertices, Faces]:
 
 def transformed(mesh: Mesh, pose: NDArray[np.float64]) -> Mesh:
     """Return `mesh` with its vertices moved by the rigid transform `pose` (4, 4)."""
-    return replace(mesh, vertices=mesh.vertices @ pose[:3, :3].T + pose[:3, 3])
+    return replace(mesh, vertices=moved(pose, mesh.vertices))
 
 
 def _rings(points: Vertices, radii: NDArray[np.float64], segments: int) -> NDArray[np.float64]:
     """Return (K, segments, 3) ring vertices; the rings do not twist against each other."""
-    steps = np.diff(points, axis=0)
-    steps /= np.linalg.norm(steps, axis=1, keepdims=True)
-    side = np.cross(steps[0], np.eye(3)[np.argmin(np.abs(steps[0]))])
-    side /= np.linalg.norm(side)
+    steps = unit(np.diff(points, axis=0))
+    side = unit(np.cross(steps[0], np.eye(3)[np.argmin(np.abs(steps[0]))]))
     angle_rad = 2.0 * np.pi * np.arange(segments) / segments
     rings = np.empty((len(points), segments, 3))
     for index in range(len(points)):
         before, after = steps[max(index - 1, 0)], steps[min(index, len(steps) - 1)]
-        normal = (before + after) / np.linalg.norm(before + after)
-        side = side - (side @ normal) * normal
-        side /= np.linalg.norm(side)
-        around = np.outer(np.cos(angle_rad), side) + np.outer(np.sin(angle_rad), np.cross(normal, side))
+        normal = unit(before + after)
+        side = unit(side - inner(side, normal) * normal)
+        around = np.outer(cos(angle_rad), side) + np.outer(sin(angle_rad), np.cross(normal, side))
         rings[index] = points[index] + radii[index] * around
     return rings

@@ -5,9 +5,12 @@ An outline is a closed polygon (K, 2) [m], counter-clockwise, every point of it 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import arctan2, circle_points, length
 from cellwright_assets.meshes import Faces, Vertices
 
 Outline = NDArray[np.float64]
@@ -16,22 +19,22 @@ Outline = NDArray[np.float64]
 def round_outline(radius_m: float, segments: int = 16) -> Outline:
     """Return a regular polygon (segments, 2) [m] that lies on the circle."""
     angle_rad = 2.0 * np.pi * np.arange(segments) / segments
-    return np.asarray(radius_m * np.column_stack([np.cos(angle_rad), np.sin(angle_rad)]))
+    return np.asarray(radius_m * circle_points(angle_rad))
 
 
 def regular_outline(across_flats_m: float, sides: int) -> Outline:
     """Return a regular polygon (sides, 2) [m] with one flat facing +x."""
-    radius_m = 0.5 * across_flats_m / np.cos(np.pi / sides)
+    radius_m = 0.5 * across_flats_m / math.cos(math.pi / sides)
     angle_rad = np.pi * (2.0 * np.arange(sides) + 1.0) / sides
-    return np.asarray(radius_m * np.column_stack([np.cos(angle_rad), np.sin(angle_rad)]))
+    return np.asarray(radius_m * circle_points(angle_rad))
 
 
 def keyed_outline(radius_m: float, key_width_m: float, key_reach_m: float, segments: int = 14) -> Outline:
     """Return a circle with a rectangular key that reaches to x = `key_reach_m`."""
     half_m = 0.5 * key_width_m
-    open_rad = np.arcsin(half_m / radius_m)
+    open_rad = math.asin(half_m / radius_m)
     angle_rad = np.linspace(open_rad, 2.0 * np.pi - open_rad, segments)
-    circle = radius_m * np.column_stack([np.cos(angle_rad), np.sin(angle_rad)])
+    circle = radius_m * circle_points(angle_rad)
     return np.concatenate([[[key_reach_m, -half_m], [key_reach_m, half_m]], circle])
 
 
@@ -96,7 +99,7 @@ def holed_block_mesh(
     widest_m = np.max(np.abs(inner)) + chamfer_m
     if widest_m >= half_width_m:
         raise ValueError(f"a hole reaching to {widest_m} m leaves nothing of {half_width_m=}")
-    reach_m = np.linalg.norm(inner, axis=1, keepdims=True)
+    reach_m = length(inner)[:, None]
     mouth = inner * (1.0 + chamfer_m / reach_m)
     outer = inner * (half_width_m / np.max(np.abs(inner), axis=1, keepdims=True))
     count = len(inner)
@@ -133,7 +136,7 @@ def _with_corner_angles(outline: Outline) -> Outline:
     """Return `outline` with points added at 45, 135, 225 and 315 degrees, so that a square fits around it."""
     points = [tuple(point) for point in outline]
     for angle_rad in np.pi * (0.25 + 0.5 * np.arange(4)):
-        direction = np.array([np.cos(angle_rad), np.sin(angle_rad)])
+        direction = (math.cos(angle_rad), math.sin(angle_rad))
         for start, end in zip(outline, np.roll(outline, -1, axis=0), strict=True):
             edge = end - start
             crossing = direction[0] * edge[1] - direction[1] * edge[0]
@@ -141,7 +144,7 @@ def _with_corner_angles(outline: Outline) -> Outline:
                 continue
             share = (start[0] * direction[1] - start[1] * direction[0]) / crossing
             point = start + share * edge
-            if 1e-6 < share < 1.0 - 1e-6 and point @ direction > 0.0:
+            if 1e-6 < share < 1.0 - 1e-6 and point[0] * direction[0] + point[1] * direction[1] > 0.0:
                 points.append((float(point[0]), float(point[1])))
     added = np.array(points)
-    return added[np.argsort(np.arctan2(added[:, 1], added[:, 0]), kind="stable")]
+    return added[np.argsort(arctan2(added[:, 1], added[:, 0]), kind="stable")]

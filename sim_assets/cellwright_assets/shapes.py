@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cellwright_assets import ur10e, welding_torch
+from cellwright_assets.arithmetic import moved, product
 from cellwright_assets.meshes import Faces, LinkMesh, Mesh, Vertices, box_mesh, merge, tube_mesh
 
 Point = tuple[float, float, float]
@@ -183,5 +184,5 @@ def _lid(link: int, name: str, x_m: float, z_m: float, radius_m: float) -> Rod:
 
 def _in_wrist_3(points_t: NDArray[np.float64]) -> list[Point]:
     """Return points (K, 3) of the tool frame in the frame of the last link."""
-    pose = ur10e.FLANGE_FROM_WRIST_3 @ welding_torch.TCP_FROM_FLANGE
-    return [(float(x), float(y), float(z)) for x, y, z in points_t @ pose[:3, :3].T + pose[:3, 3]]
+    pose = product(ur10e.FLANGE_FROM_WRIST_3, welding_torch.TCP_FROM_FLANGE)
+    return [(float(x), float(y), float(z)) for x, y, z in moved(pose, points_t)]

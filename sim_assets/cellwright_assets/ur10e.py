@@ -11,8 +11,12 @@ Joints are ordered base, shoulder, elbow, wrist 1, wrist 2, wrist 3. The base fr
 own: z up through joint 1, and at zero joint angles the arm is stretched along -x.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
+
+from cellwright_assets.arithmetic import moved
 
 JOINT_NAMES = (
     "shoulder_pan_joint",
@@ -64,7 +68,7 @@ def dh_tail(joint: int) -> NDArray[np.float64]:
 
     The link frame sits on the joint's own axis and turns with it, so a DH step is Rz(q) @ dh_tail.
     """
-    sine, cosine = np.sin(DH_ALPHA_RAD[joint]), np.cos(DH_ALPHA_RAD[joint])
+    sine, cosine = math.sin(DH_ALPHA_RAD[joint]), math.cos(DH_ALPHA_RAD[joint])
     return np.array(
         [
             [1.0, 0.0, 0.0, DH_A_M[joint]],
@@ -78,8 +82,7 @@ def dh_tail(joint: int) -> NDArray[np.float64]:
 
 def link_center_of_mass_m(joint: int) -> NDArray[np.float64]:
     """Return (3,) [m]: the centre of mass of link `joint` (0..5) in its link frame."""
-    tail = dh_tail(joint)
-    return np.asarray(tail[:3, :3] @ np.array(LINK_CENTER_OF_MASS_DH_M[joint]) + tail[:3, 3])
+    return moved(dh_tail(joint), LINK_CENTER_OF_MASS_DH_M[joint])
 
 
 FLANGE_FROM_WRIST_3 = dh_tail(5)

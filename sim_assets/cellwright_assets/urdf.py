@@ -3,10 +3,13 @@
 The torch is part of the last link, so that the simulator moves six bodies. The text is deterministic.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_assets import ur10e, welding_torch
+from cellwright_assets.arithmetic import inner, length, moved, product
 from cellwright_assets.loader import DATA
 from cellwright_assets.shapes import Block, Shape, robot_shapes
 
@@ -34,14 +37,14 @@ def urdf_text() -> str:
 
 def last_link_mass_properties() -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
     """Return mass [kg], centre of mass (3,) [m], inertia (3, 3) [kg m^2] about it of wrist 3 with torch."""
-    wrist_from_tool = ur10e.FLANGE_FROM_WRIST_3 @ welding_torch.TCP_FROM_FLANGE
+    wrist_from_tool = product(ur10e.FLANGE_FROM_WRIST_3, welding_torch.TCP_FROM_FLANGE)
     wrist_kg = ur10e.LINK_MASS_KG[5]
     bend_t = np.array([0.0, 0.0, welding_torch.NECK_BEND_M])
     torch_center_t = (
         bend_t + (welding_torch.NECK_STRAIGHT_M + 0.6 * welding_torch.BODY_LENGTH_M) * welding_torch.BACK_T
     )
     torch_center_t += 0.4 * welding_torch.BODY_OFFSET_M * welding_torch.UP_T
-    torch_center = wrist_from_tool[:3, :3] @ torch_center_t + wrist_from_tool[:3, 3]
+    torch_center = moved(wrist_from_tool, torch_center_t)
     wrist_center = ur10e.link_center_of_mass_m(5)
     mass_kg = wrist_kg + welding_torch.TORCH_MASS_KG
     center = (wrist_kg * wrist_center + welding_torch.TORCH_MASS_KG * torch_center) / mass_kg
@@ -55,7 +58,7 @@ def last_link_mass_properties() -> tuple[float, NDArray[np.float64], NDArray[np.
         ),
     ):
         arm = part_center - center
-        inertia += part_inertia + part_kg * (arm @ arm * np.eye(3) - np.outer(arm, arm))
+        inertia += part_inertia + part_kg * (inner(arm, arm) * np.eye(3) - np.outer(arm, arm))
     return mass_kg, center, inertia
 
 
@@ -118,11 +121,11 @@ def _geometries(shape: Shape) -> list[tuple[str, str]]:
     out = []
     for index in range(len(shape.points) - 1):
         start, end = np.array(shape.points[index]), np.array(shape.points[index + 1])
-        length_m = float(np.linalg.norm(end - start))
+        length_m = float(length(end - start))
         direction = (end - start) / length_m
         # Roll stays 0: pitch and yaw alone turn z onto the direction, about which a cylinder looks the same.
-        pitch_rad = np.arctan2(np.hypot(direction[0], direction[1]), direction[2])
-        yaw_rad = np.arctan2(direction[1], direction[0]) if pitch_rad > 1e-9 else 0.0
+        pitch_rad = math.atan2(math.hypot(direction[0], direction[1]), direction[2])
+        yaw_rad = math.atan2(direction[1], direction[0]) if 1e-9 < pitch_rad < math.pi - 1e-9 else 0.0
         rpy = _numbers(np.array([0.0, pitch_rad, yaw_rad]))
         radius_m = 0.5 * (shape.radii[index] + shape.radii[index + 1])
         origin = f'<origin xyz="{_numbers(0.5 * (start + end))}" rpy="{rpy}"/>'
@@ -138,7 +141,7 @@ def _box(block: Block) -> str:
 def _joint(joint: int) -> list[str]:
     """Return the lines of one revolute joint; its frame is the DH frame at the end of the link before."""
     origin = ur10e.dh_tail(joint - 1) if joint else np.eye(4)
-    roll_rad = np.arctan2(origin[2, 1], origin[1, 1])
+    roll_rad = math.atan2(origin[2, 1], origin[1, 1])
     lower_rad, upper_rad = ur10e.LOWER_LIMIT_RAD[joint], ur10e.UPPER_LIMIT_RAD[joint]
     # Twelve digits: rounding must not show in the forward kinematics.
     return [

@@ -6,10 +6,14 @@ ahead of the torch; so the flange axis is 45 degrees off the wire whether a join
 All dimensions are engineering assumptions in the range of cobot torch packages.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-NECK_ANGLE_RAD = np.deg2rad(45.0)
+from cellwright_assets.arithmetic import inverted
+
+NECK_ANGLE_RAD = math.radians(45.0)
 NOZZLE_MOUTH_M = 0.015
 """Height of the gas nozzle's mouth above the wire tip, along the wire."""
 NOZZLE_RADIUS_M = 0.0085
@@ -31,9 +35,9 @@ WIRE_RADIUS_M = 0.0006  # 1.2 mm solid wire
 TORCH_MASS_KG = 1.6
 """Torch, bracket, sensor head and the carried part of the hose pack."""
 
-BACK_T = np.array([-np.sin(NECK_ANGLE_RAD), 0.0, np.cos(NECK_ANGLE_RAD)])
+BACK_T = np.array([-math.sin(NECK_ANGLE_RAD), 0.0, math.cos(NECK_ANGLE_RAD)])
 """(3,) unit vector in the tool frame from the neck's bend to the torch body; the flange's z is opposite."""
-UP_T = np.array([np.cos(NECK_ANGLE_RAD), 0.0, np.sin(NECK_ANGLE_RAD)])
+UP_T = np.array([math.cos(NECK_ANGLE_RAD), 0.0, math.sin(NECK_ANGLE_RAD)])
 """(3,) unit vector in the tool frame across the torch body, from its axis to the flange's axis."""
 
 
@@ -44,7 +48,7 @@ def tool_pose_in_flange() -> NDArray[np.float64]:
     flange_t[:3, 1] = np.cross(-BACK_T, UP_T)
     flange_t[:3, 2] = -BACK_T
     flange_t[:3, 3] = np.array([0.0, 0.0, NECK_BEND_M]) + FLANGE_FROM_BEND_M * BACK_T + BODY_OFFSET_M * UP_T
-    return np.asarray(np.linalg.inv(flange_t))
+    return inverted(flange_t)
 
 
 TCP_FROM_FLANGE = tool_pose_in_flange()

@@ -69,7 +69,7 @@ def test_a_full_disk_costs_the_keeping_only(installed: Path) -> None:
 
 
 def test_who_waits_is_told_again_every_few_seconds(installed: Path) -> None:
-    impatient = "from cellwright_perception import compiled; compiled.SAY_EVERY_S = 0.001; " + QUARTER
+    impatient = "from cellwright_perception import numba_compiler as n; n.SAY_EVERY_S = 0.001; " + QUARTER
     done = run(installed, impatient, NUMBA_CACHE_DIR=str(installed / "kept"))
     assert re.fullmatch(r"compiling, once .*\ncompiling: \d+ s so far\n", done.stderr)
 

@@ -1,4 +1,4 @@
-"""`python -m tools.trajectories record|check|live`: write, repeat, or decide anew and compare."""
+"""`python -m tools.trajectories record|check|live|kernels`: write, repeat, decide anew, compute otherwise."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from tools.trajectories import kernels
 from tools.trajectories.rollout import Actions, Case, cases, played
 
 HOME = Path(__file__).parent
@@ -23,12 +24,16 @@ HASHES, ACTIONS = HOME / "hashes.json", HOME / "actions.npz"
 def main() -> int:
     """Returns 1 where a trajectory differs from the recorded one."""
     parser = argparse.ArgumentParser(prog="python -m tools.trajectories", description=__doc__)
-    parser.add_argument("what", choices=["record", "check", "live"])
+    parser.add_argument("what", choices=["record", "check", "live", "kernels"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[11])
     parser.add_argument("--only", default="", help="part of the names of the cases to run")
     parser.add_argument("--directory", type=Path, default=HOME, help="where the recording is")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
+    if options.what == "kernels":
+        seeds = [f"{seed}" for seed in options.seeds]
+        shared = ["--seeds", *seeds, "--only", options.only, "--directory", str(options.directory)]
+        return kernels.run(shared)
     hashes, actions = options.directory / HASHES.name, options.directory / ACTIONS.name
     chosen = [case for case in cases(tuple(options.seeds)) if options.only in case.name]
     recorded = dict(np.load(actions, allow_pickle=False)) if options.what == "check" else {}

@@ -12,6 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets import arithmetic
 from cellwright_assets.assembly_cell import (
     BLOCK_HEIGHT_M,
     CAMERA_IMAGE_PX,
@@ -27,7 +28,7 @@ from cellwright_assets.gripper import finger_meshes
 from cellwright_assets.meshes import box_mesh
 from cellwright_envs.assembly.parts.part import Part
 from cellwright_envs.disturbances.image_kernel import Image
-from cellwright_envs.physics.kinematics import inverted
+from cellwright_envs.physics.transforms import inverted, product, products
 from cellwright_envs.rendering.rasterizer import draw_bodies
 from cellwright_envs.rendering.scene import Scene
 from cellwright_envs.rendering.true_views import TrueViews
@@ -171,9 +172,11 @@ class InsertionCameras:
         self._poses[0] = nominal_w
         self._workspace = np.empty((len(self._geometry.vertices), 6))
         self._palette = np.empty(len(self._geometry.faces))
-        self._hand_from_tool = hand_error @ self.rig.camera_from_tool
-        self._fixed_from_world = fixed_error @ self.rig.camera_from_fixture @ inverted(nominal_w)
-        self._to_light_w = -np.array(lamp_direction_w) / np.linalg.norm(lamp_direction_w)
+        self._hand_from_tool = product(hand_error, self.rig.camera_from_tool)
+        self._fixed_from_world = product(
+            product(fixed_error, self.rig.camera_from_fixture), inverted(nominal_w)
+        )
+        self._to_light_w = -arithmetic.unit(lamp_direction_w)
         self._levels = self.rig.ambient_levels * room_factor, self.rig.lamp_levels * lamp_factor
 
     def take(self, tool_w: Array, part_w: Array, fixture_w: Array, out: Image) -> None:
@@ -184,11 +187,11 @@ class InsertionCameras:
         tool_from_world = inverted(tool_w)
         geometry = self._geometry
         for view, camera_from_world in enumerate(
-            (self._hand_from_tool @ tool_from_world, self._fixed_from_world)
+            (product(self._hand_from_tool, tool_from_world), self._fixed_from_world)
         ):
             model = self._models[view]
             scale = SUPERSAMPLING
-            camera_from_body = camera_from_world @ poses
+            camera_from_body = products(camera_from_world, poses)
             self._depth.fill(np.inf)
             self._face.fill(-1)
             draw_bodies(

@@ -11,6 +11,7 @@ chamfer) in the hole. It also behaves exactly like a position-controlled arm und
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple, Protocol
@@ -273,9 +274,9 @@ def _weighed(
     rotation = rotation_matrix(tool[3:])
     turn_rad, x_m, z_m = grasp
     part_t = (
-        x_m - below_m * np.sin(turn_rad),
+        x_m - below_m * math.sin(turn_rad),
         0.0,
-        GRASP_HEIGHT_M + z_m - below_m * np.cos(turn_rad),
+        GRASP_HEIGHT_M + z_m - below_m * math.cos(turn_rad),
     )
     moment, down_t, out = np.empty(3), np.empty(3), np.zeros(6)
     for axis in range(3):

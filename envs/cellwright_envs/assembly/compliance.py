@@ -13,6 +13,7 @@ radian of upright, so that rotation vectors can be subtracted.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -92,7 +93,7 @@ def rotation_vector(quaternion: tuple[float, float, float, float]) -> tuple[floa
     x, y, z, w = quaternion
     sign = 1.0 if w >= 0.0 else -1.0
     sine = np.sqrt(x * x + y * y + z * z)
-    scale = 2.0 * sign if sine < 1e-9 else sign * 2.0 * np.arctan2(sine, sign * w) / sine
+    scale = 2.0 * sign if sine < 1e-9 else sign * 2.0 * math.atan2(sine, sign * w) / sine
     return scale * x, scale * y, scale * z
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-
-import numpy as np
 
 from cellwright_assets.assembly_cell import CONTROL_PERIOD_S, STEP_M, TURN_RAD
 from cellwright_envs.assembly.cameras import CameraRig
@@ -42,7 +41,7 @@ class InsertionConfig:
     """Fraction of the part's depth from which it counts as seated."""
     lateral_tolerance_m: float = 0.1e-3
     """Sideways error beyond the clearance that still counts."""
-    tilt_tolerance_rad: float = float(np.deg2rad(2.0))
+    tilt_tolerance_rad: float = math.radians(2.0)
     hold_s: float = 0.25
     """How long the part must stay seated."""
     lost_m: float = 0.015

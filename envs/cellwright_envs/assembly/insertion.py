@@ -5,6 +5,7 @@ Read `peg_insertion.py` first: it is the smallest task.
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from collections import deque
 from collections.abc import Mapping
@@ -44,6 +45,7 @@ from cellwright_envs.assembly.parts.catalogue import Catalogue
 from cellwright_envs.assembly.parts.part import Part
 from cellwright_envs.assembly.reward import over_force
 from cellwright_envs.cell_env import CellEnv, Observation, Streams
+from cellwright_envs.physics.transforms import product
 from cellwright_runtime.interface.compliant_reference import MOTION, InsertionInterface
 from cellwright_runtime.vocabulary import Component, Setting
 
@@ -178,8 +180,10 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         self.cameras.begin(
             self.product,
             pose_matrix(NOMINAL),
-            hand_error=pose_matrix(np.array([*knock.translation_m, *knock.rotation_rad]))
-            @ disturbed.hand_camera.true_from_calibrated(),
+            hand_error=product(
+                pose_matrix(np.array([*knock.translation_m, *knock.rotation_rad])),
+                disturbed.hand_camera.true_from_calibrated(),
+            ),
             fixed_error=disturbed.fixed_camera.true_from_calibrated(),
             lamp_direction_w=light.direction_w(rig.lamp_direction_w),
             lamp_factor=light.lamp_factor,
@@ -307,7 +311,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
     @property
     def part_w(self) -> Array:
         """Pose (4, 4) of the part in the world."""
-        return self.cell.fixture_w @ self._state.part_f
+        return product(self.cell.fixture_w, self._state.part_f)
 
     def _observe(self) -> Observation:
         image, wrench = self._take_frame(), self._feel()
@@ -355,7 +359,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
                 *tip[:2, 2],
                 m.yaw_error_rad,
                 *(fixture[:3, 3] - NOMINAL_FIXTURE_W),
-                np.arctan2(fixture[1, 0], fixture[0, 0]),
+                math.atan2(fixture[1, 0], fixture[0, 0]),
                 *self.cell.grasp,
                 conditions.clearance_m,
                 conditions.chamfer_m,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -74,14 +75,14 @@ def measure(
     depth_m = min(max(-height_m, 0.0), part.depth_m)
     if state.overlap_m > LARGEST_OVERLAP_M:
         depth_m = min(depth_m, before.depth_m if before else 0.0)
-    yaw_rad = float(np.arctan2(tip[1, 0] - tip[0, 1], tip[0, 0] + tip[1, 1]))
+    yaw_rad = math.atan2(tip[1, 0] - tip[0, 1], tip[0, 0] + tip[1, 1])
     turn_rad = part.symmetry_rad
     return InsertionMeasurement(
         time_s=time_s,
         depth_m=depth_m,
         height_m=height_m,
         lateral_m=float(np.hypot(x_m, y_m)),
-        tilt_rad=float(np.arccos(min(tip[2, 2], 1.0))),
+        tilt_rad=math.acos(min(tip[2, 2], 1.0)),
         yaw_error_rad=yaw_rad - turn_rad * round(yaw_rad / turn_rad) if turn_rad else 0.0,
         overlap_m=state.overlap_m,
         force_n=state.peak_force_n,

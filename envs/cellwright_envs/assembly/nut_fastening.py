@@ -18,6 +18,7 @@ from cellwright_envs.assembly.measurement import InsertionMeasurement, Insertion
 from cellwright_envs.assembly.parts.nuts import NUTS, RUN_TURNS, Nut
 from cellwright_envs.assembly.parts.thread import SPIN_UP_REV_S2, TURN_RAD, Bite, BoltedJoint, NutRunner
 from cellwright_envs.assembly.reward import alignment
+from cellwright_envs.physics.transforms import product
 from cellwright_runtime.vocabulary import Component, Setting
 
 Array = NDArray[np.float64]
@@ -191,7 +192,7 @@ class NutFastening(Insertion[NutMeasurement]):
     @property
     def part_w(self) -> Array:
         """Pose (4, 4) in the world of the parts that the spindle turns; only nut and mark are not round."""
-        return super().part_w @ pose_matrix(np.array([0.0] * 5 + [-self.runner.spindle_rad]))
+        return product(super().part_w, pose_matrix(np.array([0.0] * 5 + [-self.runner.spindle_rad])))
 
     # Reward and end
 

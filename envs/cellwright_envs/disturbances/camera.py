@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cellwright_assets.arithmetic import length, product
 from cellwright_envs.disturbances.sampling import (
     Floats,
     require_not_negative,
@@ -106,7 +107,7 @@ class CameraCalibrationState:
     def true_from_calibrated(self) -> Floats:
         """Return the transform (4, 4) from the calibrated to the true camera frame.
 
-        True camera_from_tool is `state.true_from_calibrated() @ camera_from_tool`.
+        True camera_from_tool is `product(state.true_from_calibrated(), camera_from_tool)`.
         """
         transform = np.eye(4)
         transform[:3, :3] = _rotation(np.array(self.rotation_rad))
@@ -116,12 +117,12 @@ class CameraCalibrationState:
 
 def _rotation(vector: Floats) -> Floats:
     """Return the rotation matrix (3, 3) of a rotation vector (3,) [rad] (Rodrigues)."""
-    angle = float(np.linalg.norm(vector))
+    angle = float(length(vector))
     if angle == 0.0:
         return np.eye(3)
     x, y, z = vector / angle
     cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    rotation: Floats = np.eye(3) + math.sin(angle) * cross + (1.0 - math.cos(angle)) * cross @ cross
+    rotation: Floats = np.eye(3) + math.sin(angle) * cross + (1.0 - math.cos(angle)) * product(cross, cross)
     return rotation
 
 

@@ -8,6 +8,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cellwright_assets.arithmetic import cos
 from cellwright_perception.compiled import compiled
 
 Floats = NDArray[np.float64]
@@ -113,7 +114,7 @@ class SmoothField:
     def at(self, position: ArrayLike) -> Floats:
         """Return the value at each `position` (any shape)."""
         angle = np.multiply.outer(np.asarray(position, dtype=np.float64), self.wavenumber) + self.phase
-        return np.asarray(np.cos(angle).sum(axis=-1) * (self.amplitude * math.sqrt(2.0 / _COMPONENTS)))
+        return np.asarray(cos(angle).sum(axis=-1) * (self.amplitude * math.sqrt(2.0 / _COMPONENTS)))
 
     def at_scalar(self, position: float) -> float:
         """Return the value at one position; a third of the time of `at`, for what is asked at every step."""

@@ -5,6 +5,8 @@ base, shoulder, elbow, wrist 1, wrist 2, wrist 3. Arrays are filled number by nu
 makes numba compile its error messages, for three seconds.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,18 +29,6 @@ CONTINUITY_RAD = 0.6
 
 
 @compiled
-def inverted(pose: Array) -> Array:
-    """Inverse (4, 4) of a rigid transform; the general one of NumPy takes five times as long."""
-    out = np.zeros((4, 4))
-    out[3, 3] = 1.0
-    for row in range(3):
-        for column in range(3):
-            out[row, column] = pose[column, row]
-            out[row, 3] -= pose[column, row] * pose[column, 3]
-    return out
-
-
-@compiled
 def link_poses(q: Array) -> Array:
     """Return (7, 4, 4): base (identity) and links 1..6, each turning with its joint about its own z."""
     poses = np.zeros((7, 4, 4))
@@ -46,7 +36,7 @@ def link_poses(q: Array) -> Array:
     for axis in range(4):
         poses[0, axis, axis] = base[axis, axis] = 1.0
     for joint in range(6):
-        cosine, sine = np.cos(q[joint]), np.sin(q[joint])
+        cosine, sine = math.cos(q[joint]), math.sin(q[joint])
         pose = poses[joint + 1]
         for row in range(3):
             pose[row, 0] = base[row, 0] * cosine + base[row, 1] * sine
@@ -180,7 +170,7 @@ def error_twist(pose: Array, position_b: Array, rotation_b: Array) -> Array:
         trace += a0 * b0 + a1 * b1 + a2 * b2
     sine = np.sqrt(twist[3] ** 2 + twist[4] ** 2 + twist[5] ** 2)
     if sine > 1e-9:
-        scale = np.arctan2(sine, 0.5 * (trace - 1.0)) / sine
+        scale = math.atan2(sine, 0.5 * (trace - 1.0)) / sine
         twist[3] *= scale
         twist[4] *= scale
         twist[5] *= scale
@@ -238,7 +228,7 @@ def _arccos(value: float) -> float:
     """Return arccos, nan beyond what rounding explains."""
     if abs(value) > 1.0 + 1e-9:
         return np.nan
-    return np.arccos(min(max(value, -1.0), 1.0))
+    return math.acos(min(max(value, -1.0), 1.0))
 
 
 @compiled
@@ -256,20 +246,20 @@ def inverse_kinematics(flange_b: Array, wrist_3_rad: float) -> Array:
     swing = _arccos(D4_M / max(reach, 1e-12))
     for row in range(8):
         shoulder, wrist, elbow = 1 - 2 * (row // 4), 1 - 2 * (row // 2 % 2), 1 - 2 * (row % 2)
-        q1 = np.arctan2(wrist_y, wrist_x) + shoulder * swing + np.pi / 2.0
-        c1, s1 = np.cos(q1), np.sin(q1)
+        q1 = math.atan2(wrist_y, wrist_x) + shoulder * swing + np.pi / 2.0
+        c1, s1 = math.cos(q1), math.sin(q1)
         q5 = wrist * _arccos((p[0] * s1 - p[1] * c1 - D4_M) / _D6)
-        s5 = np.sin(q5)
+        s5 = math.sin(q5)
         q6 = wrist_3_rad
         if abs(s5) > 1e-7:
-            q6 = np.arctan2((r[1, 1] * c1 - r[0, 1] * s1) / s5, (r[0, 0] * s1 - r[1, 0] * c1) / s5)
-        c6, s6 = np.cos(q6), np.sin(q6)
+            q6 = math.atan2((r[1, 1] * c1 - r[0, 1] * s1) / s5, (r[0, 0] * s1 - r[1, 0] * c1) / s5)
+        c6, s6 = math.cos(q6), math.sin(q6)
         # Axis 5 (z5), then the x axis of DH frame 4 before joint 5 has turned it (x4).
         z5_x, z5_y = -r[0, 0] * s6 - r[0, 1] * c6, -r[1, 0] * s6 - r[1, 1] * c6
         z5_z = -r[2, 0] * s6 - r[2, 1] * c6
         x6_x, x6_y = r[0, 0] * c6 - r[0, 1] * s6, r[1, 0] * c6 - r[1, 1] * s6
         x6_z = r[2, 0] * c6 - r[2, 1] * s6
-        c5 = np.cos(q5)
+        c5 = math.cos(q5)
         x4_b = (c5 * x6_x - s5 * r[0, 2], c5 * x6_y - s5 * r[1, 2], c5 * x6_z - s5 * r[2, 2])
         x4_1, y4_1 = c1 * x4_b[0] + s1 * x4_b[1], x4_b[2]
         origin_x = p[0] - _D6 * r[0, 2] - _D5 * z5_x
@@ -278,8 +268,8 @@ def inverse_kinematics(flange_b: Array, wrist_3_rad: float) -> Array:
         plane_x, plane_y = c1 * origin_x + s1 * origin_y, origin_z - D1_M
         distance2 = plane_x**2 + plane_y**2
         q3 = elbow * _arccos((distance2 - A2_M**2 - A3_M**2) / (2.0 * A2_M * A3_M))
-        q2 = np.arctan2(plane_y, plane_x) - np.arctan2(A3_M * np.sin(q3), A2_M + A3_M * np.cos(q3))
-        q4 = np.arctan2(y4_1, x4_1) - q2 - q3
+        q2 = math.atan2(plane_y, plane_x) - math.atan2(A3_M * math.sin(q3), A2_M + A3_M * math.cos(q3))
+        q4 = math.atan2(y4_1, x4_1) - q2 - q3
         for joint, angle_rad in enumerate((q1, q2, q3, q4, q5, q6)):
             out[row, joint] = _wrapped(angle_rad)
         total = 0.0
@@ -349,3 +339,52 @@ def posture(path: Array, tool: Array) -> tuple[Array, Array]:
         distances_m[index, 1] = poses[3, 2, 3] - 0.5 * (poses[2, 2, 3] + poses[4, 2, 3])
         distances_m[index, 2] = _forearm_clearance_m(poses)
     return jacobians, distances_m
+
+
+_SWEEPS = 20
+"""Rounds of rotations after which a matrix is as diagonal as rounding lets it be; most take six."""
+
+
+@compiled
+def smallest_of_each(matrices: Array) -> Array:
+    """Return the smallest singular values (N,) of `matrices` (N, n, n), by one-sided Jacobi rotations."""
+    smallest = np.empty(len(matrices))
+    for index in range(len(matrices)):
+        columns = matrices[index].T.copy()
+        for _ in range(_SWEEPS):
+            if not _turn_square(columns):
+                break
+        square = np.inf
+        for column in columns:
+            square = min(square, _inner(column, column))
+        smallest[index] = np.sqrt(square)
+    return smallest
+
+
+@compiled
+def _turn_square(columns: Array) -> bool:
+    """Turn each two rows of `columns` in their plane until they are square; return whether any was not."""
+    turned = False
+    for first in range(len(columns) - 1):
+        for second in range(first + 1, len(columns)):
+            a, b = columns[first], columns[second]
+            long, other, across = _inner(a, a), _inner(b, b), _inner(a, b)
+            if across * across <= 1e-26 * long * other:
+                continue
+            turned = True
+            ratio = (other - long) / (2.0 * across)
+            tangent = (1.0 if ratio >= 0.0 else -1.0) / (abs(ratio) + np.sqrt(1.0 + ratio * ratio))
+            cosine = 1.0 / np.sqrt(1.0 + tangent * tangent)
+            for k in range(len(a)):
+                before = a[k]
+                a[k] = cosine * (before - tangent * b[k])
+                b[k] = cosine * (tangent * before + b[k])
+    return turned
+
+
+@compiled
+def _inner(a: Array, b: Array) -> float:
+    total = 0.0
+    for k in range(len(a)):
+        total += a[k] * b[k]
+    return total

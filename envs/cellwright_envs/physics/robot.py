@@ -4,10 +4,13 @@ Poses are (4, 4) homogeneous matrices in the robot base frame `_b`, joint vector
 base, shoulder, elbow, wrist 1, wrist 2, wrist 3.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cellwright_assets import ur10e
+from cellwright_assets import arithmetic, ur10e
+from cellwright_assets.arithmetic import length
 from cellwright_assets.welding_torch import TCP_FROM_FLANGE
 from cellwright_envs.physics.kinematics import (
     A2_M,
@@ -21,8 +24,10 @@ from cellwright_envs.physics.kinematics import (
     inverse_kinematics,
     jacobian,
     posture,
+    smallest_of_each,
     track,
 )
+from cellwright_envs.physics.transforms import inverted, product
 
 Array = NDArray[np.float64]
 
@@ -58,7 +63,7 @@ def smallest_singular_values(path: Array, tool: Array) -> Array:
 
     Metres and radians count alike. It is 0 at a singularity; 0.1 to 0.3 is good for this arm.
     """
-    return np.asarray(np.linalg.svd(posture(path, tool)[0], compute_uv=False)[:, -1])
+    return np.asarray(smallest_of_each(posture(path, tool)[0]))
 
 
 class Arm:
@@ -79,11 +84,11 @@ class Arm:
             raise ValueError(
                 f"need six lower limits below upper ones, got {self.lower_rad}, {self.upper_rad}"
             )
-        self._flange_seen_from_tool = np.linalg.inv(self.tool)
+        self._flange_seen_from_tool = inverted(self.tool)
 
     def tool_pose(self, q: Array) -> Array:
         """Return (4, 4): the tool in the base frame."""
-        return np.asarray(forward_kinematics(q) @ self.tool)
+        return np.asarray(product(forward_kinematics(q), self.tool))
 
     def jacobian(self, q: Array) -> Array:
         """Return (6, 6): linear over angular velocity of the tool point, in the base frame."""
@@ -115,7 +120,7 @@ class Arm:
         Nearest by its largest joint motion, within the limits. Raises UnreachablePoseError if there is none.
         """
         target_b, start_q = _checked_poses(target_b, 2), np.asarray(start_q, dtype=np.float64)
-        candidates = inverse_kinematics(target_b @ self._flange_seen_from_tool, float(start_q[5]))
+        candidates = inverse_kinematics(product(target_b, self._flange_seen_from_tool), float(start_q[5]))
         turned = candidates + _TURNS_RAD[:, None, None]
         fits = (turned >= self.lower_rad) & (turned <= self.upper_rad)
         motion_rad = np.where(fits, np.abs(turned - start_q), np.inf)
@@ -135,7 +140,7 @@ class Arm:
         with the index of the first pose that no path passes.
         """
         targets_b = _checked_poses(targets_b, 3)
-        flanges_b = np.ascontiguousarray(targets_b @ self._flange_seen_from_tool)
+        flanges_b = arithmetic.product(targets_b, self._flange_seen_from_tool)
         best, best_score, fault = None, (False, -np.inf), (-1, "no configuration holds it")
         starts = inverse_kinematics(flanges_b[0], ur10e.HOME_Q_RAD[5])
         for first in starts[~np.isnan(starts[:, 0])]:
@@ -162,7 +167,7 @@ class Arm:
         """
         jacobians, distances_m = posture(path, self.tool)
         lowest_m, rise_m, clearance_m = distances_m.T
-        values = np.linalg.svd(jacobians, compute_uv=False)[:, -1]
+        values = smallest_of_each(jacobians)
         low = np.minimum.accumulate(path, axis=0) + _TURNS_RAD[:, None, None]
         high = np.maximum.accumulate(path, axis=0) + _TURNS_RAD[:, None, None]
         fits = np.any((low >= self.lower_rad) & (high <= self.upper_rad), axis=0)
@@ -197,11 +202,11 @@ class Arm:
         limits, free = (self.lower_rad, self.upper_rad), np.full(6, np.inf)
         residuals = []
         for swing_rad in (0.0, np.pi):
-            toward_rad = np.arctan2(position_b[1], position_b[0]) + swing_rad
+            toward_rad = math.atan2(position_b[1], position_b[0]) + swing_rad
             start = np.clip(np.array([toward_rad, *ur10e.HOME_Q_RAD[1:]]), *limits)
             q = track(start, position_b, rotation_b, free, self.tool, *limits, 200)
             twist = error_twist(self.tool_pose(q), position_b, rotation_b)
-            residuals.append((float(np.linalg.norm(twist[:3])), float(np.linalg.norm(twist[3:]))))
+            residuals.append((float(length(twist[:3])), float(length(twist[3:]))))
         residual_m, residual_rad = min(residuals, key=sum)
         position = ", ".join(f"{value:.3f}" for value in position_b)
         message = (
@@ -222,7 +227,8 @@ def _checked_poses(poses: ArrayLike, dimensions: int) -> Array:
     if checked.ndim != dimensions or checked.shape[-2:] != (4, 4) or len(checked) == 0:
         raise ValueError(f"need poses of shape {wanted}, got {checked.shape}")
     rotation = checked[..., :3, :3]
-    rigid = np.allclose(rotation @ np.swapaxes(rotation, -1, -2), np.eye(3), atol=1e-6)
-    if not (rigid and np.all(np.linalg.det(rotation) > 0) and np.isfinite(checked).all()):
+    rigid = np.allclose(arithmetic.product(rotation, np.swapaxes(rotation, -1, -2)), np.eye(3), atol=1e-6)
+    right_handed = arithmetic.inner(np.cross(rotation[..., 0], rotation[..., 1]), rotation[..., 2]) > 0.0
+    if not (rigid and np.all(right_handed) and np.isfinite(checked).all()):
         raise ValueError(f"poses must be finite rigid transforms, got {checked}")
     return checked

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import moved, product, turned
 from cellwright_envs.physics.silence import without_lines
 
 with without_lines("pybullet build time"):
@@ -127,10 +129,10 @@ class World:
 
     def place_static(self, name: str, translation_w: Array, yaw_rad: float, about_w: Array) -> None:
         """Turn a static body by `yaw_rad` about the vertical through `about_w`, then shift it."""
-        c, s = np.cos(yaw_rad), np.sin(yaw_rad)
+        c, s = math.cos(yaw_rad), math.sin(yaw_rad)
         turned = np.array([c * about_w[0] - s * about_w[1], s * about_w[0] + c * about_w[1], about_w[2]])
         position = list(about_w - turned + translation_w)
-        turn = [0.0, 0.0, np.sin(yaw_rad / 2), np.cos(yaw_rad / 2)]
+        turn = [0.0, 0.0, math.sin(yaw_rad / 2), math.cos(yaw_rad / 2)]
         for body in self._static[name]:
             pybullet.resetBasePositionAndOrientation(body, position, turn, physicsClientId=self._client)
 
@@ -270,15 +272,13 @@ class ContactWorld(World):
         if len(solids) > _SHAPES_PER_BODY:
             raise ValueError(f"a held part has at most {_SHAPES_PER_BODY} solids, got {len(solids)}")
         pads = np.array([0.0, 0.0, pads_above_tip_m])
-        turned = np.array(
-            [[np.cos(grasp[0]), 0, np.sin(grasp[0])], [0, 1, 0], [-np.sin(grasp[0]), 0, np.cos(grasp[0])]]
-        )
-        rotation_w = pose_w[:3, :3] @ turned
-        held_w = pose_w[:3, 3] + pose_w[:3, :3] @ (pads + np.array([grasp[1], 0.0, grasp[2]]))
+        c, s = math.cos(grasp[0]), math.sin(grasp[0])
+        rotation_w = product(pose_w[:3, :3], np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]]))
+        held_w = moved(pose_w, pads + np.array([grasp[1], 0.0, grasp[2]]))
         self._held = pybullet.createMultiBody(
             baseMass=mass_kg * (1.0 - sum(self._LINK_FRACTIONS)),
             baseCollisionShapeIndex=self._shape(solids),
-            basePosition=(held_w - rotation_w @ pads).tolist(),
+            basePosition=(held_w - turned(rotation_w, pads)).tolist(),
             baseOrientation=_quaternion(rotation_w),
             linkMasses=[share * mass_kg for share in self._LINK_FRACTIONS],
             linkCollisionShapeIndices=[-1, -1, -1],

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cellwright_assets import arithmetic
 from cellwright_envs.rendering import rasterizer, shading
 
 
@@ -26,7 +27,7 @@ class Light:
     """Colour of pixels that nothing covers, 0 to 1."""
 
     def __post_init__(self) -> None:
-        if not np.linalg.norm(self.direction_w) > 0.0:
+        if not arithmetic.length(self.direction_w) > 0.0:
             raise ValueError(f"the light needs a direction, got {self.direction_w=}")
         if min(self.ambient, self.diffuse) < 0.0:
             raise ValueError(f"light cannot be negative: {self.ambient=}, {self.diffuse=}")
@@ -164,7 +165,7 @@ class Scene:
         """
         light = light or Light()
         geometry = self.geometry
-        camera_from_body = camera_from_world @ self._world_from_body
+        camera_from_body = arithmetic.product(camera_from_world, self._world_from_body)
         depth = np.full((height, width), np.inf, dtype=np.float32)
         face = np.full((height, width), -1, dtype=np.int32)
         rasterizer.draw_bodies(
@@ -181,8 +182,7 @@ class Scene:
             face,
             False,
         )
-        direction_c = camera_from_world[:3, :3] @ np.array(light.direction_w)
-        to_light_c = direction_c / -np.sqrt(direction_c @ direction_c)
+        to_light_c = -arithmetic.unit(arithmetic.turned(camera_from_world[:3, :3], light.direction_w))
         background = np.array(light.background, dtype=np.float32)
         rgb = np.empty((height, width, 3), dtype=np.uint8)
         segmentation = np.empty((height, width), dtype=np.int32)
@@ -221,7 +221,7 @@ class Scene:
                 to_light_c,
                 light.ambient,
                 light.diffuse,
-                camera_from_world[:3, :3] @ np.array(point_light.position_w) + camera_from_world[:3, 3],
+                arithmetic.moved(camera_from_world, point_light.position_w),
                 point_light.intensity_m2,
                 background,
                 radiance,

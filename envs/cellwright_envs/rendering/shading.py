@@ -6,6 +6,7 @@ Both sides of a face are lit: a normal that points away from the camera is turne
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import length
 from cellwright_perception.compiled import compiled_as
 
 
@@ -13,8 +14,8 @@ def face_normals(vertices: NDArray, faces: NDArray) -> NDArray:
     """Return unit normals (M, 3) of `faces` (M, 3) over `vertices` (N, 3), zero for faces without area."""
     corners = vertices[faces]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    length = np.linalg.norm(normals, axis=1, keepdims=True)
-    return np.divide(normals, length, out=np.zeros_like(normals), where=length > 0.0)
+    lengths = length(normals)[:, None]
+    return np.divide(normals, lengths, out=np.zeros_like(normals), where=lengths > 0.0)
 
 
 @compiled_as(error_model="numpy")

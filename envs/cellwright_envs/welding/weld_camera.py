@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_assets import torch_mesh
-from cellwright_envs.physics.kinematics import inverted
+from cellwright_assets import arithmetic, torch_mesh
+from cellwright_envs.physics.transforms import inverted, moved, product
 from cellwright_envs.rendering.rasterizer import WORKSPACE_COLUMNS, draw_mesh
 from cellwright_envs.rendering.shading import face_normals, rotate_normals
 from cellwright_envs.rendering.true_views import TrueViews
@@ -151,9 +151,8 @@ class WeldCamera:
 
         Camera and laser are one rigid head: the laser plane stays where it is in the camera frame.
         """
-        self.camera_from_tool = np.ascontiguousarray(camera_error @ self.geometry.camera_from_tool)
-        tip_t = [0.0, 0.0, CONTACT_TIP_M]
-        self._contact_tip_c = self.camera_from_tool[:3, :3] @ tip_t + self.camera_from_tool[:3, 3]
+        self.camera_from_tool = arithmetic.product(camera_error, self.geometry.camera_from_tool)
+        self._contact_tip_c = moved(self.camera_from_tool, np.array([0.0, 0.0, CONTACT_TIP_M]))
         plane = self.geometry.laser_plane_c
         self._laser_normal_c, self._laser_offset_m = np.ascontiguousarray(plane[:3]), -float(plane[3])
         self._draw_torch()
@@ -168,7 +167,7 @@ class WeldCamera:
             self.camera_from_tool, vertices, faces, 0, len(faces), 0,
             view.fx, view.fy, view.cx, view.cy, workspace, self._torch_depth, self._torch_face,
         )  # fmt: skip
-        normals = face_normals(vertices, faces) @ self.camera_from_tool[:3, :3].T
+        normals = arithmetic.turned(self.camera_from_tool[:3, :3], face_normals(vertices, faces))
         shade = TORCH_ALBEDO * np.abs(normals[:, 2]) + 0.05
         self._torch_albedo = np.concatenate([[WIRE_ALBEDO, WIRE_ALBEDO], shade])
         seen = self._torch_face >= 0
@@ -176,8 +175,8 @@ class WeldCamera:
 
     def arc_px(self, wire_tip_t: Array, window_px: tuple[float, float]) -> Array:
         """Where the wire tip (3,) in the tool frame lies in overview and stripe window (2, 2) [px]."""
-        point = self.camera_from_tool[:3, :3] @ wire_tip_t + self.camera_from_tool[:3, 3]
-        x, y = point[0] / point[2], point[1] / point[2]
+        x_c, y_c, z_c = moved(self.camera_from_tool, wire_tip_t).tolist()
+        x, y = x_c / z_c, y_c / z_c
         overview, stripe = self._views
         return np.array(
             [
@@ -201,14 +200,14 @@ class WeldCamera:
 
         `part_shift_w` (3,) [m] is how far the part has moved since `set_part`.
         """
-        camera_from_world = self.camera_from_tool @ inverted(world_from_tool)
-        camera_from_world[:3, 3] += camera_from_world[:3, :3] @ part_shift_w
+        camera_from_world = product(self.camera_from_tool, inverted(world_from_tool))
+        camera_from_world[:3, 3] = moved(camera_from_world, part_shift_w)
         mesh = self._mesh
         first, last = mesh.window(path_position_m, BEHIND_M, AHEAD_M)
         per_station = 2 * mesh.strips
         begin, end = first * per_station, last * per_station
         rotate_normals(camera_from_world, self._normals, begin, end, self._normals_c)
-        wire_tip_c = self.camera_from_tool[:3, :3] @ wire_tip_t + self.camera_from_tool[:3, 3]
+        wire_tip_c = moved(self.camera_from_tool, wire_tip_t)
         self._depth[:] = self._torch_depth
         self._face[:] = self._torch_face
         self._draw_wire(wire_tip_c)
@@ -253,7 +252,7 @@ class WeldCamera:
         tip_c, ribbon = self._contact_tip_c, self._ribbon
         (ax, ay, az), (bx, by, bz) = (wire_tip_c - tip_c).tolist(), tip_c.tolist()
         side = np.array([ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx])
-        side *= WIRE_RADIUS_M / np.linalg.norm(side)
+        side *= WIRE_RADIUS_M / arithmetic.length(side)
         ribbon[0], ribbon[1] = tip_c - side, tip_c + side
         ribbon[2], ribbon[3] = wire_tip_c + side, wire_tip_c - side
         view = self._views[0]

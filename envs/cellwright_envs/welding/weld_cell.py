@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_assets import asset_path, ur10e
-from cellwright_envs.physics.kinematics import forward_kinematics
+from cellwright_assets import arithmetic, asset_path, ur10e
 from cellwright_envs.physics.robot import Arm
 from cellwright_envs.physics.world import Box, World
 from cellwright_envs.welding.disturbances import WeldDisturbanceState
@@ -37,11 +37,11 @@ def taught_program(product: WeldProduct) -> tuple[SeamFrames, Array, Array]:
     """
     frames = seam_frames(product, ORIGIN_W)
     push, work = product.procedure.push_angle_rad, product.procedure.work_angle_rad
-    c, s = np.cos(push), np.sin(push)
+    c, s = math.cos(push), math.sin(push)
     lean = np.array([[c, 0.0, -s], [0.0, 1.0, 0.0], [s, 0.0, c]])
-    c, s = np.cos(work), np.sin(work)
+    c, s = math.cos(work), math.sin(work)
     tilt = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
-    torch = np.ascontiguousarray(frames.rotations_w @ tilt @ lean)
+    torch = arithmetic.product(arithmetic.product(frames.rotations_w, tilt), lean)
     last = frames.index(frames.length_m) + 2
     poses = np.tile(np.eye(4), (len(range(0, last, PLAN_STEP)), 1, 1))
     poses[:, :3, :3] = torch[:last:PLAN_STEP]
@@ -144,7 +144,7 @@ class WeldCell:
         return self._arm.track(self._commanded, self._point, self._rotation, self._max_step_rad)
 
     def _tool_pose(self, joints_rad: Array) -> Array:
-        return forward_kinematics(joints_rad) @ self._arm.tool
+        return self._arm.tool_pose(joints_rad)
 
     def move(self, path_position_m: float, lateral_m: float, height_m: float) -> Array:
         """One control period towards a corrected point of the path; return the tool pose reached (4, 4)."""
@@ -226,7 +226,7 @@ def _plate(
     point: Array, along: Array, base: Array, web: Array, out_m: tuple[float, float], up_m: tuple[float, float]
 ) -> Box:
     """A piece of plate spanning `out_m` along the base direction and `up_m` along the web's from `point`."""
-    normal = np.cross(along, base) * np.sign(np.dot(np.cross(along, base), web))
+    normal = np.cross(along, base) * np.sign(arithmetic.inner(np.cross(along, base), web))
     centre = point + 0.5 * (out_m[0] + out_m[1]) * base + 0.5 * (up_m[0] + up_m[1]) * web
     half = np.array([0.65 * SEGMENT * STEP_M, 0.5 * (out_m[1] - out_m[0]), 0.5 * (up_m[1] - up_m[0])])
     return Box(

@@ -1,4 +1,4 @@
-"""Fit the cross-section of a joint to points in the laser plane (compiled).
+"""Fit the cross-section of a joint to points in the laser plane.
 
 A cross-section is described in the joint's own frame (u, h) in the laser plane, rotated against the tool's
 (y, z) by the angle a: u = y cos a + z sin a, h = -y sin a + z cos a.
@@ -19,15 +19,28 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-from cellwright_perception.compiled import compilable, compilable_inline
+from cellwright_perception.columns import (
+    Column,
+    Floats,
+    add,
+    each,
+    everywhere,
+    rows,
+    running,
+    strongest,
+    total,
+    where,
+    whole,
+)
+from cellwright_perception.compiled import compilable
 from cellwright_perception.seam.stripe import CANDIDATES
-
-Floats = NDArray[np.float64]
 
 BUTT, T_FILLET, LAP = 0, 1, 2
 LEVELS = 3
+BINS = 100
+HYPOTHESES = 9
+"""Cross-sections tried at one roll angle, at most."""
 MIN_SEGMENT_COLUMNS = 5.0
 GATES_M = np.array([1.0e-3, 0.7e-3, 0.5e-3, 0.35e-3, 0.3e-3])
 """Distance [m] from a line beyond which a point does not count, for each pass of `refine`."""
@@ -36,129 +49,172 @@ _PEAKS = 3
 """Levels proposed by the votes at one roll angle."""
 _ROLLS_RAD = np.deg2rad(np.array([0.0, -5.0, 5.0, -10.0, 10.0]))
 _BIN_M = 0.4e-3
-_BINS = 100
-_ORIGIN_M = -0.5 * _BINS * _BIN_M
+_ORIGIN_M = -0.5 * BINS * _BIN_M
 _MIN_THICKNESS_M = 1.0e-3
 """Plates of a lap thinner than this cannot be distinguished from a kink of one plate."""
 _MIN_PEAK_VOTES = 2.5
+_FACE_GATE_M = 0.8e-3
 
 
 @compilable
-def _rotate(y: Floats, z: Floats, weight: Floats, angle: float, skew: float, u: Floats, h: Floats) -> None:
+def _rotate(y: Floats, z: Floats, angle: float, skew: float, u: Floats, h: Floats) -> None:
     cos_u, sin_u = math.cos(angle + skew), math.sin(angle + skew)
     cos_h, sin_h = math.cos(angle - skew), math.sin(angle - skew)
-    for column in range(y.shape[0]):
-        for slot in range(CANDIDATES):
-            if weight[column, slot] <= 0.0:
-                break
-            u[column, slot] = cos_u * y[column, slot] + sin_u * z[column, slot]
-            h[column, slot] = cos_h * z[column, slot] - sin_h * y[column, slot]
+    for slot in rows(0, CANDIDATES):
+        for column in each(0, y.shape[1]):
+            u[slot, column] = cos_u * y[slot, column] + sin_u * z[slot, column]
+            h[slot, column] = cos_h * z[slot, column] - sin_h * y[slot, column]
 
 
 @compilable
-def _vote(values: Floats, weight: Floats, histogram: Floats) -> None:
-    """Fill `histogram` with `weight` at `values` [m], each shared between the two nearest bins."""
-    histogram[:] = 0.0
-    for column in range(values.shape[0]):
-        for slot in range(CANDIDATES):
-            if weight[column, slot] <= 0.0:
-                break
-            place = (values[column, slot] - _ORIGIN_M) / _BIN_M
-            low = math.floor(place)
-            if 0 <= low < _BINS - 1:
-                histogram[low] += weight[column, slot] * (low + 1 - place)
-                histogram[low + 1] += weight[column, slot] * (place - low)
-
-
-@compilable
-def _peak(histogram: Floats) -> tuple[float, float]:
-    """Return the level [m] and the votes of the fullest three neighbouring bins."""
-    best, where = 0.0, 1
-    for centre in range(1, _BINS - 1):
-        votes = histogram[centre - 1] + histogram[centre] + histogram[centre + 1]
-        if votes > best:
-            best, where = votes, centre
-    if best <= 0.0:
-        return 0.0, 0.0
-    moment = histogram[where + 1] - histogram[where - 1]
-    return _ORIGIN_M + _BIN_M * (where + moment / best), best
-
-
-@compilable_inline
-def _bin(level: float) -> int:
-    return math.floor((level - _ORIGIN_M) / _BIN_M + 0.5)
-
-
-@compilable
-def _lap_face(u: Floats, h: Floats, weight: Floats, votes: Floats, levels: Floats) -> None:
-    """Set the edge face `levels[2]`: the u that best parts lower from upper plate, and the face's votes."""
-    votes[:] = 0.0
-    gate = 0.8e-3
-    for column in range(u.shape[0]):
-        for slot in range(CANDIDATES):
-            place = _bin(u[column, slot])
-            if weight[column, slot] <= 0.0 or not 0 <= place < _BINS:
+def _vote(values: Floats, weight: Floats, votes: Floats) -> None:
+    """Fill `votes[0]` with `weight` at `values` [m], each shared between the two nearest bins."""
+    votes[:3] = 0.0
+    for slot in rows(0, CANDIDATES):
+        for column in each(0, values.shape[1]):
+            if everywhere(weight[slot, column] <= 0.0):
                 continue
-            value = h[column, slot]
-            if abs(value - levels[0]) < gate:
-                votes[0, place] += weight[column, slot]
-            elif abs(value - levels[1]) < gate:
-                votes[1, place] += weight[column, slot]
-            elif levels[0] < value < levels[1]:
-                votes[2, place] += weight[column, slot]
-    balance = votes[1].sum()
-    best, where = -1.0, 0
-    for place in range(1, _BINS - 1):
-        balance += votes[0, place - 1] - votes[1, place - 1]
-        score = balance + votes[2, place - 1] + votes[2, place] + votes[2, place + 1]
-        if score > best:
-            best, where = score, place
-    levels[2] = _ORIGIN_M + _BIN_M * where
+            place = (values[slot, column] - _ORIGIN_M) / _BIN_M
+            low = whole(place)
+            counts = (weight[slot, column] > 0.0) & (low >= 0) & (low < BINS - 1)
+            above = place - low
+            add(votes, 1, where(counts, low, -1), weight[slot, column] * (1.0 - above))
+            add(votes, 2, where(counts, low + 1, -1), weight[slot, column] * above)
+    for place in each(0, BINS):
+        votes[0, place] = votes[1, place] + votes[2, place]
 
 
 @compilable
-def _segment(joint: int, u: float, h: float, levels: Floats, corner: float, gate: float) -> tuple[int, float]:
-    """Return the segment (0, 1, 2; -1 for none) that the point (u, h) [m] lies on and its residual [m]."""
-    chosen, residual = -1, gate
-    if u < corner + 0.5 * gate and abs(h - levels[0]) < abs(residual):
-        chosen, residual = 0, h - levels[0]
-    if joint != T_FILLET and u > corner - 0.5 * gate and abs(h - levels[1]) < abs(residual):
-        chosen, residual = 1, h - levels[1]
-    on_face = joint == T_FILLET or (joint == LAP and h < levels[1] + 0.5 * gate)
-    if on_face and h > levels[0] - 0.5 * gate and abs(u - levels[2]) < abs(residual):
-        chosen, residual = 2, u - levels[2]
-    return chosen, residual
-
-
-@compilable
-def _peaks(histogram: Floats, found: Floats) -> int:
-    """Fill `found` (_PEAKS,) with the levels [m] of most votes, a plate apart at least; return how many."""
+def _peaks(votes: Floats, found: Floats) -> int:
+    """Fill `found` (_PEAKS,) with the levels [m] of most `votes[0]`, a plate apart; return how many."""
     apart = int(_MIN_THICKNESS_M / _BIN_M)
     for count in range(_PEAKS):
-        level, votes = _peak(histogram)
-        if votes < _MIN_PEAK_VOTES:
+        for place in each(1, BINS - 1):
+            votes[1, place] = votes[0, place - 1] + votes[0, place] + votes[0, place + 1]
+        centre = 1 + strongest(votes[1, 1 : BINS - 1])
+        most = votes[1, centre]
+        if most < _MIN_PEAK_VOTES:
             return count
+        moment = votes[0, centre + 1] - votes[0, centre - 1]
+        level = _ORIGIN_M + _BIN_M * (centre + moment / most)
         found[count] = level
-        centre = _bin(level)
-        histogram[max(centre - apart, 0) : centre + apart + 1] = 0.0
+        nearest = whole((level - _ORIGIN_M) / _BIN_M + 0.5)
+        votes[0, max(nearest - apart, 0) : nearest + apart + 1] = 0.0
     return _PEAKS
 
 
 @compilable
-def _explained(joint: int, u: Floats, h: Floats, weight: Floats, levels: Floats) -> float:
-    """Return how many columns, weighted, the cross-section `levels` explains by their best line."""
-    total = 0.0
-    corner = levels[2]
-    for column in range(u.shape[0]):
-        best = 0.0
-        for slot in range(CANDIDATES):
-            if weight[column, slot] <= best:
-                break
-            segment, residual = _segment(joint, u[column, slot], h[column, slot], levels, corner, 1.0e-3)
-            if segment >= 0:
-                best = max(best, weight[column, slot] * (1.0 - (residual * 1.0e3) ** 2))
-        total += best
-    return total
+def _lap_face(u: Floats, h: Floats, weight: Floats, votes: Floats, lower: float, upper: float) -> float:
+    """Return the edge face: the u [m] that best parts the plate at `lower` from the one at `upper` [m]."""
+    votes[:] = 0.0
+    for slot in rows(0, CANDIDATES):
+        for column in each(0, u.shape[1]):
+            if everywhere(weight[slot, column] <= 0.0):
+                continue
+            place = whole((u[slot, column] - _ORIGIN_M) / _BIN_M + 0.5)
+            counts = (weight[slot, column] > 0.0) & (place >= 0) & (place < BINS)
+            value = h[slot, column]
+            on_lower = abs(value - lower) < _FACE_GATE_M
+            on_upper = abs(value - upper) < _FACE_GATE_M
+            part = where((lower < value) & (value < upper), 2, -1)
+            part = where(on_lower, 0, where(on_upper, 1, part))
+            for kind in range(3):
+                add(votes, kind, where(counts & (part == kind), place, -1), weight[slot, column])
+    for place in each(0, BINS):
+        votes[3, place] = votes[0, place] - votes[1, place]
+    running(votes[3], votes[3])
+    for place in each(1, BINS - 1):
+        on_face = votes[2, place - 1] + votes[2, place] + votes[2, place + 1]
+        votes[4, place] = votes[3, place - 1] + on_face
+    return _ORIGIN_M + _BIN_M * (1 + strongest(votes[4, 1 : BINS - 1]))
+
+
+@compilable
+def _segment(
+    joint: int,
+    u: Column,
+    h: Column,
+    lower: Column,
+    upper: Column,
+    face: Column,
+    corner: Column,
+    gate: Column,
+) -> tuple[Column, Column]:
+    """Return the segment (0, 1, 2; -1 for none) that the point (u, h) [m] lies on and its residual [m]."""
+    off = h - lower
+    better = (u < corner + 0.5 * gate) & (abs(off) < gate)
+    chosen, residual = where(better, 0, -1), where(better, off, gate)
+    if joint != T_FILLET:
+        off = h - upper
+        better = (u > corner - 0.5 * gate) & (abs(off) < abs(residual))
+        chosen, residual = where(better, 1, chosen), where(better, off, residual)
+    if joint != BUTT:
+        off = u - face
+        better = (h > lower - 0.5 * gate) & (abs(off) < abs(residual))
+        if joint == LAP:
+            better = better & (h < upper + 0.5 * gate)
+        chosen, residual = where(better, 2, chosen), where(better, off, residual)
+    return chosen, residual
+
+
+@compilable
+def _explain(
+    joint: int, u: Floats, h: Floats, weight: Floats, trials: Floats, count: int, explained: Floats
+) -> None:
+    """Fill `explained` (HYPOTHESES, columns) with how well each of `count` trials explains each column.
+
+    That is the weight of the column's best line, less the farther it is off.
+    """
+    for trial in rows(0, count):
+        for column in each(0, u.shape[1]):
+            lower, upper, face = trials[trial, 0], trials[trial, 1], trials[trial, 2]
+            best, matters = 0.0, True
+            for slot in range(CANDIDATES):
+                # A line weaker than what is explained already does not matter, nor do those behind it.
+                if everywhere(weight[slot, column] <= best):
+                    break
+                matters = matters & (weight[slot, column] > best)
+                point_u, point_h = u[slot, column], h[slot, column]
+                segment, residual = _segment(joint, point_u, point_h, lower, upper, face, face, 1.0e-3)
+                off_mm = residual * 1.0e3
+                value = weight[slot, column] * (1.0 - off_mm * off_mm)
+                best = where(matters & (segment >= 0) & (value > best), value, best)
+            explained[trial, column] = best
+
+
+@compilable
+def _propose(
+    joint: int,
+    u: Floats,
+    h: Floats,
+    weight: Floats,
+    votes: Floats,
+    plates: Floats,
+    faces: Floats,
+    trials: Floats,
+) -> int:
+    """Fill `trials` (HYPOTHESES, LEVELS) with what the votes at one roll angle propose; return how many."""
+    _vote(h, weight, votes)
+    plate_count = _peaks(votes, plates)
+    face_count = 1
+    if joint == T_FILLET:
+        _vote(u, weight, votes)
+        face_count = _peaks(votes, faces)
+    count = 0
+    for i in range(plate_count):
+        for j in range(plate_count if joint == LAP else face_count):
+            if joint == LAP and plates[j] <= plates[i]:
+                continue
+            trials[count, 0] = plates[i]
+            if joint == LAP:
+                trials[count, 1] = plates[j]
+                trials[count, 2] = _lap_face(u, h, weight, votes, plates[i], plates[j])
+            elif joint == T_FILLET:
+                trials[count, 2] = faces[j]
+            else:
+                trials[count, 1] = plates[i]
+            count += 1
+    return count
 
 
 @compilable
@@ -171,42 +227,30 @@ def coarse(
     u: Floats,
     h: Floats,
     votes: Floats,
+    explained: Floats,
     levels: Floats,
 ) -> float:
     """Fill `levels` with the best guess over the roll angles, leave `u`, `h` at its angle, return that [rad].
 
     Votes propose levels, the number of columns explained decides between them: spatter and reflections have
-    votes too, but on the wrong side of the corner.
+    votes too, but on the wrong side of the corner. `votes` (5, BINS) and `explained` (HYPOTHESES, columns)
+    are scratch.
     """
     nominal = 0.0 if joint == BUTT else -0.25 * math.pi
     best, best_angle = -1.0, nominal
-    plates, faces, trial = np.empty(_PEAKS), np.empty(_PEAKS), np.zeros(LEVELS)
+    plates, faces, trials = np.empty(_PEAKS), np.empty(_PEAKS), np.zeros((HYPOTHESES, LEVELS))
     for roll in _ROLLS_RAD:
-        _rotate(y, z, weight, nominal + roll, skew, u, h)
-        _vote(h, weight, votes[0])
-        plate_count = _peaks(votes[0], plates)
-        face_count = 1
-        if joint == T_FILLET:
-            _vote(u, weight, votes[1])
-            face_count = _peaks(votes[1], faces)
-        for i in range(plate_count):
-            for j in range(plate_count if joint == LAP else face_count):
-                trial[0] = plates[i]
-                if joint == LAP:
-                    if plates[j] <= plates[i]:
-                        continue
-                    trial[1] = plates[j]
-                    _lap_face(u, h, weight, votes, trial)
-                elif joint == T_FILLET:
-                    trial[2] = faces[j]
-                else:
-                    trial[1] = plates[i]
-                # Between equal guesses the smaller roll is the likelier one.
-                score = _explained(joint, u, h, weight, trial) - 5.0 * abs(roll)
-                if score > best:
-                    best, best_angle = score, nominal + roll
-                    levels[:] = trial
-    _rotate(y, z, weight, best_angle, skew, u, h)
+        _rotate(y, z, nominal + roll, skew, u, h)
+        count = _propose(joint, u, h, weight, votes, plates, faces, trials)
+        _explain(joint, u, h, weight, trials, count, explained)
+        for trial in range(count):
+            # Between equal guesses the smaller roll is the likelier one.
+            score = total(explained[trial]) - 5.0 * abs(roll)
+            if score > best:
+                best, best_angle = score, nominal + roll
+                for level in range(LEVELS):
+                    levels[level] = trials[trial, level]
+    _rotate(y, z, best_angle, skew, u, h)
     return best_angle
 
 
@@ -229,53 +273,72 @@ def refine(
     """Improve `levels` and return the improved angle [rad] by re-weighted least squares with Tukey's weights.
 
     `split` holds the u [m] between the plates of a butt joint and half the width left out around it; its
-    first entry follows the rotation. `stats` (LEVELS, 4): inlier columns, their summed weights, weighted
+    first entry follows the rotation. `stats` (4, LEVELS): inlier columns, their summed weights, weighted
     squared residuals [m^2] and weighted strengths [counts] of the last pass.
     """
-    sums = np.zeros((LEVELS, 5))
+    sums = np.zeros((5, LEVELS))
     for gate in gates:
         sums[:] = 0.0
         stats[:] = 0.0
-        corner = split[0] if joint == BUTT else levels[2]
-        for column in range(u.shape[0]):
-            chosen, best, taken = -1, gate, 0
-            for slot in range(CANDIDATES):
-                if weight[column, slot] <= 0.0:
-                    break
-                if joint == BUTT and abs(u[column, slot] - corner) < split[1]:
-                    continue
-                segment, residual = _segment(
-                    joint, u[column, slot], h[column, slot], levels, corner, abs(best)
-                )
-                if segment >= 0:
-                    chosen, best, taken = segment, residual, slot
-            if chosen < 0:
-                continue
-            tukey = (1.0 - (best / gate) ** 2) ** 2 * weight[column, taken]
-            along = -h[column, taken] if chosen == 2 else u[column, taken]
-            sums[chosen, 0] += tukey
-            sums[chosen, 1] += tukey * along
-            sums[chosen, 2] += tukey * best
-            sums[chosen, 3] += tukey * along * along
-            sums[chosen, 4] += tukey * along * best
-            stats[chosen, 0] += 1.0
-            stats[chosen, 1] += tukey
-            stats[chosen, 2] += tukey * best * best
-            stats[chosen, 3] += tukey * strength[column, taken]
+        _gather(joint, strength, weight, u, h, levels, split, gate, sums, stats)
         spread, slant = 1e-12, 0.0
         for k in range(LEVELS):
-            if sums[k, 0] > 0.0:
-                spread += sums[k, 3] - sums[k, 1] * sums[k, 1] / sums[k, 0]
-                slant += sums[k, 4] - sums[k, 1] * sums[k, 2] / sums[k, 0]
+            if sums[0, k] > 0.0:
+                spread += sums[3, k] - sums[1, k] * sums[1, k] / sums[0, k]
+                slant += sums[4, k] - sums[1, k] * sums[2, k] / sums[0, k]
         slope = min(max(slant / spread, -0.1), 0.1)
         scale = 1.0 / math.sqrt(1.0 + slope * slope)
         for k in range(LEVELS):
-            if sums[k, 0] > 0.0:
-                levels[k] = scale * (levels[k] + (sums[k, 2] - slope * sums[k, 1]) / sums[k, 0])
+            if sums[0, k] > 0.0:
+                levels[k] = scale * (levels[k] + (sums[2, k] - slope * sums[1, k]) / sums[0, k])
         split[0] = scale * (split[0] + slope * levels[0])
         angle += math.atan(slope)
-        _rotate(y, z, weight, angle, skew, u, h)
+        _rotate(y, z, angle, skew, u, h)
     return angle
+
+
+@compilable
+def _gather(
+    joint: int,
+    strength: Floats,
+    weight: Floats,
+    u: Floats,
+    h: Floats,
+    levels: Floats,
+    split: Floats,
+    gate: float,
+    sums: Floats,
+    stats: Floats,
+) -> None:
+    """Add the line of each column that is nearest to the cross-section, within `gate` [m], to both tables."""
+    lower, upper, face = levels[0], levels[1], levels[2]
+    corner = split[0] if joint == BUTT else face
+    for column in each(0, u.shape[1]):
+        chosen, best, along, voice, contrast = -1, gate, 0.0, 0.0, 0.0
+        for slot in range(CANDIDATES):
+            if everywhere(weight[slot, column] <= 0.0):
+                break
+            point_u, point_h = u[slot, column], h[slot, column]
+            segment, residual = _segment(joint, point_u, point_h, lower, upper, face, corner, abs(best))
+            taken = (weight[slot, column] > 0.0) & (segment >= 0)
+            if joint == BUTT:
+                taken = taken & (abs(point_u - corner) >= split[1])
+            chosen, best = where(taken, segment, chosen), where(taken, residual, best)
+            along = where(taken, where(segment == 2, -point_h, point_u), along)
+            voice = where(taken, weight[slot, column], voice)
+            contrast = where(taken, strength[slot, column], contrast)
+        share = best / gate
+        share = 1.0 - share * share
+        tukey = share * share * voice
+        add(sums, 0, chosen, tukey)
+        add(sums, 1, chosen, tukey * along)
+        add(sums, 2, chosen, tukey * best)
+        add(sums, 3, chosen, tukey * along * along)
+        add(sums, 4, chosen, tukey * along * best)
+        add(stats, 0, chosen, 1.0)
+        add(stats, 1, chosen, tukey)
+        add(stats, 2, chosen, tukey * best * best)
+        add(stats, 3, chosen, tukey * contrast)
 
 
 @compilable

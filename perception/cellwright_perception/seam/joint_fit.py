@@ -1,4 +1,4 @@
-"""Measure a joint from the lines seen in the stripe window (compiled, no allocation per call)."""
+"""Measure a joint in the stripe window; the compiled call allocates next to nothing."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import math
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_perception.columns import Floats, count_positive, each, smaller, where
 from cellwright_perception.compiled import compilable, compiled
 from cellwright_perception.seam.cross_section import (
+    BINS,
     BUTT,
     GATES_M,
+    HYPOTHESES,
     LAP,
     LEVELS,
     MIN_SEGMENT_COLUMNS,
@@ -24,61 +28,84 @@ from cellwright_perception.seam.cross_section import (
 from cellwright_perception.seam.face_gap import gap_under_face
 from cellwright_perception.seam.groove import butt_split, measure_groove
 from cellwright_perception.seam.laser_plane import position
-from cellwright_perception.seam.stripe import CANDIDATES, find_ridges
+from cellwright_perception.seam.stripe import CANDIDATES, Pixels, find_ridges, smooth
 
-Floats = NDArray[np.float64]
+
+class Scratch(NamedTuple):
+    """Memory that measurements of one image size share."""
+
+    images: Pixels
+    """(3, rows, columns): smoothed, ridges, crests."""
+    planes: Floats
+    """(7, CANDIDATES, columns): row [px], strength, weight, y, z, u, h of each line."""
+    votes: Floats
+    """(5, BINS)."""
+    vectors: Floats
+    """(HYPOTHESES, columns)."""
+    sums: Floats
+    """(7, columns + 1)."""
+
+    @classmethod
+    def of(cls, rows: int, columns: int) -> Scratch:
+        """Room for images (rows, columns)."""
+        return cls(
+            images=np.empty((3, rows, columns), dtype=np.float32),
+            planes=np.empty((7, CANDIDATES, columns)),
+            votes=np.empty((5, BINS)),
+            vectors=np.empty((HYPOTHESES, columns)),
+            sums=np.empty((7, columns + 1)),
+        )
 
 
 @compilable
-def _weigh(homography: Floats, typical: float, planes: Floats) -> float:
-    """Fill weight, y and z of `planes` from its lines; return how many columns show one."""
-    row_px, strength, weight, y, z, _, _ = planes
-    seen = 0.0
-    for column in range(strength.shape[0]):
-        seen += strength[column, 0] > 0.0
-        for slot in range(CANDIDATES):
-            weight[column, slot] = 0.0
-            if strength[column, slot] <= 0.0:
-                continue
+def _weigh(homography: Floats, typical: float, planes: Floats) -> None:
+    """Fill weight, y and z of `planes` from its lines."""
+    row_px, strength, weight, y, z = planes[0], planes[1], planes[2], planes[3], planes[4]
+    for slot in range(CANDIDATES):
+        most = 1.0 if slot == 0 else 0.6
+        for column in each(0, strength.shape[1]):
+            is_line = strength[slot, column] > 0.0
             # Spatter and glare are brighter than the laser line, reflections weaker than it in their column.
-            relative = strength[column, slot] / typical
-            weight[column, slot] = min(relative, 1.0 / relative) * (1.0 if slot == 0 else 0.6)
-            y[column, slot], z[column, slot] = position(homography, column, row_px[column, slot])
-    return seen
+            relative = where(is_line, strength[slot, column] / typical, 1.0)
+            weight[slot, column] = where(is_line, smaller(relative, 1.0 / relative) * most, 0.0)
+            y[slot, column], z[slot, column] = position(homography, column, row_px[slot, column])
 
 
 @compilable
 def _measure(
     joint: int,
-    smoothed: NDArray[np.float32],
+    smoothed: Pixels,
     typical: float,
     skew: float,
     homography: Floats,
     inverse: Floats,
     planes: Floats,
+    votes: Floats,
     vectors: Floats,
+    sums: Floats,
     result: Floats,
 ) -> None:
     """Fill `result` from the weighed lines; arguments are those of `measure_joint`."""
     columns = smoothed.shape[1]
-    row_px, strength, weight, y, z, u, h = planes
-    levels, split, stats = np.zeros(LEVELS), np.zeros(2), np.zeros((LEVELS, 4))
-    angle = coarse(joint, y, z, weight, skew, u, h, vectors[:3], levels)
+    row_px, strength, weight = planes[0], planes[1], planes[2]
+    y, z, u, h = planes[3], planes[4], planes[5], planes[6]
+    levels, split, stats = np.zeros(LEVELS), np.zeros(2), np.zeros((4, LEVELS))
+    angle = coarse(joint, y, z, weight, skew, u, h, votes, vectors, levels)
     if joint == BUTT:
-        split[0] = butt_split(u, h, weight, vectors[3:9], levels[0])
+        split[0] = butt_split(u, h, weight, sums, levels[0])
     angle = refine(joint, y, z, strength, weight, u, h, angle, skew, levels, split, GATES_M, stats)
 
     if joint == BUTT:
         found, dark_columns = measure_groove(
-            homography, smoothed, planes, angle, levels, split, stats, vectors[9:11], result
+            homography, smoothed, planes, angle, levels, split, stats, vectors, result
         )
         if found <= 0.0:
             return
-        fewest = min(stats[0, 0], stats[1, 0])
+        fewest = min(stats[0, 0], stats[0, 1])
     else:
-        reference = max(stats[2, 3] / max(stats[2, 1], 1e-9), 1.0)
+        reference = max(stats[3, 2] / max(stats[1, 2], 1e-9), 1.0)
         gap, corner_px = gap_under_face(
-            homography, inverse, row_px, strength, smoothed, angle, skew, levels, reference
+            homography, inverse, row_px, strength, smoothed, angle, skew, levels, reference, vectors
         )
         if not 0.0 <= corner_px <= columns - 1.0:
             return
@@ -86,13 +113,14 @@ def _measure(
         result[2] = gap
         result[5] = angle + 0.25 * math.pi
         found, dark_columns = 1.0, 2.5e3 * gap
-        fewest = min(stats[0, 0], stats[2, 0])
+        fewest = min(stats[0, 0], stats[0, 2])
         if joint == LAP:
-            fewest = min(fewest + 2.0, stats[0, 0], stats[1, 0])
+            fewest = min(fewest + 2.0, stats[0, 0], stats[0, 1])
 
     expected = columns - dark_columns
-    inliers = stats[:, 0].sum()
-    rms_m = math.sqrt(stats[:, 2].sum() / max(stats[:, 1].sum(), 1e-9))
+    inliers = stats[0, 0] + stats[0, 1] + stats[0, 2]
+    weights = stats[1, 0] + stats[1, 1] + stats[1, 2]
+    rms_m = math.sqrt((stats[2, 0] + stats[2, 1] + stats[2, 2]) / max(weights, 1e-9))
     covered = min(max((inliers / max(expected, 1.0) - 0.45) / 0.3, 0.0), 1.0)
     complete = min(max((fewest - 1.0) / (MIN_SEGMENT_COLUMNS - 1.0), 0.0), 1.0)
     sharp = min(max((0.20e-3 - rms_m) / 0.10e-3, 0.0), 1.0)
@@ -112,33 +140,42 @@ def _entry_point(sources: int) -> Callable[..., None]:
     @compiled
     def measure_joint(
         joint: int,
-        smoothed: NDArray[np.float32],
+        image: NDArray[np.uint8],
+        mirrored: bool,
         skew: float,
         homography: Floats,
         inverse: Floats,
-        ridge: NDArray[np.float32],
+        images: Pixels,
         planes: Floats,
+        votes: Floats,
         vectors: Floats,
+        sums: Floats,
         result: Floats,
     ) -> None:
         """Fill `result`: lateral, height, gap, mismatch [m], confidence 0..1, roll [rad].
 
-        `skew` [rad] is half of what base and web enclose less than a right angle, 0 for a butt joint.
-        `planes` (7, columns, CANDIDATES) and `vectors` (12, columns or bins) are scratch.
+        `skew` [rad] is half of what base and web enclose less than a right angle, 0 for a butt joint. What
+        lies between `inverse` and `result` is a `Scratch`.
         """
         if sources < 0:
             return
         result[:] = 0.0
-        typical = find_ridges(smoothed, ridge, planes[0], planes[1])
-        if _weigh(homography, typical, planes) >= 2 * MIN_SEGMENT_COLUMNS:
-            _measure(joint, smoothed, typical, skew, homography, inverse, planes, vectors, result)
+        smoothed = images[0]
+        smooth(image, mirrored, smoothed)
+        typical = find_ridges(smoothed, images[1], images[2], planes[0], planes[1])
+        if count_positive(planes[1, 0]) < 2 * MIN_SEGMENT_COLUMNS:
+            return
+        _weigh(homography, typical, planes)
+        _measure(joint, smoothed, typical, skew, homography, inverse, planes, votes, vectors, sums, result)
 
     return measure_joint
 
 
 def _checksum() -> int:
+    here = Path(__file__).parent
     names = ("cross_section", "face_gap", "groove", "laser_plane", "stripe")
-    return zlib.crc32(b"".join(Path(__file__).with_name(f"{name}.py").read_bytes() for name in names))
+    files = [here.parent / "columns.py", *(here / f"{name}.py" for name in names)]
+    return zlib.crc32(b"".join(file.read_bytes() for file in files))
 
 
 measure_joint = _entry_point(_checksum())

@@ -1,20 +1,16 @@
-"""The laser plane as the stripe window sees it (compiled).
+"""The laser plane as the stripe window sees it.
 
 `homography` (3, 3) leads from column and row [px] to (y, z) [m] in the laser plane.
 """
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
+from cellwright_perception.columns import Column, Floats
 from cellwright_perception.compiled import compilable_inline
-
-Floats = NDArray[np.float64]
 
 
 @compilable_inline
-def position(homography: Floats, column: float, row: float) -> tuple[float, float]:
+def position(homography: Floats, column: Column, row: Column) -> tuple[Column, Column]:
     """Return (y, z) [m] of the laser plane seen at (`column`, `row`) [px], or the reverse of it."""
     depth = homography[2, 0] * column + homography[2, 1] * row + homography[2, 2]
     y = homography[0, 0] * column + homography[0, 1] * row + homography[0, 2]
@@ -23,7 +19,7 @@ def position(homography: Floats, column: float, row: float) -> tuple[float, floa
 
 
 @compilable_inline
-def line_row(homography: Floats, ny: float, nz: float, level: float, column: float) -> float:
+def line_row(homography: Floats, ny: float, nz: float, level: float, column: Column) -> Column:
     """Return the row [px] at which `column` meets the line ny y + nz z = level of the laser plane."""
     a = ny * homography[0, 0] + nz * homography[1, 0] - level * homography[2, 0]
     b = ny * homography[0, 1] + nz * homography[1, 1] - level * homography[2, 1]

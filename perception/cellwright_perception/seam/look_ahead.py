@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import arccos, inner, inverse, length, moved, product, turned, unit
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 from cellwright_perception.seam.taught_path import LEAD_IN_M, STEP_M, SeamFrames
 
@@ -38,7 +39,8 @@ class LookAhead:
         reach = np.arange(46)
         later = np.minimum(np.arange(count)[:, None] + reach, count - 1)
         offsets = frames.points_w[later] - frames.points_w[:, None]
-        in_tool = np.einsum("nij,nki->nkj", torch_rotations_w, offsets)
+        tool_from_world = torch_rotations_w.transpose(0, 2, 1)
+        in_tool = turned(tool_from_world[:, None], offsets)
         beyond = in_tool[:, :, 0] >= geometry.look_ahead_m
         crossed = beyond.any(axis=1)
         step = np.where(crossed, beyond.argmax(axis=1), len(reach) - 1)
@@ -57,22 +59,22 @@ class LookAhead:
             return crossing
 
         crossing_t = before + share[:, None] * (last - before)
-        seam = np.einsum("nij,nik->njk", torch_rotations_w, at_laser(frames.rotations_w))
-        torch = np.einsum("nij,nik->njk", torch_rotations_w, frames.rotations_w)
+        seam = product(tool_from_world, at_laser(frames.rotations_w))
+        torch = product(tool_from_world, frames.rotations_w)
         tangents = seam[:, :, 0]
         laser_from_seam = _cut(seam[:, :, 1:], tangents)
         laser_from_torch = _cut(torch[:, :, 1:], tangents)
         base, web = at_laser(frames.base_directions_w), at_laser(frames.web_directions_w)
         # A butt joint opens to its sides, a lap or fillet along its web.
-        is_butt = np.abs(np.einsum("ni,ni->n", frames.web_directions_w, frames.rotations_w[:, :, 2])) > 0.99
+        is_butt = np.abs(inner(frames.web_directions_w, frames.rotations_w[:, :, 2])) > 0.99
         opening_w = np.where(is_butt[:, None], base, web)
-        opening_t = np.einsum("nij,ni->nj", torch_rotations_w, opening_w)
-        gap_fraction = 1.0 / np.linalg.norm(_cut(opening_t[:, :, None], tangents)[:, :, 0], axis=1)
+        opening_t = turned(tool_from_world, opening_w)
+        gap_fraction = 1.0 / length(_cut(opening_t[:, :, None], tangents)[:, :, 0])
         self.opening_rad = _opening_rad(at_laser(frames.rotations_w)[:, :, 0], base, web, torch_rotations_w)
         """Angle between base plate and web in the laser plane (N,) [rad]."""
         stripe = geometry.stripe
         seen_t = np.column_stack([np.full(count, geometry.look_ahead_m), crossing_t[:, 1:]])
-        seen_c = seen_t @ geometry.camera_from_tool[:3, :3].T + geometry.camera_from_tool[:3, 3]
+        seen_c = moved(geometry.camera_from_tool, seen_t)
         middle_px = [0.5 * (stripe.width - 1), 0.5 * (stripe.height - 1)]
         self.window_px = np.rint(stripe.project(seen_c) - middle_px)
         """How far the sensor moves its stripe window (N, 2) [px] to keep the drawing's seam in its middle."""
@@ -80,7 +82,7 @@ class LookAhead:
             [
                 (step - 1 + share) * STEP_M,
                 crossing_t[:, 1:],
-                np.linalg.inv(laser_from_seam).reshape(-1, 4),
+                inverse(laser_from_seam).reshape(-1, 4),
                 laser_from_torch.reshape(-1, 4),
                 gap_fraction,
                 tangents[:, 1] / tangents[:, 0],
@@ -116,8 +118,7 @@ def _opening_rad(tangents: Array, base: Array, web: Array, torch_rotations_w: Ar
     """Angle (N,) between base plate and web in each sample's laser plane; directions (N, 3) in the world."""
     traces = []
     for directions in (base, web):
-        trace = np.cross(np.cross(tangents, directions), torch_rotations_w[:, :, 0])
-        traces.append(trace / np.linalg.norm(trace, axis=1, keepdims=True))
-    cosine = np.einsum("ni,ni->n", *traces)
+        traces.append(unit(np.cross(np.cross(tangents, directions), torch_rotations_w[:, :, 0])))
+    cosine = inner(*traces)
     # Rounded, so that what is square on the drawing stays square to the last bit.
-    return np.round(np.arccos(np.clip(cosine, -1.0, 1.0)) - 0.5 * np.pi, 4) + 0.5 * np.pi
+    return np.round(arccos(np.clip(cosine, -1.0, 1.0)) - 0.5 * np.pi, 4) + 0.5 * np.pi

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import inverse, product, turned
 from cellwright_perception.seam.cross_section import BUTT, LAP, T_FILLET
-from cellwright_perception.seam.joint_fit import measure_joint
+from cellwright_perception.seam.joint_fit import Scratch, measure_joint
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
-from cellwright_perception.seam.stripe import CANDIDATES, check_image, smooth
+from cellwright_perception.seam.stripe import check_image
 
 JOINTS = {"lap": LAP, "t_fillet": T_FILLET, "butt": BUTT}
 """Names of the joints that a seam sensor knows."""
 
 _OBLIQUE_EDGE = 2.0
 """Laser sigmas by which an edge cut at 45 degrees seems to stand back; fitted to rendered butt joints."""
-_SCRATCH_BINS = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,12 +50,10 @@ class SeamSensor:
         self._shape = (camera.height, camera.width)
         straight = np.array(geometry.laser_from_stripe)
         flip_px = np.array([[-1.0, 0.0, camera.width - 1.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-        flipped = np.diag([-1.0, 1.0, 1.0]) @ straight @ flip_px
+        flipped = product(product(np.diag([-1.0, 1.0, 1.0]), straight), flip_px)
         self._laser_from_window = {False: straight, True: flipped}
         self._windows: dict[tuple[bool, float, float], tuple[NDArray[np.float64], ...]] = {}
-        self._ridge = np.empty(self._shape, dtype=np.float32)
-        self._planes = np.empty((7, camera.width, CANDIDATES))
-        self._vectors = np.empty((12, max(camera.width + 1, _SCRATCH_BINS)))
+        self._scratch = Scratch.of(*self._shape)
         self._result = np.empty(6)
 
     def _window(self, mirrored: bool, columns: float, rows: float) -> tuple[NDArray[np.float64], ...]:
@@ -65,13 +63,14 @@ class SeamSensor:
             moved = np.array(
                 [[1.0, 0.0, -columns if mirrored else columns], [0.0, 1.0, rows], [0.0, 0.0, 1.0]]
             )
-            homography = self._laser_from_window[mirrored] @ moved
+            homography = product(self._laser_from_window[mirrored], moved)
             still = self._laser_from_window[mirrored]
             centre_px = np.array([0.5 * (self._shape[1] - 1), 0.5 * (self._shape[0] - 1), 1.0])
-            middle, still_middle = homography @ centre_px, still @ centre_px
+            middle, still_middle = turned(homography, centre_px), turned(still, centre_px)
             middle = middle[:2] / middle[2] - still_middle[:2] / still_middle[2]
-            centred = np.array([[1.0, 0.0, -middle[0]], [0.0, 1.0, -middle[1]], [0.0, 0.0, 1.0]]) @ homography
-            self._windows[key] = (np.ascontiguousarray(centred), np.linalg.inv(centred), middle)
+            back = np.array([[1.0, 0.0, -middle[0]], [0.0, 1.0, -middle[1]], [0.0, 0.0, 1.0]])
+            centred = product(back, homography)
+            self._windows[key] = (centred, inverse(centred), middle)
         return self._windows[key]
 
     def measure(
@@ -100,19 +99,15 @@ class SeamSensor:
         check_image(image)
         if image.shape != self._shape:
             raise ValueError(f"stripe image must have shape {self._shape}, got {image.shape}")
-        smoothed = smooth(image)
-        if mirrored:
-            smoothed = np.ascontiguousarray(smoothed[:, ::-1])
         homography, inverse, middle_m = self._window(mirrored, *window_px)
         measure_joint(
             JOINTS[joint],
-            smoothed,
+            np.ascontiguousarray(image),
+            mirrored,
             0.0 if joint == "butt" else 0.5 * (0.5 * math.pi - opening_rad),
             homography,
             inverse,
-            self._ridge,
-            self._planes,
-            self._vectors,
+            *self._scratch,
             self._result,
         )
         lateral_m, height_m, gap_m, mismatch_m, confidence, _ = self._result.tolist()

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import inverse, moved, product, turned, unit
 from cellwright_perception.camera import CameraModel
 
 
@@ -55,21 +56,20 @@ class SeamSensorGeometry:
 
     @cached_property
     def camera_from_tool(self) -> NDArray[np.float64]:
-        """Read-only transform T (4, 4): homogeneous p_c = T @ p_t [m]."""
+        """Read-only transform T (4, 4): homogeneous p_c = T p_t [m]."""
         position = np.array(self.camera_position_t)
-        forward = np.array(self.camera_target_t) - position
-        forward /= np.linalg.norm(forward)
+        forward = unit(np.array(self.camera_target_t) - position)
         right = np.array([0.0, 1.0, 0.0])
         rotation = np.stack((right, np.cross(forward, right), forward))
         transform = np.eye(4)
         transform[:3, :3] = rotation
-        transform[:3, 3] = -rotation @ position
+        transform[:3, 3] = -turned(rotation, position)
         transform.setflags(write=False)
         return transform
 
     @cached_property
     def tool_from_camera(self) -> NDArray[np.float64]:
-        """Read-only inverse (4, 4) of `camera_from_tool`: p_t = T @ p_c [m]."""
+        """Read-only inverse (4, 4) of `camera_from_tool`: p_t = T p_c [m]."""
         transform = np.eye(4)
         transform[:3, :3] = self.camera_from_tool[:3, :3].T
         transform[:3, 3] = self.camera_position_t
@@ -93,7 +93,7 @@ class SeamSensorGeometry:
     def stripe(self) -> CameraModel:
         """Camera model of the stripe window, centred on the laser plane's point at the wire's height."""
         centre_px = (self.image_size_px - 1) / 2
-        x, y, z = self.camera_from_tool[:3] @ (self.look_ahead_m, 0.0, 0.0, 1.0)
+        x, y, z = moved(self.camera_from_tool, (self.look_ahead_m, 0.0, 0.0)).tolist()
         return CameraModel(
             width=self.image_size_px,
             height=self.image_size_px,
@@ -107,7 +107,7 @@ class SeamSensorGeometry:
     def laser_plane_c(self) -> NDArray[np.float64]:
         """Read-only laser plane (nx, ny, nz, d) (4,) in the camera frame: n . p_c + d = 0 [m], |n| = 1."""
         plane_t = np.array([1.0, 0.0, 0.0, -self.look_ahead_m])
-        plane: NDArray[np.float64] = plane_t @ self.tool_from_camera
+        plane = turned(self.tool_from_camera.T, plane_t)
         plane.setflags(write=False)
         return plane
 
@@ -115,10 +115,9 @@ class SeamSensorGeometry:
     def laser_from_stripe(self) -> NDArray[np.float64]:
         """Read-only homography H (3, 3) from the stripe window to the laser plane.
 
-        (a, b, c) = H @ (column, row, 1) gives y_t = a / c and z_t = b / c [m].
+        (a, b, c) = H (column, row, 1) gives y_t = a / c and z_t = b / c [m].
         """
-        camera_rays = np.linalg.inv(self.stripe.matrix)
-        rays_t = self.tool_from_camera[:3, :3] @ camera_rays
+        rays_t = product(self.tool_from_camera[:3, :3], inverse(self.stripe.matrix))
         position = np.array(self.camera_position_t)
         reach_m = self.look_ahead_m - position[0]
         homography: NDArray[np.float64] = np.stack(

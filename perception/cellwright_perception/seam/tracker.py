@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import turned
 from cellwright_perception.seam.look_ahead import LookAhead
 from cellwright_perception.seam.measurement import SeamSensor
 from cellwright_perception.seam.outlier_gate import OutlierGate
@@ -61,8 +62,8 @@ class SeamTrackingSensor:
         if found.confidence <= 0.0:
             return
         off_m = np.array([found.lateral_m, found.height_m]) - crossing.seam_t
-        off_m += crossing.laser_from_torch @ (lateral_m, height_m)
-        across_m, up_m = (crossing.seam_from_laser @ off_m).tolist()
+        off_m += turned(crossing.laser_from_torch, (lateral_m, height_m))
+        across_m, up_m = turned(crossing.seam_from_laser, off_m).tolist()
         measured = (across_m, up_m, found.gap_m * crossing.gap_fraction)
         if self._gate.passes(*measured):
             self._profile.push(path_position_m + crossing.arc_m, *measured, found.confidence)

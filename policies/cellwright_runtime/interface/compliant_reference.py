@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cellwright_assets.arithmetic import length, turned
 from cellwright_runtime.interface.arrays import decision, numbers
 from cellwright_runtime.interface.groups import BoundedGroups
 from cellwright_runtime.interface.history import History, read_lags
@@ -137,9 +138,9 @@ class InsertionInterface:
         """The reference, led back until it is no further ahead of the tool than the leash."""
         lead = reference - tool
         for span, leash in ((slice(0, 3), self._leash_m), (slice(3, 6), self._leash_rad)):
-            length = math.sqrt(lead[span] @ lead[span])
-            if length > leash:
-                lead[span] *= leash / length
+            ahead = float(length(lead[span]))
+            if ahead > leash:
+                lead[span] *= leash / ahead
         return np.asarray(tool + lead)
 
     def _moment(self, tool: Array) -> Array:
@@ -172,7 +173,7 @@ def _history(layout: Layout) -> History:
 def _turned_out(rotation_rad: Array, motion: Array) -> Array:
     """`motion` (6,) along and about axes turned by `rotation_rad` (3,), as it is outside of them."""
     rows = np.array(rotation_rows(*rotation_rad.tolist()))
-    return np.concatenate([rows @ motion[:3], rows @ motion[3:]])
+    return np.concatenate([turned(rows, motion[:3]), turned(rows, motion[3:])])
 
 
 def _six(name: str, values: ArrayLike) -> Array:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cellwright_perception.seam.laser_plane import position
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
-from cellwright_perception.seam.stripe import triangulate
 
 GEOMETRY = SeamSensorGeometry()
 
@@ -19,6 +19,11 @@ def in_camera(points_t: Any) -> np.ndarray:
     """Points (N, 3) [m] of the tool frame in the camera frame."""
     homogeneous = np.column_stack([points_t, np.ones(len(points_t))])
     return (homogeneous @ GEOMETRY.camera_from_tool.T)[:, :3]
+
+
+def in_laser_plane(column_px: np.ndarray, row_px: np.ndarray) -> np.ndarray:
+    """Points (N, 2) as (y_t, z_t) [m] of the laser plane seen at pixels of the stripe window."""
+    return np.stack(position(GEOMETRY.laser_from_stripe, column_px, row_px), axis=1)
 
 
 def test_tool_and_camera_frames_undo_each_other_and_keep_lengths() -> None:
@@ -51,7 +56,7 @@ def test_a_pixel_of_the_stripe_leads_back_to_its_point_of_the_laser_plane(y_m: f
         0.0, abs=1e-12
     )
     column_px, row_px = GEOMETRY.stripe.project(point_c).T
-    np.testing.assert_allclose(triangulate(GEOMETRY, column_px, row_px), [[y_m, z_m]], atol=1e-12)
+    np.testing.assert_allclose(in_laser_plane(column_px, row_px), [[y_m, z_m]], atol=1e-12)
 
 
 def test_the_homography_is_where_rays_meet_the_laser_plane() -> None:
@@ -60,7 +65,7 @@ def test_the_homography_is_where_rays_meet_the_laser_plane() -> None:
     eye_t = np.array(GEOMETRY.camera_position_t)
     reach = (GEOMETRY.look_ahead_m - eye_t[0]) / rays_t[:, 0]
     met_t = eye_t + reach[:, None] * rays_t
-    np.testing.assert_allclose(triangulate(GEOMETRY, *px.T), met_t[:, 1:], atol=1e-12)
+    np.testing.assert_allclose(in_laser_plane(*px.T), met_t[:, 1:], atol=1e-12)
 
 
 def test_the_laser_plane_has_a_unit_normal() -> None:
@@ -73,7 +78,7 @@ def test_the_stripe_window_is_centred_on_the_nominal_joint() -> None:
 
 
 def test_the_measuring_range_covers_the_largest_correction() -> None:
-    edges = triangulate(GEOMETRY, np.array([0.0, 63.0, 31.5, 31.5]), np.array([31.5, 31.5, 0.0, 63.0]))
+    edges = in_laser_plane(np.array([0.0, 63.0, 31.5, 31.5]), np.array([31.5, 31.5, 0.0, 63.0]))
     assert np.ptp(edges[:2, 0]) > 0.016
     assert np.ptp(edges[2:, 1]) > 0.010
 

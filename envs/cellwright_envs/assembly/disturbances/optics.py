@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import exp, unit
 from cellwright_envs.disturbances.sampling import (
     Range,
     draw_in,
@@ -98,8 +99,7 @@ class CameraKnockState:
 
 def _direction(rng: np.random.Generator) -> NDArray[np.float64]:
     """Draw a direction (3,), uniformly over the sphere."""
-    vector = rng.standard_normal(3)
-    return np.asarray(vector / np.linalg.norm(vector))
+    return unit(rng.standard_normal(3))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -204,5 +204,5 @@ class LensDirtState:
         for view, spots in enumerate(self.lenses):
             for column, row, radius_px, opacity in spots:
                 square = (columns - column * size_px) ** 2 + (rows - row * size_px) ** 2
-                clear[view] *= 1.0 - opacity * np.exp(-((square / radius_px**2) ** 2))
+                clear[view] *= 1.0 - opacity * exp(-((square / radius_px**2) ** 2))
         return clear.astype(np.float32)

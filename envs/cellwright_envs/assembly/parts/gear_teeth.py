@@ -6,18 +6,20 @@ The boxes give a gear exactly the play between its neighbours that the backlash 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import arccos, circle_points, inner, product, tan, turned
 from cellwright_envs.assembly.parts.solids import about_z
 from cellwright_envs.physics.world import Box
 
 Array = NDArray[np.float64]
 
-PRESSURE_RAD = float(np.deg2rad(20.0))
+PRESSURE_RAD = math.radians(20.0)
 """Pressure angle of the basic rack of ISO 53, as are addendum and dedendum."""
 ADDENDUM, DEDENDUM = 1.0, 1.25
 """Height of a tooth over and depth of a gap under the pitch circle, in modules."""
@@ -76,14 +78,14 @@ class Wheel:
         reach_m = np.concatenate([radii_m, radii_m[::-1]])
         middles = turn_rad + self.pitch_rad * np.arange(self.teeth)
         around = (middles[:, None] + angles).ravel()
-        return np.tile(reach_m, self.teeth)[:, None] * np.column_stack([np.cos(around), np.sin(around)])
+        return np.tile(reach_m, self.teeth)[:, None] * circle_points(around)
 
     def _half_angle_rad(self, radius_m: Array) -> Array:
         """Half the thickness of a tooth, seen from the axis; below the base circle flanks are radial."""
-        base_m = self.pitch_radius_m * np.cos(PRESSURE_RAD)
-        pressure = np.arccos(np.minimum(base_m / radius_m, 1.0))
+        base_m = self.pitch_radius_m * math.cos(PRESSURE_RAD)
+        pressure = arccos(np.minimum(base_m / radius_m, 1.0))
         at_pitch = (0.5 * np.pi * self.module_m - 0.5 * self.backlash_m) / (2.0 * self.pitch_radius_m)
-        return np.asarray(at_pitch + _involute(PRESSURE_RAD) - (np.tan(pressure) - pressure))
+        return np.asarray(at_pitch + _involute(PRESSURE_RAD) - (tan(pressure) - pressure))
 
     @property
     def box_tip_m(self) -> float:
@@ -95,11 +97,11 @@ class Wheel:
         inner_m, outer_m, turn = 0.9 * self.root_m, self.box_tip_m, about_z(angle_rad)
         centre = np.array([0.5 * (inner_m + outer_m), 0.0, 0.5 * (z_m[0] + z_m[1])])
         half = np.array([0.5 * (outer_m - inner_m), half_width_m, 0.5 * (z_m[1] - z_m[0])])
-        return Box(half_m=half, centre_body=turn @ centre, rotation_body=turn)
+        return Box(half_m=half, centre_body=turned(turn, centre), rotation_body=turn)
 
 
 def _involute(angle_rad: float) -> float:
-    return float(np.tan(angle_rad) - angle_rad)
+    return math.tan(angle_rad) - angle_rad
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,7 +123,7 @@ class Mesh:
     @property
     def centre_m(self) -> Array:
         """The neighbour's shaft (2,)."""
-        return self.distance_m * np.array([np.cos(self.direction_rad), np.sin(self.direction_rad)])
+        return self.distance_m * circle_points(self.direction_rad)
 
     @property
     def neighbour_turn_rad(self) -> float:
@@ -172,17 +174,17 @@ class Mesh:
 
 def _tips(wheel: Wheel, angles_rad: Array, centre_m: Array) -> tuple[Array, Array]:
     """Middles of the boxes' tips (n, 2) and the directions of their axes (n, 2)."""
-    axes = np.column_stack([np.cos(angles_rad), np.sin(angles_rad)])
+    axes = circle_points(angles_rad)
     return centre_m + wheel.box_tip_m * axes, axes
 
 
 def _from_axes(tips: Array, axes: Array, other_tips: Array, other_axes: Array) -> tuple[Array, Array]:
     """Distances of tips from the axes of the other's teeth, and cosines between axes, flat."""
     away = tips[:, None] - other_tips
-    below = np.einsum("ijk,jk->ij", away, other_axes) < 0.0
+    below = inner(away, other_axes) < 0.0
     across = away[..., 0] * other_axes[:, 1] - away[..., 1] * other_axes[:, 0]
     distance_m = np.where(below, np.abs(across), np.inf)
-    return distance_m.ravel(), np.abs(axes @ other_axes.T).ravel()
+    return distance_m.ravel(), np.abs(product(axes, other_axes.T)).ravel()
 
 
 def _nearest(tooth_first: bool) -> Array:

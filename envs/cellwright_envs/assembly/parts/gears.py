@@ -7,6 +7,7 @@ The three shafts stand in a line, `LINE_RAD` from x, so that neither camera has 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -14,6 +15,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import circle_points, product, turned
 from cellwright_assets.assembly_cell import BLOCK_HEIGHT_M, GEAR_SHOULDER_M, LINE_RAD, Surface
 from cellwright_assets.meshes import Faces, Vertices, merge
 from cellwright_assets.prisms import prism_mesh, round_outline
@@ -152,11 +154,11 @@ class Gear(Part):
         Over the teeth they are thicker than the hub, but nothing is there that they could touch.
         """
         radius_m, step_rad = 0.5 * self.size_m, 2.0 * np.pi / BORE_STAVES
-        outer_m = self.wheel.root_m * np.cos(0.5 * step_rad)
-        half = np.array([0.5 * (outer_m - radius_m), outer_m * np.tan(0.5 * step_rad), 0.5 * self.length_m])
+        outer_m = self.wheel.root_m * math.cos(0.5 * step_rad)
+        half = np.array([0.5 * (outer_m - radius_m), outer_m * math.tan(0.5 * step_rad), 0.5 * self.length_m])
         middle = np.array([0.5 * (outer_m + radius_m), 0.0, half[2]])
         turns = [about_z(k * step_rad) for k in range(BORE_STAVES)]
-        return [Box(half_m=half, centre_body=turn @ middle, rotation_body=turn) for turn in turns]
+        return [Box(half_m=half, centre_body=turned(turn, middle), rotation_body=turn) for turn in turns]
 
     def fixture_solids(self, clearance_m: float, chamfer_m: float) -> list[Box | Cylinder]:
         """The shaft, its shoulder, the plate, and the neighbours with their teeth next to the gear."""
@@ -259,8 +261,8 @@ class Gear(Part):
         """A long plate with round ends under all three gears."""
         reach_m, half_width_m = self._plate_m()
         quarter = np.linspace(-0.5 * np.pi, 0.5 * np.pi, 7)
-        end = half_width_m * np.column_stack([np.cos(quarter), np.sin(quarter)]) + [reach_m, 0.0]
-        return np.asarray(np.concatenate([end, -end]) @ about_z(LINE_RAD)[:2, :2].T)
+        end = half_width_m * circle_points(quarter) + [reach_m, 0.0]
+        return turned(about_z(LINE_RAD)[:2, :2], np.concatenate([end, -end]))
 
 
 def _ridges(shaft_m: float, chamfer_m: float) -> list[Box]:
@@ -268,13 +270,16 @@ def _ridges(shaft_m: float, chamfer_m: float) -> list[Box]:
     if chamfer_m <= 0.0:
         return []
     half_rad = 0.5 * np.pi / RIDGES
-    face_m, half_width_m = shaft_m * np.cos(half_rad), shaft_m * np.sin(half_rad)
+    face_m, half_width_m = shaft_m * math.cos(half_rad), shaft_m * math.sin(half_rad)
     # Columns: down the slope, across it, out of the shaft.
     slope = np.array([[1.0, 0.0, 1.0], [0.0, np.sqrt(2.0), 0.0], [-1.0, 0.0, 1.0]]) / np.sqrt(2.0)
     half = np.array([chamfer_m / np.sqrt(2.0), half_width_m, 0.25 * chamfer_m])
     middle = np.array([face_m - 0.5 * chamfer_m, 0.0, -0.5 * chamfer_m]) - half[2] * slope[:, 2]
     turns = [about_z(2.0 * np.pi * k / RIDGES) for k in range(RIDGES)]
-    return [Box(half_m=half, centre_body=turn @ middle, rotation_body=turn @ slope) for turn in turns]
+    return [
+        Box(half_m=half, centre_body=turned(turn, middle), rotation_body=product(turn, slope))
+        for turn in turns
+    ]
 
 
 def _shaft_mesh(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -9,6 +10,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import product, turned
 from cellwright_assets.assembly_cell import (
     BLOCK_HALF_M,
     BLOCK_HEIGHT_M,
@@ -125,12 +127,12 @@ class Nut(Part):
     def solids(self) -> list[Box]:
         """Walls around the bore; they need not turn with the nut, because all are alike."""
         outside_m = 0.5 * self.across_flats_m
-        half_width_m = outside_m * np.tan(np.pi / BORE_STAVES)
+        half_width_m = outside_m * math.tan(np.pi / BORE_STAVES)
         half = np.array([0.5 * (outside_m - self.bore_m), half_width_m, 0.5 * self.height_m])
         boxes = []
         for k in range(BORE_STAVES):
             turn = about_z(2.0 * np.pi * k / BORE_STAVES)
-            centre = turn @ np.array([0.5 * (outside_m + self.bore_m), 0.0, half[2]])
+            centre = turned(turn, np.array([0.5 * (outside_m + self.bore_m), 0.0, half[2]]))
             boxes.append(Box(half_m=half, centre_body=centre, rotation_body=turn))
         return boxes
 
@@ -209,10 +211,13 @@ def _cone(radius_m: float, chamfer_m: float) -> list[Box]:
     c = chamfer_m
     # Columns: outwards and down the slope, across it, out of the material.
     slope = np.array([[1.0, 0.0, 1.0], [0.0, np.sqrt(2.0), 0.0], [-1.0, 0.0, 1.0]]) / np.sqrt(2.0)
-    half = np.array([c / np.sqrt(2.0), (radius_m - c) * np.tan(np.pi / POINT_FACETS), 0.25 * c])
+    half = np.array([c / np.sqrt(2.0), (radius_m - c) * math.tan(np.pi / POINT_FACETS), 0.25 * c])
     centre = np.array([radius_m - 0.5 * c, 0.0, -0.5 * c]) - half[2] * slope[:, 2]
     turns = [about_z(2.0 * np.pi * k / POINT_FACETS) for k in range(POINT_FACETS)]
-    return [Box(half_m=half, centre_body=turn @ centre, rotation_body=turn @ slope) for turn in turns]
+    return [
+        Box(half_m=half, centre_body=turned(turn, centre), rotation_body=product(turn, slope))
+        for turn in turns
+    ]
 
 
 def _nut(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, Literal, get_args
@@ -86,7 +87,7 @@ class Peg(Part):
     def mass_kg(self) -> float:
         """Solid steel."""
         x, y = self.outline().T
-        area_m2 = 0.5 * abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))
+        area_m2 = 0.5 * abs(float((x * np.roll(y, -1) - y * np.roll(x, -1)).sum()))
         return STEEL_KG_M3 * area_m2 * self.length_m
 
     def outline(self, clearance_m: float = 0.0) -> Array:
@@ -107,7 +108,7 @@ class Peg(Part):
             return [Box(half_m=half, centre_body=middle, rotation_body=np.eye(3))]
         if self.family == "hexagonal":
             # Each pair of opposite flats spans a rectangle; the three of them are exactly the hexagon.
-            half = np.array([self.radius_m, self.radius_m * np.tan(np.pi / 6.0), half_length_m])
+            half = np.array([self.radius_m, self.radius_m * math.tan(np.pi / 6.0), half_length_m])
             return [
                 Box(half_m=half, centre_body=middle, rotation_body=about_z(k * np.pi / 3.0)) for k in range(3)
             ]
@@ -131,7 +132,7 @@ class Peg(Part):
         if self.family == "keyed":
             return boxes + self._keyway(clearance_m, *size)
         count = _SIDES.get(self.family, ROUND_STAVES)
-        half_width_m = (radius_m + WALL_M) * np.tan(np.pi / count)
+        half_width_m = (radius_m + WALL_M) * math.tan(np.pi / count)
         for k in range(count):
             angle_rad = 2.0 * np.pi * k / count
             boxes += wall(angle_rad, radius_m, (-half_width_m, half_width_m), WALL_M, *size)
@@ -173,19 +174,19 @@ class Peg(Part):
         """Staves around all but the keyway, and the keyway's two flanks and its ground."""
         key_width_m, out_m = self.key_m
         radius_m, half_key_m = self.radius_m + clearance_m, 0.5 * key_width_m + clearance_m
-        open_rad = np.arcsin(half_key_m / radius_m)
+        open_rad = math.asin(half_key_m / radius_m)
         reach_m = self.radius_m + out_m + clearance_m
         pitch_rad = 2.0 * (np.pi - open_rad) / ROUND_STAVES
         boxes = []
         for k in range(ROUND_STAVES):
             angle_rad = open_rad + (k + 0.5) * pitch_rad
-            wide_m = (radius_m + WALL_M) * np.tan(0.5 * pitch_rad)
+            wide_m = (radius_m + WALL_M) * math.tan(0.5 * pitch_rad)
             # The first and the last stave must not reach over the keyway's edge.
-            edge_m = radius_m * np.tan(0.5 * pitch_rad)
+            edge_m = radius_m * math.tan(0.5 * pitch_rad)
             right_m = -edge_m if k == 0 else -wide_m
             left_m = edge_m if k == ROUND_STAVES - 1 else wide_m
             boxes += wall(angle_rad, radius_m, (right_m, left_m), WALL_M, depth_m, chamfer_m)
-        begin_m, end_m = radius_m * np.cos(open_rad), self.radius_m + WALL_M
+        begin_m, end_m = radius_m * math.cos(open_rad), self.radius_m + WALL_M
         boxes += wall(0.5 * np.pi, half_key_m, (-end_m, -begin_m), WALL_M, depth_m, chamfer_m)
         boxes += wall(-0.5 * np.pi, half_key_m, (begin_m, end_m), WALL_M, depth_m, chamfer_m)
         ground_m = (-half_key_m - chamfer_m, half_key_m + chamfer_m)

@@ -6,9 +6,12 @@ have a margin of a millimetre.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import product, turned
 from cellwright_envs.physics.world import Box
 
 Array = NDArray[np.float64]
@@ -16,7 +19,7 @@ Array = NDArray[np.float64]
 
 def about_z(angle_rad: float) -> Array:
     """Rotation (3, 3) by `angle_rad` about the axis."""
-    c, s = np.cos(angle_rad), np.sin(angle_rad)
+    c, s = math.cos(angle_rad), math.sin(angle_rad)
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
 
 
@@ -38,7 +41,7 @@ def wall(
     def box(near_m: float, far_m: float, low_m: float, high_m: float) -> Box:
         centre = np.array([0.5 * (near_m + far_m), middle_m, 0.5 * (low_m + high_m)])
         half = np.array([0.5 * (far_m - near_m), half_width_m, 0.5 * (high_m - low_m)])
-        return Box(half_m=half, centre_body=turn @ centre, rotation_body=turn)
+        return Box(half_m=half, centre_body=turned(turn, centre), rotation_body=turn)
 
     far_m = distance_m + thickness_m
     if chamfer_m <= 0.0:
@@ -51,5 +54,5 @@ def wall(
     return [
         box(distance_m, far_m, -depth_m, -chamfer_m),
         box(distance_m + chamfer_m, far_m, -chamfer_m, 0.0),
-        Box(half_m=half, centre_body=turn @ centre, rotation_body=turn @ slope),
+        Box(half_m=half, centre_body=turned(turn, centre), rotation_body=product(turn, slope)),
     ]

@@ -253,9 +253,9 @@ class BeadRecord:
     ) -> Scorecard:
         """Judge the weld of one cell; `tracking_errors_m` (n,) are distances of wire from seam."""
         masks, lengths_m = self.grade(cell), self._bin_lengths_m(cell)
-        defects_m = (masks != 0).T @ lengths_m
+        defects_m = ((masks != 0) * lengths_m[:, None]).sum(axis=0)
         bits = (masks[:, 1, None] >> np.arange(len(CODES))) & 1
-        by_code_m = (bits * (masks[:, 1, None] >= 0)).T @ lengths_m
+        by_code_m = (bits * (masks[:, 1, None] >= 0) * lengths_m[:, None]).sum(axis=0)
         errors_m = np.abs(tracking_errors_m) if len(tracking_errors_m) else np.zeros(1)
         return Scorecard(
             passed={k: bool(d == 0 and not crashed) for k, d in zip(LEVELS, defects_m, strict=True)},

@@ -9,6 +9,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import circle_points, cos, length, sin, unit
+
 Array = NDArray[np.float64]
 
 
@@ -68,16 +70,17 @@ class PlanarPath:
         heading = headings[piece] + curvature * travelled_m
         points_w = np.zeros((len(path_position_m), 3))
         points_w[:, :2] = points[piece] + _along(headings[piece], curvature, travelled_m)
-        tangents = np.stack([np.cos(heading), np.sin(heading), np.zeros_like(heading)], axis=1)
+        tangents = np.stack([cos(heading), sin(heading), np.zeros_like(heading)], axis=1)
         return points_w, tangents, np.broadcast_to([0.0, 0.0, 1.0], tangents.shape).copy()
 
 
 def _along(heading_rad: Array | float, curvature: Array | float, length_m: Array) -> Array:
     """Displacement (N, 2) [m] after `length_m` of constant curvature, starting at `heading_rad`."""
     half_turn = 0.5 * np.asarray(curvature) * length_m
-    chord_m = length_m * np.sinc(half_turn / np.pi)
+    straight = half_turn == 0.0
+    chord_m = length_m * np.where(straight, 1.0, sin(half_turn) / np.where(straight, 1.0, half_turn))
     direction = heading_rad + half_turn
-    return np.stack([chord_m * np.cos(direction), chord_m * np.sin(direction)], axis=-1)
+    return np.asarray(chord_m[..., None] * circle_points(direction))
 
 
 def straight(length_m: float) -> PlanarPath:
@@ -122,13 +125,13 @@ class SaddlePath:
     def _table(self) -> tuple[Array, Array]:
         """Arc length (M,) [m] over the curve parameter (M,) [rad] for one turn."""
         parameter = np.linspace(0.0, 2 * np.pi, 2881)
-        steps = np.linalg.norm(np.diff(self._points(parameter), axis=0), axis=1)
+        steps = length(np.diff(self._points(parameter), axis=0))
         return np.concatenate([[0.0], np.cumsum(steps)]), parameter
 
     def _points(self, parameter: Array) -> Array:
         r, big = self.branch_radius_m, self.main_radius_m
-        across = r * np.sin(parameter)
-        return np.stack([r * np.cos(parameter), across, np.sqrt(big**2 - across**2) - big], axis=1)
+        across = r * sin(parameter)
+        return np.stack([r * cos(parameter), across, np.sqrt(big**2 - across**2) - big], axis=1)
 
     @property
     def length_m(self) -> float:
@@ -138,8 +141,7 @@ class SaddlePath:
         lengths, parameters = self._table
         parameter = np.interp(np.mod(path_position_m, self.length_m), lengths, parameters)
         points = self._points(parameter)
-        tangents = self._points(parameter + 1e-5) - self._points(parameter - 1e-5)
-        tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
+        tangents = unit(self._points(parameter + 1e-5) - self._points(parameter - 1e-5))
         normals = points + np.array([0.0, 0.0, self.main_radius_m])
         normals[:, 0] = 0.0
-        return points, tangents, normals / np.linalg.norm(normals, axis=1, keepdims=True)
+        return points, tangents, unit(normals)

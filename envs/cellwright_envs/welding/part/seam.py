@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import inner, length, turned, unit
 from cellwright_envs.welding.part.paths import SaddlePath
 from cellwright_envs.welding.part.product import WeldProduct
 from cellwright_perception.seam.taught_path import LEAD_IN_M, STEP_M, SeamFrames
@@ -40,13 +42,11 @@ def seam_frames(product: WeldProduct, origin_w: Array) -> SeamFrames:
     else:
         base = -left
         upright = np.array([0.0, 0.0, 1.0])
-        web = upright - tangents * (tangents @ upright)[:, None]
-        web /= np.linalg.norm(web, axis=1, keepdims=True)
-        outward = base + web
-        outward /= np.linalg.norm(outward, axis=1, keepdims=True)
+        web = unit(upright - tangents * inner(tangents, upright)[:, None])
+        outward = unit(base + web)
     rotations = np.stack([tangents, np.cross(outward, tangents), outward], axis=2)
     turning = np.gradient(tangents, STEP_M, axis=0)
-    curvature = np.einsum("ij,ij->i", turning, np.cross(normals, tangents))
+    curvature = inner(turning, np.cross(normals, tangents))
     return SeamFrames(
         path_position_m=positions,
         points_w=points,
@@ -93,8 +93,8 @@ def deviate(
 ) -> SeamDeviation:
     """Combine fixture pose and part shape into displacements across the drawing's seam."""
     rotation = _yaw(yaw_rad)
-    moved = (frames.points_w - origin_w) @ rotation.T + origin_w + translation_w
-    across = np.einsum("nji,nj->ni", frames.rotations_w, moved - frames.points_w)
+    moved = turned(rotation, frames.points_w - origin_w) + origin_w + translation_w
+    across = turned(frames.rotations_w.transpose(0, 2, 1), moved - frames.points_w)
     return SeamDeviation(
         lateral_m=across[:, 1] + warp_m[0],
         height_m=across[:, 2] + warp_m[1],
@@ -110,7 +110,7 @@ def deviate(
 
 
 def _yaw(angle_rad: float) -> Array:
-    c, s = np.cos(angle_rad), np.sin(angle_rad)
+    c, s = math.cos(angle_rad), math.sin(angle_rad)
     return np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
 
 
@@ -242,8 +242,7 @@ def sweep(
             + deviation.warp_height_m[pick, None] * rotations[:, :, 2]
         )[:, None]
     )
-    moved: Array = (points - origin_w) @ _yaw(deviation.yaw_rad).T + origin_w + deviation.translation_w
-    return moved
+    return turned(_yaw(deviation.yaw_rad), points - origin_w) + origin_w + deviation.translation_w
 
 
 def _onto_main_pipe(points: Array, section: Array, path: SaddlePath, origin_w: Array) -> Array:
@@ -251,6 +250,6 @@ def _onto_main_pipe(points: Array, section: Array, path: SaddlePath, origin_w: A
     axis = np.array([0.0, origin_w[1], origin_w[2] - path.main_radius_m])
     radial = points - axis
     radial[..., 0] = 0.0
-    on_surface = points + radial * (path.main_radius_m / np.linalg.norm(radial, axis=-1, keepdims=True) - 1.0)
+    on_surface = points + radial * (path.main_radius_m / length(radial)[..., None] - 1.0)
     base = (section[..., 1:2] == 0.0) & (section[..., 0:1] > 0.0)
     return np.where(base, on_surface, points)

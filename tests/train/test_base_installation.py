@@ -9,7 +9,7 @@ ABSENT = """
 import sys
 from importlib.machinery import PathFinder
 
-class Without:
+class Without(PathFinder):  # what it finds of the metadata of distributions stays
     @staticmethod
     def find_spec(name, path=None, target=None):
         return None if name.split(".")[0] in {names} else PathFinder.find_spec(name, path, target)

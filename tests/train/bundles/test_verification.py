@@ -437,7 +437,7 @@ def test_an_insertion_run_is_exported_into_a_bundle_that_passes_against_it(
     ("option", "told"),
     [
         (["--name", "a\nb"], "the name 'a\\\\nb' is not one of 1 to 200 printable characters"),
-        (["--name", "\udcff"], "the name '\\\\udcff' is not one of 1 to 200 printable characters"),
+        (["--name", "\udcff"], "'\\\\udcff' is not UTF-8"),
         (["--episodes", "2001"], "a scorecard holds at most 2000 episodes, got 2001"),
     ],
 )

@@ -56,7 +56,7 @@ def test_an_unknown_name_is_answered_with_the_nearest_and_all_others() -> None:
     [("joint", "corner"), ("thickness_m", 0.5e-3), ("thickness_m", 12e-3), ("gap_m", -1e-4), ("gap_m", 2e-3)],
 )
 def test_a_product_outside_the_model_is_refused_with_the_value(field: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"{field} must be .*{value}"):
+    with pytest.raises(ValueError, match=rf"{field}( must be .*|=){value}"):
         dataclasses.replace(LAP, **{field: value})
 
 

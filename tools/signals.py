@@ -203,12 +203,14 @@ COMMANDS: dict[str, Callable[[Path], Command]] = {
 }
 
 
-def disturb(command: Command, kind: str, delay_s: float, tally: Tally) -> None:
-    """Start `command`, wait, disturb it, wait for its end, and look at what is left."""
+def disturb(command: Command, kind: str, delay_s: float, tally: Tally) -> float:
+    """Start `command`, wait, disturb it, wait for its end, and look at what is left; how long it had."""
     command.prepare()
+    begin_s = time.monotonic()
     process = command.start()
     with suppress(subprocess.TimeoutExpired):
         process.wait(delay_s)
+    had_s = time.monotonic() - begin_s
     if isinstance(command, Evaluating):
         command.seen = max(command.seen, command.finished())
     if process.poll() is not None or not _send(kind, process, command.directory):
@@ -231,6 +233,7 @@ def disturb(command: Command, kind: str, delay_s: float, tally: Tally) -> None:
         tally.tracebacks += 1
         tally.notes.append(log[-600:].decode(errors="replace"))
     command.check(tally)
+    return had_s
 
 
 def _send(kind: str, process: subprocess.Popen[bytes], directory: Path) -> bool:
@@ -293,7 +296,12 @@ def main(options: Options) -> int:
                 tries = 0
                 while tally.disturbed < options.times and tries < 4 * options.times:
                     tries += 1
-                    disturb(command, kind, random.uniform(0, takes_s), tally)
+                    too_late = tally.too_late
+                    had_s = disturb(command, kind, random.uniform(0, takes_s), tally)
+                    if tally.too_late > too_late:
+                        takes_s = max(
+                            had_s, 1.0
+                        )  # what is left of it takes less, or the machine is less busy
                 row = (tally.processes_left, tally.parts_lost, tally.best_worse, tally.tracebacks)
                 bad += sum(row) + len(tally.notes)
                 print(

@@ -123,15 +123,18 @@ def _session(
     report: Reporter | None,
 ) -> Any:
     seed = run.seed
-    env = make_cells(config)
     try:
         with contextlib.ExitStack() as stack:
+            env = stack.enter_context(contextlib.closing(make_cells(config)))
             reporter = stack.enter_context(ProgressBar()) if report is None else report
             yield TrainingSession(
                 run, config, env, seed=seed, minutes=minutes, expert=expert, report=reporter
             )
-    finally:
-        env.close()
+    except CellWorkerKilledError as error:
+        raise UsageError(
+            f"{one_line(error)}; was memory short? What was learned is saved, "
+            f"to go on: cellwright train --resume --run-dir {run.path}"
+        ) from error
 
 
 class TrainingSession:
@@ -193,15 +196,9 @@ class TrainingSession:
         try:
             self._demonstrate()
             self._learn()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, CellWorkerKilledError):
             self.save()
             raise
-        except CellWorkerKilledError as error:
-            self.save()
-            raise UsageError(
-                f"{one_line(error)}; was memory short? What was learnt is saved, "
-                f"to go on: cellwright train --resume --run-dir {self.run.path}"
-            ) from error
         finally:
             with contextlib.suppress(OSError):  # a full disk was reported by what failed first
                 self.logger.close()

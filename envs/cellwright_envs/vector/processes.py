@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 
-_OF_A_TERMINAL = (signal.SIGINT, signal.SIGHUP)
+_ENDING = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 CONTEXT = multiprocessing.get_context("spawn")
 """A forked child would inherit the locks of torch's and numba's threads."""
 _ONE_THREAD = dict.fromkeys(
@@ -28,6 +28,7 @@ def end_with_parent(lifeline: Connection) -> None:
     caught, and a thread that waits for that works on every system. Linux's own signal for it (`prctl`) comes
     too early: already when the thread ends that started the process.
     """
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
     threading.Thread(target=_watch, args=(lifeline,), daemon=True, name="lifeline").start()
 
 
@@ -36,10 +37,11 @@ def plain_child_environment() -> Iterator[None]:
     """Start a process that neither imports the caller's `__main__` nor does arithmetic on many threads.
 
     Signals that a terminal sends to a whole group do not reach it, not even while it starts: the parent
-    decides what becomes of it.
+    decides what becomes of it. The parent itself gets them, and SIGTERM, when the process has all that it
+    needs: one that was started by half would print a traceback.
     """
     resource_tracker.ensure_running()  # which would unblock the signals again
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _OF_A_TERMINAL)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     main = sys.modules["__main__"]
     before = {name: os.environ.get(name) for name in _ONE_THREAD}
     sys.modules["__main__"] = types.ModuleType("__main__")

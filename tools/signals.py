@@ -51,7 +51,7 @@ class Tally:
 
     disturbed: int = 0
     too_late: int = 0
-    """Times that the command had ended before."""
+    """Times that the command had ended before, or had no worker yet."""
     processes_left: int = 0
     parts_lost: int = 0
     best_worse: int = 0
@@ -203,17 +203,20 @@ COMMANDS: dict[str, Callable[[Path], Command]] = {
 }
 
 
-def disturb(command: Command, kind: str, delay_s: float, tally: Tally) -> float:
-    """Start `command`, wait, disturb it, wait for its end, and look at what is left; how long it had."""
+def disturb(command: Command, kind: str, delay_s: float, tally: Tally) -> float | None:
+    """Start `command`, wait, disturb it, wait for its end, and look at what is left.
+
+    Returns how long it took where it ended before it was disturbed.
+    """
     command.prepare()
     begin_s = time.monotonic()
     process = command.start()
     with suppress(subprocess.TimeoutExpired):
         process.wait(delay_s)
-    had_s = time.monotonic() - begin_s
+    took_s = None if process.poll() is None else time.monotonic() - begin_s
     if isinstance(command, Evaluating):
         command.seen = max(command.seen, command.finished())
-    if process.poll() is not None or not _send(kind, process, command.directory):
+    if took_s is not None or not _send(kind, process, command.directory):
         tally.too_late += 1
     else:
         tally.disturbed += 1
@@ -233,7 +236,7 @@ def disturb(command: Command, kind: str, delay_s: float, tally: Tally) -> float:
         tally.tracebacks += 1
         tally.notes.append(log[-600:].decode(errors="replace"))
     command.check(tally)
-    return had_s
+    return took_s
 
 
 def _send(kind: str, process: subprocess.Popen[bytes], directory: Path) -> bool:
@@ -296,12 +299,8 @@ def main(options: Options) -> int:
                 tries = 0
                 while tally.disturbed < options.times and tries < 4 * options.times:
                     tries += 1
-                    too_late = tally.too_late
-                    had_s = disturb(command, kind, random.uniform(0, takes_s), tally)
-                    if tally.too_late > too_late:
-                        takes_s = max(
-                            had_s, 1.0
-                        )  # what is left of it takes less, or the machine is less busy
+                    took_s = disturb(command, kind, random.uniform(0, takes_s), tally)
+                    takes_s = took_s or takes_s  # less where less is left, or the machine is less busy
                 row = (tally.processes_left, tally.parts_lost, tally.best_worse, tally.tracebacks)
                 bad += sum(row) + len(tally.notes)
                 print(

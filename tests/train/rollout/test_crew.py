@@ -1,7 +1,9 @@
 """Workers may be killed; what is finished is kept, and what was lost is done again."""
 
+import dataclasses
 import os
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +77,12 @@ def fail(env: Any, policy: Any, episode: Episode) -> None:
 def test_an_error_that_cannot_travel_is_told_all_the_same(trial: Trial) -> None:
     with Crew(trial, 2) as crew, pytest.raises(RuntimeError, match=r"in fail(.|\n)*OddError: odd"):
         list(crew.work(fail, PLAN))
+
+
+def test_a_worker_that_is_killed_while_it_starts_is_replaced(trial: Trial) -> None:
+    """A policy of megabytes is handed over meanwhile, which must not wait for a process that is gone."""
+    large = dataclasses.replace(trial, plan=tuple(Episode(seed, "round-16-1") for seed in range(200_000)))
+    with Crew(large, 2) as crew:
+        work = crew.work(run_episode, PLAN)
+        threading.Timer(0.3, lambda: os.kill(crew._workers[0]._process.pid or 0, signal.SIGKILL)).start()
+        assert sorted(index for index, _ in work) == [0, 1, 2, 3]

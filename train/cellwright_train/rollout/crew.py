@@ -6,6 +6,7 @@ import contextlib
 import pickle
 import signal
 import sys
+import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -103,35 +104,42 @@ class _Worker:
         lifeline, self._lifeline = CONTEXT.Pipe(duplex=False)
         self.busy_with: int | None = None
         """Index of its part."""
-        self._process = CONTEXT.Process(target=_run_worker, args=(theirs, lifeline, trial), daemon=True)
+        self._unsent: list[Any] = [trial]
+        self._sender = threading.Thread()
+        # The trial is not among the arguments: Python writes these into a pipe whose other end it holds open
+        # itself, and would wait for ever for a process that is killed before it has read them.
+        self._process = CONTEXT.Process(target=_run_worker, args=(theirs, lifeline), daemon=True)
         with plain_child_environment():
             self._process.start()
         theirs.close()
         lifeline.close()
 
     def begin(self, index: int, job: Job[Any], episode: Episode) -> None:
-        """Send it a job; that it is gone shows when it answers."""
+        """Send it a job, without waiting for it to be read; that it is gone shows when it answers."""
         self.busy_with = index
-        with contextlib.suppress(OSError):
-            self.pipe.send((job, episode))
+        self._unsent.append((job, episode))
+        self._sender = threading.Thread(target=self._send, daemon=True)
+        self._sender.start()
 
     def answer(self) -> Any:
         """Its result; raises what the job raised, or `_WorkerDiedError`."""
-        self.busy_with = None
         try:
             succeeded, data = self.pipe.recv()
         except (EOFError, OSError):
             self.end()
             raise _WorkerDiedError(self._death) from None
+        self.busy_with = None
         if not succeeded:
             raise _loaded(data)
         return data
 
     def end(self) -> None:
         """Kill it, in the middle of a part if need be."""
-        self.pipe.close()
-        if self._process.is_alive() and self.busy_with is not None:
+        if self.busy_with is not None:
             self._process.kill()
+        if self._sender.ident is not None:
+            self._sender.join()
+        self.pipe.close()
         self._process.join(_JOIN_TIMEOUT_S)
         if self._process.is_alive():
             self._process.kill()
@@ -141,11 +149,17 @@ class _Worker:
         self._process.close()
         self._lifeline.close()
 
+    def _send(self) -> None:
+        with contextlib.suppress(OSError):
+            while self._unsent:
+                self.pipe.send(self._unsent.pop(0))
 
-def _run_worker(pipe: Connection, lifeline: Connection, trial: Trial) -> None:
+
+def _run_worker(pipe: Connection, lifeline: Connection) -> None:
     """Do jobs until the pipe closes."""
     end_with_parent(lifeline)
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+    with contextlib.suppress(EOFError, OSError):
+        trial: Trial = pipe.recv()
         while True:
             job, episode = pipe.recv()
             try:
@@ -153,7 +167,6 @@ def _run_worker(pipe: Connection, lifeline: Connection, trial: Trial) -> None:
             except Exception as error:
                 answer = (False, _dumped(error))
             pipe.send(answer)
-    trial.close()
 
 
 def _dumped(error: Exception) -> bytes:

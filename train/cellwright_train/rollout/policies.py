@@ -2,7 +2,6 @@
 
 import hashlib
 import pickle
-import time
 import zipfile
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -273,13 +272,3 @@ class ExpertPolicy:
         """Action (actions,) in [-1, 1]."""
         batch = {key: np.asarray(value)[np.newaxis] for key, value in observation.items()}
         return np.asarray(self._expert.act_batch(batch)[0], np.float32)
-
-
-def decision_time_s(policy: EpisodePolicy, observation: Observation, repeats: int) -> NDArray[np.float64]:
-    """Seconds that each of `repeats` decisions took."""
-    times = np.empty(repeats)
-    for index in range(repeats):
-        begin = time.perf_counter()
-        policy.act(observation)
-        times[index] = time.perf_counter() - begin
-    return times

@@ -118,4 +118,4 @@ def console() -> Console:
     from rich.console import Console
 
     plain = Console()
-    return plain if plain.is_terminal else Console(width=120)
+    return plain if plain.is_terminal else Console(width=132)

@@ -1,7 +1,10 @@
+import io
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from cellwright_train.report.tables import evaluation_table
 from cellwright_train.results.welds import WeldEvaluation, WeldResult
 
 TOP_LEVEL = {
@@ -59,3 +62,18 @@ def test_parts_that_were_cut_off_are_counted() -> None:
 
 def test_a_result_comes_back_from_its_json() -> None:
     assert WeldResult.from_json(result(3).as_json()) == result(3)
+
+
+def digits(table: str) -> list[str]:
+    return sorted(character for character in table if character.isdigit())
+
+
+@pytest.mark.parametrize("width", [80, 100, 132])
+def test_no_number_is_cut_short_in_a_narrow_table(width: int) -> None:
+    several = evaluation(result(), result(1, defect_mm=120.0, cycle_time_s=131.0), result(2))
+    shown = []
+    for columns in (width, 400):
+        console = Console(width=columns, record=True, file=io.StringIO())
+        console.print(evaluation_table([several], "train"))
+        shown.append(digits(console.export_text()))
+    assert shown[0] == shown[1]

@@ -80,20 +80,6 @@ class CameraModel:
             )
         return replace(self, width=width, height=height, cx=self.cx - left, cy=self.cy - top)
 
-    def binned(self, factor: int) -> CameraModel:
-        """Return the model of the image in which `factor` x `factor` pixels are averaged into one."""
-        if factor < 1 or self.width % factor or self.height % factor:
-            raise ValueError(f"{factor=} must divide the image size {self.width} x {self.height}")
-        return CameraModel(
-            width=self.width // factor,
-            height=self.height // factor,
-            fx=self.fx / factor,
-            fy=self.fy / factor,
-            # The half pixels: integer coordinates name centres, and binning keeps the image's edge in place.
-            cx=(self.cx + 0.5) / factor - 0.5,
-            cy=(self.cy + 0.5) / factor - 0.5,
-        )
-
 
 def _points(values: ArrayLike, columns: int, name: str) -> NDArray[np.float64]:
     """Return `values` as float64 (N, columns) or say what is wrong with its shape."""

@@ -1,11 +1,11 @@
 """Triangle meshes with outward winding (counter-clockwise seen from outside), and a few ways to make them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cellwright_assets.arithmetic import cos, inner, moved, sin, unit
+from cellwright_assets.arithmetic import cos, inner, sin, unit
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +82,6 @@ def merge(parts: list[tuple[Vertices, Faces]]) -> tuple[Vertices, Faces]:
     offsets = np.cumsum([0] + [len(vertices) for vertices, _ in parts[:-1]])
     faces = [part_faces + offset for (_, part_faces), offset in zip(parts, offsets, strict=True)]
     return np.concatenate([vertices for vertices, _ in parts]), np.concatenate(faces).astype(np.int32)
-
-
-def transformed(mesh: Mesh, pose: NDArray[np.float64]) -> Mesh:
-    """Return `mesh` with its vertices moved by the rigid transform `pose` (4, 4)."""
-    return replace(mesh, vertices=moved(pose, mesh.vertices))
 
 
 def _rings(points: Vertices, radii: NDArray[np.float64], segments: int) -> NDArray[np.float64]:

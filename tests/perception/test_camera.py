@@ -54,12 +54,6 @@ def test_a_window_sees_the_same_point_shifted_by_its_corner() -> None:
     assert (window.width, window.height) == (20, 16)
 
 
-def test_binning_keeps_the_edges_of_the_image_in_place() -> None:
-    binned = CAMERA.binned(4)
-    corner, ray = [[-0.5, -0.5], [15.5, 11.5]], CAMERA.rays([[-0.5, -0.5], [63.5, 47.5]])
-    np.testing.assert_allclose(binned.project(ray), corner, atol=1e-12)
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [({"width": 0}, "image size"), ({"fy": 0.0}, "focal"), ({"cx": float("nan")}, "principal point")],
@@ -70,11 +64,9 @@ def test_a_camera_that_cannot_be_is_refused(change: dict[str, Any], message: str
         CameraModel(**(values | change))
 
 
-def test_windows_and_bins_that_do_not_fit_are_refused() -> None:
+def test_windows_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="leaves the 64 x 48 image"):
         CAMERA.window(left=50, top=0, width=20, height=10)
-    with pytest.raises(ValueError, match="factor=5"):
-        CAMERA.binned(5)
 
 
 def test_arrays_of_the_wrong_shape_are_named() -> None:

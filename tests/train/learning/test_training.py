@@ -44,7 +44,6 @@ from cellwright_train.learning.runs import (
     RunDirectory,
     RunExistsError,
     load_policy_from_run,
-    load_run_config,
 )
 from cellwright_train.learning.training import evaluate_in_training, resume, train
 from cellwright_train.learning.vec_env import PoolVecEnv
@@ -201,7 +200,7 @@ def test_a_time_limit_is_bootstrapped_with_the_value_of_the_last_observation() -
 
 def test_a_run_writes_what_reproduces_it(tmp_path: Path) -> None:
     run = train(SMALL, tmp_path / "run", seed=7, report=Reports())
-    assert load_run_config(run) == SMALL
+    assert RunDirectory.open(run).config == SMALL
     assert (run / "seed").read_text() == "7\n"
     assert "torch" in json.loads((run / "versions.json").read_text())
     assert state(run)["steps"] == 1024
@@ -261,7 +260,7 @@ def test_a_resumed_run_takes_other_workers_and_another_device(tmp_path: Path) ->
     resume(first, workers=1, device="cpu", report=Reports())
     assert RunDirectory.open(first).versions == noted | {"torch": f"2.0, then {noted['torch']}"}
     assert state(first)["steps"] == 512
-    assert load_run_config(first).workers == SMALL.workers
+    assert RunDirectory.open(first).config.workers == SMALL.workers
 
 
 def test_a_missing_device_is_told_before_anything_is_written(tmp_path: Path) -> None:

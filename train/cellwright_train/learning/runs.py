@@ -346,11 +346,6 @@ def load_policy_from_run(run_dir: Path | str, which: Literal["best", "last"] = "
     return RunDirectory.open(Path(run_dir)).load_policy(which)
 
 
-def load_run_config(run_dir: Path | str) -> TrainConfig:
-    """Return what a run was started with."""
-    return RunDirectory.open(Path(run_dir)).config
-
-
 def versions() -> dict[str, str]:
     """Return the versions of what decides the numbers of a run."""
     found = {"python": platform.python_version(), "machine": platform.machine()}

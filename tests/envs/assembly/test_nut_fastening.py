@@ -14,7 +14,6 @@ from cellwright_assets.assembly_cell import BLOCK_HEIGHT_M, GRASP_HEIGHT_M, WASH
 from cellwright_envs.assembly.disturbances import AssemblyDisturbances
 from cellwright_envs.assembly.disturbances.mechanics import ContactFriction
 from cellwright_envs.assembly.nut_fastening import (
-    REWARD_WEIGHTS,
     SPINDLE_REV_S,
     NutFastening,
     NutFasteningConfig,
@@ -258,7 +257,7 @@ def test_too_much_torque_breaks_the_part(env: NutFastening) -> None:
     assert not info["is_success"]
     assert card.peak_torque_n_m > env.product.torque_limit_n_m
     assert card.peak_force_n < env.product.force_limit_n
-    assert info["reward_terms"]["broken"] == -REWARD_WEIGHTS["broken"]
+    assert info["reward_terms"]["broken"] == -10.0
 
 
 def test_the_wrist_feels_the_spindles_torque_and_the_housing_holds(patient: NutFastening) -> None:
@@ -281,7 +280,7 @@ def test_a_crossed_nut_is_no_success_and_costs_until_it_is_free(env: NutFastenin
         terms = env._reward_terms(env.measurement)
         paid.append((terms["crossed"], terms["engaged"]))
         env._before = env.measurement
-    assert paid == [(0.0, 0.0), (-REWARD_WEIGHTS["crossed"], 0.0), (0.0, REWARD_WEIGHTS["engaged"])]
+    assert paid == [(0.0, 0.0), (-0.2, 0.0), (0.0, 2.0)]
     seated = np.eye(4)
     seated[2, 3] = -env.product.depth_m
     thread.bite, thread.caught_rad = Bite.CROSSED, thread.nut_rad - 20.0

@@ -12,6 +12,9 @@ import pytest
 from cellwright_envs.assembly.connector_insertion import ConnectorInsertion
 from cellwright_envs.assembly.gear_mesh import GearMesh
 from cellwright_envs.assembly.nut_fastening import NutFastening
+from cellwright_envs.assembly.parts.connectors import CONNECTORS
+from cellwright_envs.assembly.parts.gears import GEARS
+from cellwright_envs.assembly.parts.nuts import NUTS
 from cellwright_envs.assembly.parts.pegs import PEGS
 from cellwright_envs.assembly.peg_insertion import PegInsertion
 from cellwright_policies.experts import make_expert
@@ -112,17 +115,29 @@ def test_every_step_of_a_good_part_is_paid_as_its_page_says(task: str) -> None:
         assert name not in sums or sums[name] == pytest.approx(whole, rel=0.06)
 
 
-def test_a_part_that_is_pressed_beside_its_hole_pays_until_it_breaks() -> None:
-    env = PegInsertion(product=replace(PEGS.by_name["square-16-1"], force_limit_n=6.0), disturbances="none")
-    aside, down = np.array([1, 0, -0.5, 0, 0, 0.0]), np.array([0, 0, -0.3, 0, 0, 0])
+@pytest.mark.parametrize(
+    ("task", "limit_n"),
+    [
+        ("cellwright/PegInsertion-v0", 6.0),
+        ("cellwright/ConnectorInsertion-v0", 20.0),
+        ("cellwright/NutFastening-v0", 6.0),
+        ("cellwright/GearMesh-v0", 6.0),
+    ],
+)
+def test_a_part_that_is_pressed_beside_its_hole_pays_until_it_breaks(task: str, limit_n: float) -> None:
+    made, name = TASKS[task]
+    chosen = {**PEGS.by_name, **CONNECTORS.by_name, **NUTS.by_name, **GEARS.by_name}[name]
+    env = made(product=replace(chosen, force_limit_n=limit_n), disturbances="none")
+    aside, down = np.zeros(env.action_space.shape), np.zeros(env.action_space.shape)
+    aside[[0, 2]], down[2] = (1.0, -0.5), -0.3
     rows = played(env, lambda _, step: aside if step < 6 else down)
     env.close()
     forces = []
     for terms, before, after, jerk in rows:
-        broken = after.peak_force_n > 6.0
-        wanted = own("cellwright/PegInsertion-v0", after, before) | shared(after, 6.0, jerk, broken=broken)
+        broken = after.peak_force_n > limit_n
+        wanted = own(task, after, before) | shared(after, limit_n, jerk, broken=broken)
         assert dict(terms) == pytest.approx(wanted, rel=1e-6, abs=1e-9)
         forces.append(terms["force"])
-    assert min(forces) == pytest.approx(-0.2)
+    assert min(forces) < -0.15
     assert any(-0.19 < force < -0.001 for force in forces)
     assert rows[-1][0]["broken"] == -10.0

@@ -7,7 +7,7 @@ import pytest
 
 from cellwright_envs.welding.inspection.quality import WeldJoint
 from cellwright_envs.welding.part.product import JOINTS, PRODUCTS
-from cellwright_envs.welding.process.ideal import PACE_VALUE, IdealTrims
+from cellwright_envs.welding.process.ideal import IdealTrims
 from cellwright_envs.welding.process.margin import risk
 from cellwright_envs.welding.process.weld_process import Input, ProcessConstants, WeldConditions, WeldProcess
 
@@ -47,7 +47,7 @@ def cost(conditions: WeldConditions, nominal: tuple[float, float, float], trims:
     row[Input.TRAVEL_SPEED_M_S] = nominal[2] * (1.0 + SCALES[0] * trims[0])
     features = probe.steady_features(row[None])
     pace = np.log(1.0 + SCALES[0] * trims[0])
-    return float(risk(row, probe.steady_state[0], features[0], probe.constants[0]) - PACE_VALUE * pace)
+    return float(risk(row, probe.steady_state[0], features[0], probe.constants[0]) - 0.15 * pace)
 
 
 @pytest.mark.parametrize(
@@ -64,6 +64,12 @@ def test_the_search_never_ends_worse_than_it_began(name: str) -> None:
     ideal, programme, found = search(name, PRODUCTS[name].gap_m)
     assert found <= programme + 1e-9
     assert np.all(np.abs(ideal.trims) <= 1.0)
+
+
+@pytest.mark.parametrize("name", ["butt-straight-2.3", "lap-straight-1.6"])
+def test_a_weld_far_from_its_limits_is_hurried_until_the_risk_outweighs_the_pace(name: str) -> None:
+    ideal, _, _ = search(name, PRODUCTS[name].gap_m)
+    assert 0.6 < ideal.trims[0] < 0.95
 
 
 def test_trims_change_by_one_search_step_at_a_time() -> None:

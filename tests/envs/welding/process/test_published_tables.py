@@ -255,5 +255,46 @@ def test_scatter_of_equal_beads_is_the_published_one() -> None:
         assert published / 1.5 <= np.std(values) / np.mean(values) <= published * 1.5
 
 
+def test_metal_is_conserved_but_for_the_published_loss() -> None:
+    weld = conditions(WeldJoint.BUTT, 3.2, 1.0, np.array([140.0, 20.0, 45.0]))
+    process = WeldProcess(1)
+    process.reset(0, ProcessConstants(), weld, np.random.default_rng(0))
+    process.steady_features(weld.inputs()[None])
+    wire_m3_s = weld.wire_feed_m_s * np.pi / 4.0 * 1.2e-3**2
+    assert process.steady_state[0, State.AREA_M2] == pytest.approx(0.95 * wire_m3_s / 7.5e-3, rel=1e-6)
+
+
+def test_a_plate_takes_up_four_fifths_of_the_arcs_power() -> None:
+    weld = conditions(WeldJoint.BUTT, 3.2, 1.0, np.array([140.0, 20.0, 45.0]))
+    assert heat.heat_input_j_m(140.0, 20.0, 7.5e-3) == pytest.approx(0.8 * 140.0 * 20.0 / 7.5e-3)
+    constants = ProcessConstants()
+    process = WeldProcess(1, period_s=0.01)
+    process.reset(0, constants, weld, np.random.default_rng(0))
+    inputs = weld.inputs()[None]
+    before_k = process.state[0, State.PLATE_TEMPERATURE_K]
+    process.advance(inputs, inputs, 1)
+    state = process.state[0]
+    power_w = 0.8 * state[State.CURRENT_A] * state[State.VOLTAGE_V] * constants.plate_heat_fraction
+    capacity_j_k = 4.7e6 * constants.plate_heated_area_m2 * 3.2e-3
+    warmed_k = state[State.PLATE_TEMPERATURE_K] - before_k
+    assert warmed_k == pytest.approx(0.01 * power_w / capacity_j_k, rel=1e-3)
+
+
+@pytest.mark.parametrize(("thickness_m", "delay_s"), [(3e-3, 4.0), (40e-3, 4.0)])
+def test_the_plate_behind_the_arc_cools_as_rosenthal_has_it(thickness_m: float, delay_s: float) -> None:
+    """Line source in a thin plate, point source on a thick one; mild steel of 41 W/(m K), 4.7 MJ/(m3 K)."""
+    heat_j_m = 5e5
+    thin_k = heat_j_m / thickness_m / np.sqrt(4.0 * np.pi * 41.0 * 4.7e6 * delay_s)
+    thick_k = heat_j_m / (2.0 * np.pi * 41.0 * delay_s)
+    rise_k = heat.temperature_behind_arc_k(heat_j_m, thickness_m, 293.15, delay_s, 1e9) - 293.15
+    assert rise_k == pytest.approx(max(thin_k, thick_k), rel=1e-6)
+
+
+def test_a_drop_as_thick_as_the_wire_crosses_at_each_contact() -> None:
+    """Of 1.2 mm wire at 6 m/min, well inside dip transfer: a sphere of it is 0.8 mm of wire."""
+    rate_hz = arc.short_circuit_rate_hz(0.1, 120.0, 17.0, 17.0)
+    assert rate_hz == pytest.approx(0.1 / 0.8e-3, rel=0.03)
+
+
 def test_inputs_name_every_column() -> None:
     assert conditions(WeldJoint.BUTT, 3.2, 1.0, np.array([140.0, 20.0, 45.0])).inputs().shape == (len(Input),)

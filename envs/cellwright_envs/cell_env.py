@@ -17,7 +17,7 @@ from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from numpy.typing import NDArray
 
 from cellwright_envs.disturbances.named_sets import resolve_named
-from cellwright_envs.disturbances.widths import factors, narrowed
+from cellwright_envs.disturbances.widths import active, narrowed
 from cellwright_envs.rendering.true_views import KINDS, TrueViews
 from cellwright_runtime.interface.groups import BoundedGroups, bounds
 from cellwright_runtime.vocabulary import Component, ControllerSetup, Layout, Setting
@@ -337,13 +337,13 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         kind = ClosedEnvironmentError if self._life is _Life.CLOSED else ResetNeeded
         return kind(f"{type(self).__name__}: {self._life.value}")
 
-    def disturbance_factors(self, level: str) -> tuple[str, ...]:
-        """Names of the disturbances that are on in the set called `level`."""
-        return factors(resolve_named(level, self.disturbance_sets))
+    def disturbance_names(self, name: str) -> tuple[str, ...]:
+        """Names of the disturbances that are on in the set called `name`."""
+        return active(resolve_named(name, self.disturbance_sets))
 
-    def narrow_disturbances(self, level: str, widths: Mapping[str, float]) -> None:
-        """Draw from the set called `level` from the next reset on, at the widths named: 0 off, 1 full."""
-        self.disturbances = narrowed(resolve_named(level, self.disturbance_sets), widths)
+    def narrow_disturbances(self, name: str, widths: Mapping[str, float]) -> None:
+        """Draw from the set called `name` from the next reset on, at the widths named: 0 off, 1 full."""
+        self.disturbances = narrowed(resolve_named(name, self.disturbance_sets), widths)
 
     def __getstate__(self) -> dict[str, Any]:
         """The content of a pickle, without the physics engine: a restored cell needs a `reset`."""

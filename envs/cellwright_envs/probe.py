@@ -61,7 +61,7 @@ class ColumnTracking(gym.Env[Any, NDArray[np.float32]]):
     def set_disturbances(self, level: str) -> None:
         """Set the image noise from the next reset on: "none", "mild", "train" or "hard"."""
         if level not in _GLARE:
-            raise ValueError(f"unknown disturbance level {level!r}; choose from {', '.join(_GLARE)}")
+            raise ValueError(f"unknown disturbances {level!r}; choose from {', '.join(_GLARE)}")
         self._next_glare = _GLARE[level]
 
     def reset(

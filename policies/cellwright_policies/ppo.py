@@ -359,9 +359,9 @@ class CellPPO(PPO):
     def _set_learning_rates(self) -> None:
         actor, critic = self.policy.optimizer.param_groups
         left = self.config.learning_rate_left
-        share = left + (1.0 - left) * self._current_progress_remaining
-        actor["lr"] = share * self.config.learning_rate
-        critic["lr"] = share * self.config.critic_learning_rate
+        fraction = left + (1.0 - left) * self._current_progress_remaining
+        actor["lr"] = fraction * self.config.learning_rate
+        critic["lr"] = fraction * self.config.critic_learning_rate
 
     def _rescale_value(self) -> None:
         """Follow mean and standard deviation of the returns; at once during warm-up, slowly afterwards."""

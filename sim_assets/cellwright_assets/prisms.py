@@ -142,9 +142,9 @@ def _with_corner_angles(outline: Outline) -> Outline:
             crossing = direction[0] * edge[1] - direction[1] * edge[0]
             if abs(crossing) < 1e-15:
                 continue
-            share = (start[0] * direction[1] - start[1] * direction[0]) / crossing
-            point = start + share * edge
-            if 1e-6 < share < 1.0 - 1e-6 and point[0] * direction[0] + point[1] * direction[1] > 0.0:
+            fraction = (start[0] * direction[1] - start[1] * direction[0]) / crossing
+            point = start + fraction * edge
+            if 1e-6 < fraction < 1.0 - 1e-6 and point[0] * direction[0] + point[1] * direction[1] > 0.0:
                 points.append((float(point[0]), float(point[1])))
     added = np.array(points)
     return added[np.argsort(arctan2(added[:, 1], added[:, 0]), kind="stable")]

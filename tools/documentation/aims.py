@@ -90,11 +90,11 @@ def _against(rival: str, found: _Found) -> tuple[str, ...]:
     ours_s, theirs_s = ours.cycle_time_s(0.5), theirs.cycle_time_s(0.5)
     if ours_s is None or theirs_s is None:
         return _PEGS[0], what, told, "nothing was inserted", "no"
-    share = ours_s.value / theirs_s.value
+    fraction = ours_s.value / theirs_s.value
     more = ours.success_rate.value > theirs.success_rate.value
     rates = f"{100 * ours.success_rate.value:.1f} against {100 * theirs.success_rate.value:.1f} %"
-    reached = f"{rates}, in {100 * share:.0f} % of its time"
-    return _PEGS[0], what, told, reached, _yes(more and share <= LARGEST_TIME_FRACTION)
+    reached = f"{rates}, in {100 * fraction:.0f} % of its time"
+    return _PEGS[0], what, told, reached, _yes(more and fraction <= LARGEST_TIME_FRACTION)
 
 
 def _seeds(evaluation: InsertionEvaluation) -> list[int]:

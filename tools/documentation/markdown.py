@@ -45,8 +45,8 @@ def shown(value: Any) -> str:
     if value is dataclasses.MISSING or value is inspect.Parameter.empty:
         return ""
     if isinstance(value, Mixture):
-        shares = zip(value.levels, value.shares, strict=True)
-        return ", ".join(f"{level} {100 * share:g} %" for level, share in shares)
+        parts = zip(value.sets, value.fractions, strict=True)
+        return ", ".join(f"{name} {100 * fraction:g} %" for name, fraction in parts)
     if isinstance(value, tuple):
         stages = any(isinstance(each, Mixture) for each in value)
         return ("; then " if stages else ", ").join(map(shown, value))

@@ -81,7 +81,7 @@ def _run(config: DemoConfig, report: Output) -> int:
     insertion = _insert(config)
     screen.print(
         f"     and in the assembly cell {insertion.policy} with {insertion.result.product}: "
-        f"{insertion.result.told}"
+        f"{insertion.result.outcome}"
     )
     screen.print(f"[bold]2/3[/bold]  PPO goes on from the shipped policy for {config.minutes:g} min")
     tuning, checks = _fine_tune(config, references[-1])

@@ -127,7 +127,7 @@ def _shade(  # type: ignore[no-untyped-def]
                 cosine += normals[row, axis] * light[axis]
             palette[row] = colours[row, 0] * (ambient + lamp * max(cosine, 0.0))
     height, width = out.shape
-    share = 1.0 / (SUPERSAMPLING * SUPERSAMPLING)
+    fraction = 1.0 / (SUPERSAMPLING * SUPERSAMPLING)
     for v in range(height):
         for u in range(width):
             level = 0.0
@@ -136,7 +136,7 @@ def _shade(  # type: ignore[no-untyped-def]
                     index = face[SUPERSAMPLING * v + i, SUPERSAMPLING * u + j]
                     if index >= 0:
                         level += palette[index]
-            out[v, u] = np.uint8(min(share * level + 0.5, 255.0))
+            out[v, u] = np.uint8(min(fraction * level + 0.5, 255.0))
 
 
 class InsertionCameras:

@@ -202,12 +202,12 @@ def sense(
     What the fixture does to the part follows from the momentum of tool and part: mass x change of velocity
     minus what the controller did. It is added to `total` (6,) and low-passed into `load` (3,).
     """
-    share = dt / (dt + 1.0 / (2.0 * np.pi * FORCE_FILTER_HZ))
+    fraction = dt / (dt + 1.0 / (2.0 * np.pi * FORCE_FILTER_HZ))
     square = 0.0
     for axis in range(3):
         contact = mass_kg * (after[axis] - before[axis]) / dt - force[axis]
         total[axis] += contact
         total[3 + axis] += inertia_kg_m2 * (angular_after[axis] - angular_before[axis]) / dt - torque[axis]
-        load[axis] += share * (contact - load[axis])
+        load[axis] += fraction * (contact - load[axis])
         square += load[axis] ** 2
     return np.sqrt(square)

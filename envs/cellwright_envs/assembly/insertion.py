@@ -216,8 +216,8 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
 
     def _fixture_now(self) -> Array:
         disturbed = self.disturbed
-        share = -self.measurement.height_m / self.product.depth_m
-        if self._bumped_s > self._time_s and disturbed.fixture_bump.starts(share):
+        fraction = -self.measurement.height_m / self.product.depth_m
+        if self._bumped_s > self._time_s and disturbed.fixture_bump.starts(fraction):
             self._bumped_s = self._time_s - self.config.control_period_s
         return shifted(
             self._fixture_w,

@@ -109,8 +109,10 @@ class SensorNoise:
 
     def draw(self, rng: np.random.Generator) -> "SensorNoiseState":
         """Draw how noisy this episode's camera is, from half to all of the levels."""
-        share = draw_in(rng, (0.5, 1.0))
-        return SensorNoiseState(read_levels=share * self.read_levels, shot_levels=share * self.shot_levels)
+        fraction = draw_in(rng, (0.5, 1.0))
+        return SensorNoiseState(
+            read_levels=fraction * self.read_levels, shot_levels=fraction * self.shot_levels
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

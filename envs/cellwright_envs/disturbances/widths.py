@@ -10,7 +10,7 @@ Disturbances = TypeVar("Disturbances")
 """A frozen dataclass whose fields are disturbances that are off as they come."""
 
 
-def factors(disturbances: object) -> tuple[str, ...]:
+def active(disturbances: object) -> tuple[str, ...]:
     """Names of the disturbances that are on."""
     off = type(disturbances)()
     names = (each.name for each in fields(disturbances))  # type: ignore[arg-type]

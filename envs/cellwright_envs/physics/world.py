@@ -280,7 +280,7 @@ class ContactWorld(World):
             baseCollisionShapeIndex=self._shape(solids),
             basePosition=(held_w - turned(rotation_w, pads)).tolist(),
             baseOrientation=_quaternion(rotation_w),
-            linkMasses=[share * mass_kg for share in self._LINK_FRACTIONS],
+            linkMasses=[fraction * mass_kg for fraction in self._LINK_FRACTIONS],
             linkCollisionShapeIndices=[-1, -1, -1],
             linkVisualShapeIndices=[-1, -1, -1],
             linkPositions=[pads.tolist(), [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]],
@@ -292,13 +292,13 @@ class ContactWorld(World):
             linkJointAxis=[[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]],
             physicsClientId=self._client,
         )
-        shares = (1.0 - sum(self._LINK_FRACTIONS), *self._LINK_FRACTIONS)
-        for link, share in zip((-1, *self._JOINTS), shares, strict=True):
+        fractions = (1.0 - sum(self._LINK_FRACTIONS), *self._LINK_FRACTIONS)
+        for link, fraction in zip((-1, *self._JOINTS), fractions, strict=True):
             self._contact_settings(self._held, link, friction=friction)
             pybullet.changeDynamics(
                 self._held,
                 link,
-                localInertiaDiagonal=[share * inertia_kg_m2] * 3,
+                localInertiaDiagonal=[fraction * inertia_kg_m2] * 3,
                 physicsClientId=self._client,
             )
         self._grip_limits = [grip.twist_n_m, grip.across_n, grip.along_n]

@@ -146,9 +146,9 @@ def _clip_edge(workspace, inside, outside, fx, fy, cx, cy):  # type: ignore[no-u
     Always evaluated from the visible vertex, so that two triangles sharing the edge get the same point.
     """
     z_inside = workspace[inside, 2]
-    share = (z_inside - NEAR_M) / (z_inside - workspace[outside, 2])
-    x = workspace[inside, 0] + share * (workspace[outside, 0] - workspace[inside, 0])
-    y = workspace[inside, 1] + share * (workspace[outside, 1] - workspace[inside, 1])
+    fraction = (z_inside - NEAR_M) / (z_inside - workspace[outside, 2])
+    x = workspace[inside, 0] + fraction * (workspace[outside, 0] - workspace[inside, 0])
+    y = workspace[inside, 1] + fraction * (workspace[outside, 1] - workspace[inside, 1])
     u = np.floor((fx * x / NEAR_M + cx) * SUBPIXELS + 0.5) / SUBPIXELS
     v = np.floor((fy * y / NEAR_M + cy) * SUBPIXELS + 0.5) / SUBPIXELS
     return u, v

@@ -292,8 +292,8 @@ def _add_laser_line(scene: Scene, moment: WeldMoment) -> None:
     ahead = corners @ plane_t[:3] + plane_t[3]
     cuts = []
     for i, j in ((0, 1), (1, 2), (2, 0)):
-        share = ahead[:, i] / np.where(ahead[:, i] == ahead[:, j], np.inf, ahead[:, i] - ahead[:, j])
-        point = corners[:, i] + share[:, None] * (corners[:, j] - corners[:, i])
+        fraction = ahead[:, i] / np.where(ahead[:, i] == ahead[:, j], np.inf, ahead[:, i] - ahead[:, j])
+        point = corners[:, i] + fraction[:, None] * (corners[:, j] - corners[:, i])
         cuts.append(np.where((ahead[:, i] * ahead[:, j] < 0.0)[:, None], point, np.nan))
     ends = np.stack(cuts, axis=1)
     cut = np.isfinite(ends[:, :, 0]).sum(axis=1) == 2

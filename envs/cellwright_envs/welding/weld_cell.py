@@ -60,14 +60,16 @@ def _pose_at(  # type: ignore[no-untyped-def]
 ):
     """Torch pose at fractional sample `position`, moved `lateral_m` and `height_m` across the seam."""
     index = min(max(int(position), 0), points.shape[0] - 2)
-    share = position - index
+    fraction = position - index
     for i in range(3):
-        y = (1 - share) * seam_rotations[index, i, 1] + share * seam_rotations[index + 1, i, 1]
-        z = (1 - share) * seam_rotations[index, i, 2] + share * seam_rotations[index + 1, i, 2]
-        on_path = (1 - share) * points[index, i] + share * points[index + 1, i]
+        y = (1 - fraction) * seam_rotations[index, i, 1] + fraction * seam_rotations[index + 1, i, 1]
+        z = (1 - fraction) * seam_rotations[index, i, 2] + fraction * seam_rotations[index + 1, i, 2]
+        on_path = (1 - fraction) * points[index, i] + fraction * points[index + 1, i]
         point_out[i] = on_path + lateral_m * y + height_m * z
         for j in range(3):
-            rotation_out[i, j] = (1 - share) * rotations[index, i, j] + share * rotations[index + 1, i, j]
+            rotation_out[i, j] = (1 - fraction) * rotations[index, i, j] + fraction * rotations[
+                index + 1, i, j
+            ]
     x, z = rotation_out[:, 0], rotation_out[:, 2]
     length = np.sqrt(z[0] ** 2 + z[1] ** 2 + z[2] ** 2)
     for i in range(3):

@@ -327,9 +327,9 @@ def _gather(
             along = where(taken, where(segment == 2, -point_h, point_u), along)
             voice = where(taken, weight[slot, column], voice)
             contrast = where(taken, strength[slot, column], contrast)
-        share = best / gate
-        share = 1.0 - share * share
-        tukey = share * share * voice
+        fraction = best / gate
+        fraction = 1.0 - fraction * fraction
+        tukey = fraction * fraction * voice
         add(sums, 0, chosen, tukey)
         add(sums, 1, chosen, tukey * along)
         add(sums, 2, chosen, tukey * best)

@@ -48,17 +48,17 @@ class LookAhead:
         before, last = in_tool[rows, step - 1], in_tool[rows, step]
         # Behind the part's end nothing crosses the laser: the last sample is used.
         reached = np.where(crossed, last[:, 0] - before[:, 0], 1.0)
-        share = np.where(crossed, (geometry.look_ahead_m - before[:, 0]) / reached, 1.0)
+        fraction = np.where(crossed, (geometry.look_ahead_m - before[:, 0]) / reached, 1.0)
 
         def at_laser(values: Array) -> Array:
             """Values (N, ...) along the path, interpolated to where each sample's laser plane cuts it."""
-            weight = share.reshape(-1, *(1,) * (values.ndim - 1))
+            weight = fraction.reshape(-1, *(1,) * (values.ndim - 1))
             crossing: Array = (1.0 - weight) * values[later[rows, step - 1]] + weight * values[
                 later[rows, step]
             ]
             return crossing
 
-        crossing_t = before + share[:, None] * (last - before)
+        crossing_t = before + fraction[:, None] * (last - before)
         seam = product(tool_from_world, at_laser(frames.rotations_w))
         torch = product(tool_from_world, frames.rotations_w)
         tangents = seam[:, :, 0]
@@ -80,7 +80,7 @@ class LookAhead:
         """How far the sensor moves its stripe window (N, 2) [px] to keep the drawing's seam in its middle."""
         self._table = np.column_stack(
             [
-                (step - 1 + share) * STEP_M,
+                (step - 1 + fraction) * STEP_M,
                 crossing_t[:, 1:],
                 inverse(laser_from_seam).reshape(-1, 4),
                 laser_from_torch.reshape(-1, 4),
@@ -93,8 +93,8 @@ class LookAhead:
         """Return the crossing seen from `path_position_m`, linear between samples."""
         position = (path_position_m + LEAD_IN_M) / STEP_M
         index = min(max(int(position), 0), len(self._table) - 2)
-        share = min(max(position - index, 0.0), 1.0)
-        row = (1.0 - share) * self._table[index] + share * self._table[index + 1]
+        fraction = min(max(position - index, 0.0), 1.0)
+        row = (1.0 - fraction) * self._table[index] + fraction * self._table[index + 1]
         return Crossing(
             arc_m=float(row[0]),
             seam_t=row[1:3],

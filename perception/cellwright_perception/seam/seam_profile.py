@@ -98,9 +98,9 @@ def _interpolate(
                     high = middle
         before, after = ring[low % capacity], ring[high % capacity]
         span = after[0] - before[0]
-        share = (positions[i] - before[0]) / span if span > 0.0 else 0.0
+        fraction = (positions[i] - before[0]) / span if span > 0.0 else 0.0
         for k in range(3):
-            values[i, k] = before[k + 1] + share * (after[k + 1] - before[k + 1])
+            values[i, k] = before[k + 1] + fraction * (after[k + 1] - before[k + 1])
         if low != high or positions[i] == before[0]:
-            total += before[4] + share * (after[4] - before[4])
+            total += before[4] + fraction * (after[4] - before[4])
     return total / len(positions)

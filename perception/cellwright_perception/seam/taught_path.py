@@ -59,8 +59,8 @@ def along(profile: Array, path_position_m: float) -> float:
     """Value of a per-sample `profile` (N,) at a path position, linear between samples."""
     position = (path_position_m + LEAD_IN_M) / STEP_M
     index = min(max(int(position), 0), len(profile) - 2)
-    share = position - index
-    return float((1.0 - share) * profile.item(index) + share * profile.item(index + 1))
+    fraction = position - index
+    return float((1.0 - fraction) * profile.item(index) + fraction * profile.item(index + 1))
 
 
 @compiled
@@ -78,11 +78,11 @@ def _across(point: Array, start: float, points: Array, seam_rotations: Array) ->
         # Beside a curve two neighbouring samples may each send the search to the other: keep the last one.
         ahead -= (moved - index) * STEP_M
         index = moved
-    share = min(max(ahead / STEP_M, 0.0), 1.0)
+    fraction = min(max(ahead / STEP_M, 0.0), 1.0)
     lateral_m = height_m = 0.0
     here, there = seam_rotations[index], seam_rotations[index + 1]
     for i in range(3):
-        away = point[i] - ((1 - share) * points[index, i] + share * points[index + 1, i])
-        lateral_m += away * ((1 - share) * here[i, 1] + share * there[i, 1])
-        height_m += away * ((1 - share) * here[i, 2] + share * there[i, 2])
+        away = point[i] - ((1 - fraction) * points[index, i] + fraction * points[index + 1, i])
+        lateral_m += away * ((1 - fraction) * here[i, 1] + fraction * there[i, 1])
+        height_m += away * ((1 - fraction) * here[i, 2] + fraction * there[i, 2])
     return index + ahead / STEP_M, lateral_m, height_m

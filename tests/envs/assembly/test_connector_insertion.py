@@ -179,7 +179,7 @@ def test_a_snapped_latch_holds_up_to_its_pull_out_force_and_then_lets_go() -> No
     latch = Latch(depth_m=9e-3, force_n=8.0)
     resistance_n(latch, 0.0)
     assert resistance_n(latch, SNAP_M) == pytest.approx(-HOME_FRACTION * 8.0)
-    pulls_n = [resistance_n(latch, SNAP_M + share * YIELD_M) for share in (0.2, 0.6, 1.0)]
+    pulls_n = [resistance_n(latch, SNAP_M + fraction * YIELD_M) for fraction in (0.2, 0.6, 1.0)]
     assert pulls_n == sorted(pulls_n, reverse=True)
     assert pulls_n[-1] == pytest.approx(-RETENTION_N)
     assert latch.latched

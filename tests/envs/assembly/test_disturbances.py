@@ -115,10 +115,10 @@ def test_set_grip_is_within_what_the_gripper_does() -> None:
 
 def test_weak_grip_holds_less_of_everything() -> None:
     for state in draws(GripStrength(factor=(0.2, 0.5)), 20):
-        share = state.grip.along_n / AS_SET_GRIP.along_n
-        assert 0.2 <= share <= 0.5
-        assert state.grip.twist_n_m / AS_SET_GRIP.twist_n_m == pytest.approx(share)
-        assert state.grip.across_n / AS_SET_GRIP.across_n == pytest.approx(share)
+        fraction = state.grip.along_n / AS_SET_GRIP.along_n
+        assert 0.2 <= fraction <= 0.5
+        assert state.grip.twist_n_m / AS_SET_GRIP.twist_n_m == pytest.approx(fraction)
+        assert state.grip.across_n / AS_SET_GRIP.across_n == pytest.approx(fraction)
 
 
 def test_grasp_offset_varies_turn_and_both_slides() -> None:

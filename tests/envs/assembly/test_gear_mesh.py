@@ -96,8 +96,8 @@ def crossing(a: Polygon, b: Polygon) -> bool:
 def test_a_seated_gear_turns_by_its_backlash_and_no_further(gear: Gear) -> None:
     free_rad = 0.5 * gear.backlash_m / (0.5 * gear.module_m * gear.teeth)
     assert gear.free_yaw_rad == pytest.approx(free_rad)
-    for share in (-0.98, -0.5, 0.0, 0.5, 0.98):
-        assert not boxes_meet(gear, share * free_rad)
+    for fraction in (-0.98, -0.5, 0.0, 0.5, 0.98):
+        assert not boxes_meet(gear, fraction * free_rad)
     half_pitch_rad = 0.5 * gear.symmetry_rad
     for yaw_rad in np.linspace(1.02 * free_rad, half_pitch_rad, 24):
         assert boxes_meet(gear, yaw_rad)

@@ -72,13 +72,13 @@ def work(
     return info
 
 
-def turn_until(env: NutFastening, share: float, *, rev_s: float = 1.0) -> dict[str, Any]:
-    """Run the nut down until its torque is `share` of the window's middle, then stop."""
+def turn_until(env: NutFastening, fraction: float, *, rev_s: float = 1.0) -> dict[str, Any]:
+    """Run the nut down until its torque is `fraction` of the window's middle, then stop."""
     info: dict[str, Any] = {}
     for _ in range(300):
         slow = env.runner.thread.clamp_n > 0.0
         info = work(env, 1, rev_s=0.1 if slow else rev_s)
-        if any(info["scorecard"].values()) or env.runner.thread.tightness_n_m >= share * env._target_n_m:
+        if any(info["scorecard"].values()) or env.runner.thread.tightness_n_m >= fraction * env._target_n_m:
             break
     return info
 
@@ -113,11 +113,11 @@ def test_a_seated_nut_overlaps_nothing(nut: Nut) -> None:
 def test_chamfer_of_the_point_is_at_45_degrees_and_stays_within_its_cone(nut: Nut) -> None:
     bolt = nut.fixture_solids(nut.clearance_m, nut.chamfer_m)
     radius_m = nut.bore_m - nut.clearance_m
-    for share in (0.1, 0.5, 0.9):
-        cone_m = radius_m - nut.chamfer_m * (1.0 - share)
+    for fraction in (0.1, 0.5, 0.9):
+        cone_m = radius_m - nut.chamfer_m * (1.0 - fraction)
         for angle in np.linspace(0.0, TURN_RAD, 12, endpoint=False):
             way = np.array([np.cos(angle), np.sin(angle), 0.0])
-            below = np.array([0.0, 0.0, -share * nut.chamfer_m])
+            below = np.array([0.0, 0.0, -fraction * nut.chamfer_m])
             assert any(inside(solid, (cone_m - 1e-5) * way + below) for solid in bolt)
             assert not any(inside(solid, (cone_m + 1e-5) * way + below) for solid in bolt)
 

@@ -346,8 +346,8 @@ def test_impossible_configuration_is_refused_with_its_value() -> None:
 
 def test_disturbances_can_be_narrowed_one_by_one() -> None:
     env = PegInsertion(disturbances="none")
-    assert "fixture_pose" in env.disturbance_factors("train")
-    assert env.disturbance_factors("fixture_pose") == ("fixture_pose",)
+    assert "fixture_pose" in env.disturbance_names("train")
+    assert env.disturbance_names("fixture_pose") == ("fixture_pose",)
     assert env.disturbances == resolve("none")
     env.narrow_disturbances("train", {"fixture_pose": 0.5})
     assert env.disturbances.fixture_pose.sigma_m == pytest.approx(0.5 * resolve("train").fixture_pose.sigma_m)

@@ -8,7 +8,7 @@ import pytest
 
 from cellwright_envs.assembly.disturbances import AssemblyDisturbances
 from cellwright_envs.assembly.disturbances import resolve as resolve_assembly
-from cellwright_envs.disturbances.widths import factors, narrowed
+from cellwright_envs.disturbances.widths import active, narrowed
 from cellwright_envs.welding.disturbances import WeldDisturbances
 from cellwright_envs.welding.disturbances import resolve as resolve_weld
 
@@ -22,9 +22,9 @@ TRAIN = resolve_assembly("train")
 def test_every_disturbance_can_be_narrowed(
     full: AssemblyDisturbances | WeldDisturbances, width: float
 ) -> None:
-    narrow = narrowed(full, dict.fromkeys(factors(full), width))
+    narrow = narrowed(full, dict.fromkeys(active(full), width))
     assert (narrow == full) == (width == 1.0)
-    assert factors(full)
+    assert active(full)
     for each in fields(full):
         off = getattr(type(full)(), each.name)
         assert (getattr(narrow, each.name) == off) == (width == 0.0 or getattr(full, each.name) == off)

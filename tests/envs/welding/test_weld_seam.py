@@ -107,9 +107,9 @@ def test_touching_something_ends_the_episode_as_a_crash(cell: WeldSeam, name: st
 
 @pytest.mark.parametrize("name", ["lap-straight-2.3", "tee-flange-3.2"])
 def test_the_part_can_be_touched_all_along_its_seam(cell: WeldSeam, name: str) -> None:
-    for share in (0.1, 0.5, 0.9):
+    for fraction in (0.1, 0.5, 0.9):
         cell.reset(seed=1, options={"product": name})
-        while cell.wire.wire_m < share * cell.cell.frames.length_m:
+        while cell.wire.wire_m < fraction * cell.cell.frames.length_m:
             cell.step(STILL)
         cell.cell.world.place_static("part", np.array([0.0, 0.0, 0.02]), 0.0, ORIGIN_W)
         *_, terminated, _, info = cell.step(STILL)

@@ -117,9 +117,9 @@ def _truth(env: WeldSeam, seam_t: NDArray[np.float64], index: int) -> NDArray[np
     ahead = slice(index, index + 46)
     order = seam_t[ahead, 0]
     last = int(np.argmax(order >= env.config.sensor.look_ahead_m))
-    share = (env.config.sensor.look_ahead_m - order[last - 1]) / (order[last] - order[last - 1])
+    fraction = (env.config.sensor.look_ahead_m - order[last - 1]) / (order[last] - order[last - 1])
     rows = np.column_stack([seam_t[ahead, 1:], env.deviation.gap_m[ahead]])
-    crossing = rows[last - 1] + share * (rows[last] - rows[last - 1])
+    crossing = rows[last - 1] + fraction * (rows[last] - rows[last - 1])
     if env.product.joint == "butt":
         step = seam_t[ahead][last] - seam_t[ahead][last - 1]
         crossing[2] *= np.linalg.norm(step) / step[0]  # the laser cuts the gap at an angle
@@ -166,10 +166,10 @@ def test_a_groove_cut_slantwise_is_neither_wider_nor_aside(cell: WeldSeam, bend:
     assert abs(gap_mm) <= 0.06
 
 
-@pytest.mark.parametrize(("joint", "share"), [("lap", 0.9), ("t_fillet", 0.9), ("butt", 0.7)])
+@pytest.mark.parametrize(("joint", "fraction"), [("lap", 0.9), ("t_fillet", 0.9), ("butt", 0.7)])
 def test_most_frames_are_good_with_everything_at_training_strength(
-    cell: WeldSeam, joint: str, share: float
+    cell: WeldSeam, joint: str, fraction: float
 ) -> None:
     found = errors(cell, JOINTS[joint], "train")
     good = np.mean(np.abs(found.measured_m[:, :2]).max(axis=1) <= 0.8e-3) * (1.0 - found.missing)
-    assert good >= share, f"{good:.1%} of frames within 0.8 mm, {found.missing:.1%} missing"
+    assert good >= fraction, f"{good:.1%} of frames within 0.8 mm, {found.missing:.1%} missing"

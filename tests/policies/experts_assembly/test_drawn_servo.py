@@ -53,7 +53,7 @@ def hovering(env: Any, seed: int, disturbances: str, product: str = "train") -> 
         action = np.zeros(env.action_space.shape, dtype=np.float32)
         wanted = -observation["pose"][None].astype(np.float64)
         wanted[:, 2] += DrawnSettings().hover_m
-        action[:6] = lead_to_action(np.clip(wanted, -3e-3, 3e-3), observation["leash"][None], share=0.6)[0]
+        action[:6] = lead_to_action(np.clip(wanted, -3e-3, 3e-3), observation["leash"][None], fraction=0.6)[0]
         observation = env.step(action)[0]
     return dict(observation)
 

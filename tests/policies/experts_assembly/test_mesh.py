@@ -55,7 +55,7 @@ def test_every_gear_is_seated_in_mesh(
 def test_an_oracle_that_does_not_line_up_again_over_the_teeth_stands_on_them(
     env: GearMesh, seed: int, work: Work
 ) -> None:
-    share = {
+    fraction = {
         kind.__name__: work(
             env,
             kind(env.privileged_names),
@@ -67,8 +67,8 @@ def test_an_oracle_that_does_not_line_up_again_over_the_teeth_stands_on_them(
         )[0].meshed_share
         for kind in (Oracle, MeshOracle)
     }
-    assert share["Oracle"] < 0.1
-    assert share["MeshOracle"] > 0.9
+    assert fraction["Oracle"] < 0.1
+    assert fraction["MeshOracle"] > 0.9
 
 
 @pytest.mark.parametrize("yaw_error", [-0.06, 0.06])

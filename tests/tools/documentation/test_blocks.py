@@ -123,6 +123,6 @@ def test_fields_of_a_base_are_documented_with_those_of_the_task() -> None:
 
 
 def test_settings_of_something_optional_stand_in_the_presets_that_have_it() -> None:
-    rows = [line for line in settings.presets().splitlines() if "curriculum.factors.level" in line]
+    rows = [line for line in settings.presets().splitlines() if "curriculum.factors.disturbances" in line]
     assert len(rows) == 1
     assert "train" in rows[0]

@@ -24,29 +24,32 @@ class RecordingCells:
     num_envs = 4
 
     def __init__(self) -> None:
-        self.levels = [""] * 4
+        self.sets = [""] * 4
         self.widths: list[Mapping[str, float]] = [{}] * 4
 
-    def env_method(self, name: str, level: str, *arguments: Any, indices: Sequence[int]) -> list[Any]:
-        if name == "disturbance_factors":
+    def env_method(self, name: str, disturbances: str, *arguments: Any, indices: Sequence[int]) -> list[Any]:
+        if name == "disturbance_names":
             return [("pose", "light")] * len(indices)
         assert name in ("set_disturbances", "narrow_disturbances")
         for index in indices:
-            self.levels[index] = level
+            self.sets[index] = disturbances
             if arguments:
                 self.widths[index] = dict(arguments[0])
         return []
 
 
 def test_a_mixture_gives_each_worker_its_part_of_each_level() -> None:
-    mixture = Mixture(levels=("none", "train", "hard"), shares=(0.25, 0.5, 0.25))
+    mixture = Mixture(sets=("none", "train", "hard"), fractions=(0.25, 0.5, 0.25))
     assigned = mixture.assign(8)
     assert sorted(assigned) == ["hard"] * 2 + ["none"] * 2 + ["train"] * 4
     assert sorted(assigned[:4]) == sorted(assigned[4:])
 
 
 def staged(cells: RecordingCells) -> StagedCurriculum:
-    mixtures = (Mixture(levels=("none",), shares=(1.0,)), Mixture(levels=("none", "hard"), shares=(0.5, 0.5)))
+    mixtures = (
+        Mixture(sets=("none",), fractions=(1.0,)),
+        Mixture(sets=("none", "hard"), fractions=(0.5, 0.5)),
+    )
     config = CurriculumConfig(mixtures=mixtures, promote_at=0.75, window_episodes=4, longest_stage_steps=1000)
     return StagedCurriculum(config, cells)  # type: ignore[arg-type]
 
@@ -55,13 +58,13 @@ def test_success_leads_to_the_next_stage() -> None:
     cells = RecordingCells()
     curriculum = staged(cells)
     curriculum.apply()
-    assert cells.levels == ["none"] * 4
+    assert cells.sets == ["none"] * 4
     for success in (False, False, True, True):
         curriculum.record(0, success)
     assert not curriculum.update(100)
     curriculum.record(0, True)
     assert curriculum.update(200)
-    assert cells.levels == ["none", "hard", "none", "hard"]
+    assert cells.sets == ["none", "hard", "none", "hard"]
     assert not curriculum.update(100_000)
 
 
@@ -82,7 +85,7 @@ def test_a_curriculum_is_restored_where_it_was() -> None:
 
 
 def widening(cells: RecordingCells, **changes: float) -> FactorCurriculum:
-    config = FactorConfig(**{"level": "train", "start": 0.5, "step": 0.25, "trials": 2} | changes)
+    config = FactorConfig(**{"disturbances": "train", "start": 0.5, "step": 0.25, "trials": 2} | changes)
     curriculum = FactorCurriculum(config, cells)  # type: ignore[arg-type]
     curriculum.apply()
     for cell in range(cells.num_envs):
@@ -149,6 +152,6 @@ def test_widths_are_restored_as_they_were() -> None:
 
 def test_a_factor_curriculum_that_cannot_work_is_refused() -> None:
     with pytest.raises(ValueError, match=r"narrow_at=0.9 < self.widen_at=0.8"):
-        FactorConfig(level="train", narrow_at=0.9)
+        FactorConfig(disturbances="train", narrow_at=0.9)
     with pytest.raises(ValueError, match=r"self.start=1.5"):
-        FactorConfig(level="train", start=1.5)
+        FactorConfig(disturbances="train", start=1.5)

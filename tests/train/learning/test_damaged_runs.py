@@ -13,8 +13,8 @@ from cellwright_train.learning.presets import PRESETS, from_json
 from cellwright_train.learning.runs import RunDirectory
 from cellwright_train.learning.training import train
 
-NONE = {"levels": ["none"], "shares": [1.0]}
-NOPE = {"levels": ["nope"], "shares": [1.0]}
+NONE = {"sets": ["none"], "fractions": [1.0]}
+NOPE = {"sets": ["nope"], "fractions": [1.0]}
 INSERTION = {"env_id": "cellwright/PegInsertion-v0", "env_kwargs": {}}
 
 
@@ -51,10 +51,10 @@ def test_a_whole_number_may_be_written_in_any_way_and_what_may_be_missing_may_be
         ({"aux_targets": "offset"}, 'aux_targets is "offset", not a list'),
         ({"network": {"channels": [16, "x"]}}, 'network.channels[1] is "x", not a whole number'),
         (
-            {"curriculum": {"mixtures": [{"levels": ["none"], "shares": {}}]}},
-            "curriculum.mixtures[0].shares is {}, not a list",
+            {"curriculum": {"mixtures": [{"sets": ["none"], "fractions": {}}]}},
+            "curriculum.mixtures[0].fractions is {}, not a list",
         ),
-        ({"curriculum": {"factors": {"start": 0.0}}}, "curriculum.factors.level is missing"),
+        ({"curriculum": {"factors": {"start": 0.0}}}, "curriculum.factors.disturbances is missing"),
         ({"ppo": {"gama": 0.9}}, "unknown setting 'ppo.gama'; did you mean 'ppo.gamma'?"),
         ({"env_id": "cellwright/PegInsertion-v9"}, "env_id is 'cellwright/PegInsertion-v9', which is no env"),
         ({"env_id": "othermodule:Foo-v0"}, "env_id is 'othermodule:Foo-v0', which is no environment here"),
@@ -78,7 +78,7 @@ def test_a_whole_number_may_be_written_in_any_way_and_what_may_be_missing_may_be
         ({"evaluation": {"every_minutes": 0}}, "need evaluation.every_minutes=0 > 0"),
         ({"evaluation": {"seed": -1}}, "evaluation.seed=-1 >= 0"),
         ({"demonstrations": {"noise": -1}}, "need demonstrations.noise=-1 >= 0"),
-        ({"demonstrations": {"expert_share": 2}}, "demonstrations.expert_share=2 <= 1"),
+        ({"demonstrations": {"expert_fraction": 2}}, "demonstrations.expert_fraction=2 <= 1"),
         ({"demonstrations": {"epochs": 0}}, "need demonstrations.epochs=0 >= 1"),
         (
             {"demonstrations": {"largest_shift_px": 99}},
@@ -88,30 +88,30 @@ def test_a_whole_number_may_be_written_in_any_way_and_what_may_be_missing_may_be
         ({"curriculum": {"promote_at": 2}}, "curriculum.promote_at=2 <= 1"),
         ({"curriculum": {"window_episodes": 0}}, "need curriculum.window_episodes=0 >= 1"),
         (
-            {"curriculum": {"mixtures": [{"levels": ["none"], "shares": [2]}]}},
-            "curriculum.mixtures[0].shares",
+            {"curriculum": {"mixtures": [{"sets": ["none"], "fractions": [2]}]}},
+            "curriculum.mixtures[0].fractions",
         ),
         (
             {"curriculum": {"mixtures": [NONE, NOPE]}},
-            "curriculum.mixtures[1].levels: unknown disturbance level 'nope'; choose from none, mild",
+            "curriculum.mixtures[1].sets: unknown disturbances 'nope'; choose from none, mild",
         ),
-        ({"demonstrations": {"mixture": NOPE}}, "demonstrations.mixture.levels: unknown disturbance level"),
-        ({"evaluation": {"mixture": NOPE}}, "evaluation.mixture.levels: unknown disturbance level 'nope'"),
+        ({"demonstrations": {"mixture": NOPE}}, "demonstrations.mixture.sets: unknown disturbances"),
+        ({"evaluation": {"mixture": NOPE}}, "evaluation.mixture.sets: unknown disturbances 'nope'"),
         (
-            {"curriculum": {"factors": {"level": "train"}}},
-            "curriculum.factors.level is 'train', but the cell has no `disturbance_factors`",
+            {"curriculum": {"factors": {"disturbances": "train"}}},
+            "curriculum.factors.disturbances is 'train', but the cell has no `disturbance_names`",
         ),
         (
             INSERTION | {"evaluation": {"mixture": NOPE}},
-            "evaluation.mixture.levels: unknown disturbance 'nope'",
+            "evaluation.mixture.sets: unknown disturbance 'nope'",
         ),
         (
-            INSERTION | {"curriculum": {"factors": {"level": "trian"}}},
-            "curriculum.factors.level: unknown disturbance 'trian'. Did you mean 'train'?",
+            INSERTION | {"curriculum": {"factors": {"disturbances": "trian"}}},
+            "curriculum.factors.disturbances: unknown disturbance 'trian'. Did you mean 'train'?",
         ),
         (
-            INSERTION | {"curriculum": {"factors": {"level": "none"}}},
-            "curriculum.factors.level is 'none', which has no disturbance to widen",
+            INSERTION | {"curriculum": {"factors": {"disturbances": "none"}}},
+            "curriculum.factors.disturbances is 'none', which has no disturbance to widen",
         ),
     ],
 )

@@ -59,7 +59,7 @@ SMALL = dataclasses.replace(
     evaluation=EvaluationConfig(episodes=4, every_minutes=60),
 )
 
-MILD = Mixture(levels=("mild",), shares=(1.0,))
+MILD = Mixture(sets=("mild",), fractions=(1.0,))
 
 
 class Expert:
@@ -382,7 +382,7 @@ def test_short_episodes_show_more_scenes_and_do_not_count_as_failures(tmp_path: 
         def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
             starts[list(range(cells) if indices is None else indices)] += 1
 
-    config = DemonstrationConfig(steps=640, rounds=1, short_share=0.25, short_steps=10, mixture=MILD)
+    config = DemonstrationConfig(steps=640, rounds=1, short_fraction=0.25, short_steps=10, mixture=MILD)
     env = PoolVecEnv.make(
         PROBE_ID, cells=4, workers=2, privileged=True, episode_steps=40, max_episode_steps=40
     )

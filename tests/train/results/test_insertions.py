@@ -79,7 +79,7 @@ def test_lengths_are_in_millimetres_and_angles_in_degrees() -> None:
     ],
 )
 def test_a_result_says_how_it_ended(changed: dict[str, Any], told: str) -> None:
-    assert result(**changed).told == told
+    assert result(**changed).outcome == told
 
 
 @dataclass(frozen=True, kw_only=True)

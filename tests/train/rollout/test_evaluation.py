@@ -122,7 +122,7 @@ def cut_off(env_id: str, steps: int, policy: Any) -> Any:
 
 def test_a_weld_that_is_cut_off_is_a_failed_part_and_says_so() -> None:
     result = cut_off(DEFAULT_ENV, 60, Steady(0.0))
-    assert (result.cut_off, result.told) == (True, "B fail, C fail, D fail, cut off")
+    assert (result.cut_off, result.outcome) == (True, "B fail, C fail, D fail, cut off")
     assert result.as_json()["cut_off"]
     assert WeldResult.from_json(result.as_json()) == result
     assert not any(result.passed.values())
@@ -132,7 +132,7 @@ def test_a_weld_that_is_cut_off_is_a_failed_part_and_says_so() -> None:
 
 def test_an_insertion_that_is_cut_off_is_a_failed_part_and_says_so() -> None:
     result = cut_off(PEG, 5, Steady(0.0, actions=6))
-    assert (result.success, result.cut_off, result.told) == (False, True, "not seated")
+    assert (result.success, result.cut_off, result.outcome) == (False, True, "not seated")
     assert result.cycle_time_s == pytest.approx(0.25)
 
 

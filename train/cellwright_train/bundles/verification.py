@@ -153,8 +153,8 @@ def _check_closed_loop(
     for result, before in zip(worked.results, wanted, strict=True):
         if result.verdict != before.verdict:
             raise CheckFailedError(
-                f"seed {result.seed} ({result.product}) gives {result.told} with the bundle, "
-                f"{before.told} with {against.name if against else 'the policy as exported'}"
+                f"seed {result.seed} ({result.product}) gives {result.outcome} with the bundle, "
+                f"{before.outcome} with {against.name if against else 'the policy as exported'}"
             )
     source = against.name if against else "the recorded results"
     return f"{len(plan)} seeds repeated, the same parts are good as with {source} ({worked.good} of them)"

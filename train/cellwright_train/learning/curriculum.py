@@ -14,37 +14,39 @@ from stable_baselines3.common.vec_env import VecEnv
 class Mixture:
     """Named sets of disturbances that train side by side, each on a fraction of the cells."""
 
-    levels: tuple[str, ...]
+    sets: tuple[str, ...]
     """Names of sets, as the environment's `set_disturbances` takes them."""
-    shares: tuple[float, ...]
+    fractions: tuple[float, ...]
     """Fraction of the cells for each set; they add up to 1."""
 
     def __post_init__(self) -> None:
-        if len(self.levels) != len(self.shares) or not self.levels:
-            raise ValueError(f"need one share for each level, got {self.levels=} {self.shares=}")
-        if min(self.shares) < 0 or abs(sum(self.shares) - 1.0) > 1e-6:
-            raise ValueError(f"shares must add up to 1, got {self.shares=}")
+        if len(self.sets) != len(self.fractions) or not self.sets:
+            raise ValueError(f"need one fraction for each set, got {self.sets=} {self.fractions=}")
+        if min(self.fractions) < 0 or abs(sum(self.fractions) - 1.0) > 1e-6:
+            raise ValueError(f"fractions must add up to 1, got {self.fractions=}")
 
     def assign(self, cells: int) -> list[str]:
         """Return the set of each cell, spread so that every worker gets its part of each set."""
-        counts = [0] * len(self.levels)
+        counts = [0] * len(self.sets)
         assigned = []
         for cell in range(cells):
-            owed = [share * (cell + 1) - count for share, count in zip(self.shares, counts, strict=True)]
+            owed = [
+                fraction * (cell + 1) - count for fraction, count in zip(self.fractions, counts, strict=True)
+            ]
             chosen = owed.index(max(owed))
             counts[chosen] += 1
-            assigned.append(self.levels[chosen])
+            assigned.append(self.sets[chosen])
         return assigned
 
 
-UNDISTURBED = Mixture(levels=("none",), shares=(1.0,))
+UNDISTURBED = Mixture(sets=("none",), fractions=(1.0,))
 
 
 @dataclass(frozen=True, kw_only=True)
 class FactorConfig:
     """Disturbances that are widened one by one, as automatic domain randomisation does (arXiv:1910.07113)."""
 
-    level: str
+    disturbances: str
     """Named set of disturbances whose full strength is the aim."""
     start: float = 0.5
     """Width of every disturbance at the beginning, 0 being off and 1 the full strength."""
@@ -95,7 +97,7 @@ class CurriculumConfig:
 class Curriculum(Protocol):
     """Chooses the disturbances of cells from their next reset on, by the success rate."""
 
-    levels: list[str]
+    sets: list[str]
     """Name of the set under which each cell's next episode counts."""
 
     def apply(self) -> None:
@@ -134,12 +136,12 @@ class StagedCurriculum:
         self.stage = 0
         self.stage_started_at = 0
         self._recent: deque[bool] = deque(maxlen=config.window_episodes)
-        self.levels: list[str] = []
+        self.sets: list[str] = []
 
     def apply(self) -> None:
-        """Give each cell the level of the present stage, from its next reset on."""
-        self.levels = self._config.mixtures[self.stage].assign(self._env.num_envs)
-        set_levels(self._env, self.levels)
+        """Give each cell the set of the present stage, from its next reset on."""
+        self.sets = self._config.mixtures[self.stage].assign(self._env.num_envs)
+        set_disturbances(self._env, self.sets)
 
     def start_episode(self, cell: int) -> None:
         """Nothing changes between stages."""
@@ -188,13 +190,13 @@ class FactorCurriculum:
     def __init__(self, config: FactorConfig, env: VecEnv) -> None:
         self._config = config
         self._env = env
-        names = env.env_method("disturbance_factors", config.level, indices=[0])[0]
+        names = env.env_method("disturbance_names", config.disturbances, indices=[0])[0]
         self.widths: dict[str, float] = dict.fromkeys(names, config.start)
         self._trials: dict[str, list[bool]] = {name: [] for name in names}
         self._turn = 0
         self._running = [names[0]] * env.num_envs
         self._next = [names[0]] * env.num_envs
-        self.levels = [config.level] * env.num_envs
+        self.sets = [config.disturbances] * env.num_envs
 
     def apply(self) -> None:
         """Give each cell a trial, from its next reset on."""
@@ -252,11 +254,11 @@ class FactorCurriculum:
         self._turn += 1
         self._next[cell] = name
         widths = self.widths | {name: min(self.widths[name] + self._config.step, 1.0)}
-        self._env.env_method("narrow_disturbances", self._config.level, widths, indices=[cell])
+        self._env.env_method("narrow_disturbances", self._config.disturbances, widths, indices=[cell])
 
 
-def set_levels(env: VecEnv, levels: Sequence[str]) -> None:
-    """Give cell i the disturbances `levels[i]` from its next reset on."""
-    for level in dict.fromkeys(levels):
-        cells = [cell for cell, own in enumerate(levels) if own == level]
-        env.env_method("set_disturbances", level, indices=cells)
+def set_disturbances(env: VecEnv, sets: Sequence[str]) -> None:
+    """Give cell i the disturbances of the set `sets[i]` from its next reset on."""
+    for name in dict.fromkeys(sets):
+        cells = [cell for cell, own in enumerate(sets) if own == name]
+        env.env_method("set_disturbances", name, indices=cells)

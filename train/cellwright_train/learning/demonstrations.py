@@ -50,9 +50,9 @@ class DemonstrationConfig:
     """Number of rounds of collecting and training; in the first round only the expert acts."""
     mixture: Mixture = UNDISTURBED
     """Disturbances of the cells meanwhile."""
-    expert_share: float = 0.5
+    expert_fraction: float = 0.5
     """Fraction of the time that the expert acts in the second round; it halves from round to round."""
-    short_share: float = 0.0
+    short_fraction: float = 0.0
     """Fraction of the cells whose episodes end after `short_steps`, so that more parts and places are
     seen."""
     short_steps: int = 25
@@ -84,14 +84,14 @@ class DemonstrationConfig:
         return rates
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.short_share <= 1.0 or self.short_steps < 1:
-            raise ValueError(f"need 0 <= {self.short_share=} <= 1 and {self.short_steps=} >= 1")
+        if not 0.0 <= self.short_fraction <= 1.0 or self.short_steps < 1:
+            raise ValueError(f"need 0 <= {self.short_fraction=} <= 1 and {self.short_steps=} >= 1")
         if self.steps < 0 or self.rounds < 1 or self.largest_shift_px < 0:
             raise ValueError(
                 f"need {self.steps=} >= 0, {self.rounds=} >= 1 and {self.largest_shift_px=} >= 0"
             )
-        if not 0.0 <= self.expert_share <= 1.0:
-            raise ValueError(f"need 0 <= {self.expert_share=} <= 1")
+        if not 0.0 <= self.expert_fraction <= 1.0:
+            raise ValueError(f"need 0 <= {self.expert_fraction=} <= 1")
         if self.noise < 0.0 or self.aux_coefficient < 0.0 or self.learning_rate <= 0.0:
             raise ValueError(
                 f"need {self.noise=} >= 0, {self.aux_coefficient=} >= 0 and {self.learning_rate=} > 0"
@@ -228,15 +228,15 @@ class Demonstrations:
             yield losses
 
     def _short_cells(self) -> list[int]:
-        """Cells with short episodes, spread evenly over those of all levels."""
-        ends = np.floor(self._config.short_share * np.arange(self._env.num_envs + 1) + 1e-9)
+        """Cells with short episodes, spread evenly over those of every set."""
+        ends = np.floor(self._config.short_fraction * np.arange(self._env.num_envs + 1) + 1e-9)
         return np.flatnonzero(np.diff(ends)).tolist()
 
     def _collect(
         self, number: int, steps: int, on_steps: Callable[[int], None], short: list[int]
     ) -> list[bool]:
         config, cells = self._config, self._env.num_envs
-        expert_share = 1.0 if number == 0 else config.expert_share * 0.5 ** (number - 1)
+        expert_fraction = 1.0 if number == 0 else config.expert_fraction * 0.5 ** (number - 1)
         observations: Any = self._env.reset()
         self._expert.reset(cells)
         successes: list[bool] = []
@@ -245,7 +245,7 @@ class Demonstrations:
             shown = self._expert.act_batch(observations)
             self._store.add(observations, shown)
             if step % _TURN_STEPS == 0:
-                expert_acts = self._rng.random(cells) < expert_share
+                expert_acts = self._rng.random(cells) < expert_fraction
             actions = shown if expert_acts.all() else self._policy.act_batch(observations)
             actions = np.where(expert_acts[:, None], shown, actions)
             noise = config.noise * self._rng.standard_normal(actions.shape)

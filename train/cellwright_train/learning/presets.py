@@ -119,7 +119,7 @@ WELD_SEAM = TrainConfig(
         steps=300_000,
         rounds=6,
         final_epochs=3,
-        mixture=Mixture(levels=("train", "hard"), shares=(0.625, 0.375)),
+        mixture=Mixture(sets=("train", "hard"), fractions=(0.625, 0.375)),
     ),
     ppo=PPOConfig(
         rollout_steps=512,
@@ -130,13 +130,13 @@ WELD_SEAM = TrainConfig(
     ),
     curriculum=CurriculumConfig(
         mixtures=(
-            Mixture(levels=("none", "train"), shares=(0.25, 0.75)),
-            Mixture(levels=("none", "train", "hard"), shares=(0.0625, 0.5625, 0.375)),
+            Mixture(sets=("none", "train"), fractions=(0.25, 0.75)),
+            Mixture(sets=("none", "train", "hard"), fractions=(0.0625, 0.5625, 0.375)),
         ),
         longest_stage_steps=500_000,
     ),
     evaluation=EvaluationConfig(
-        episodes=96, mixture=Mixture(levels=("train", "hard"), shares=(0.5, 0.5)), every_minutes=5.0
+        episodes=96, mixture=Mixture(sets=("train", "hard"), fractions=(0.5, 0.5)), every_minutes=5.0
     ),
 )
 
@@ -164,9 +164,9 @@ PEG_INSERTION = TrainConfig(
         noise=0.1,
         aux_coefficient=0.3,
         largest_shift_px=6,
-        short_share=0.5,
+        short_fraction=0.5,
         short_steps=20,
-        mixture=Mixture(levels=("wide",), shares=(1.0,)),
+        mixture=Mixture(sets=("wide",), fractions=(1.0,)),
     ),
     ppo=PPOConfig(
         rollout_steps=512,
@@ -177,9 +177,9 @@ PEG_INSERTION = TrainConfig(
         teacher_coefficient=1.0,
         teacher_steps=400_000,
     ),
-    curriculum=CurriculumConfig(factors=FactorConfig(level="wide")),
+    curriculum=CurriculumConfig(factors=FactorConfig(disturbances="wide")),
     evaluation=EvaluationConfig(
-        episodes=192, mixture=Mixture(levels=("train", "wide"), shares=(0.5, 0.5)), every_minutes=4.0
+        episodes=192, mixture=Mixture(sets=("train", "wide"), fractions=(0.5, 0.5)), every_minutes=4.0
     ),
 )
 
@@ -223,11 +223,11 @@ GEAR_MESH = dataclasses.replace(
     # Teeth are hard enough to see: with `wide` and standardised views a fifth of the test parts failed.
     network=dataclasses.replace(PEG_INSERTION.network, standardise_views=False),
     demonstrations=dataclasses.replace(
-        PEG_INSERTION.demonstrations, steps=320_000, mixture=Mixture(levels=("train",), shares=(1.0,))
+        PEG_INSERTION.demonstrations, steps=320_000, mixture=Mixture(sets=("train",), fractions=(1.0,))
     ),
-    curriculum=CurriculumConfig(factors=FactorConfig(level="train")),
+    curriculum=CurriculumConfig(factors=FactorConfig(disturbances="train")),
     evaluation=EvaluationConfig(
-        episodes=96, mixture=Mixture(levels=("train",), shares=(1.0,)), every_minutes=4.0
+        episodes=96, mixture=Mixture(sets=("train",), fractions=(1.0,)), every_minutes=4.0
     ),
     steps=300_000,
 )
@@ -257,8 +257,8 @@ PRESETS: dict[str, TrainConfig] = {
         ),
         curriculum=CurriculumConfig(
             mixtures=(
-                Mixture(levels=("none",), shares=(1.0,)),
-                Mixture(levels=("none", "train"), shares=(0.5, 0.5)),
+                Mixture(sets=("none",), fractions=(1.0,)),
+                Mixture(sets=("none", "train"), fractions=(0.5, 0.5)),
             ),
             longest_stage_steps=3_072,
         ),

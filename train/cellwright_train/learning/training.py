@@ -24,7 +24,7 @@ from cellwright_policies.networks import CellActorCritic
 from cellwright_policies.ppo import CellPPO
 from cellwright_policies.threads import StepThreads
 from cellwright_train.errors import UsageError, one_line
-from cellwright_train.learning.curriculum import make_curriculum, set_levels
+from cellwright_train.learning.curriculum import make_curriculum, set_disturbances
 from cellwright_train.learning.demonstrations import Controller, Demonstrations, DemonstrationStore
 from cellwright_train.learning.presets import EvaluationConfig, TrainConfig
 from cellwright_train.learning.progress import Clock, Progress, ProgressBar, RecentRate, Reporter
@@ -285,7 +285,7 @@ class TrainingSession:
             threads=StepThreads(self.config.ppo.update_threads, adaptive=self.config.ppo.adaptive_threads),
             rng=np.random.default_rng([self.seed, self.rounds_done, *begun]),
         )
-        set_levels(self.env, config.mixture.assign(self.env.num_envs))
+        set_disturbances(self.env, config.mixture.assign(self.env.num_envs))
         shown: dict[str, float] = {}
         while self.rounds_done < config.rounds and not self.clock.is_over():
             if self.rounds_collected == self.rounds_done:
@@ -422,12 +422,12 @@ class _TrainingCallback(BaseCallback):
         self._terms: dict[str, float] = {}
         self._term_steps = 0
         self._episodes: dict[str, deque[tuple[float, float, float]]] = {}
-        self._levels: list[str] = []
+        self._sets: list[str] = []
         self._saved_s = self._tested_s = time.monotonic()
         self._shown: dict[str, float] = {}
 
     def _on_training_start(self) -> None:
-        self._levels = list(self._session.curriculum.levels)
+        self._sets = list(self._session.curriculum.sets)
 
     def _on_step(self) -> bool:
         for cell, info in enumerate(self.locals["infos"]):
@@ -476,29 +476,29 @@ class _TrainingCallback(BaseCallback):
             if name == "success_rate":
                 self._shown["test"] = value
         self._session.begin_episodes()
-        self._levels = list(self._session.curriculum.levels)
+        self._sets = list(self._session.curriculum.sets)
 
     def _end_episode(self, cell: int, info: Mapping[str, Any]) -> None:
-        level = self._levels[cell]
+        name = self._sets[cell]
         success = bool(info.get("is_success", False))
-        episodes = self._episodes.setdefault(level, deque(maxlen=100))
+        episodes = self._episodes.setdefault(name, deque(maxlen=100))
         episodes.append((float(success), info["episode"]["r"], info["episode"]["l"]))
         curriculum = self._session.curriculum
         curriculum.record(cell, success)
         curriculum.start_episode(cell)
-        self._levels[cell] = curriculum.levels[cell]  # what its next episode meets
+        self._sets[cell] = curriculum.sets[cell]  # what its next episode meets
 
     def _record(self, steps_per_s: float) -> None:
         for name, total in self._terms.items():
             self.logger.record(f"reward/{name}", total / self._term_steps)
         self._terms.clear()
         self._term_steps = 0
-        for level, episodes in self._episodes.items():
+        for name, episodes in self._episodes.items():
             success, reward, length = np.mean(episodes, axis=0)
-            self.logger.record(f"rollout/success_rate_{level}", success)
-            self.logger.record(f"rollout/return_{level}", reward)
-            self.logger.record(f"rollout/length_{level}", length)
-            self._shown[level] = float(success)
+            self.logger.record(f"rollout/success_rate_{name}", success)
+            self.logger.record(f"rollout/return_{name}", reward)
+            self.logger.record(f"rollout/length_{name}", length)
+            self._shown[name] = float(success)
         self.logger.record("time/steps_per_s", steps_per_s)
         self.logger.record("time/minutes", self._session.clock.spent_s() / 60)
         for name, value in self._session.curriculum.metrics().items():
@@ -514,7 +514,7 @@ def evaluate_in_training(
     from counting more than long ones.
     """
     each = max(1, config.episodes // env.num_envs)
-    set_levels(env, config.mixture.assign(env.num_envs))
+    set_disturbances(env, config.mixture.assign(env.num_envs))
     env.seed(config.seed)
     observations: Any = env.reset()
     outcomes: list[list[tuple[float, float, float]]] = [[] for _ in range(env.num_envs)]

@@ -34,12 +34,12 @@ def make_cells(config: TrainConfig) -> PoolVecEnv:
 def _check_fit(config: TrainConfig, cell: gym.Env) -> None:
     """Raise `UsageError` where `cell` does not have a set that `config` names, or its views are too small."""
     for path, mixture in _mixtures(config):
-        for level in mixture.levels:
-            _ask(cell, "set_disturbances", level, path)
+        for name in mixture.sets:
+            _ask(cell, "set_disturbances", name, path)
     if (factors := config.curriculum.factors) is not None:
-        where = "curriculum.factors.level"
-        if not _ask(cell, "disturbance_factors", factors.level, where):
-            raise UsageError(f"{where} is {factors.level!r}, which has no disturbance to widen")
+        where = "curriculum.factors.disturbances"
+        if not _ask(cell, "disturbance_names", factors.disturbances, where):
+            raise UsageError(f"{where} is {factors.disturbances!r}, which has no disturbance to widen")
     space, shift_px = cell.observation_space, config.demonstrations.largest_shift_px
     views = space.spaces.get(IMAGE) if isinstance(space, spaces.Dict) else None
     side_px = 0 if views is None else min((views.shape or ())[-2:], default=0)
@@ -50,19 +50,19 @@ def _check_fit(config: TrainConfig, cell: gym.Env) -> None:
 
 
 def _mixtures(config: TrainConfig) -> Iterator[tuple[str, Mixture]]:
-    """Every mixture of `config` with the path to its levels."""
-    yield "demonstrations.mixture.levels", config.demonstrations.mixture
+    """Every mixture of `config` with the path to its sets."""
+    yield "demonstrations.mixture.sets", config.demonstrations.mixture
     for stage, mixture in enumerate(config.curriculum.mixtures):
-        yield f"curriculum.mixtures[{stage}].levels", mixture
-    yield "evaluation.mixture.levels", config.evaluation.mixture
+        yield f"curriculum.mixtures[{stage}].sets", mixture
+    yield "evaluation.mixture.sets", config.evaluation.mixture
 
 
-def _ask(cell: gym.Env, method: str, level: str, where: str) -> Any:
+def _ask(cell: gym.Env, method: str, name: str, where: str) -> Any:
     """The answer of `method` of `cell` for a named set; raises `UsageError` where there is none."""
     if not cell.has_wrapper_attr(method):
-        raise UsageError(f"{where} is {level!r}, but the cell has no `{method}`")
+        raise UsageError(f"{where} is {name!r}, but the cell has no `{method}`")
     try:
-        return cell.get_wrapper_attr(method)(level)
+        return cell.get_wrapper_attr(method)(name)
     except ValueError as error:
         raise UsageError(f"{where}: {one_line(error)}") from error
 

@@ -17,7 +17,7 @@ from cellwright_train.rollout.recording import PartRecord
 Insertion = PartRecord[InsertionResult]
 
 OUTCOMES = {"seated": "#2e9e6b", "not seated": "#f2b134", "broken": "#d6453d", "lost": "#8a63b8"}
-"""Colour of each way to end that `InsertionResult.told` knows, in the plots and, as classes, in the page."""
+"""Colour of each `InsertionResult.outcome` in the plots and, as classes, in the page."""
 MOMENTS = 7
 _VIEW_PX = 128
 _COLUMNS = 4
@@ -37,7 +37,7 @@ def part_row(number: int, part: Insertion) -> dict[str, Any]:
         "seed": result.seed,
         "product": result.product,
         "clearance": f"{1e3 * part.clearance_m:.3f}",
-        "outcome": result.told,
+        "outcome": result.outcome,
         "time": f"{result.cycle_time_s:.1f}",
         "depth": f"{100 * result.depth_share:.0f}",
         "force": f"{result.peak_force_n:.1f}",
@@ -139,7 +139,7 @@ def _torque_panel(axis: Any, parts: Sequence[Insertion]) -> None:
 
 def _line(axis: Any, part: Insertion, across: np.ndarray[Any, Any], up: np.ndarray[Any, Any]) -> None:
     """One part's curve, its end marked."""
-    colour = OUTCOMES[part.result.told]
+    colour = OUTCOMES[part.result.outcome]
     axis.plot(across, up, color=colour, lw=1.2, alpha=0.9)
     axis.plot(across[-1:], up[-1:], "o", color=colour, ms=3)
 

@@ -79,7 +79,7 @@ def player(part: PartRecord[Any]) -> dict[str, Any]:
         "times": [f"{time_s:.1f}" for time_s in part.picture_times_s],
         "policy": part.policy,
         "product": part.result.product,
-        "told": part.result.told,
+        "outcome": part.result.outcome,
     }
 
 

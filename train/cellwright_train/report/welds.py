@@ -79,10 +79,10 @@ def _strip(weld: PartRecord[WeldResult]) -> str:
 
 
 def _run(begin_mm: int, end_mm: int, grade: int, code: int) -> str:
-    told = GRADES[grade] + (f", {code} {ISO_6520.get(str(code), '')}" if code else "")
+    label = GRADES[grade] + (f", {code} {ISO_6520.get(str(code), '')}" if code else "")
     return (
         f'<rect class="g{grade}" x="{begin_mm}" width="{end_mm - begin_mm}" height="10">'
-        f"<title>{begin_mm}–{end_mm} mm: {html.escape(told)}</title></rect>"
+        f"<title>{begin_mm}–{end_mm} mm: {html.escape(label)}</title></rect>"
     )
 
 

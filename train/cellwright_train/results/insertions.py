@@ -72,7 +72,7 @@ class InsertionResult(EpisodeResult):
         return {"success": self.success}
 
     @property
-    def told(self) -> str:
+    def outcome(self) -> str:
         """How it ended."""
         if self.success:
             return "seated"
@@ -135,14 +135,14 @@ class InsertionEvaluation(Evaluation[InsertionResult]):
         """Parts for which the time was not enough."""
         return sum(r.cut_off for r in self.results)
 
-    def cycle_time_s(self, share: float) -> Estimate | None:
-        """Quantile `share` of the successful insertions' times [s]; None where there is none."""
+    def cycle_time_s(self, fraction: float) -> Estimate | None:
+        """Quantile `fraction` of the successful insertions' times [s]; None where there is none."""
         times = [r.cycle_time_s for r in self.results if r.success]
-        return intervals.quantile(times, share) if times else None
+        return intervals.quantile(times, fraction) if times else None
 
-    def peak_force_n(self, share: float) -> Estimate:
-        """Quantile `share` of the largest contact forces of all insertions [N]."""
-        return intervals.quantile([r.peak_force_n for r in self.results], share)
+    def peak_force_n(self, fraction: float) -> Estimate:
+        """Quantile `fraction` of the largest contact forces of all insertions [N]."""
+        return intervals.quantile([r.peak_force_n for r in self.results], fraction)
 
     @property
     def figures(self) -> tuple[Figure, ...]:

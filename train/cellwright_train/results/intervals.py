@@ -23,10 +23,14 @@ def proportion(successes: int, trials: int) -> Estimate:
     """Fraction of successes with its Wilson score interval; raises ValueError for impossible counts."""
     if not 0 <= successes <= trials or trials < 1:
         raise ValueError(f"need 0 <= successes <= trials and a trial, got {successes} of {trials}")
-    share = successes / trials
-    centre = (share + _Z95**2 / (2 * trials)) / (1 + _Z95**2 / trials)
-    half = _Z95 / (1 + _Z95**2 / trials) * math.sqrt(share * (1 - share) / trials + _Z95**2 / (4 * trials**2))
-    return Estimate(value=share, low=max(0.0, centre - half), high=min(1.0, centre + half))
+    fraction = successes / trials
+    centre = (fraction + _Z95**2 / (2 * trials)) / (1 + _Z95**2 / trials)
+    half = (
+        _Z95
+        / (1 + _Z95**2 / trials)
+        * math.sqrt(fraction * (1 - fraction) / trials + _Z95**2 / (4 * trials**2))
+    )
+    return Estimate(value=fraction, low=max(0.0, centre - half), high=min(1.0, centre + half))
 
 
 def ratio_of_sums(numerators: Sequence[float], denominators: Sequence[float]) -> Estimate:
@@ -45,11 +49,11 @@ def mean(values: Sequence[float]) -> Estimate:
     return ratio_of_sums(values, np.ones(len(values)).tolist())
 
 
-def quantile(values: Sequence[float], share: float) -> Estimate:
-    """Quantile `share` of `values`, with a bootstrap interval from a fixed seed."""
+def quantile(values: Sequence[float], fraction: float) -> Estimate:
+    """Quantile `fraction` of `values`, with a bootstrap interval from a fixed seed."""
     array = np.asarray(values, float)
-    if array.size == 0 or not 0.0 <= share <= 1.0:
-        raise ValueError(f"need values and a share from 0 to 1, got {array.size} values and {share}")
+    if array.size == 0 or not 0.0 <= fraction <= 1.0:
+        raise ValueError(f"need values and a fraction from 0 to 1, got {array.size} values and {fraction}")
     draws = np.random.default_rng(0).integers(0, array.size, (_RESAMPLES, array.size))
-    low, high = np.quantile(np.quantile(array[draws], share, axis=1), [0.025, 0.975])
-    return Estimate(value=float(np.quantile(array, share)), low=float(low), high=float(high))
+    low, high = np.quantile(np.quantile(array[draws], fraction, axis=1), [0.025, 0.975])
+    return Estimate(value=float(np.quantile(array, fraction)), low=float(low), high=float(high))

@@ -36,7 +36,7 @@ class EpisodeResult(ABC):
 
     @property
     @abstractmethod
-    def told(self) -> str:
+    def outcome(self) -> str:
         """The verdict in a few words."""
 
     @property

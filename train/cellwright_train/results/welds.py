@@ -87,7 +87,7 @@ class WeldResult(EpisodeResult):
         return self.passed
 
     @property
-    def told(self) -> str:
+    def outcome(self) -> str:
         """Every level with pass or fail, and whether the time was not enough."""
         levels = [f"{level} {'pass' if ok else 'fail'}" for level, ok in self.passed.items()]
         return ", ".join([*levels, "cut off"] if self.cut_off else levels)

@@ -31,17 +31,17 @@ def film(trial: Trial, suffix: str) -> tuple[bytes, list[str]]:
     env, policy = trial.workplace
     every = max(1, round(family_of(env).picture_period_s * control_rate_hz(env)))
     frames: list[Image.Image] = []
-    told: list[str] = []
+    captions: list[str] = []
     for episode in tqdm(trial.plan, desc=trial.policy.name, unit="part", leave=False):
         part = record_part(env, policy, episode, picture_every=every)
         frames += compose(part)
-        told.append(f"{part.result.product}, seed {episode.seed}: {part.result.told}")
+        captions.append(f"{part.result.product}, seed {episode.seed}: {part.result.outcome}")
     file = io.BytesIO()
     if suffix == ".png":
         _strip(frames).save(file, "PNG")
     else:
         write_gif(frames, file)
-    return file.getvalue(), told
+    return file.getvalue(), captions
 
 
 def filmed(

@@ -105,8 +105,8 @@ class FixtureBumpState:
 
     def offset_m(self, since_s: float) -> tuple[float, float]:
         """Return how far the fixture has moved along x and y [m], `since_s` after the knock began."""
-        share = min(max(since_s / self.duration_s, 0.0), 1.0)
-        return share * self.x_m, share * self.y_m
+        fraction = min(max(since_s / self.duration_s, 0.0), 1.0)
+        return fraction * self.x_m, fraction * self.y_m
 
 
 @dataclass(frozen=True, kw_only=True)

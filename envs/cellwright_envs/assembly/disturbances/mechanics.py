@@ -131,19 +131,19 @@ class ChamferDamage:
     def draw(self, rng: np.random.Generator) -> ChamferDamageState:
         """Draw this episode's chamfer."""
         damaged = rng.random() < self.probability
-        share = draw_in(rng, self.remaining)
-        return ChamferDamageState(share=share if damaged else 1.0)
+        fraction = draw_in(rng, self.remaining)
+        return ChamferDamageState(fraction=fraction if damaged else 1.0)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChamferDamageState:
     """The chamfer of one episode."""
 
-    share: float
+    fraction: float
 
     def chamfer_m(self, nominal_m: float) -> float:
         """Return the chamfer [m] that is left of `nominal_m`."""
-        return self.share * nominal_m
+        return self.fraction * nominal_m
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,8 +33,10 @@ class ArcGlare:
     def draw(self, rng: np.random.Generator) -> "ArcGlareState":
         """Draw how bright this episode's arc is."""
         low_px, high_px = self.radius_px
-        share = draw_in(rng, (0.4, 1.0))
-        return ArcGlareState(low_px=low_px, high_px=low_px + share * (high_px - low_px), halo_px=self.halo_px)
+        fraction = draw_in(rng, (0.4, 1.0))
+        return ArcGlareState(
+            low_px=low_px, high_px=low_px + fraction * (high_px - low_px), halo_px=self.halo_px
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

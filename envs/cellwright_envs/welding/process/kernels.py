@@ -196,9 +196,9 @@ def _weld(s, f, u, c, period_s):
 def _advance_cell(begin, end, s, f, u, c, out, generator, steps, period_s):
     out[:] = 0.0
     for step in range(steps):
-        share = (step + 1.0) / steps
+        fraction = (step + 1.0) / steps
         for k in range(u.shape[0]):
-            u[k] = begin[k] + share * (end[k] - begin[k])
+            u[k] = begin[k] + fraction * (end[k] - begin[k])
         u[Input.ARC_ON] = end[Input.ARC_ON]
         if u[Input.ARC_ON] < 0.5:
             _rest(s, f, c, period_s)

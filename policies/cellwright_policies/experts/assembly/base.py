@@ -46,9 +46,9 @@ class State:
             self.reset(cells)
 
 
-def lead_to_action(wanted: Array, lead: Array, share: float = 1.0) -> Actions:
+def lead_to_action(wanted: Array, lead: Array, fraction: float = 1.0) -> Actions:
     """Actions (n, 6) that bring the reference's lead over the tool (n, 6) to the wanted lead."""
-    return np.clip(share * (wanted - lead) / FULL_SCALE, -1.0, 1.0).astype(np.float32)
+    return np.clip(fraction * (wanted - lead) / FULL_SCALE, -1.0, 1.0).astype(np.float32)
 
 
 class Pending:

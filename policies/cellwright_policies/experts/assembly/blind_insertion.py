@@ -29,4 +29,4 @@ class BlindInsertion:
         pose = np.asarray(observations[POSE], dtype=np.float64)
         wanted = -pose
         wanted[:, 2] = np.where(pose[:, 2] < -self._inside_m, -self._press_m, -DESCENT_M)
-        return lead_to_action(wanted, np.asarray(observations[LEASH], dtype=np.float64), share=0.6)
+        return lead_to_action(wanted, np.asarray(observations[LEASH], dtype=np.float64), fraction=0.6)

@@ -79,7 +79,7 @@ class DrawnServo:
     def _hover(self, pose: Array, observations: Observations) -> Actions:
         wanted = -pose
         wanted[:, 2] = np.clip(self.settings.hover_m - pose[:, 2], -3e-3, 3e-3)
-        return lead_to_action(wanted, np.asarray(observations[LEASH], dtype=np.float64), share=0.6)
+        return lead_to_action(wanted, np.asarray(observations[LEASH], dtype=np.float64), fraction=0.6)
 
     def _look(self, cell: int, frames: NDArray[np.uint8], pose: Array, number: int) -> None:
         """Keep the `number`-th look at a cell if it agrees better than those before."""

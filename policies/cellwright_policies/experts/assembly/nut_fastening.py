@@ -152,7 +152,7 @@ class NutSpiralSearch:
         # The search lets the part turn as it likes; here it has to hold against the spindle.
         wanted = -pose
         wanted[:, 5] += yaw
-        held = lead_to_action(wanted, lead, share=0.7)
+        held = lead_to_action(wanted, lead, fraction=0.7)
         motion[on_bolt, 3:] = held[on_bolt, 3:]
         speed = self._tightening.speed_rev_s(observations, on_bolt)
         return _with_spindle(motion, np.where(self._spiral.searching, self._search_rev_s, speed))

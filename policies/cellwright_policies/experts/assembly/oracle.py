@@ -53,7 +53,7 @@ class Oracle:
         truth = np.array(observations["privileged"], dtype=np.float64)
         lead = lead + self._pending.sum(truth[:, self._columns[-1]])
         self._state.require(len(truth))
-        actions = lead_to_action(self._wanted(observations, truth, lead), lead, share=SHARE)
+        actions = lead_to_action(self._wanted(observations, truth, lead), lead, fraction=SHARE)
         self._pending.push(actions)
         return actions
 

@@ -107,7 +107,7 @@ class SpiralSearch:
         wanted[inserting, 5] = (settings.wiggle_rad * np.sin(1.6 * phase))[inserting]
         wanted[:, 2] = np.where(searching, -settings.press_m, -settings.descent_m)
         wanted[inserting, 2] = -settings.insert_m
-        return lead_to_action(wanted, lead, share=0.7)
+        return lead_to_action(wanted, lead, fraction=0.7)
 
     def _advance(self, pose: Array, wrench: Array) -> None:
         """Move on from touching down to searching, from there to pushing, and back where that stalls."""

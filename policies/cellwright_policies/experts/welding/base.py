@@ -31,6 +31,6 @@ def profile_at(group: NDArray[Any], ahead_m: NDArray[np.float64]) -> NDArray[np.
     """Interpolate the first 8 columns of `group` (n, >= 8), a seam profile, `ahead_m` (n,) before wire."""
     position = np.clip(ahead_m / LOOK_AHEAD_M, 0.0, 1.0) * (PROFILE_POINTS - 1)
     first = np.minimum(position.astype(int), PROFILE_POINTS - 2)
-    share = position - first
+    fraction = position - first
     rows = np.arange(len(group))
-    return (1 - share) * group[rows, first] + share * group[rows, first + 1]
+    return (1 - fraction) * group[rows, first] + fraction * group[rows, first + 1]

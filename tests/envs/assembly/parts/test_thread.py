@@ -44,8 +44,8 @@ DT_S = 1.0 / 240.0
 def turned(thread: Thread, rad: float, load: Load = NO_LOAD, limit_n_m: float = inf) -> float:
     """Turn the socket by `rad` in small steps from where the nut is; the last torque between them."""
     start_rad, torque = thread.nut_rad, 0.0
-    for share in np.linspace(0.0, 1.0, 400)[1:]:
-        _, torque = thread.turn(start_rad + share * rad, load, limit_n_m)
+    for fraction in np.linspace(0.0, 1.0, 400)[1:]:
+        _, torque = thread.turn(start_rad + fraction * rad, load, limit_n_m)
     return torque
 
 

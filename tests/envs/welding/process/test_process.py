@@ -138,8 +138,8 @@ def test_advance_is_steps_with_interpolated_inputs() -> None:
     slow, _ = started(BUTT)
     fast.advance(inputs, end, 4)
     # Without process noise the state does not depend on how many signal summaries were drawn in between.
-    for share in (0.25, 0.5, 0.75, 1.0):
-        slow.step(inputs + share * (end - inputs))
+    for fraction in (0.25, 0.5, 0.75, 1.0):
+        slow.step(inputs + fraction * (end - inputs))
     physical = [*range(State.PENETRATION_NOISE), *range(State.ARC_ON, len(State))]
     np.testing.assert_allclose(fast.state[:, physical], slow.state[:, physical], rtol=1e-12)
 

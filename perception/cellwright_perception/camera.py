@@ -66,12 +66,6 @@ class CameraModel:
             )
         )
 
-    def contains(self, px: ArrayLike) -> NDArray[np.bool_]:
-        """Return (N,) whether each of `px` (N, 2) is on the image; NaN is not."""
-        pixels = _points(px, 2, "px")
-        inside = (pixels >= -0.5) & (pixels < (self.width - 0.5, self.height - 0.5))
-        return np.asarray(inside.all(axis=1))
-
     def window(self, *, left: int, top: int, width: int, height: int) -> CameraModel:
         """Return the model of the sub-image whose first pixel is (`left`, `top`) of this one."""
         if not (0 <= left <= self.width - width and 0 <= top <= self.height - height):

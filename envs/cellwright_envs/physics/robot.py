@@ -38,7 +38,9 @@ LOWEST_JOINT_M = 0.08
 FOREARM_CLEARANCE_M = 0.115
 """From the middle of the flange to the forearm's axis: radii of 45 and 50 mm, and 20 mm of air."""
 SMALLEST_SINGULAR_VALUE = 0.02
-"""A planned path keeps this distance from singularities (see `smallest_singular_values`)."""
+"""A planned path keeps the Jacobian's smallest singular value above this; metres and radians count alike.
+
+It is 0 at a singularity; 0.1 to 0.3 is good for this arm."""
 
 
 class UnreachablePoseError(ValueError):
@@ -56,14 +58,6 @@ class UnreachablePoseError(ValueError):
         """How far from it the nearest pose found stays, in rotation."""
         self.index = index
         """Which of the poses asked for it is."""
-
-
-def smallest_singular_values(path: Array, tool: Array) -> Array:
-    """Return (N,): the smallest singular value of the Jacobian along a joint path (N, 6).
-
-    Metres and radians count alike. It is 0 at a singularity; 0.1 to 0.3 is good for this arm.
-    """
-    return np.asarray(smallest_of_each(posture(path, tool)[0]))
 
 
 class Arm:

@@ -97,7 +97,7 @@ def finish(curriculum: FactorCurriculum, outcomes: Mapping[str, bool], episodes:
     """End `episodes` in turn over the cells; success depends on the disturbance that was on trial."""
     for episode in range(episodes):
         cell = episode % 4
-        curriculum.record(cell, outcomes[curriculum.trial_of(cell)])
+        curriculum.record(cell, outcomes[curriculum._running[cell]])
         curriculum.start_episode(cell)
 
 
@@ -122,7 +122,7 @@ def test_between_both_rates_a_width_stays() -> None:
     done: Counter[str] = Counter()
     for episode in range(16):
         cell = episode % 4
-        name = curriculum.trial_of(cell)
+        name = curriculum._running[cell]
         done[name] += 1
         curriculum.record(cell, done[name] % 4 != 0)  # three of four
         curriculum.start_episode(cell)
@@ -133,9 +133,9 @@ def test_between_both_rates_a_width_stays() -> None:
 def test_an_episode_counts_for_the_trial_it_was_begun_as() -> None:
     cells = RecordingCells()
     curriculum = widening(cells)
-    begun, assigned = curriculum.trial_of(0), dict(cells.widths[0])
+    begun, assigned = curriculum._running[0], dict(cells.widths[0])
     curriculum.start_episode(0)
-    now = curriculum.trial_of(0)
+    now = curriculum._running[0]
     assert max(assigned, key=lambda name: assigned[name]) == now
     assert {begun, now} <= {"pose", "light"}
 

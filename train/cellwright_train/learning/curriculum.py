@@ -208,10 +208,6 @@ class FactorCurriculum:
         self._running[cell] = self._next[cell]
         self._assign(cell)
 
-    def trial_of(self, cell: int) -> str:
-        """The disturbance that the present episode of `cell` is a trial of."""
-        return self._running[cell]
-
     def record(self, cell: int, success: bool) -> None:
         """Count the trial that has ended in `cell`; a verdict follows the last one that it needs."""
         name = self._running[cell]

@@ -106,15 +106,6 @@ def is_dip(current_a: Quantity, voltage_v: Quantity) -> Quantity:
     return (current_a < 200.0) & (voltage_v < 22.0)
 
 
-def transfer_mode(
-    current_a: Quantity, voltage_v: Quantity, transition_a: Quantity = float("inf")
-) -> Quantity:
-    """Return the `TransferMode` that dominates at a current [A] and voltage [V], floats or arrays."""
-    spray = spray_fraction(current_a, voltage_v, transition_a) > 0.5
-    dip = is_dip(np.asarray(current_a), np.asarray(voltage_v))
-    return np.where(spray, TransferMode.SPRAY, np.where(dip, TransferMode.DIP, TransferMode.GLOBULAR))[()]
-
-
 @compilable
 def short_circuit_rate_hz(
     wire_feed_m_s: Quantity,

@@ -217,8 +217,8 @@ def test_spray_starts_where_esab_publishes() -> None:
     assert arc.spray_transition_current_a(1.1e-3, 0.0) == pytest.approx(220.0, abs=20.0)
     assert arc.spray_transition_current_a(1.3e-3, 0.0) == pytest.approx(240.0, abs=20.0)
     assert arc.spray_transition_current_a(1.2e-3, 0.2) == float("inf")
-    assert arc.transfer_mode(300.0, 32.0) == arc.TransferMode.GLOBULAR
-    assert arc.transfer_mode(300.0, 30.0, 230.0) == arc.TransferMode.SPRAY
+    assert arc.spray_fraction(300.0, 32.0, float("inf")) < 0.01
+    assert arc.spray_fraction(300.0, 30.0, 230.0) > 0.99
 
 
 @pytest.mark.parametrize("feed_m_min", [3.0, 4.0, 5.0])

@@ -19,7 +19,7 @@ from numba.core.caching import FunctionCache
 from numba.core.event import Event, Listener, register
 from numba.extending import intrinsic, overload, register_jitable
 
-ABOUT_S = 20
+ABOUT_S = 30
 """What all of one environment's functions take to compile [s], on one core of a server of 2023."""
 SAY_EVERY_S = 5.0
 _PACKAGES = "cellwright_"

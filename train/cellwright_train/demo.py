@@ -173,7 +173,7 @@ def _fine_tune(config: DemoConfig, shipped: PolicyReference) -> tuple[Mapping[st
         weights = {name: torch.from_numpy(values) for name, values in shipped.bundle.weights.items()}
     except BundleError as error:
         return {"left out": str(error)}, []
-    directory = _fresh(config.work)
+    directory = fresh(config.work)
     preset = PRESETS[SHIPPED]
     tuning = dataclasses.replace(
         preset,
@@ -201,7 +201,7 @@ def _fine_tune(config: DemoConfig, shipped: PolicyReference) -> tuple[Mapping[st
     }, checks
 
 
-def _fresh(parent: Path) -> Path:
+def fresh(parent: Path) -> Path:
     """The first numbered directory in `parent` that is not there yet."""
     number = 1
     while (parent / f"{number:03d}").exists():

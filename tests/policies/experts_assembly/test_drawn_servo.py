@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cellwright_assets.gripper import PAD_BLACK
 from cellwright_envs.assembly.connector_insertion import ConnectorInsertion
 from cellwright_envs.assembly.disturbances import AssemblyDisturbances
 from cellwright_envs.assembly.disturbances.fixture import FixturePose
@@ -207,3 +208,15 @@ def test_a_place_too_far_away_is_not_believed() -> None:
             moved = servo.act_batch(batch)
         same = np.array_equal(moved, blind.act_batch(batch))
         assert same != believed
+
+
+@pytest.mark.parametrize("cell", [*PEGS, PLUG, NUT, GEAR])
+def test_drawn_fingers_close_on_what_they_hold(cell: CellDrawing) -> None:
+    prisms = cell.prisms(cell.sizes.usual)
+    pads = [prism for prism in prisms if prism.gripper and prism.grey == PAD_BLACK[0]]
+    low_m, high_m = pads[0].low_m, pads[0].high_m
+    held = [prism for prism in prisms if prism.held and not prism.gripper]
+    gripped = [prism for prism in held if prism.low_m < high_m and prism.high_m > low_m]
+    reach_m = max(np.abs(prism.bottom[:, 1]).max() for prism in gripped)
+    inner_m = [np.abs(pad.bottom[:, 1]).min() for pad in pads]
+    assert inner_m == pytest.approx([reach_m, reach_m], rel=0.02)

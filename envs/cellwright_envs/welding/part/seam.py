@@ -9,14 +9,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_assets.arithmetic import inner, length, turned, unit
+from cellwright_assets.arithmetic import length, turned
 from cellwright_envs.welding.part.paths import SaddlePath
 from cellwright_envs.welding.part.product import WeldProduct
-from cellwright_perception.seam.taught_path import LEAD_IN_M, STEP_M, SeamFrames
+from cellwright_perception.seam.taught_path import LEAD_IN_M, RUN_OUT_M, STEP_M, SeamFrames
 
 Array = NDArray[np.float64]
 
-RUN_OUT_M = 0.050
 STATION_M = 2e-3
 FLANK_M = 0.03
 NOTCH_HALF_WIDTH_M = 0.3e-3
@@ -35,27 +34,8 @@ def seam_frames(product: WeldProduct, origin_w: Array) -> SeamFrames:
     welded = points[(positions >= 0) & (positions <= product.path.length_m)]
     middle = 0.5 * (welded.min(axis=0) + welded.max(axis=0))
     points = points - [middle[0], middle[1], 0.0] + origin_w
-    left = np.cross(normals, tangents)
-    if product.joint == "butt":
-        base, web = -left, normals
-        outward = normals
-    else:
-        base = -left
-        upright = np.array([0.0, 0.0, 1.0])
-        web = unit(upright - tangents * inner(tangents, upright)[:, None])
-        outward = unit(base + web)
-    rotations = np.stack([tangents, np.cross(outward, tangents), outward], axis=2)
-    turning = np.gradient(tangents, STEP_M, axis=0)
-    curvature = inner(turning, np.cross(normals, tangents))
-    return SeamFrames(
-        path_position_m=positions,
-        points_w=points,
-        rotations_w=rotations,
-        base_directions_w=base,
-        web_directions_w=web,
-        curvature_1_m=curvature,
-        length_m=product.path.length_m,
-    )
+    upright = np.array([0.0, 0.0, 1.0])
+    return SeamFrames.of_curve(product.joint, points, tangents, normals, upright, product.path.length_m)
 
 
 @dataclass(frozen=True, kw_only=True)

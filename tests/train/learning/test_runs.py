@@ -20,11 +20,12 @@ import pytest
 
 from cellwright_train.cli import main
 from cellwright_train.errors import Stopped, UsageError
-from cellwright_train.learning import demonstrations, runs, training
+from cellwright_train.learning import demonstrations, metrics, runs, training
 from cellwright_train.learning.demonstrations import DemonstrationConfig
+from cellwright_train.learning.metrics import MetricsFile
 from cellwright_train.learning.presets import PRESETS
 from cellwright_train.learning.progress import Progress
-from cellwright_train.learning.runs import MetricsFile, RunDirectory, load_policy_from_run
+from cellwright_train.learning.runs import RunDirectory, load_policy_from_run
 from cellwright_train.learning.training import resume, train
 
 SMALL = dataclasses.replace(
@@ -184,7 +185,7 @@ def test_a_row_that_finds_no_room_leaves_no_half_of_it(tmp_path: Path, monkeypat
     file = MetricsFile(tmp_path / "m.csv")
     file.write({"a": 1.0}, {}, step=1)
     before = (tmp_path / "m.csv").read_bytes()
-    monkeypatch.setattr(runs, "_csv", lambda rows: _Long(b"2,2.0"))
+    monkeypatch.setattr(metrics, "_csv", lambda rows: _Long(b"2,2.0"))
     with pytest.raises(OSError, match="no space left"):
         file.write({"a": 2.0}, {}, step=2)
     assert (tmp_path / "m.csv").read_bytes() == before

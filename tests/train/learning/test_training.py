@@ -29,6 +29,7 @@ from cellwright_train.learning.demonstrations import (
     DemonstrationStore,
     shifted,
 )
+from cellwright_train.learning.metrics import MetricsFile
 from cellwright_train.learning.presets import (
     PRESETS,
     EvaluationConfig,
@@ -39,7 +40,6 @@ from cellwright_train.learning.presets import (
 )
 from cellwright_train.learning.progress import Progress, RecentRate
 from cellwright_train.learning.runs import (
-    MetricsFile,
     NoCheckpointError,
     RunDirectory,
     RunExistsError,

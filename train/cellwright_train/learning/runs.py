@@ -6,10 +6,8 @@ Whatever stands in it may come from a stranger: reading it runs no code and impo
 from __future__ import annotations
 
 import contextlib
-import csv
 import fcntl
 import importlib.metadata
-import io
 import json
 import math
 import os
@@ -21,8 +19,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from stable_baselines3.common.logger import KVWriter
-
 import cellwright_envs
 from cellwright_policies.checkpoint import read_policy, restore, write_checkpoint
 from cellwright_policies.networks import CellActorCritic
@@ -31,6 +27,7 @@ from cellwright_runtime.files.json_text import canonical_json, parse_json
 from cellwright_runtime.files.reading import FileError, read_file
 from cellwright_train.environments import env_from_file
 from cellwright_train.errors import MOST_TRAINING_SEED, UsageError, one_line, require_training_seed
+from cellwright_train.learning.metrics import write_beside
 from cellwright_train.learning.presets import TrainConfig, from_json, to_json
 from cellwright_train.learning.settings import rebuilt
 
@@ -42,7 +39,6 @@ _LOCK = ".lock"
 _OF_OLD = "model.zip"
 """What a checkpoint held while checkpoints were pickles."""
 _MOST_TEXT_BYTES = 1 << 20
-_MOST_METRICS_BYTES = 1 << 28
 
 
 class RunExistsError(FileExistsError):
@@ -122,9 +118,9 @@ class RunDirectory:
         path.mkdir(parents=True, exist_ok=True)
         run = cls(path=path)
         run.checkpoints.mkdir()
-        _write(path / _CONFIG, _json(to_json(config)))
+        write_beside(path / _CONFIG, _json(to_json(config)))
         run.note_versions()
-        _write(path / _SEED, f"{seed}\n".encode())
+        write_beside(path / _SEED, f"{seed}\n".encode())
         return run
 
     @staticmethod
@@ -199,7 +195,7 @@ class RunDirectory:
 
     def note_command(self, line: str) -> None:
         """Add `line` to `commands`."""
-        _write(self.path / _COMMANDS, "".join(f"{each}\n" for each in (*self.commands, line)).encode())
+        write_beside(self.path / _COMMANDS, "".join(f"{each}\n" for each in (*self.commands, line)).encode())
 
     @property
     def versions(self) -> dict[str, str]:
@@ -220,7 +216,7 @@ class RunDirectory:
             before = noted.get(name, "").split(", then ")
             if before[-1] != version:
                 noted[name] = ", then ".join([*filter(None, before), version])
-        _write(self.path / _VERSIONS, _json(noted))
+        write_beside(self.path / _VERSIONS, _json(noted))
 
     @property
     def can_be_exported(self) -> bool:
@@ -357,70 +353,6 @@ def versions() -> dict[str, str]:
     return found
 
 
-class MetricsFile(KVWriter):
-    """A CSV with one row per update; a resumed run goes on in the file, a new metric gets a new column."""
-
-    def __init__(self, path: Path, rows: int | None = None) -> None:
-        """Go on after `rows` of the file: what came after the checkpoint comes again. None: after all.
-
-        Raises `UsageError` where the file is no such table.
-        """
-        self._path = path
-        self._columns: list[str] = []
-        self.rows = 0
-        if not path.exists():
-            return
-        try:
-            text = read_file(path, most_bytes=_MOST_METRICS_BYTES).decode()
-            table = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-        except (ValueError, csv.Error) as error:
-            raise UsageError(f"{path} cannot be read, move it away: {one_line(error)}") from error
-        self._columns = table[0] if table else []
-        kept = table[1:] if rows is None else table[1 : 1 + rows]
-        self.rows = len(kept)
-        if len(kept) < len(table) - 1 or not text.endswith("\n"):
-            self._rewrite(kept)
-
-    def write(
-        self, key_values: dict[str, Any], key_excluded: dict[str, tuple[str, ...]], step: int = 0
-    ) -> None:
-        """Append a row; called by Stable-Baselines3's logger."""
-        row = {"step": step} | {key: f"{value:.6g}" for key, value in key_values.items()}
-        new = [column for column in row if column not in self._columns]
-        if new:
-            self._widen(new)
-        with self._path.open("ab", buffering=0) as file:
-            length = file.tell()
-            line = _csv([[row.get(column, "") for column in self._columns]])
-            try:
-                if file.write(line) != len(line):
-                    raise OSError(0, "no space left", str(self._path))
-            except OSError:
-                file.truncate(length)
-                raise
-        self.rows += 1
-
-    def close(self) -> None:
-        """Nothing is kept open."""
-
-    def _widen(self, new: list[str]) -> None:
-        rows: list[list[str]] = []
-        if self._path.exists():
-            with self._path.open(newline="") as file:
-                rows = list(csv.reader(file))[1:]
-        self._columns += new
-        self._rewrite([[*row, *[""] * len(new)] for row in rows])
-
-    def _rewrite(self, rows: list[list[str]]) -> None:
-        _write(self._path, _csv([self._columns, *rows]))
-
-
-def _csv(rows: list[list[Any]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
-
-
 def _numbered(parent: Path) -> list[Path]:
     """Checkpoints in a directory, oldest first."""
     if not parent.is_dir():
@@ -441,16 +373,6 @@ def _refuse_pickles(checkpoint: Path) -> None:
 
 def _json(values: Mapping[str, Any]) -> bytes:
     return (json.dumps(values, indent=2) + "\n").encode()
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file beside its place and move it there."""
-    beside = path.with_name(f".{path.name}.tmp")
-    try:
-        beside.write_bytes(data)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

@@ -26,9 +26,10 @@ from cellwright_policies.threads import StepThreads
 from cellwright_train.errors import UsageError, one_line
 from cellwright_train.learning.curriculum import make_curriculum, set_disturbances
 from cellwright_train.learning.demonstrations import Controller, Demonstrations, DemonstrationStore
+from cellwright_train.learning.metrics import MetricsFile
 from cellwright_train.learning.presets import EvaluationConfig, TrainConfig
 from cellwright_train.learning.progress import Clock, Progress, ProgressBar, RecentRate, Reporter
-from cellwright_train.learning.runs import MetricsFile, NoCheckpointError, RunDirectory, RunState, reading
+from cellwright_train.learning.runs import NoCheckpointError, RunDirectory, RunState, reading
 from cellwright_train.learning.training_cells import aux_indices, make_cells, privileged_names
 from cellwright_train.learning.vec_env import PoolVecEnv
 

@@ -10,7 +10,7 @@ import cellwright_assets
 import cellwright_envs
 import cellwright_perception
 from cellwright_envs.welding.inspection.quality import ANY, NONE, ROWS, Limit, LimitRow
-from cellwright_envs.welding.part.product import HELD_OUT, PRODUCTS, WeldProcedure, WeldProduct
+from cellwright_envs.welding.part.product import PRODUCTS, SPLITS, WeldProcedure, WeldProduct
 from cellwright_envs.welding.process.constants import ProcessConstants
 from cellwright_train.results.welds import LEVELS
 from tools.documentation.disturbances import SETS, kinds
@@ -31,11 +31,13 @@ def products() -> str:
             part.joint,
             _course(part.path),
             *_numbers(part),
-            "held out" if name in HELD_OUT else "train",
+            part.procedure.gas,
+            f"{1e3 * part.procedure.wire_diameter_m:g}",
+            next(split for split in ("held-out", "train", "mixed-gas") if name in SPLITS[split]),
         )
         for name, part in PRODUCTS.items()
     ]
-    return table(("product", "joint", "path", *units, "split"), rows)
+    return table(("product", "joint", "path", *units, "gas", "wire mm", "split"), rows)
 
 
 def product_ranges() -> str:

@@ -187,6 +187,8 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             contact_tip_distance_m=procedure.contact_tip_distance_m,
             push_angle_rad=procedure.push_angle_rad,
             work_angle_rad=procedure.work_angle_rad,
+            gas=procedure.gas,
+            wire_diameter_m=procedure.wire_diameter_m,
             plate_temperature_k=self.disturbed.plate_temperature.start_k,
         )
         constants = draw_constants(rng, self.disturbed.process_spread.scale)

@@ -1,4 +1,4 @@
-"""Wire melting, arc voltage and metal transfer of gas-metal arc welding with 1.2 mm mild-steel wire.
+"""Wire melting, arc voltage and metal transfer of gas-metal arc welding; defaults are 1.2 mm wire in CO2.
 
 Every function takes floats or arrays, and also compiles inside a numba kernel, so that a published
 table and the simulator are checked against one formula.
@@ -14,7 +14,6 @@ from cellwright_perception.compiled import compilable
 Quantity = Any
 """A float or an array of float64; arrays broadcast."""
 
-WIRE_DIAMETER_M = 1.2e-3
 MELTING_PER_CURRENT_M_S_A = 0.30e-3
 """Arc melting constant of 1.2 mm mild-steel wire (type of Allum and Quintino 1985, Palani and Murugan)."""
 MELTING_PER_EXTENSION_S_A2 = 5.0e-5
@@ -23,10 +22,17 @@ MELTING_PER_EXTENSION_S_A2 = 5.0e-5
 CO2_SYNERGIC_LINE = (12.5, 0.059)
 """Intercept [V] and slope [V/A] of voltage over current, least squares on OTC and Panasonic CO2 tables."""
 ARGON_SYNERGIC_LINE = (11.5, 0.050)
-"""The same line for short-arc welding in argon with CO2, on an OTC table (52 to 160 A)."""
+"""The same line in argon with 18 to 20 % CO2, on an OTC table (52 to 160 A).
+
+Panasonic's rows lie 1 to 3 V below it; the spray setting of Machinery's Handbook for 380 A lies on it.
+"""
+LEAN_ARGON_SYNERGIC_LINE = (10.5, 0.050)
+"""The same with 8 % CO2. Assumption: 1 V lower; Machinery's Handbook has argon with oxygen 1 to 4 V lower."""
 
 SPRAY_TRANSITION_M_A = ((0.76e-3, 150.0), (0.89e-3, 165.0), (1.1e-3, 220.0), (1.3e-3, 240.0), (1.6e-3, 275.0))
 """Wire diameter [m] and spray transition current [A] in argon with 2 % oxygen (ESAB MIG handbook)."""
+MOST_CO2_FOR_SPRAY = 0.2
+"""Machinery's Handbook has spray settings for 15 to 20 % CO2; the ESAB handbook ends spray at 15 %."""
 
 
 class TransferMode(IntEnum):
@@ -74,14 +80,15 @@ def synergic_voltage_v(
 
 
 def spray_transition_current_a(wire_diameter_m: float, co2_fraction: float) -> float:
-    """Return the current [A] above which drops spray, infinite with more than 15 % CO2 in the gas.
+    """Return the current [A] above which drops spray, infinite from `MOST_CO2_FOR_SPRAY` on.
 
-    Between tabulated wire diameters the current is interpolated (ESAB MIG handbook).
+    Between tabulated wire diameters the current is interpolated (ESAB MIG handbook). CO2 raises it by as many
+    per cent as the gas contains (assumption; direction textbook).
     """
-    if co2_fraction > 0.15:
+    if co2_fraction >= MOST_CO2_FOR_SPRAY:
         return float("inf")
     diameters_m, currents_a = zip(*SPRAY_TRANSITION_M_A, strict=True)
-    return float(np.interp(wire_diameter_m, diameters_m, currents_a))
+    return (1.0 + co2_fraction) * float(np.interp(wire_diameter_m, diameters_m, currents_a))
 
 
 @compilable
@@ -114,13 +121,14 @@ def short_circuit_rate_hz(
     synergic_v: Quantity,
     transition_a: Quantity = np.inf,
     dip_change_width: Quantity = 1.0,
+    wire_diameter_m: Quantity = 1.2e-3,
 ) -> Quantity:
     """Return contacts per second [Hz] between wire and pool.
 
     Dip transfer detaches one drop of the wire's own diameter per contact, which gives the published 20 to
     200 per second; below the synergic voltage contacts crowd, above it they die out.
     """
-    drops_hz = 1.5 * wire_feed_m_s / WIRE_DIAMETER_M
+    drops_hz = 1.5 * wire_feed_m_s / wire_diameter_m
     excess_v = voltage_v - synergic_v
     crowding = 1.0 + 0.2 * np.maximum(-excess_v, 0.0)
     dying = 1.0 / (1.0 + np.exp((excess_v - 2.5) / 0.6))

@@ -11,7 +11,6 @@ from cellwright_perception.compiled import compilable
 
 DEPOSITION_EFFICIENCY = 0.95
 """Fraction of the wire that ends in the joint: 0.93 to 0.98 for solid wire (Lincoln GMAW guide)."""
-WIRE_AREA_M2 = np.pi / 4.0 * 1.2e-3**2
 FILLET_FULLNESS = 1.15
 """Fillet section over that of its inscribed triangle: 15 % convexity, the middle of those drawn."""
 JACKSON_K = 0.0306
@@ -29,9 +28,10 @@ def deposited_area_m2(
     wire_feed_m_s: Quantity,
     travel_speed_m_s: Quantity,
     deposition_efficiency: Quantity = DEPOSITION_EFFICIENCY,
-    wire_area_m2: Quantity = WIRE_AREA_M2,
+    wire_diameter_m: Quantity = 1.2e-3,
 ) -> Quantity:
     """Return the cross-section [m2] of deposited metal, by conservation of mass."""
+    wire_area_m2 = np.pi / 4.0 * (wire_diameter_m * wire_diameter_m)
     return deposition_efficiency * wire_feed_m_s * wire_area_m2 / travel_speed_m_s
 
 

@@ -192,3 +192,4 @@ class Constant(IntEnum):
     PENETRATION_HEAT = 69
     DIP_CHANGE_WIDTH = 70
     CONTACT_FACTOR = 71
+    WIRE_DIAMETER_M = 72

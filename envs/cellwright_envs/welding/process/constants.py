@@ -47,7 +47,7 @@ class ProcessConstants:
     synergic_slope_v_a: float = arc.CO2_SYNERGIC_LINE[1]
     """Least squares on published CO2 tables."""
     spray_transition_a: float = math.inf
-    """Published: none with more than 15 % CO2."""
+    """None in CO2; see `spray_transition_current_a` for mixtures."""
     deposition_efficiency: float = bead.DEPOSITION_EFFICIENCY
     """Published: 0.93 to 0.98."""
     jackson_k: float = _constant(bead.JACKSON_K, spread=0.10)
@@ -153,6 +153,8 @@ class ProcessConstants:
     """Assumption: how gradually dip transfer ends, over the usual 10 A and 0.7 V."""
     contact_factor: float = _constant(1.0, spread=0.1)
     """Assumption: contacts in dip transfer over one drop of the wire's own diameter each."""
+    wire_diameter_m: float = 1.2e-3
+    """Of solid wire, as the procedure has it."""
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -237,6 +239,10 @@ class WeldConditions:
     """Programmed travel angle, + for push."""
     work_angle_rad: float = 0.0
     """Programmed angle from the joint's bisector, + when the arc points at the left plate."""
+    gas: str = "co2"
+    """Shielding gas, one of `consumables.GASES`."""
+    wire_diameter_m: float = 1.2e-3
+    """Of solid wire, one of `consumables.WIRES_M`."""
     gas_flow_l_min: float = 15.0
     """Programmed shielding-gas flow."""
     plate_temperature_k: float = 293.15

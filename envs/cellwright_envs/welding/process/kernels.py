@@ -90,7 +90,10 @@ def _pool(current, voltage, plate_k, u, c):
     """Area, width and penetration that these values lead to, without lag and noise."""
     speed = max(u[Input.TRAVEL_SPEED_M_S], bead.MINIMUM_SPEED_M_S)
     area = bead.deposited_area_m2(
-        u[Input.WIRE_FEED_M_S] * u[Input.WIRE_SLIP], speed, c[Constant.DEPOSITION_EFFICIENCY]
+        u[Input.WIRE_FEED_M_S] * u[Input.WIRE_SLIP],
+        speed,
+        c[Constant.DEPOSITION_EFFICIENCY],
+        c[Constant.WIRE_DIAMETER_M],
     )
     synergic = arc.synergic_voltage_v(
         current, c[Constant.SYNERGIC_INTERCEPT_V], c[Constant.SYNERGIC_SLOPE_V_A]
@@ -219,7 +222,10 @@ def _predict_cell(u, c, plate_k, s, f, p):
     measure_bead(s, f, u, c)
     p[Prediction.ROOT_INDEX] = s[State.ROOT_INDEX]
     nominal = bead.deposited_area_m2(
-        c[Constant.NOMINAL_WIRE_FEED_M_S], c[Constant.NOMINAL_SPEED_M_S], c[Constant.DEPOSITION_EFFICIENCY]
+        c[Constant.NOMINAL_WIRE_FEED_M_S],
+        c[Constant.NOMINAL_SPEED_M_S],
+        c[Constant.DEPOSITION_EFFICIENCY],
+        c[Constant.WIRE_DIAMETER_M],
     )
     p[Prediction.AREA_RATIO] = s[State.AREA_M2] / nominal
     p[Prediction.WIDTH_M] = s[State.WIDTH_M]

@@ -38,6 +38,7 @@ def _signal_spread(s, u, c):
         synergic,
         transition,
         c[Constant.DIP_CHANGE_WIDTH],
+        c[Constant.WIRE_DIAMETER_M],
     )
     mode = 3.0 if spray > 0.5 else (1.0 if arc.is_dip(current, voltage) else 2.0)
     return current_std, voltage_std, rate * (1.0 + 0.3 * lost), mode

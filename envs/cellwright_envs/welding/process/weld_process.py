@@ -17,6 +17,7 @@ from cellwright_envs.welding.process.constants import (
     design_throat_m,
     draw_constants,
 )
+from cellwright_envs.welding.process.consumables import constants_with
 from cellwright_envs.welding.process.kernels import advance, predict
 
 __all__ = [
@@ -58,7 +59,11 @@ class WeldProcess:
     def reset(
         self, cell: int, constants: ProcessConstants, conditions: WeldConditions, rng: np.random.Generator
     ) -> None:
-        """Put a fresh joint in one cell, arc off; `rng` seeds the process and signal noise of this weld."""
+        """Put a fresh joint in one cell, arc off; `rng` seeds the process and signal noise of this weld.
+
+        `constants` are those of 1.2 mm wire in CO2; gas and wire of `conditions` change them.
+        """
+        constants = constants_with(constants, conditions.gas, conditions.wire_diameter_m)
         row = self._constants[cell]
         row[Constant.MELTING_PER_CURRENT_M_S_A :] = [getattr(constants, f.name) for f in fields(constants)]
         row[Constant.JOINT] = conditions.joint

@@ -40,6 +40,9 @@ class WeldSeamConfig:
     approach_speed_m_s: float = 0.02
     """Speed over the lead-in, arc off, while the sensor sees the joint for the first time."""
     approach_m: float = 0.025
+    guard_m: float | None = None
+    """How far from the measured seam the controller lets a policy take the torch while the sensor is
+    confident; None: as far as it likes."""
     scrap_m: float = 5e-3
     """Wire placement error at which the part is scrap and the episode ends."""
     tolerance_m: float = 0.5e-3
@@ -54,6 +57,8 @@ class WeldSeamConfig:
             steps = self.control_period_s / period_s
             if abs(steps - round(steps)) > 1e-9 or steps < 1:
                 raise ValueError(f"{self.control_period_s=} is no whole multiple of the {name}'s {period_s}")
+        if self.guard_m is not None and not self.guard_m > 0:
+            raise ValueError(f"need guard_m > 0 or None, got {self.guard_m}")
         if not 0 < self.approach_m <= LEAD_IN_M - 5e-3:
             raise ValueError(f"approach_m={self.approach_m} must be within 0..{LEAD_IN_M - 5e-3}")
         if not self.time_limit_s > 0:

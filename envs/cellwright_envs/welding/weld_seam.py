@@ -128,7 +128,9 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             settings=controller_settings(config),
         )
         self.sensor.camera.true_views = self._true_views
-        self.interface = WeldInterface(self.layout, laser_sigma_m=config.sensor.laser_sigma_m)
+        self.interface = WeldInterface(
+            self.layout, laser_sigma_m=config.sensor.laser_sigma_m, guard_m=config.guard_m
+        )
         self._inputs = np.zeros((2, 1, len(Input)))
 
     def _resolve_products(self, choice: Any) -> tuple[WeldProduct, ...]:

@@ -28,6 +28,8 @@ Array = NDArray[np.float64]
 
 COMMANDS = ("lateral_rate", "height_rate", "travel_speed_trim", "wire_feed_trim", "voltage_trim")
 """Commands of a weld's actions, in order."""
+GUARD_CONFIDENCE = 0.6
+"""The guard acts from this confidence of the seam sensor on."""
 _PLACES = ("seam_done", "curvature", "arc_on")
 """Components at the end of the programme, which follow the torch along the seam."""
 
@@ -115,12 +117,23 @@ class WeldInterface:
     last_action: Array
     """(5,) of the last `accept`; zeros before the first."""
 
-    def __init__(self, layout: Layout, *, laser_sigma_m: float = SeamSensorGeometry.laser_sigma_m) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        *,
+        laser_sigma_m: float = SeamSensorGeometry.laser_sigma_m,
+        guard_m: float | None = None,
+    ) -> None:
         """Read the settings; raises ValueError where one is missing or makes no sense.
 
         `laser_sigma_m` is the line's width, which manifests of WeldSeam-v0 do not state: all of their
-        policies were trained with the default.
+        policies were trained with the default. `guard_m` is how far from the measured seam a policy may take
+        the torch, sideways and in height, while the sensor is confident; None leaves it free. A commanded
+        path that is farther away is brought back at the full rate of the path correction.
         """
+        if guard_m is not None and not 0.0 < guard_m < math.inf:
+            raise ValueError(f"need {guard_m=} above 0, or None for no guard")
+        self._guard_m = guard_m
         if (named := tuple(each.name for each in layout.actions)) != COMMANDS:
             raise ValueError(f"a weld's actions are {', '.join(COMMANDS)}; got {', '.join(named)}")
         setup, period_s = layout.controller, layout.control_period_s
@@ -147,6 +160,7 @@ class WeldInterface:
         self.tracker.load(seam.programme.joint, seam.frames, seam.look_ahead)
         self.tracker.reset()
         self._correction_m, self._trims = [0.0, 0.0], [0.0, 0.0, 0.0]
+        self._seam_m: list[float] | None = None
         self.last_action = np.zeros(len(COMMANDS))
         self._motion.reset(self._motion_now())
         self._measured = -1
@@ -176,8 +190,12 @@ class WeldInterface:
             frames.curvature_1_m[frames.index(position_m)],
             position_m >= 0.0,
         )
+        seam = self.tracker.profile(*torch)
+        self._seam_m = None
+        if seam[-1] >= GUARD_CONFIDENCE:
+            self._seam_m = [float(seam[0]) + torch.lateral_m, float(seam[PROFILE_POINTS]) + torch.height_m]
         values: dict[str, NDArray[Any]] = {
-            "seam": self.tracker.profile(*torch),
+            "seam": seam,
             "signals": self._signals.sample(),
             "programme": self._programme,
             "motion": self._motion.sample(),
@@ -198,7 +216,10 @@ class WeldInterface:
         """Move path correction and trims on by one control period, within range and slew rate."""
         self._require_begun()
         for axis, limit_m in enumerate(self._range_m):
-            moved_m = self._correction_m[axis] + asked[axis] * self._reach[axis] * self._period_s
+            step_m = asked[axis] * self._reach[axis] * self._period_s
+            if self._guard_m is not None:
+                step_m = self._guarded(axis, step_m, self._guard_m)
+            moved_m = self._correction_m[axis] + step_m
             self._correction_m[axis] = min(max(moved_m, -limit_m), limit_m)
         for trim in range(3):
             change = asked[2 + trim] - self._trims[trim]
@@ -206,6 +227,14 @@ class WeldInterface:
         speed, wire, voltage_v = self._trims_now()
         lateral_m, height_m = self._correction_m
         return WeldCommand(lateral_m, height_m, 1.0 + speed, 1.0 + wire, voltage_v)
+
+    def _guarded(self, axis: int, step_m: float, guard_m: float) -> float:
+        """The step along lateral (0) or height (1) that stays at the seam, or goes back to it."""
+        if self._seam_m is None:
+            return step_m
+        away_m, most_m = self._correction_m[axis] - self._seam_m[axis], self._reach[axis] * self._period_s
+        nearest_m = min(max(away_m + step_m, -guard_m), guard_m) - away_m
+        return min(max(nearest_m, -most_m), most_m)
 
     def _check_frame(self, frame: SensorFrame) -> None:
         _check_place(frame.torch)

@@ -20,7 +20,9 @@ from cellwright_envs.welding.part.product import PRODUCTS, WeldProcedure, WeldPr
 from cellwright_envs.welding.reward import grade_score, on_seam
 from cellwright_envs.welding.weld_cell import ORIGIN_W
 from cellwright_envs.welding.weld_seam import WeldSeam
+from cellwright_perception.seam.taught_path import TorchPlace
 from cellwright_perception.seam.tracker import PROFILE_POINTS
+from cellwright_runtime.interface.path_correction import SensorFrame
 
 STILL = np.zeros(5, np.float32)
 BUTT = "butt-straight-2.3"
@@ -395,3 +397,51 @@ def test_at_the_limit_an_episode_is_truncated_and_not_terminated(cell: WeldSeam)
     assert last[2:4] == (False, True)
     assert not last[4]["is_success"]
     assert last[4]["scorecard"]["unwelded_length_m"] > 0.0
+
+
+# The guard
+
+
+@pytest.mark.parametrize(
+    ("command", "error"), [("lateral_rate", "lateral_error_m"), ("height_rate", "height_error_m")]
+)
+@pytest.mark.parametrize("direction", [-1.0, 1.0])
+def test_a_guard_keeps_a_policy_that_leaves_the_seam_near_it(
+    command: str, error: str, direction: float
+) -> None:
+    """The commanded path stays within the guard's distance of where the seam really is."""
+    config = WeldSeamConfig(guard_m=1e-3, scrap_m=1.0)
+    env = WeldSeam(product="lap-straight-2.3", disturbances="fixture_offset", config=config)
+    env.reset(seed=3)
+    away_m = []
+    for _ in range(80):
+        env.step(act(**{command: 0.5 * direction}))
+        if env.measurement.path_position_m > 5e-3:
+            away_m.append(-getattr(env.measurement, error))
+    env.close()
+    assert len(away_m) > 20
+    assert direction * np.median(away_m) == pytest.approx(1e-3, abs=0.05e-3)
+    assert np.abs(away_m).max() < 1.2e-3
+
+
+def test_a_guard_goes_back_to_the_seam_no_faster_than_the_path_correction() -> None:
+    env = WeldSeam(product=BUTT, disturbances="none", config=WeldSeamConfig(guard_m=0.5e-3, scrap_m=1.0))
+    env.reset(seed=0)
+    for _ in range(30):
+        env.step(STILL)
+    env.interface._correction_m[0] = 2e-3
+    lateral_m = [env.interface.correct([1.0, 0.0, 0.0, 0.0, 0.0]).lateral_m for _ in range(12)]
+    env.close()
+    np.testing.assert_allclose(np.diff([2e-3, *lateral_m[:6]]), -0.2e-3, atol=1e-9)
+    assert lateral_m[-1] == pytest.approx(0.5e-3, abs=0.15e-3)
+
+
+def test_without_a_confident_sensor_the_guard_leaves_the_policy_alone() -> None:
+    env = WeldSeam(product=BUTT, disturbances="none", config=WeldSeamConfig(guard_m=0.5e-3))
+    env.reset(seed=0)
+    place = TorchPlace(0.05, 0.0, 0.0)  # nothing has been measured there
+    frame = SensorFrame(999, np.zeros((2, 64, 64), np.uint8), place, (0.0, 0.0))
+    env.interface.observe(place, frame, np.zeros(7))
+    moved = [env.interface.correct([1.0, 0.0, 0.0, 0.0, 0.0]).lateral_m for _ in range(10)]
+    env.close()
+    assert moved[-1] == pytest.approx(2e-3)

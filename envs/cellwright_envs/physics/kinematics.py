@@ -251,8 +251,10 @@ def inverse_kinematics(flange_b: Array, wrist_3_rad: float) -> Array:
         q5 = wrist * _arccos((p[0] * s1 - p[1] * c1 - D4_M) / _D6)
         s5 = math.sin(q5)
         q6 = wrist_3_rad
-        if abs(s5) > 1e-7:
-            q6 = math.atan2((r[1, 1] * c1 - r[0, 1] * s1) / s5, (r[0, 0] * s1 - r[1, 0] * c1) / s5)
+        # Both are a sine of joint 5. The arc cosine above turns rounding of 1e-15 into an angle of 1e-7.
+        across_y, across_x = r[1, 1] * c1 - r[0, 1] * s1, r[0, 0] * s1 - r[1, 0] * c1
+        if abs(s5) > 1e-7 and across_y * across_y + across_x * across_x > 1e-14:
+            q6 = math.atan2(across_y / s5, across_x / s5)
         c6, s6 = math.cos(q6), math.sin(q6)
         # Axis 5 (z5), then the x axis of DH frame 4 before joint 5 has turned it (x4).
         z5_x, z5_y = -r[0, 0] * s6 - r[0, 1] * c6, -r[1, 0] * s6 - r[1, 1] * c6

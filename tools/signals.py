@@ -1,9 +1,9 @@
-"""`python -m tools.signals`: end commands at random moments and count what is left and what is lost.
+"""`python -m tools.signals`: interrupt commands at random moments, and count processes left and results lost.
 
-Each command is started again and again, and at a moment drawn anew it, its process group or one of its
-workers gets a signal. Afterwards no process may be left, every finished part of an evaluation has to be on
-disk, the same evaluation has to end with the results of one that nobody disturbed, and the best policy of a
-training run may never be a worse one than before.
+Each command is started many times. At a random moment a signal is sent to it, to its process group or to one
+of its workers. Afterwards no process may be left, and every finished part of an evaluation has to be on disk.
+The evaluation, when it is continued to its end, has to give the results of an undisturbed one. The best
+policy of a training run must never be a worse one than before.
 """
 
 from __future__ import annotations
@@ -34,45 +34,50 @@ _TRACKER = b"resource_tracker"
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What is disturbed, and how often."""
+    """Which commands are disturbed, in which ways, and how often."""
 
     times: int = 20
     """Disturbances of each kind for each command."""
     seed: int = 0
     only: tuple[str, ...] = ()
-    """Commands; default: train, evaluate, verify and export."""
+    """Commands to disturb; by default train, evaluate, verify and export."""
     kinds: tuple[str, ...] = ()
-    """Kinds of disturbance; default: KILL, TERM, HUP, INT and worker."""
+    """Signals to send, or `worker` to kill one worker; by default KILL, TERM, HUP, INT and worker."""
 
 
 @dataclass(kw_only=True)
 class Tally:
-    """What became of the disturbances of one kind."""
+    """Counts for the disturbances of one kind."""
 
     disturbed: int = 0
     too_late: int = 0
-    """Times that the command had ended before, or had no worker yet."""
+    """Times that the command had already ended, or had no worker to kill."""
     processes_left: int = 0
+    """Processes that were still there after a command had ended."""
     parts_lost: int = 0
+    """Finished parts that were missing afterwards; results that differ from earlier ones count as one."""
     best_worse: int = 0
+    """Times that the best policy of a run was a worse one than before."""
     tracebacks: int = 0
+    """Times that a command printed a traceback."""
     notes: list[str] = field(default_factory=list)
+    """One text for each fault that needs an explanation."""
 
 
 class Command:
-    """One command in a directory of its own, with what has to hold after it was disturbed."""
+    """One command in a directory of its own, and the checks after it was disturbed."""
 
     def __init__(self, directory: Path, arguments: list[str]) -> None:
         self.directory, self.arguments = directory, arguments
 
     def prepare(self) -> None:
-        """Before each start."""
+        """Called before each start."""
 
     def check(self, tally: Tally) -> None:
-        """After each end."""
+        """Called after each end; counts in `tally` what is wrong."""
 
     def start(self) -> subprocess.Popen[bytes]:
-        """As the leader of a process group, as a shell starts it."""
+        """Start it as the leader of a process group, as a shell does."""
         with (self.directory / "log").open("wb") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "cellwright_train.cli", *self.arguments],
@@ -85,7 +90,7 @@ class Command:
 
 
 class Evaluating(Command):
-    """Finished parts stay, and the results are always the same."""
+    """An evaluation: finished parts stay on disk, and the results are always the same."""
 
     def __init__(self, directory: Path) -> None:
         arguments = ["evaluate", "oracle", "--env", _PEG, "--episodes", "24", "--workers", "2"]
@@ -95,39 +100,39 @@ class Evaluating(Command):
         self.seen = 0
 
     def prepare(self) -> None:
-        """Keep what was finished, so that the next start goes on there."""
+        """Remove the results but not the finished parts, so that the next start continues from them."""
         if self.results.exists():
             self.results.unlink()
         self.seen = self.finished()
 
     def finished(self) -> int:
-        """Parts on disk."""
+        """Number of finished parts on disk."""
         with suppress(FileNotFoundError):
             return max(0, self.partial.read_bytes().count(b"\n") - 1)
         return 0
 
     def check(self, tally: Tally) -> None:
-        """Results are whole or not there, and parts never become fewer."""
+        """Count parts that are missing, and results that differ from the first ones."""
         if self.results.exists():
             written = self.results.read_bytes()
             self.wanted = self.wanted or written
             if written != self.wanted:
                 tally.parts_lost += 1
-                tally.notes.append("other results than before")
+                tally.notes.append("the results differ from the first ones")
             return
         if (now := self.finished()) < self.seen:
             tally.parts_lost += self.seen - now
 
 
 class Training(Command):
-    """The best policy becomes a better one or stays."""
+    """A training run: its best policy is never replaced by a worse one."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory, ["train", "debug", "--seed", "1", "--run-dir", "run"])
         self.best: tuple[float, float] = (-1.0, 0.0)
 
     def prepare(self) -> None:
-        """Go on with the run; begin a new one where it is done."""
+        """Continue the run, or begin a new one where it is finished."""
         run = self.directory / "run"
         if (run / "checkpoints").is_dir() and not self._is_finished(run):
             self.arguments = ["train", "--resume", "--run-dir", "run"]
@@ -137,7 +142,7 @@ class Training(Command):
         self.best = (-1.0, 0.0)
 
     def check(self, tally: Tally) -> None:
-        """Read what the best policy says that it scored."""
+        """Compare the recorded scores of the best policy with the previous ones."""
         now = self._score()
         if now < self.best:
             tally.best_worse += 1
@@ -157,7 +162,7 @@ class Training(Command):
 
 
 class Exporting(Command):
-    """A bundle is there as a whole or not at all."""
+    """An export: the bundle is complete or not there."""
 
     def __init__(self, directory: Path) -> None:
         arguments = ["export", "run", "--out", "bundle", "--episodes", "6", "--workers", "2"]
@@ -165,11 +170,11 @@ class Exporting(Command):
         _train_a_peg(directory / "run")
 
     def prepare(self) -> None:
-        """Begin anew."""
+        """Remove the bundle."""
         shutil.rmtree(self.directory / "bundle", ignore_errors=True)
 
     def check(self, tally: Tally) -> None:
-        """A bundle that is there can be loaded."""
+        """Load the bundle where it is there; raises `BundleError` where it is not complete."""
         from cellwright_runtime.bundle.policy import Bundle
 
         if (self.directory / "bundle").exists():
@@ -177,7 +182,7 @@ class Exporting(Command):
 
 
 def _train_a_peg(directory: Path) -> None:
-    """A run of a few steps, whose policy is good for nothing but being exported."""
+    """Train a run of a few steps; its policy is only there to be exported."""
     from cellwright_train.learning.presets import PRESETS
     from cellwright_train.learning.training import train
 
@@ -204,9 +209,9 @@ COMMANDS: dict[str, Callable[[Path], Command]] = {
 
 
 def disturb(command: Command, kind: str, delay_s: float, tally: Tally) -> float | None:
-    """Start `command`, wait, disturb it, wait for its end, and look at what is left.
+    """Start `command`, disturb it after `delay_s` [s], wait for its end, and check what is left.
 
-    Returns how long it took where it ended before it was disturbed.
+    Returns its duration [s] where it ended before it could be disturbed, None otherwise.
     """
     command.prepare()
     begin_s = time.monotonic()
@@ -240,7 +245,7 @@ def disturb(command: Command, kind: str, delay_s: float, tally: Tally) -> float 
 
 
 def _send(kind: str, process: subprocess.Popen[bytes], directory: Path) -> bool:
-    """Whether there was somebody to disturb."""
+    """Send the signal of this `kind`; returns whether there was a process to receive it."""
     with suppress(ProcessLookupError):
         if kind == "worker":
             workers = [number for number in _marked(directory) if _is_worker(number)]
@@ -256,7 +261,7 @@ def _send(kind: str, process: subprocess.Popen[bytes], directory: Path) -> bool:
 
 
 def _left(directory: Path) -> list[int]:
-    """Processes that are there when those that end by themselves had the time to."""
+    """Numbers of the processes that are still there after the time that others need to end by themselves."""
     deadline = time.monotonic() + 10
     while (left := list(_marked(directory))) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -279,7 +284,7 @@ def _is_worker(number: int) -> bool:
 
 
 def main(options: Options) -> int:
-    """Disturb, print what came of it, and return 1 where anything was left or lost."""
+    """Disturb the commands and print the counts; returns 1 where anything was left, lost or worse."""
     random.seed(options.seed)
     bad = 0
     headings = f"{'left':>6}{'lost':>6}{'worse':>7}{'traces':>8}"
@@ -300,7 +305,7 @@ def main(options: Options) -> int:
                 while tally.disturbed < options.times and tries < 4 * options.times:
                     tries += 1
                     took_s = disturb(command, kind, random.uniform(0, takes_s), tally)
-                    takes_s = took_s or takes_s  # less where less is left, or the machine is less busy
+                    takes_s = took_s or takes_s  # shorter where less is left, or the machine is less busy
                 row = (tally.processes_left, tally.parts_lost, tally.best_worse, tally.tracebacks)
                 bad += sum(row) + len(tally.notes)
                 print(

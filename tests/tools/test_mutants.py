@@ -28,7 +28,7 @@ def test_names_of_mutants_are_their_own() -> None:
 
 def test_a_mutant_that_does_not_apply_once_is_refused_with_its_text() -> None:
     twice = Mutant(name="sum", file="sum.py", old="a", new="b", tests=("tests",))
-    with pytest.raises(MutantError, match=r"stands 2 times in sum\.py: 'a'"):
+    with pytest.raises(MutantError, match=r"occurs 2 times in sum\.py: 'a'"):
         twice.mutated("a + a")
 
 

@@ -154,8 +154,8 @@ def test_a_page_tells_the_line_change_and_the_play_that_it_left(tmp_path: Path) 
         "Products: round-16-1. Disturbances: none. After the line change new-batch: "
         f"{PegInsertion.line_changes['new-batch'].description}"
     ) in heading(page)
-    assert "true play,<br>mm a side" in page
-    cells = re.findall(r"<td>(.*?)</td>", page[page.index("true play") :])
+    assert "true clearance,<br>mm per side" in page
+    cells = re.findall(r"<td>(.*?)</td>", page[page.index("true clearance") :])
     assert cells[:2] == ["1", "0.850"], "15 % less than the millimetre on the drawing"
 
 

@@ -1,1 +1,3 @@
-"""Random damage to files, from a seed: a reader answers in one line, or with the content that is there."""
+"""Fuzzing: files are damaged at random, from a seed. A reader has to refuse a damaged file in one line, or
+to return the content that the file really has.
+"""

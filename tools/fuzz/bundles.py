@@ -1,4 +1,4 @@
-"""Whole bundles on the disk: damaged, sealed again or not, and loaded up to a decision."""
+"""Fuzzing of whole bundles on disk: damaged, with hashes corrected or not, and loaded up to a decision."""
 
 import hashlib
 import json
@@ -48,11 +48,11 @@ _OTHER_READERS: Mapping[str, Callable[[bytes, Any], bool]] = {
     POLICY: lambda data, bundle: same_graph(data, bundle.model),
 }
 _SEALED_AGAIN = 0.8
-"""Of the mutants: the rest is what an accident does to a bundle."""
+"""Fraction of the mutants whose hashes are corrected; the others are like bundles after an accident."""
 
 
 def fuzz_bundles(mutants: int, seed: int, sample: Path | None = None) -> Tally:
-    """Damage copies of the bundle `sample`, or of a small one, and take a decision with each that loads."""
+    """Damage copies of the bundle `sample`, or of a small one, and decide once with each that loads."""
     tally, rng = Tally(), generator(seed, "bundles")
     with tempfile.TemporaryDirectory() as scratch:
         original = sample or _small_bundle(Path(scratch) / "small")
@@ -78,7 +78,7 @@ def _damage(directory: Path, rng: random.Random) -> None:
 
 
 def _misplace(path: Path, rng: random.Random) -> None:
-    """Something else where a file should be."""
+    """Put something else in the place of a file, or a file that does not belong there."""
     match rng.randrange(4):
         case 0:
             path.unlink()
@@ -93,7 +93,7 @@ def _misplace(path: Path, rng: random.Random) -> None:
 
 
 def _seal(directory: Path) -> None:
-    """Put sizes and hashes right, as who forges a bundle would."""
+    """Correct sizes and hashes in the manifest, as somebody who forges a bundle would."""
     path = directory / MANIFEST
     try:
         manifest = json.loads(path.read_bytes())
@@ -103,7 +103,7 @@ def _seal(directory: Path) -> None:
         manifest["manifest_sha256"] = manifest_digest(manifest)
         path.write_bytes(canonical_json(manifest))
     except (ValueError, LookupError, TypeError, AttributeError, OSError, RecursionError):
-        return  # it is damaged beyond that
+        return  # too damaged to be corrected
 
 
 def _decided(directory: Path) -> Any:
@@ -114,7 +114,7 @@ def _decided(directory: Path) -> Any:
 
 
 def _same(directory: Path, bundle: Any) -> bool:
-    """Whether readers that nobody here wrote find in each file what was loaded from it."""
+    """Whether independent readers find in each file what was loaded from it."""
     manifest = json.loads((directory / MANIFEST).read_bytes())
     return manifest["name"] == bundle.spec.name and all(
         same((directory / name).read_bytes(), bundle)
@@ -130,7 +130,7 @@ def _arrays(golden: Golden) -> dict[str, Any]:
 
 
 def _small_bundle(directory: Path) -> Path:
-    """A policy with every part of a real one, that loads in milliseconds."""
+    """The bundle of a policy with every part of a real one, which loads in milliseconds."""
     spec = PolicySpec(
         name="small",
         environment="cellwright/WeldSeam-v0",

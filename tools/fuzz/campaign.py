@@ -1,4 +1,4 @@
-"""A campaign: so many mutants from one seed, counted by what became of them."""
+"""A campaign: a number of mutants drawn from one seed, and counts of how reading them ended."""
 
 import random
 import resource
@@ -15,19 +15,20 @@ _LONGEST_LINE = 600
 
 @dataclass(kw_only=True)
 class Tally:
-    """What became of the mutants."""
+    """Counts of how reading the mutants ended."""
 
     tried: int = 0
     refused: int = 0
-    """In one line."""
+    """With an exception that refuses a file. A message that is not one short line is also a fault."""
     accepted: int = 0
-    """With the content that another reader finds there, or with the content of the original."""
+    """Without an exception. Where another reader finds other content, that is also a fault."""
     slowest_s: float = 0.0
+    """Longest time that reading one mutant took."""
     faults: list[str] = field(default_factory=list)
-    """Tracebacks, differences, messages of several lines."""
+    """Tracebacks, wrong messages and wrong content, each with the number of its mutant."""
 
     def line(self, name: str) -> str:
-        """For a terminal."""
+        """The counts as one line for a terminal."""
         became = (
             f"{self.refused:,} refused in one line, {self.accepted:,} accepted, {len(self.faults)} faults"
         )
@@ -41,7 +42,11 @@ def attempt(
     same: Callable[[Any], bool],
     refusals: tuple[type[Exception], ...] = (FileError,),
 ) -> None:
-    """Load one mutant and count what became of it."""
+    """Load one mutant and count how that ended.
+
+    `same` says whether another reader finds the content that was loaded. Only `refusals` refuse a file; every
+    other exception is a fault.
+    """
     tally.tried += 1
     begin_s = time.perf_counter()
     try:
@@ -50,7 +55,7 @@ def attempt(
         tally.refused += 1
         told = str(error)
         if "\n" in told or not told or len(told) > _LONGEST_LINE or not told.isprintable():
-            tally.faults.append(f"mutant {tally.tried}: told {told[:_LONGEST_LINE]!r}")
+            tally.faults.append(f"mutant {tally.tried}: refused with {told[:_LONGEST_LINE]!r}")
         content = None
     except Exception:
         tally.faults.append(f"mutant {tally.tried}: {traceback.format_exc()}")
@@ -61,18 +66,18 @@ def attempt(
     if content is not None:
         try:
             if not same(content):
-                tally.faults.append(f"mutant {tally.tried}: accepted with another content")
+                tally.faults.append(f"mutant {tally.tried}: accepted, but another reader finds other content")
         except Exception:
             tally.faults.append(
-                f"mutant {tally.tried}: accepted, not by the other reader: {traceback.format_exc()}"
+                f"mutant {tally.tried}: accepted, but another reader fails: {traceback.format_exc()}"
             )
 
 
 def generator(seed: int, name: str) -> random.Random:
-    """Of one part of a campaign: the others do not change what it draws."""
+    """Random numbers for one part of a campaign; no other part changes them."""
     return random.Random(f"{seed} {name}")
 
 
 def peak_bytes() -> int:
-    """Most memory that this process has had."""
+    """Largest memory of this process so far [bytes]."""
     return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

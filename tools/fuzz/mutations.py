@@ -1,4 +1,4 @@
-"""Ways to damage a file: blindly, or so that the damage gets past its lengths and checksums."""
+"""Ways to damage a file: anywhere, or with lengths and checksums corrected so that readers get further."""
 
 import io
 import random
@@ -48,7 +48,7 @@ def blind(data: bytes, rng: random.Random) -> bytes:
 
 
 def json_tokens(data: bytes, rng: random.Random) -> bytes:
-    """One to three tokens replaced by one of their kind or of another, dropped, doubled or exchanged."""
+    """One to three tokens dropped, doubled, or replaced by a token of the same or of another kind."""
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         tokens = [match.span() for match in _TOKEN.finditer(data)]
         if not tokens:
@@ -62,7 +62,7 @@ def json_tokens(data: bytes, rng: random.Random) -> bytes:
 
 
 def npz_member(data: bytes, rng: random.Random) -> bytes:
-    """One array damaged or renamed and all packed again, so that sizes and checksums are right."""
+    """One array damaged, renamed or doubled, and all packed again, so that sizes and checksums are right."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         members = [(name, archive.read(name)) for name in archive.namelist()]
     index = rng.randrange(len(members))
@@ -95,21 +95,21 @@ def _header_number(header: bytes, rng: random.Random) -> bytes:
 
 
 def safetensors_header(data: bytes, rng: random.Random) -> bytes:
-    """The header of a safetensors file damaged, with its length put right."""
+    """The header of a safetensors file damaged, with its length corrected."""
     length = int.from_bytes(data[:8], "little")
     header = json_tokens(data[8 : 8 + length], rng)
     return struct.pack("<Q", len(header)) + header + data[8 + length :]
 
 
 def safetensors_body(data: bytes, rng: random.Random) -> bytes:
-    """A bit of the numbers behind the header turned over."""
+    """One bit flipped in the numbers after the header of a safetensors file."""
     begin = 8 + int.from_bytes(data[:8], "little")
     at = rng.randrange(begin, len(data))
     return data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :]
 
 
 def graph_field(data: bytes, rng: random.Random) -> bytes:
-    """One to three fields of an ONNX graph changed, and the whole written again."""
+    """One to three fields of an ONNX graph changed, and the graph serialised again."""
     model = onnx.load_model_from_string(data)
     for _ in range(rng.randint(1, 3)):
         _change_graph(model.graph, rng)
@@ -146,7 +146,7 @@ def _change_graph(graph: onnx.GraphProto, rng: random.Random) -> None:
 
 
 def chosen(mutations: Sequence[Mutation]) -> Mutation:
-    """One of several, drawn each time."""
+    """A mutation that draws one of `mutations` for each file."""
 
     def mutation(data: bytes, rng: random.Random) -> bytes:
         return rng.choice(mutations)(data, rng)

@@ -1,4 +1,4 @@
-"""Readers of single files, each held against another reader that nobody here wrote."""
+"""Fuzzing of the readers of single files, each compared with an independent reader."""
 
 import io
 import json
@@ -25,7 +25,7 @@ from tools.fuzz.mutations import Mutation
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """A reader, what it reads at first, and who must find the same in whatever it accepts."""
+    """A reader, the sample that is damaged for it, and an independent reader that must agree."""
 
     name: str
     sample: bytes
@@ -33,11 +33,11 @@ class Target:
     read: Callable[[bytes], Any]
     """Raises `FileError` for what it does not accept."""
     same: Callable[[bytes, Any], bool]
-    """Whether the other reader finds what was read."""
+    """Whether the independent reader finds the content that was read."""
 
 
 def fuzz_readers(mutants: int, seed: int) -> dict[str, Tally]:
-    """Give each reader its part of so many mutants."""
+    """Divide `mutants` equally among the readers; counts by name of the reader."""
     every = targets()
     return {target.name: _fuzz(target, mutants // len(every), seed) for target in every}
 
@@ -147,10 +147,12 @@ def _bounded_graph(data: bytes) -> Model:
 
 
 def same_json(data: bytes, value: Any) -> bool:
+    """Whether the standard library finds the same value."""
     return bool(canonical_json(json.loads(data)) == canonical_json(value))
 
 
 def same_arrays(data: bytes, arrays: dict[str, Any]) -> bool:
+    """Whether NumPy finds the same arrays, bit for bit."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         archive = np.load(io.BytesIO(data), allow_pickle=False)

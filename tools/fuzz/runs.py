@@ -1,4 +1,4 @@
-"""Runs of training: damaged, and loaded up to an action."""
+"""Fuzzing of training runs: damaged, and loaded up to an action."""
 
 import random
 import shutil
@@ -81,7 +81,7 @@ def _damage(directory: Path, rng: random.Random) -> None:
 
 
 def _acted(directory: Path, model: CellPPO, observation: dict[str, Any]) -> CellActorCritic:
-    """The policy of a run after one action, once all that training goes on from was read too."""
+    """The policy of a run, after it computed one action and all that training continues from was read."""
     run = RunDirectory.open(directory)
     _ = (run.seed, run.commands, run.versions, run.best_score, run.is_finished)
     checkpoint = run.last_checkpoint()
@@ -101,7 +101,7 @@ def _same(directory: Path, policy: CellActorCritic) -> bool:
 
 
 class _Cell(gymnasium.Env[Any, Any]):
-    """Nothing but spaces: no step is taken."""
+    """An environment that only has spaces; no step is taken."""
 
     observation_space = _SPACE
     action_space = _ACTIONS

@@ -1,4 +1,4 @@
-"""`python -m tools.mutants [named|random]`: make every mistake, run its tests, name those nobody noticed."""
+"""`python -m tools.mutants [named|random]`: make each mistake, run its tests, list those that survive."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from tools.mutants.runner import Verdict, judged
 
 
 def main() -> int:
-    """Returns 1 where a mutant lives or cannot be judged."""
+    """Returns 1 where a mutant survives or cannot be judged."""
     parser = argparse.ArgumentParser(prog="python -m tools.mutants", description=__doc__)
     parser.add_argument("what", choices=["named", "random"], nargs="?", default="named")
-    parser.add_argument("--only", default="", help="part of the names of the mutants to run")
+    parser.add_argument("--only", default="", help="run the mutants whose name contains this")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument(
         "--limit", type=float, default=900.0, help="seconds that the tests of a mutant may take"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of random mutants")
-    parser.add_argument("--count", type=int, default=100, help="how many random mutants")
-    parser.add_argument("--list", action="store_true", help="name the mutants and run nothing")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random mutants")
+    parser.add_argument("--count", type=int, default=100, help="number of random mutants")
+    parser.add_argument("--list", action="store_true", help="list the names of the mutants and run nothing")
     options = parser.parse_args()
     everyone = named_mutants() if options.what == "named" else drawn_mutants(options.seed, options.count)
     chosen = [mutant for mutant in everyone if options.only in mutant.name]
@@ -37,7 +37,7 @@ def main() -> int:
 
 
 def _say(verdict: Verdict) -> None:
-    told = f"NOT JUDGED: {verdict.trouble}" if verdict.trouble else "LIVES"
+    told = f"NOT JUDGED: {verdict.trouble}" if verdict.trouble else "SURVIVES"
     if verdict.killed:
         told = f"killed by {verdict.killed_by}"
     print(f"{verdict.mutant.name}: {told} ({verdict.seconds:.0f} s)", flush=True)

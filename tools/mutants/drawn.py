@@ -1,4 +1,4 @@
-"""Random mutants: small mistakes drawn over the syntax trees of all packages."""
+"""Random mutants: small mistakes drawn from the syntax trees of all packages."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _TWINS = {"min": "max", "max": "min", "minimum": "maximum", "maximum": "minimum"
 
 
 def drawn_mutants(seed: int, count: int) -> tuple[Mutant, ...]:
-    """`count` mutants, each place of each kind in the code as likely as any other."""
+    """`count` different mutants; every mistake that `mistakes` finds in the packages is equally likely."""
     places = [(file, *each) for file in sources() for each in mistakes((ROOT / file).read_text())]
     chosen = random.Random(seed).sample(places, count)
     return tuple(_mutant(number, *each) for number, each in enumerate(chosen, start=1))
@@ -48,7 +48,7 @@ def _mutant(number: int, file: str, begin: int, end: int, changed: str) -> Mutan
     return Mutant(
         name=f"{number}: {file}:{line}: {_one_line(source[begin:end])} -> {_one_line(changed)}",
         file=file,
-        old=source,  # the whole file: the same text may stand in it more than once
+        old=source,  # the whole file: the same text may occur in it more than once
         new=source[:begin] + changed + source[end:],
         tests=tuple(" ".join(each) for each in tests_of(file) if each),
     )
@@ -59,12 +59,12 @@ def _one_line(text: str) -> str:
 
 
 def mistakes(source: str) -> Iterator[tuple[int, int, str]]:
-    """First and last character, and what stands there instead, of every mistake that can be made."""
+    """Every possible mistake in `source`: indices where its text begins and ends, and the new text."""
     lines = source.splitlines(keepends=True)
     starts = [0, *itertools.accumulate(map(len, lines))]
 
     def index(line: int, column: int) -> int:
-        # The tree counts bytes.
+        # Columns of the syntax tree count bytes of UTF-8.
         return starts[line - 1] + len(lines[line - 1].encode()[:column].decode())
 
     for node in _places(ast.parse(source)):
@@ -89,7 +89,7 @@ def _places(tree: ast.Module) -> Iterator[ast.AST]:
 
 
 def _is_text(node: ast.AST) -> bool:
-    """Docstrings, and messages that people read."""
+    """Whether a node is text for people: a docstring, another text or a `raise` with its message."""
     value = node.value if isinstance(node, ast.Expr) else node
     return isinstance(value, ast.JoinedStr | ast.Raise) or (
         isinstance(value, ast.Constant) and isinstance(value.value, str)
@@ -97,7 +97,7 @@ def _is_text(node: ast.AST) -> bool:
 
 
 def _changed(node: ast.AST) -> Iterator[str]:
-    """What may stand instead of a node."""
+    """The mistakes that can be made at a node, each as the text that replaces it."""
     other = copy.copy(node)
     if isinstance(other, ast.Compare) and type(other.ops[0]) in _COMPARISONS:
         other.ops = [_COMPARISONS[type(other.ops[0])](), *other.ops[1:]]
@@ -133,7 +133,7 @@ def _other_number(value: bool | int | float) -> str:
 
 
 def _twin(function: ast.expr) -> ast.expr | None:
-    """`max` for `min` and the like."""
+    """The function to call instead, such as `max` for `min`; None where there is none."""
     if isinstance(function, ast.Name) and function.id in _TWINS:
         return ast.Name(id=_TWINS[function.id])
     if isinstance(function, ast.Attribute) and function.attr in _TWINS:

@@ -45,7 +45,7 @@ def _imported(tree: ast.AST) -> Iterator[str]:
 
 
 def users(file: str) -> tuple[set[str], set[str]]:
-    """Files that import `file`: those that do so themselves, and all others by way of these."""
+    """Files that import `file`: those that import it directly, and those that do so only through others."""
     direct = set(_importers().get(module_of(file), ()))
     everyone, fresh = set(direct), set(direct)
     while fresh:
@@ -59,8 +59,8 @@ def users(file: str) -> tuple[set[str], set[str]]:
 def _frozen() -> dict[str, set[str]]:
     """File with compiled code to the files whose values may be frozen in that code, itself among them.
 
-    Numba takes what a function names in its module as constants: what the module imports under such a name,
-    or works out from it, and whatever the imported module itself may have worked out from others.
+    Numba compiles the globals that a function uses as constants. The module may import such a global, or
+    compute it from others that it imports, and the imported module may have computed it from yet others.
     """
     files = {module_of(file): file for file in sources()}
     frozen = {}
@@ -79,7 +79,7 @@ def _frozen() -> dict[str, set[str]]:
 
 
 def _named_in_code(tree: ast.Module) -> set[str]:
-    """Modules of the names that compiled functions use, and of what such a name is worked out from."""
+    """Modules from which compiled functions get the names that they use, directly or through other names."""
     origins: dict[str, set[str]] = {}
     made: dict[str, set[str]] = {}
     used: set[str] = set()
@@ -107,12 +107,16 @@ def _names(node: ast.AST) -> set[str]:
 
 
 def compiled_users(file: str) -> set[str]:
-    """Files with compiled code in which something of `file` may be frozen."""
+    """Files with compiled code in which values of `file` may be frozen."""
     return {user for user, frozen in _frozen().items() if file in frozen}
 
 
 def tests_of(file: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Tests of `file`: the mirrored ones and those that import it; then what imports its users."""
+    """Files of tests of `file` in two groups, the first to be run first.
+
+    First those that import it or mirror its name; then the others in the mirrored folder, and those that
+    import it through other files.
+    """
     direct, others = users(file)
     mirrored = ROOT / "tests" / Path(*_mirrored(file))
     near = {each for each in direct if _is_test(each)}
@@ -130,7 +134,7 @@ def tests_of(file: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _mirrored(file: str) -> tuple[str, ...]:
-    """Folder of the tests that mirror a package's folder."""
+    """Parts of the path, below `tests`, of the folder with the tests of the folder of `file`."""
     home, package, *rooms, _ = Path(file).parts
     return (home, *(["runtime"] if package == "cellwright_runtime" else []), *rooms)
 

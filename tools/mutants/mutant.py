@@ -1,4 +1,4 @@
-"""What a mutant is, and the named ones."""
+"""A mutant as data, and the named mutants."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class MutantError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Mutant:
-    """One mistake: in `file`, the `old` text, which stands there once, is replaced by the `new` one."""
+    """One mistake: in `file`, the `old` text, which occurs there once, is replaced by the `new` one."""
 
     name: str
     file: str
@@ -33,19 +33,22 @@ class Mutant:
     old: str
     new: str
     tests: tuple[str, ...]
-    """Files and names of tests, as pytest takes them, that are to fail; those named first run first."""
+    """Arguments of pytest, run in this order until a test fails. Each may be several, with spaces between."""
 
     def mutated(self, source: str) -> str:
-        """`source` with the mistake in it; raises MutantError unless the old text stands there just once."""
+        """`source` with the mistake in it.
+
+        Raises `MutantError` unless the old text occurs exactly once and differs from the new text.
+        """
         if (found := source.count(self.old)) != 1:
-            raise MutantError(f"{self.name}: the old text stands {found} times in {self.file}: {self.old!r}")
+            raise MutantError(f"{self.name}: the old text occurs {found} times in {self.file}: {self.old!r}")
         if self.old == self.new:
-            raise MutantError(f"{self.name}: the new text is the old one: {self.old!r}")
+            raise MutantError(f"{self.name}: the new text equals the old one: {self.old!r}")
         return source.replace(self.old, self.new)
 
 
 def named_mutants() -> tuple[Mutant, ...]:
-    """All of `named/`: in each file `[[mutant]]` tables below the `file` and `tests` that they share."""
+    """All mutants in `named/`. A `[[group]]` table has the `file` and `tests` that its mutants share."""
     mutants = []
     for path in sorted(NAMED.glob("*.toml")):
         for group in tomllib.loads(path.read_text())["group"]:

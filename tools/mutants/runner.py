@@ -1,4 +1,4 @@
-"""Runs tests against a mutant and says whether they noticed it."""
+"""Runs the tests of a mutant and reports whether one of them failed."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tools.mutants.tree import IMPORT, Tree
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What became of a mutant."""
+    """The result of running the tests of a mutant."""
 
     mutant: Mutant
     killed_by: str
-    """Test that failed, or `import`; empty where the mutant lives, or where its time was over."""
+    """Test that failed, or `import`; empty where the mutant survives or could not be judged."""
     trouble: str
     """Why it could not be judged; empty where it was."""
     seconds: float
@@ -34,7 +34,10 @@ class Verdict:
 def judged(
     mutants: Sequence[Mutant], *, jobs: int, limit_s: float, done: Callable[[Verdict], None]
 ) -> list[Verdict]:
-    """Judge every mutant, `jobs` at a time; `done` is told each verdict as it comes."""
+    """Judge every mutant, `jobs` at a time; `done` is called with each verdict as it comes.
+
+    The tests of one mutant may take `limit_s` [s].
+    """
     with _trees(jobs) as trees, ThreadPoolExecutor(jobs) as pool:
         list(pool.map(Tree.compile, trees.queue))
 
@@ -74,7 +77,7 @@ def _judged(tree: Tree, mutant: Mutant, limit_s: float) -> Verdict:
                 if killed_by := _failing(tree, test.split(), limit_s - (time.monotonic() - begin_s)):
                     break
         if killed_by not in tree.sound and _failing(tree, [killed_by], limit_s):
-            killed_by, trouble = "", f"{killed_by} fails without any mistake, too"
+            killed_by, trouble = "", f"{killed_by} also fails without the mistake"
         tree.sound.add(killed_by)
     except (MutantError, TimeoutError) as error:
         trouble = str(error) or f"its tests take more than {limit_s:.0f} s"
@@ -83,7 +86,7 @@ def _judged(tree: Tree, mutant: Mutant, limit_s: float) -> Verdict:
 
 
 def _failing(tree: Tree, tests: list[str], limit_s: float) -> str:
-    """Name of the first of `tests`, as pytest takes them with options, that fails; empty for none.
+    """Name of the first test that fails, empty where all pass; `tests` are arguments of pytest.
 
     Raises TimeoutError where they take longer than `limit_s`.
     """
@@ -98,4 +101,4 @@ def _failing(tree: Tree, tests: list[str], limit_s: float) -> str:
         return failed[0].split(" ", 1)[1].split(" - ")[0]
     if "while loading conftest" in said:
         return IMPORT
-    raise MutantError(f"pytest says {code} to {' '.join(tests)}:\n{said[-2000:]}")
+    raise MutantError(f"pytest ended with {code} for {' '.join(tests)}:\n{said[-2000:]}")

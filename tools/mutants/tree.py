@@ -1,4 +1,4 @@
-"""A copy of the repository, compiled code included, in which mistakes are made and taken back."""
+"""A copy of the repository, compiled code included, in which mistakes are made and undone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tools.mutants.modules import compiled_users
 from tools.mutants.mutant import PACKAGES, ROOT, Mutant
 
 IMPORT = "import"
-"""Stands for the name of a test where a package cannot even be imported."""
+"""Takes the place of a test's name where a package cannot be imported, so that no test runs."""
 _COMPILED = "*.nb[ci]"
 _COMPILE = """
 import gymnasium, cellwright_envs
@@ -52,12 +52,12 @@ class Tree:
                 shutil.copy2(code, place)
         self._aside.mkdir()
         self.sound = {"", IMPORT}
-        """Tests that pass without a mistake."""
+        """Tests that were seen to pass without a mistake, and the two names that are not tests."""
 
         self._warm: subprocess.Popen[str] | None = None
 
     def run(self, arguments: list[str], limit_s: float) -> tuple[int | None, str]:
-        """Pytest's exit code, None where its time was over, and what it said."""
+        """Pytest's exit code, None where it took longer than `limit_s`, and its output."""
         if self._warm is None or self._warm.poll() is not None:
             self._warm = subprocess.Popen(
                 [sys.executable, "-m", "tools.mutants.warm"],
@@ -86,12 +86,12 @@ class Tree:
             self._warm.wait()
 
     def compile(self) -> None:
-        """Compile what every environment needs and is not compiled yet, once for all mutants."""
+        """Compile, once for all mutants, what the environments need and is not compiled yet."""
         subprocess.run([sys.executable, "-c", _COMPILE], cwd=self.directory, env=self.environment, check=True)
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables for a process that imports the copy."""
+        """Environment variables of a process that imports the copy."""
         homes = dict.fromkeys(str(self.directory / home) for home in PACKAGES.values())
         path = os.pathsep.join([*homes, str(self.directory)])
         own = {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
@@ -99,10 +99,11 @@ class Tree:
 
     @contextmanager
     def mutated(self, mutant: Mutant) -> Iterator[None]:
-        """Put the mistake in for as long as this lasts.
+        """Make the mistake for the time of the block.
 
-        Numba looks at the time of a function's own file only, but freezes what that imports: for all modules
-        that may contain the mistake, compiled code is put aside meanwhile.
+        Numba compiles a function again only where the time of its own file changed, but its compiled code
+        also holds values of imported modules. So the compiled code of all modules that may hold the mistake
+        is moved elsewhere for that time.
         """
         path = self.directory / mutant.file
         times, source = path.stat(), path.read_text()
@@ -122,7 +123,7 @@ class Tree:
                 shutil.move(place, code)
 
     def _code_with(self, file: str) -> list[Path]:
-        """Compiled code in which something of `file` may be frozen."""
+        """Files of compiled code in which values of `file` may be frozen."""
         return [
             code
             for user in compiled_users(file)

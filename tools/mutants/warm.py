@@ -1,7 +1,7 @@
-"""`python -m tools.mutants.warm`: has imported the libraries, and forks a process for each run of tests.
+"""`python -m tools.mutants.warm`: imports the libraries once, and forks a process for each run of tests.
 
-Importing them takes most of the time of a short run. An order is a line of JSON on standard input; the answer
-is pytest's exit code, or `null` where its time was over.
+Importing them takes most of the time of a short run. An order is a line of JSON on standard input. The answer
+is pytest's exit code, or `null` where the run took longer than its limit.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 LIBRARIES = ("numba", "scipy.stats", "torch", "gymnasium", "stable_baselines3", "pytest")
-"""Those that start no thread: what is forked has only one."""
+"""Libraries that start no thread when imported: a forked process has only the thread that forked it."""
 _POLL_S = 0.02
 
 
@@ -33,7 +33,10 @@ def main() -> None:
 
 
 def _run(order: dict[str, Any]) -> None:
-    """Become the process that runs the tests, as if it had been started with the order's environment."""
+    """Run the tests in this forked process and end it; never returns.
+
+    The tests find the environment and directory of the order, as in a process that was started with them.
+    """
     import pytest
 
     os.setsid()
@@ -43,7 +46,7 @@ def _run(order: dict[str, Any]) -> None:
     os.environ.update(order["environment"])
     os.chdir(order["directory"])
     sys.path[:] = [*order["environment"]["PYTHONPATH"].split(os.pathsep), *sys.path]
-    # The package of this tool is that of the tree outside.
+    # `tools` was imported from the repository; the tests have to import that of the copy.
     for name in [name for name in sys.modules if name.split(".")[0] == "tools"]:
         del sys.modules[name]
     code = int(pytest.main(order["arguments"]))
@@ -52,7 +55,7 @@ def _run(order: dict[str, Any]) -> None:
 
 
 def _ended(child: int, limit_s: float) -> int | None:
-    """Exit code of the child; None where it had to be ended, with all that it started."""
+    """Exit code of the child, None where it took longer than `limit_s`. Ends all that it started."""
     end_s = time.monotonic() + limit_s
     while True:
         found, status = os.waitpid(child, os.WNOHANG)

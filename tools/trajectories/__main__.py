@@ -1,4 +1,8 @@
-"""`python -m tools.trajectories record|check|live|kernels`: write, repeat, decide anew, compute otherwise."""
+"""`python -m tools.trajectories record|check|live|kernels`: record trajectories, or compare with a record.
+
+`record` writes actions and hashes. `check` repeats the recorded actions. `live` lets the policies decide
+again. `kernels` runs `check` in processes that compute with other instructions.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +30,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.trajectories", description=__doc__)
     parser.add_argument("what", choices=["record", "check", "live", "kernels"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[11])
-    parser.add_argument("--only", default="", help="part of the names of the cases to run")
-    parser.add_argument("--directory", type=Path, default=HOME, help="where the recording is")
+    parser.add_argument("--only", default="", help="run the cases whose name contains this")
+    parser.add_argument("--directory", type=Path, default=HOME, help="folder of the recording")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
     if options.what == "kernels":

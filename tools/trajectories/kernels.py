@@ -1,7 +1,7 @@
-"""`kernels`: the recorded actions once more, each time in processes that compute with other instructions.
+"""`kernels`: repeats the recorded actions in processes that compute with other instructions.
 
-Other kernels of the BLAS, other vector widths of NumPy, numba's code for any x86-64, other numbers of threads
-and processes. None of it is set in this process, nor for any other command.
+The processes differ in the kernels of the BLAS, the vector widths of NumPy, numba's target and the numbers of
+threads and processes. All of it is set in their environment only, not in this process or for other commands.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Variant:
 
 
 def variants(cache: Path) -> Iterator[Variant]:
-    """Every way that this processor can compute; numba's other code goes below `cache`."""
+    """Every variant that this processor supports; numba caches its code for any x86-64 below `cache`."""
     for core in _CORES:
         if blas_kernel(core) == core.lower():
             yield Variant(name=f"OpenBLAS {core}", settings={"OPENBLAS_CORETYPE": core})
@@ -49,14 +49,14 @@ def variants(cache: Path) -> Iterator[Variant]:
 
 
 def blas_kernel(core: str) -> str:
-    """The kernel, in lower case, that NumPy's OpenBLAS takes where `core` is asked for; empty without one."""
+    """The kernel, in lower case, that NumPy's OpenBLAS uses for the setting `core`; empty without it."""
     asked = os.environ | {"OPENBLAS_CORETYPE": core}
     command = [sys.executable, "-c", f"from {__name__} import loaded_kernel; print(loaded_kernel())"]
     return subprocess.run(command, env=asked, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def loaded_kernel() -> str:
-    """The kernel of the OpenBLAS that came with NumPy, in lower case; empty without one."""
+    """The kernel, in lower case, of the OpenBLAS that came with NumPy; empty without OpenBLAS."""
     for library in (Path(np.__file__).parents[1] / "numpy.libs").glob("libscipy_openblas*"):
         name = ctypes.CDLL(str(library)).scipy_openblas_get_corename64_
         name.restype = ctypes.c_char_p
@@ -65,7 +65,7 @@ def loaded_kernel() -> str:
 
 
 def run(arguments: list[str]) -> int:
-    """Check the recording in every variant with `arguments`; returns 1 where a trajectory differs in one."""
+    """Run `check` with `arguments` in every variant; returns 1 where a trajectory differs in any of them."""
     failed = 0
     with tempfile.TemporaryDirectory() as cache:
         for variant in variants(Path(cache)):

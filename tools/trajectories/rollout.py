@@ -23,7 +23,7 @@ Act = Callable[[Observation, int], Actions]
 """Action (n,) for an observation and the number of the step."""
 
 LINE_CHANGE = "moved-fixture"
-"""The line change of the cases with one."""
+"""The line change in cases with the conditions `line-change`."""
 ZOO = {
     "cellwright/WeldSeam-v0": "weld-seam",
     "cellwright/PegInsertion-v0": "peg-insertion",
@@ -41,12 +41,12 @@ class Case:
     policy: str
     """An expert's name, or `zoo:NAME`."""
     conditions: str
-    """A named set of disturbances, or `line-change`: that of training after `LINE_CHANGE`."""
+    """A named set of disturbances, or `line-change`: the training disturbances after `LINE_CHANGE`."""
     seed: int
 
     @property
     def name(self) -> str:
-        """Unique and readable, as it stands in the files."""
+        """Unique and readable; the key in both files of the recording."""
         return f"{self.env.removeprefix('cellwright/')} {self.policy} {self.conditions} {self.seed}"
 
 
@@ -64,7 +64,7 @@ def cases(seeds: tuple[int, ...]) -> tuple[Case, ...]:
 def played(case: Case, actions: Actions | None = None) -> tuple[Actions, dict[str, str]]:
     """Actions (steps, n) of the episode and a hash of each of its outputs.
 
-    With `actions` they are repeated; without, the policy of the case decides.
+    Where `actions` (steps, n) are given they are repeated; otherwise the policy of the case decides.
     """
     env = gymnasium.make(case.env, disable_env_checker=True, privileged=True)
     try:
@@ -95,7 +95,7 @@ def _play(
         taken.append(action)
         steps, done = steps + 1, terminated or truncated
     hashes["reward"] = rewards
-    # Every number of an inspection, whatever the names of its fields.
+    # The values of all fields without their names: a renamed field is no other result.
     cell: Any = env.unwrapped
     values = repr(dataclasses.astuple(cell.scorecard()) if terminated else None)
     hashes["scorecard"] = hashlib.sha256(values.encode())

@@ -1,7 +1,7 @@
-"""Finds in source text what computes other bits on another processor.
+"""Finds code whose result depends on the processor, if only in the last bit.
 
-What feeds a step may not use it: one bit is enough for two runs of one seed to part. Instead sums are written
-out (`cellwright_assets.arithmetic`) or compiled, and functions are the C library's.
+Code that feeds a step must not contain it: one bit is enough for two runs of one seed to diverge. Instead,
+sums are written out (`cellwright_assets.arithmetic`) or compiled, and functions are those of the C library.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PACKAGES = (
     "policies/cellwright_runtime",
     "envs/cellwright_envs",
 )
-"""Everything in them may feed a step, but for `EXEMPT`."""
+"""Everything in them may feed a step, except the files in `EXEMPT`."""
 EXEMPT = {
     "envs/cellwright_envs/assembly/picture.py": "draws for people, after the step",
     "envs/cellwright_envs/rendering/picture.py": "draws for people, after the step",
@@ -35,13 +35,14 @@ _VECTORS = (
 _TIES = ("argsort", "argpartition", "lexsort")
 _COMPILERS = ("njit", "jit", "compiled", "compiled_as")
 _COMPILABLE = ("register_jitable", "compilable", "compilable_inline")
-"""What makes a function compiled where a compiled one calls it, and NumPy's everywhere else."""
+"""Decorators of functions that are compiled where a compiled function calls them, and use NumPy elsewhere."""
 
 
 def faults(source: str, *, always_compiled: bool = False) -> list[str]:
-    """What `source` does that depends on the processor, one line each with its number.
+    """Places of `source` that depend on the processor, each as its line number and the reason.
 
-    `always_compiled`: functions that may be compiled are called by compiled ones only, as in the cells.
+    `always_compiled` means that compiled functions alone call those with a decorator of `_COMPILABLE`, as in
+    the cells.
     """
     compilers = _COMPILERS + (_COMPILABLE if always_compiled else ())
     return sorted(set(_faults(ast.parse(source), compilers, compiled=False)))
@@ -83,20 +84,20 @@ def _why(node: ast.AST, *, compiled: bool) -> str:
 
 def _of_operator(node: ast.BinOp | ast.AugAssign, *, compiled: bool) -> str:
     if isinstance(node.op, ast.MatMult):
-        return "@ is a BLAS's; write the product out or take it from cellwright_assets.arithmetic"
+        return "@ calls a BLAS; write the product out or use cellwright_assets.arithmetic"
     exponent = node.right if isinstance(node, ast.BinOp) else node.value
     fraction = isinstance(exponent, ast.Constant) and isinstance(exponent.value, float)
     if isinstance(node.op, ast.Pow) and fraction and not compiled:
-        return "an array to a fractional power is NumPy's vector code; compile it or use math.pow"
+        return "a fractional power of an array runs NumPy's vector code; compile it or use math.pow"
     return ""
 
 
 def _of_attribute(node: ast.Attribute, *, compiled: bool) -> str:
     of_numpy = isinstance(node.value, ast.Name) and node.value.id in {"np", "numpy"}
     if node.attr == "dot" or (of_numpy and node.attr in _BLAS):
-        return f"{node.attr} is a BLAS's; write it out or take it from cellwright_assets.arithmetic"
+        return f"{node.attr} calls a BLAS; write it out or use cellwright_assets.arithmetic"
     if of_numpy and node.attr in _VECTORS and not compiled:
-        return f"np.{node.attr} is NumPy's vector code; take math or cellwright_assets.arithmetic"
+        return f"np.{node.attr} runs NumPy's vector code; use math or cellwright_assets.arithmetic"
     return ""
 
 
@@ -106,7 +107,7 @@ def _of_call(node: ast.Call) -> str:
     if method in _TIES:
         kind = names.get("kind")
         if not (isinstance(kind, ast.Constant) and kind.value == "stable"):
-            return f"{method} orders what is equal by vector width; give kind='stable'"
+            return f"{method} orders equal elements by vector width; pass kind='stable'"
     if names.keys() & {"fastmath", "parallel"}:
         return "fastmath and parallel let the compiler change the order of sums"
     return ""
@@ -118,5 +119,5 @@ def _of_import(node: ast.Import | ast.ImportFrom) -> str:
     if names & {"cv2", "opencv", "scipy", "torch"}:
         return "OpenCV, SciPy and torch choose their code by the processor"
     if isinstance(node, ast.ImportFrom) and node.module in {"numpy", "numpy.linalg"}:
-        return "import numpy as np, so that what is taken from it can be seen"
+        return "write import numpy as np: only names such as np.sum are checked here"
     return ""

@@ -1,1 +1,1 @@
-"""Bundles: a container that proves its files undamaged, and what travels in one."""
+"""Bundles: a container that detects damage to its files, and the policy that is shipped in one."""

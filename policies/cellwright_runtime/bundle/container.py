@@ -1,12 +1,13 @@
-"""The container: a directory of a few named files, bounded and hashed, whatever they mean.
+"""The container of a bundle: a directory of a few named files, limited in size and checked by hash.
 
 ```
-<bundle>/manifest.json   kind of bundle, what that kind says of itself, size and hash of every other file
-         ...             the files of that kind, no others
+<bundle>/manifest.json   kind of bundle, fields of that kind, size and hash of every other file
+         ...             the files of that kind, and no others
 ```
 
-A kind, such as a policy, says which files it has and how large they may be; reading them is its own affair.
-The hashes show damage and careless edits. They are no signature.
+A kind, such as a policy, defines which files it has and how large each may be. The container does not
+interpret them. The hashes detect damage and careless edits. They are not a signature: whoever forges a bundle
+can compute them, too.
 """
 
 import hashlib
@@ -28,21 +29,22 @@ SCHEMA_VERSION = 2
 _MOST_MANIFEST_BYTES = 2**20
 _OWN_FIELDS = ("schema_version", "kind", "files", "manifest_sha256")
 _FIRST_KIND = "policy"
-"""What a manifest means that names no kind: bundles from before there were others."""
+"""Kind of a bundle whose manifest names none: such bundles were written before there were other kinds."""
 
 
 class BundleError(FileError):
-    """A directory is not a bundle that can be trusted; the message is one line naming what is wrong."""
+    """A directory is not a complete and undamaged bundle; the message is one line that names the fault."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """What may travel in a container."""
+    """A kind of bundle: its name and the files that it consists of."""
 
     name: str
     required: Mapping[str, int]
-    """Name of a file to the most bytes that it may have."""
+    """Name of a file to its largest allowed size [bytes]."""
     optional: Mapping[str, int] = field(default_factory=dict)
+    """As `required`, for files that a bundle may lack."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +53,12 @@ class Container:
 
     directory: Path
     content: Mapping[str, Any]
-    """What the kind of bundle says of itself in the manifest."""
+    """Fields of the manifest that belong to the kind; the container does not check them."""
     files: Mapping[str, bytes]
 
     @classmethod
     def load(cls, directory: Path, kind: Kind) -> Self:
-        """Read a bundle of this kind; raises `BundleError` where it is damaged, changed or of another."""
+        """Read a bundle of this kind; raises `BundleError` if it is damaged, changed or of another kind."""
         with bundle_errors():
             manifest, listed = _manifest(directory, kind)
             _refuse_foreign(directory, {MANIFEST, *listed})
@@ -68,7 +70,7 @@ class Container:
 
 @contextmanager
 def bundle_errors() -> Iterator[None]:
-    """Whatever is wrong with a file of a bundle is wrong with the bundle."""
+    """Raise each `FileError` of the block as a `BundleError` with the same message."""
     try:
         yield
     except BundleError:
@@ -78,7 +80,7 @@ def bundle_errors() -> Iterator[None]:
 
 
 def is_bundle(directory: str | Path) -> bool:
-    """Whether `directory` claims to be a bundle (it has a manifest); loading it checks the claim."""
+    """Whether `directory` has a manifest, and so claims to be a bundle; only loading it checks the claim."""
     try:
         return (Path(directory) / MANIFEST).is_file()
     except (OSError, ValueError):  # a name that no file can have
@@ -93,10 +95,13 @@ def write_container(
     *,
     overwrite: bool = False,
 ) -> None:
-    """Write a bundle in one rename: either all of it is there afterwards or nothing changed.
+    """Write all files to a temporary directory, check them there, and rename it to `directory`.
 
-    Raises `BundleError` where `directory` exists and `overwrite` is false, or is no bundle, and where a file
-    is missing, too large or foreign to `kind`.
+    So `directory` never holds a part of a bundle. A bundle to be replaced is first renamed to the temporary
+    directory: between the two renames `directory` does not exist.
+
+    Raises `BundleError` where `directory` exists and either `overwrite` is false or it is not a bundle, and
+    where a file is missing, too large or not one of `kind`.
     """
     refuse_existing(directory, overwrite=overwrite)
     if missing := [name for name in kind.required if name not in files]:
@@ -118,7 +123,7 @@ def write_container(
 
 
 def refuse_existing(directory: Path, *, overwrite: bool) -> None:
-    """Raise `BundleError` unless `directory` is free to be written, or is a bundle that may be replaced."""
+    """Raise `BundleError` where `directory` exists, unless `overwrite` is set and it is a bundle or empty."""
     if not directory.exists():
         return
     if not overwrite:
@@ -136,13 +141,13 @@ def _manifest_bytes(kind: Kind, content: Mapping[str, Any], files: Mapping[str, 
 
 
 def manifest_digest(manifest: Mapping[str, Any]) -> str:
-    """The hash of a manifest's content, which does not depend on how its text is laid out."""
+    """SHA-256 of a manifest's content, in hex digits. The layout of its text does not matter."""
     rest = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
     return hashlib.sha256(canonical_json(rest)).hexdigest()
 
 
 def _manifest(directory: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Fields]]:
-    """The manifest of a bundle, and what it says of each of its files."""
+    """The manifest of a bundle, and its entries for the other files, by name."""
     if not directory.is_dir():
         raise BundleError(f"{directory} is not a directory; a bundle is a directory with a {MANIFEST}")
     path = directory / MANIFEST

@@ -1,15 +1,16 @@
-"""The policy bundle: a policy as it leaves the house, readable with numpy and the standard library.
+"""The policy bundle: a policy as it is shipped, readable with NumPy and the standard library.
 
 ```
 <bundle>/policy.onnx     raw observation in, clipped action and physical command out, one self-contained graph
          manifest.json   layout with units, rates, limits, training provenance, scores, hashes
          golden.npz      recorded observations with the outputs the training framework gave for them
-         scorecard.json  what it scored, seed by seed
-         weights.npz     optional: every weight of the training policy, to train on from here
+         scorecard.json  what the policy scored, seed by seed
+         weights.npz     optional: every weight of the training policy, to continue training from it
 ```
 
-Reading a bundle never unpickles, imports no training code and takes no path or class name from the manifest.
-`Bundle.load` runs nothing of it: it finds the size of every array and what the graph costs.
+Reading a bundle unpickles nothing, imports no training code and takes no path or class name from the
+manifest. `Bundle.load` does not run the graph. It only computes the size of every array and the cost of one
+decision.
 """
 
 import math
@@ -47,11 +48,11 @@ KIND = Kind(
     required={POLICY: 16 * 2**20, GOLDEN: 16 * 2**20, SCORECARD: 4 * 2**20},
     optional={WEIGHTS: 32 * 2**20},
 )
-"""Ten times what the shipped policies have, and little enough for a robot's computer."""
+"""Sizes are at least ten times those of the shipped policies, and small enough for a robot's computer."""
 OUTPUTS = ("action", "action_preclip", "command")
 PER_EPISODE = "per_episode"
 MOST_EPISODES = 2000
-"""In a scorecard: intervals of more would take more memory than a robot's computer has to spare."""
+"""Episodes in a scorecard. The intervals of more would need more memory than a robot's computer can spare."""
 MOST_OBSERVED = 1_000_000
 """Numbers in one observation."""
 _NOT_SCORES = (PER_EPISODE, "disturbances")
@@ -64,7 +65,8 @@ class ObservationGroup:
     """One named input of the policy.
 
     An image is uint8 (channel, height, width) with one component per channel; every other group is float32
-    with one component per element, in C order.
+    with one component per element, in C order. Raises `BundleError` where type, shape and components do not
+    fit together, and for a unit that is not SI.
     """
 
     name: str
@@ -103,7 +105,10 @@ class ObservationGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicySpec:
-    """Everything about a policy but its weights and files."""
+    """The manifest's description of a policy: everything except its weights and files.
+
+    Raises `BundleError` for a value that no policy can have.
+    """
 
     name: str
     environment: str
@@ -113,11 +118,11 @@ class PolicySpec:
     action: tuple[Component, ...]
     """Physical commands in order; action -1 maps to `low`, +1 to `high`."""
     controller: ControllerSetup = field(default_factory=ControllerSetup)
-    """What the policy expects of the controller that it commands."""
+    """Settings and frames that the policy expects of the controller that it commands."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Provenance: command, seed, steps, versions, hash of the configuration."""
     scores: Mapping[str, Any] = field(default_factory=dict)
-    """Headline numbers of scorecard.json, as `headline` takes them from it."""
+    """The part of scorecard.json that `headline` selects."""
 
     def __post_init__(self) -> None:
         if not _ENVIRONMENT.fullmatch(self.environment):
@@ -137,7 +142,7 @@ class PolicySpec:
 
     @property
     def layout(self) -> Layout:
-        """What an interface between this policy and its controller has to know."""
+        """What an interface between this policy and its controller needs to know."""
         images = [group for group in self.observation if group.dtype == "uint8"]
         return Layout(
             control_period_s=1.0 / self.control_rate_hz,
@@ -152,7 +157,7 @@ class PolicySpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """A policy whose files fit together; none of its numbers has been believed yet but for their sizes."""
+    """A policy whose files are undamaged and fit together. Its outputs and scores are not verified yet."""
 
     directory: Path
     spec: PolicySpec
@@ -160,18 +165,18 @@ class Bundle:
     model: Model
     """The graph in policy.onnx."""
     cost: Cost
-    """What one decision takes."""
+    """Computation and memory that one decision takes."""
     golden: Golden
     """The recorded vectors."""
     scorecard: Mapping[str, Any]
-    """What the policy scored, as written by the exporter."""
+    """What the policy scored, as the exporter wrote it."""
 
     @classmethod
     def load(cls, directory: str | Path) -> Self:
-        """Read and check everything.
+        """Read all files and check that they fit together, without running the graph.
 
-        Raises `BundleError` where the directory is no bundle of a policy, where a file is missing, damaged or
-        larger than it may be, and where two of them contradict each other.
+        Raises `BundleError` where the directory is not the bundle of a policy, where a file is missing,
+        damaged or too large, and where two files contradict each other.
         """
         container = Container.load(Path(directory), KIND)
         with bundle_errors():
@@ -197,16 +202,16 @@ class Bundle:
 
     @property
     def weights(self) -> dict[str, NDArray[Any]]:
-        """Weights of the training policy by state-dict name; `BundleError` where the bundle ships none."""
+        """Weights of the training policy by state-dict name; raises `BundleError` where there are none."""
         if WEIGHTS not in self.files:
-            raise BundleError(f"{self.directory} ships no {WEIGHTS}, so training cannot go on from it")
+            raise BundleError(f"{self.directory} has no {WEIGHTS}, so training cannot continue from it")
         return _weights(self.files[WEIGHTS])
 
 
 def write_bundle(
     directory: str | Path, spec: PolicySpec, files: Mapping[str, bytes], *, overwrite: bool = False
 ) -> None:
-    """Write a policy's bundle in one rename; raises `BundleError` as `write_container` does.
+    """Write the bundle of a policy; raises `BundleError` as `write_container` does.
 
     This checks sizes and hashes only; `cellwright_policies.export.export_bundle` also checks the policy.
     """
@@ -217,7 +222,7 @@ def write_bundle(
 
 
 def headline(scorecard: Mapping[str, Any]) -> dict[str, Any]:
-    """What a manifest repeats of a scorecard: all but its episodes and what disturbed them."""
+    """The fields of a scorecard that the manifest repeats: all except the episodes and their disturbances."""
     return {name: value for name, value in scorecard.items() if name not in _NOT_SCORES}
 
 
@@ -244,7 +249,7 @@ def _spec(content: Mapping[str, Any]) -> PolicySpec:
         )
     except FileError:
         raise
-    except ValueError as error:  # of the vocabulary, which knows of no file
+    except ValueError as error:  # from the vocabulary, whose messages name no file
         raise BundleError(f"{MANIFEST} {error}") from None
     fields.done()
     return spec
@@ -285,7 +290,7 @@ def _controller(fields: Fields) -> ControllerSetup:
 
 def _setting(fields: Fields) -> Setting:
     setting = Setting(
-        name=fields.name("name", empty=True),  # `Setting` says better what is missing
+        name=fields.name("name", empty=True),  # `Setting` has the better message for an empty name
         unit=fields.name("unit"),
         value=fields.numbers("value"),
         frame=fields.name("frame", empty=True),
@@ -319,7 +324,7 @@ def _weights(data: bytes) -> dict[str, NDArray[Any]]:
 
 
 def _require_interface(model: Model, spec: PolicySpec) -> None:
-    """Raise `FileError` unless the graph takes and gives what the manifest says."""
+    """Raise `FileError` unless the graph has the inputs and outputs that the manifest describes."""
     groups = {group.name: group for group in spec.observation}
     if set(model.inputs) != set(groups):
         raise FileError(
@@ -340,7 +345,10 @@ def _require_interface(model: Model, spec: PolicySpec) -> None:
 
 
 def _require_clip(model: Model) -> None:
-    """`action` must come out of a clip of `action_preclip`, even where no recorded vector saturates."""
+    """Raise `FileError` unless the graph computes `action` by clipping `action_preclip` to -1..1.
+
+    The golden vectors do not prove this: it may be that none of them saturates.
+    """
     made_by: dict[str, Operator] = {name: each for each in model.operators for name in each.outputs}
     clip = made_by.get("action")
     if clip is None or clip.kind != "Clip" or clip.inputs[0] != "action_preclip":

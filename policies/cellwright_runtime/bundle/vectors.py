@@ -1,4 +1,4 @@
-"""Golden vectors: recorded observations and what the training framework answered to them."""
+"""Golden vectors: recorded observations with the outputs that the training framework gave for them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from cellwright_runtime.files.reading import FileError
 
 GOLDEN = "golden.npz"
 MOST_VECTORS = 500
-"""Export records less than half of that; each takes a decision when a bundle is verified."""
+"""More than twice as many as export records. Verifying a bundle takes one decision for each."""
 _OBSERVATION = "observation."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Golden:
-    """Recorded observations and what the training framework answered.
+    """Recorded observations with the outputs that the training framework gave for them.
 
     `observations` maps group name to (N, *shape); `action_preclip` and `action` are (N, actions) float32. The
     first `on_policy` rows were recorded while the policy ran; the rest are edge cases.
@@ -41,9 +41,10 @@ class Golden:
 
     @classmethod
     def from_bytes(cls, data: bytes, groups: Mapping[str, tuple[str, tuple[int, ...]]], actions: int) -> Self:
-        """Read back what was recorded of `groups`, name to type and shape, and of so many `actions`.
+        """Read the vectors of a policy with these `groups`, name to (dtype, shape), and so many `actions`.
 
-        Raises `FileError` where an array is missing, foreign, of another shape or type, or not finite.
+        Raises `FileError` where an array is missing, does not belong there, has another shape or type, or is
+        not finite.
         """
         arrays = read_npz(data, GOLDEN)
         rows = len(arrays["action"]) if arrays.get("action", np.zeros(())).ndim else 0

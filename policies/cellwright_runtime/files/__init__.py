@@ -1,1 +1,1 @@
-"""The door: what is in a file of somebody else comes in here, and is bounded before it is believed."""
+"""Readers of files that other people may have written: they check every size before they use it."""

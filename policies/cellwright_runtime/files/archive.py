@@ -1,8 +1,8 @@
-"""Named arrays in one file: the npz files that NumPy writes, read without trusting a size that they claim.
+"""Named arrays in one file: NumPy's npz files, read without trusting the sizes that they state.
 
-NumPy's own reader evaluates the header of an array as Python and asks for as much memory as the archive says.
-This one takes the one form in which `numpy.savez_compressed` writes plain arrays: members one after the other
-that fill the file, each deflated or stored, with a header of fixed layout.
+NumPy's own reader evaluates the header of an array as Python and allocates as much memory as the archive
+states. The reader here accepts only the form in which `numpy.savez_compressed` writes plain arrays: members
+one after the other that fill the file, each deflated or stored, with a header of fixed layout.
 """
 
 import io
@@ -21,7 +21,7 @@ from cellwright_runtime.files.reading import FileError
 
 MOST_ARRAYS = 1000
 MOST_BYTES = 64 * 2**20
-"""All arrays of one file together, unpacked."""
+"""Size of all arrays of one file together, unpacked."""
 
 _TYPES = {"|u1": np.uint8, "|b1": np.bool_, "<i8": np.int64, "<f4": np.float32, "<f8": np.float64}
 _MEMBER = struct.Struct("<4s5H3I2H")
@@ -29,7 +29,7 @@ _LISTED = struct.Struct("<4s6H3I5H2I")
 _END = struct.Struct("<4s4H2IH")
 _STORED, _DEFLATED = 0, 8
 _NEWEST_VERSION = 45
-"""Of the format: that of large files, as NumPy writes even small ones."""
+"""Version 4.5 of the zip format, the one for large files; NumPy uses it for small files, too."""
 _NAMES_ARE_UTF8 = 0x800
 _MAGIC = b"\x93NUMPY\x01\x00"
 _HEADER = re.compile(
@@ -39,10 +39,13 @@ _HEADER = re.compile(
 
 
 def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """Compressed npz of plain arrays; equal content gives equal bytes (no timestamps)."""
+    """Compressed npz of plain arrays, without timestamps: equal content gives equal bytes.
+
+    Raises `FileError` for arrays that could only be stored with pickle.
+    """
     if odd := [name for name, array in arrays.items() if array.dtype.str not in _TYPES]:
         raise FileError(
-            f"cannot store {', '.join(odd)}: arrays are of {', '.join(_TYPES)}, others are pickled"
+            f"cannot store {', '.join(odd)}: only types {', '.join(_TYPES)} can be stored without pickle"
         )
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **{name: arrays[name] for name in sorted(arrays)})
@@ -52,8 +55,8 @@ def npz_bytes(arrays: Mapping[str, NDArray[Any]]) -> bytes:
 def read_npz(data: bytes, name: str) -> dict[str, NDArray[Any]]:
     """The arrays in `data`, the content of the file `name`.
 
-    Raises `FileError` for everything but plain arrays as NumPy writes them: pickled or encrypted ones, more
-    than `MOST_ARRAYS` or `MOST_BYTES`, sizes that contradict each other.
+    Raises `FileError` for everything except plain arrays as NumPy writes them, so for pickled or encrypted
+    arrays, more than `MOST_ARRAYS` arrays or `MOST_BYTES` bytes, and sizes that contradict each other.
     """
     arrays: dict[str, NDArray[Any]] = {}
     left = MOST_BYTES
@@ -71,7 +74,7 @@ def read_npz(data: bytes, name: str) -> dict[str, NDArray[Any]]:
 
 
 class _DamageError(Exception):
-    """What is wrong with an archive."""
+    """An archive is damaged; the message says how."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +83,11 @@ class _Member:
     deflated: bool
     crc: int
     begin: int
-    """Where its packed content begins in the archive."""
+    """Offset in the archive at which its packed content begins [bytes]."""
     end: int
+    """Offset after its packed content [bytes]."""
     size: int
-    """Unpacked."""
+    """Size of the unpacked content [bytes]."""
 
 
 def _members(data: bytes) -> Iterator[_Member]:
@@ -93,7 +97,7 @@ def _members(data: bytes) -> Iterator[_Member]:
     if mark != b"PK\x05\x06" or comment or disk or here != count:
         raise _DamageError("it does not end as an archive does")
     if place + size != len(data) - _END.size:
-        raise _DamageError("its list of members is not where it says")
+        raise _DamageError("its list of members is not at the offset that it states")
     if count > MOST_ARRAYS:
         raise _DamageError(f"it holds {count} arrays, {MOST_ARRAYS} are allowed")
     next_member, next_listed = 0, place
@@ -102,11 +106,11 @@ def _members(data: bytes) -> Iterator[_Member]:
         next_member = member.end
         yield member
     if next_listed != len(data) - _END.size or next_member != place:
-        raise _DamageError("there is more in it than its list of members says")
+        raise _DamageError("it holds bytes that belong to no listed member")
 
 
 def _listed(data: bytes, listed: int, place: int) -> tuple[_Member, int]:
-    """The member that the list has at `listed`, which has to begin at `place`; where the list goes on."""
+    """The member with its entry at offset `listed`, which must begin at `place`; offset of the next entry."""
     entry = _LISTED.unpack_from(data, listed)
     mark, version, flags, method, crc, packed, size = (entry[index] for index in (0, 2, 3, 4, 7, 8, 9))
     name_bytes, extra_bytes, comment_bytes, told = entry[10], entry[11], entry[12], entry[16]
@@ -137,7 +141,7 @@ def _unpacked(data: bytes, member: _Member) -> bytes:
         raise _DamageError(f"{member.name[:80]!r} is cut off")
     if member.deflated:
         unpacker = zlib.decompressobj(-zlib.MAX_WBITS)
-        content = unpacker.decompress(packed, member.size + 1)  # never more than one byte too many
+        content = unpacker.decompress(packed, member.size + 1)  # one byte more shows that it is too large
         complete = unpacker.eof and not unpacker.unused_data
     else:
         content, complete = packed, True
@@ -147,7 +151,7 @@ def _unpacked(data: bytes, member: _Member) -> bytes:
 
 
 def _array(name: str, content: bytes) -> NDArray[Any]:
-    """The array in a member. Its header is matched, not evaluated."""
+    """The array in a member. Its header is matched against a pattern and never evaluated."""
     begin = len(_MAGIC) + 2
     length = int.from_bytes(content[len(_MAGIC) : begin], "little")
     header = _HEADER.fullmatch(content[begin : begin + length])
@@ -156,7 +160,7 @@ def _array(name: str, content: bytes) -> NDArray[Any]:
         raise _DamageError(f"{name[:80]!r} is no array of {', '.join(_TYPES)}")
     shape = tuple(int(size) for size in header[3].split(b",") if size.strip())
     if len(shape) > 8 or math.prod(max(size, 1) for size in shape) > MOST_BYTES:
-        raise _DamageError(f"{name[:80]!r} claims the shape {shape}")
+        raise _DamageError(f"{name[:80]!r} claims the shape {shape}, with too many axes or elements")
     if math.prod(shape) * np.dtype(kind).itemsize != len(content) - begin - length:
         raise _DamageError(f"{name[:80]!r} does not hold the shape {shape} that it claims")
     order: Literal["F", "C"] = "F" if header[2] == b"True" else "C"

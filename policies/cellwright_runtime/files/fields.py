@@ -1,4 +1,4 @@
-"""Taking objects of a JSON file apart by name and type, so that nothing is guessed and nothing left over."""
+"""Reading the objects of a JSON file field by field, by name and type, and refusing what is left."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -8,21 +8,24 @@ from cellwright_runtime.files.reading import FileError
 
 _SHOWN_CHARACTERS = 40
 LONGEST_NAME = 200
-"""Characters; sentences and commands are taken as they are."""
+"""Characters in a name. Sentences and commands may be longer: they are not read as names."""
 
 
 class Fields:
-    """An object of a file: each value is taken once, and `done` refuses what nobody took."""
+    """An object of a JSON file. Each field is taken once, and `done` refuses the fields that were not taken.
+
+    Every method that takes a field raises `FileError` where it is missing or of another type.
+    """
 
     def __init__(self, value: Any, where: str) -> None:
-        """`where` names the file and the place in it; raises `FileError` where `value` is no object."""
+        """`where` names file and place for messages; raises `FileError` where `value` is not an object."""
         if not isinstance(value, Mapping):
             raise wrong(where, value, "an object")
         self._values = dict(value)
         self._where = where
 
     def __iter__(self) -> Iterator[str]:
-        """Names of what was not taken yet."""
+        """Names of the fields that were not taken yet."""
         return iter(list(self._values))
 
     def where(self, name: str) -> str:
@@ -40,7 +43,7 @@ class Fields:
         return self._values.pop(name, default)
 
     def name(self, name: str, *, empty: bool = False) -> str:
-        """A text that names something: one line, printable, not empty unless `empty`."""
+        """A name: one printable line of at most `LONGEST_NAME` characters, empty only if `empty` is set."""
         value = self.take(name)
         if not isinstance(value, str) or not value.isprintable() or len(value) > LONGEST_NAME:
             raise wrong(self.where(name), value, f"a name of at most {LONGEST_NAME} characters")
@@ -49,7 +52,7 @@ class Fields:
         return value
 
     def number(self, name: str) -> float:
-        """A number; a truth value is none."""
+        """A number; `true` and `false` are refused."""
         value = self.take(name)
         if type(value) not in (int, float):
             raise wrong(self.where(name), value, "a number")
@@ -58,7 +61,7 @@ class Fields:
     def numbers(self, name: str) -> tuple[float, ...]:
         """A list of numbers."""
         values = self.take(name)
-        # A number that is a text, or a truth value, would pass for others.
+        # `float` would also accept a truth value, or a text that holds a number.
         if not isinstance(values, list) or not all(type(each) in (int, float) for each in values):
             raise wrong(self.where(name), values, "a list of numbers")
         return tuple(map(float, values))
@@ -85,20 +88,20 @@ class Fields:
         return [Fields(value, f"{self.where(name)} {index}") for index, value in enumerate(values)]
 
     def object(self, name: str) -> dict[str, Any]:
-        """An object whose values are not looked into."""
+        """An object whose content is not checked."""
         value = self.take(name)
         if not isinstance(value, dict):
             raise wrong(self.where(name), value, "an object")
         return value
 
     def done(self) -> None:
-        """Raise `FileError` where something was not taken."""
+        """Raise `FileError` where a field was not taken."""
         if self._values:
             raise FileError(f"{self._where} has {min(self._values)[:80]!r}, which does not belong there")
 
 
 def wrong(where: str, value: Any, wanted: str) -> FileError:
-    """The error for a value of another kind than the `wanted`."""
+    """The error, to be raised, for a `value` that is not what is `wanted`; `where` names its place."""
     text = json.dumps(value, ensure_ascii=False)
     shown = text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
     return FileError(f"{where} is {shown}, not {wanted}")

@@ -1,4 +1,4 @@
-"""JSON as this project writes it, and nothing that another reader could take for something else."""
+"""JSON, written in one form and read strictly: text that other readers may read differently is refused."""
 
 import json
 import re
@@ -7,12 +7,14 @@ from typing import Any, NoReturn
 from cellwright_runtime.files.reading import FileError
 
 MOST_LEVELS = 32
-"""Nested deeper than any file of this project, and far from Python's limit."""
+"""Levels of nesting: more than any file of this project has, and far fewer than Python's recursion limit."""
 MOST_VALUES = 250_000
-"""About ten thousand episodes; a list of empty lists takes thirty times its text in memory."""
+"""Values in a file, enough for about ten thousand episodes. The size of a file alone does not limit memory: a
+list of empty lists takes thirty times the size of its text."""
 _WHOLE_LIMIT = 2**63
 _ODD_CHARACTERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters, which a terminal would obey, and halves of surrogate pairs, which no file can hold."""
+"""Control characters except tab and line feed, because a terminal would obey them, and halves of surrogate
+pairs, which UTF-8 cannot encode."""
 
 
 def parse_json(data: bytes, name: str) -> Any:
@@ -39,17 +41,20 @@ def parse_json(data: bytes, name: str) -> Any:
 
 
 def canonical_json(value: Any) -> bytes:
-    """JSON with sorted keys, UTF-8, two spaces of indent and no NaN: equal values give equal bytes."""
+    """JSON with sorted keys, UTF-8 and two spaces of indent: equal values give equal bytes.
+
+    Raises ValueError for NaN and infinite numbers.
+    """
     return (json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=2) + "\n").encode()
 
 
 def printable(text: str) -> str:
-    """`text` with a question mark for each character that a name may not have."""
+    """`text` with a question mark in place of each character that cannot be printed."""
     return "".join(each if each.isprintable() else "?" for each in text)
 
 
 class _OddError(Exception):
-    """What JSON allows, or Python's reader of it, and this project does not."""
+    """Text that JSON or Python's JSON reader allows and this project refuses."""
 
 
 def _decode(text: str) -> Any:
@@ -67,7 +72,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _whole(text: str) -> int:
-    # Reading a number takes time that grows with the square of its length.
+    # The length comes first: `int` takes time that grows with the square of it.
     if len(text) > len(str(-_WHOLE_LIMIT)) or not -_WHOLE_LIMIT <= int(text) < _WHOLE_LIMIT:
         raise _OddError(f"holds {text[:24]}…, a whole number beyond 64 bits")
     return int(text)

@@ -1,4 +1,4 @@
-"""Files as bytes: regular, no links, no larger than whoever asks for them expects."""
+"""Reading a file as bytes: only a regular file, no link, and not more bytes than the caller allows."""
 
 import os
 import stat
@@ -11,17 +11,17 @@ _FLAGS = (
 
 
 class FileError(ValueError):
-    """A file is not what it is taken for; the message is one line that names the file and what is wrong."""
+    """A file cannot be read or has unexpected content; the message is one line that names file and fault."""
 
 
 def read_file(path: Path, *, most_bytes: int) -> bytes:
-    """The content of a regular file of at most `most_bytes`.
+    """The content of a regular file of at most `most_bytes` bytes.
 
     Raises `FileError` where `path` is missing, a link, a directory, a device or a pipe, cannot be read, or is
-    larger.
+    too large.
     """
     try:
-        if path.is_symlink():  # O_NOFOLLOW would say the same with an error number of its own per system
+        if path.is_symlink():  # O_NOFOLLOW refuses it with another error number on each system
             raise FileError(f"{path} is a link; put the file itself there")
         descriptor = os.open(path, _FLAGS)
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Which tensors a safetensors file claims to hold, before anything is made of them."""
+"""Names and shapes of the tensors that a safetensors file claims to hold, checked before any is loaded."""
 
 import math
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ _ITEM_BYTES = {"U8": 1, "BOOL": 1, "I64": 8, "F32": 4, "F64": 8}
 def tensor_shapes(data: bytes, name: str) -> Mapping[str, tuple[int, ...]]:
     """Name to shape of all tensors in `data`, the content of the safetensors file `name`.
 
-    Raises `FileError` unless the tensors fill the file one after the other, each as large as its shape says,
-    in one of a few types.
+    Raises `FileError` unless the tensors fill the file one after the other, each of a known type and of the
+    size that its shape requires.
     """
     begin = 8 + int.from_bytes(data[:8], "little")
     if len(data) < 8 or begin > min(len(data), 8 + _MOST_HEADER_BYTES):
@@ -36,7 +36,7 @@ def tensor_shapes(data: bytes, name: str) -> Mapping[str, tuple[int, ...]]:
 
 
 def _described(entry: Any, where: str) -> tuple[tuple[int, ...], tuple[int, int]]:
-    """Shape and place of the tensor that a header describes by `entry`."""
+    """Shape and byte offsets (begin, end) of the tensor that `entry` of the header describes."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise FileError(f"{where}: need dtype, shape and data_offsets")
     dtype, shape, place = entry["dtype"], entry["shape"], entry["data_offsets"]

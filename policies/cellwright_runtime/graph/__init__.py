@@ -1,1 +1,1 @@
-"""The graph of a policy: read without the `onnx` package, and bounded before anything of it runs."""
+"""The graph of a policy, read without the `onnx` package; its cost is limited before it runs."""

@@ -1,4 +1,4 @@
-"""What a graph costs, found before it runs: tensors, multiplications, and whether it fits together."""
+"""The cost of a graph, computed before it runs: its multiplications and the sizes of its tensors."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,26 +8,26 @@ from cellwright_runtime.graph.model import MOST_AXES, Model, Operator, Value
 from cellwright_runtime.graph.operators import OperatorError, outcome
 
 MOST_MULTIPLICATIONS = 100_000_000
-"""A decision; the shipped policies need 6 million."""
+"""Per decision; the shipped policies need about 6 million."""
 MOST_ELEMENTS = 8_000_000
-"""Of all tensors in between, and of what convolutions need beside them: 32 MB in float32. The shipped
-policies need 0.4 million."""
+"""Per decision, in all computed tensors and in the scratch memory of operators: 32 MB in float32. The shipped
+policies need about 0.4 million."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """What one decision takes."""
+    """Computation and memory that one decision takes."""
 
     multiplications: int
     elements: int
-    """Of all tensors that are computed."""
+    """In all computed tensors and in the scratch memory of operators."""
 
 
 def require_bounded(model: Model, name: str) -> Cost:
-    """What one run of `model`, the graph in the file `name`, costs.
+    """The cost of one run of `model`, the graph in the file `name`.
 
-    Raises `FileError` where an operator is not on the list or contradicts its inputs, and where the graph
-    costs more than a policy may.
+    Raises `FileError` where an operator is not on the list of operators or does not fit its inputs, and where
+    the graph needs more than `MOST_MULTIPLICATIONS` or `MOST_ELEMENTS`.
     """
     try:
         return _cost(model)
@@ -46,13 +46,14 @@ def _cost(model: Model) -> Cost:
         elements += sum(value.size for value in result.outputs) + result.scratch
         if work > MOST_MULTIPLICATIONS or elements > MOST_ELEMENTS:
             raise OperatorError(
-                f"needs more than {MOST_MULTIPLICATIONS:,} multiplications or {MOST_ELEMENTS:,} numbers "
-                f"in between, at {operator.kind} {', '.join(operator.outputs)[:80]}"
+                f"needs more than {MOST_MULTIPLICATIONS:,} multiplications or {MOST_ELEMENTS:,} intermediate "
+                f"numbers, at {operator.kind} {', '.join(operator.outputs)[:80]}"
             )
         for output, value in zip(operator.outputs, result.outputs, strict=True):
             if output in known or not output or len(value.shape) > MOST_AXES:
                 raise OperatorError(
-                    f"{operator.kind} gives {output[:80]!r}, which there is already or cannot be"
+                    f"{operator.kind} gives {output[:80]!r}: the name is empty or already in use, "
+                    f"or the tensor has more than {MOST_AXES} axes"
                 )
             known[output] = value
     _require_said(model.said, known)
@@ -67,9 +68,9 @@ def _input(known: Mapping[str, Value], operator: Operator, name: str) -> Value |
 
 
 def _require_said(said: Mapping[str, Value], known: Mapping[str, Value]) -> None:
-    """Raise `OperatorError` where the file says something else of a tensor than its operators do."""
+    """Raise `OperatorError` where the file states another shape or type of a tensor than it has."""
     for name, value in said.items():
         found = known.get(name)
         if found is None or (found.shape, found.dtype) != (value.shape, value.dtype):
-            real = f"{found.dtype} {list(found.shape)}" if found else "nowhere"
+            real = f"{found.dtype} {list(found.shape)}" if found else "not in the graph"
             raise OperatorError(f"says {name[:80]} is {value.dtype} {list(value.shape)}, it is {real}")

@@ -1,7 +1,7 @@
 """An ONNX file as a list of operators with their inputs, outputs, attributes and constants.
 
-Field numbers are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. What a policy has no use
-for is not read but refused: functions, sub-graphs, data in other files, sparse and quantised tensors.
+Field numbers are those of https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. What no policy needs is
+refused: functions, sub-graphs, data in other files, sparse and quantised tensors.
 """
 
 import math
@@ -17,15 +17,15 @@ from cellwright_runtime.graph.wire import Field, Reader, Schema, WireError
 
 Shape = tuple[int, ...]
 OLDEST_OPSET, NEWEST_OPSET = 18, 20
-"""From 18 on, axes of reductions are inputs; 20 is what small inference engines know."""
+"""From 18 on, axes of reductions are inputs; 20 is the newest that small inference engines support."""
 FLOAT, UINT8, INT64 = "float32", "uint8", "int64"
 MOST_OPERATORS = 1000
 MOST_AXES = 8
 MOST_SIZE = 2**24
-"""Of one axis."""
+"""Elements along one axis."""
 
 _TYPES = {1: FLOAT, 2: UINT8, 7: INT64}
-"""`TensorProto.DataType`, of those that a policy uses."""
+"""`TensorProto.DataType` to name, for the types that a policy uses."""
 _EXTERNAL = 1
 _NOTE: Schema = {1: Field("key", "text"), 2: Field("value", "bytes")}
 _TENSOR: Schema = {
@@ -110,15 +110,16 @@ _MODEL: Schema = {
 
 @dataclass(frozen=True, kw_only=True)
 class Value:
-    """What is known of a tensor before the graph runs."""
+    """What is known about a tensor before the graph runs."""
 
     shape: Shape
     dtype: str
     constant: NDArray[Any] | None = None
+    """Its elements where they are constant."""
 
     @property
     def size(self) -> int:
-        """Elements."""
+        """Number of elements."""
         return math.prod(self.shape)
 
 
@@ -135,7 +136,7 @@ class Operator:
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """A graph whose text was understood; nothing is known yet of what it costs."""
+    """A graph that was read; `require_bounded` checks its operators and its cost."""
 
     opset: int
     operators: tuple[Operator, ...]
@@ -143,13 +144,13 @@ class Model:
     inputs: Mapping[str, Value]
     outputs: Mapping[str, Value]
     said: Mapping[str, Value]
-    """What the file says of tensors in between."""
+    """Shapes and types that the file states for intermediate tensors."""
 
 
 def read_model(data: bytes, name: str) -> Model:
     """The graph in `data`, the content of the file `name`.
 
-    Raises `FileError` for what is no ONNX file, or one with features that no policy needs.
+    Raises `FileError` where `data` is not an ONNX file, or uses features that no policy needs.
     """
     try:
         return _model(Reader().message(memoryview(data), _MODEL, "model"))
@@ -224,7 +225,7 @@ def _constant(proto: dict[str, Any]) -> Value:
     listed = {FLOAT: proto["float_data"], INT64: proto["int64_data"]}.get(dtype)
     raw = proto.get("raw_data")
     if listed is None or sum(bool(each) for each in (proto["float_data"], proto["int64_data"], raw)) > 1:
-        raise WireError(f"constant {name} is no tensor of {FLOAT} or {INT64}")
+        raise WireError(f"constant {name} is no tensor of {FLOAT} or {INT64} whose values are given once")
     values: NDArray[Any]
     if raw is not None:
         if len(raw) != math.prod(shape) * np.dtype(dtype).itemsize:

@@ -1,8 +1,9 @@
-"""The operators of a policy: what shape each one gives, and what it costs.
+"""The operators of a policy: the shapes that each one gives, and its cost.
 
-The rules are those of https://onnx.ai/onnx/operators for opsets 18 to 20, narrowed to what a policy needs:
-numbers are computed in float32, and whatever decides a shape or picks an element is a constant of the file,
-in range. So no operator divides whole numbers, reads beyond an array or grows with what the robot sees.
+The rules are those of https://onnx.ai/onnx/operators for opsets 18 to 20, restricted to what a policy needs:
+operators compute in float32, and every input that sets a shape or selects an element is a constant of the
+file, checked to be in range. So no operator divides whole numbers, reads outside an array, or has a cost that
+depends on the observation.
 """
 
 import math
@@ -16,28 +17,28 @@ from cellwright_runtime.graph.model import FLOAT, INT64, MOST_SIZE, Operator, Sh
 
 
 class OperatorError(ValueError):
-    """An operator that a policy may not have, or one that contradicts its inputs."""
+    """An operator that a policy may not have, or that does not fit its inputs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What an operator gives."""
+    """The outputs of an operator, and its cost."""
 
     outputs: tuple[Value, ...]
     multiplications: int
-    """Multiplications, or whatever else it does once per element."""
+    """Multiplications, or other operations that it does once per element."""
     scratch: int = 0
     """Elements that it may need besides its outputs."""
 
 
 def outcome(operator: Operator, inputs: Sequence[Value | None]) -> Outcome:
-    """What `operator` gives for `inputs`, None for one that is left out; raises `OperatorError`."""
+    """Outputs and cost of `operator` for `inputs`, None for one that is left out; raises `OperatorError`."""
     rule = RULES.get(operator.kind)
     if rule is None:
         raise OperatorError(f"uses {operator.kind}, which is not on the list of operators")
     try:
         result = rule(_Call(operator, inputs))
-    except (OperatorError, ValueError) as error:  # NumPy's, of shapes that do not go together
+    except (OperatorError, ValueError) as error:  # ValueError: raised by NumPy
         raise OperatorError(f"{operator.kind} {', '.join(operator.outputs)[:80]}: {error}") from None
     if len(result.outputs) != len(operator.outputs):
         raise OperatorError(f"{operator.kind} has {len(operator.outputs)} outputs, not {len(result.outputs)}")
@@ -45,7 +46,7 @@ def outcome(operator: Operator, inputs: Sequence[Value | None]) -> Outcome:
 
 
 class _Call:
-    """An operator with its inputs, which a rule takes one by one and which all have to be taken."""
+    """An operator and its inputs, with the checks that the rules share; they raise `OperatorError`."""
 
     def __init__(self, operator: Operator, inputs: Sequence[Value | None]) -> None:
         self.operator = operator
@@ -105,14 +106,14 @@ class _Call:
         return bool(value)
 
     def numbers(self, *names: str) -> None:
-        """Raise `OperatorError` where one of these attributes is there and no number."""
+        """Raise `OperatorError` where one of these attributes is given and is not a finite number."""
         for name in names:
             value = self.operator.attributes.get(name, 0.0)
             if not isinstance(value, float) or not math.isfinite(value):
                 raise OperatorError(f"attribute {name} has to be a finite number")
 
     def listed(self, name: str, count: int, default: int, smallest: int) -> list[int]:
-        """An attribute that lists `count` whole numbers from `smallest`."""
+        """An attribute that lists `count` whole numbers, each at least `smallest`."""
         value = self.operator.attributes.get(name, (default,) * count)
         if not isinstance(value, tuple) or len(value) != count:
             raise OperatorError(f"attribute {name} has to list {count} whole numbers")
@@ -121,9 +122,9 @@ class _Call:
         return list(value)
 
     def axis(self, axis: int, axes: int) -> int:
-        """`axis` counted from the front of `axes`."""
+        """Index of `axis`, where a negative one counts back from the last of `axes` axes."""
         if not -axes <= axis < axes:
-            raise OperatorError(f"axis {axis} of {axes}")
+            raise OperatorError(f"axis {axis} is not one of {axes} axes")
         return axis % axes
 
 
@@ -159,7 +160,7 @@ def _elementwise(fewest: int, most: int) -> Callable[[_Call], Outcome]:
 
 
 def _broadcast(*shapes: Shape) -> Shape:
-    """NumPy's rule, written out because NumPy's own makes arrays that may be too large to exist."""
+    """NumPy's rule, written out: its own function creates arrays, which fails where they are too large."""
     axes = max(len(shape) for shape in shapes)
     found = []
     for sizes in zip(*((1,) * (axes - len(shape)) + shape for shape in shapes), strict=True):
@@ -186,7 +187,7 @@ def _constant(call: _Call) -> Outcome:
         return Outcome(outputs=(given,), multiplications=0)
     array = np.array(given, np.float32 if "float" in name else np.int64)
     if not np.isfinite(array).all() or array.ndim != name.endswith("s"):
-        raise OperatorError(f"attribute {name} has to be finite, a list where its name says so")
+        raise OperatorError(f"attribute {name} has to be finite, and a list only if its name ends in s")
     value = Value(shape=array.shape, dtype=array.dtype.name, constant=array)
     return Outcome(outputs=(value,), multiplications=0)
 
@@ -229,7 +230,7 @@ def _split(call: _Call) -> Outcome:
     else:
         count = call.whole("num_outputs")
         if count != len(call.operator.outputs) or not 1 <= count <= data.shape[axis]:
-            raise OperatorError(f"attribute num_outputs is {count}")
+            raise OperatorError(f"attribute num_outputs is {count}, need the number of outputs")
         each = -(-data.shape[axis] // count)
         sizes = [each] * (count - 1) + [data.shape[axis] - each * (count - 1)]
     if min(sizes, default=0) < 1 or sum(sizes) != data.shape[axis]:
@@ -244,7 +245,7 @@ def _flatten(call: _Call) -> Outcome:
     data = call.value(0)
     axis = call.whole("axis", 1)
     if not -len(data.shape) <= axis <= len(data.shape):
-        raise OperatorError(f"axis {axis} of {len(data.shape)}")
+        raise OperatorError(f"axis {axis} is not one of {len(data.shape)} axes")
     axis = axis + len(data.shape) if axis < 0 else axis
     return _gives((math.prod(data.shape[:axis]), math.prod(data.shape[axis:])), dtype=data.dtype)
 
@@ -324,7 +325,7 @@ def _slice(call: _Call) -> Outcome:
     axes = call.sizes(3) if call.has(3) else list(range(len(starts)))
     steps = call.sizes(4) if call.has(4) else [1] * len(starts)
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
-        raise OperatorError("starts, ends, axes and steps have to be as many, no step 0")
+        raise OperatorError("starts, ends, axes and steps need equal lengths, and no step 0")
     axes = [call.axis(axis, len(data.shape)) for axis in axes]
     _distinct(axes)
     shape = list(data.shape)
@@ -415,10 +416,10 @@ def _pool(attributes: str) -> Callable[[_Call], Outcome]:
 
 
 def _window(call: _Call, sizes: Shape, kernel: list[int]) -> list[int]:
-    """Where a kernel fits along each axis."""
+    """Number of positions of a kernel along each axis."""
     axes = len(sizes)
     if call.operator.attributes.get("auto_pad", b"NOTSET") != b"NOTSET":
-        raise OperatorError("attribute auto_pad has to be NOTSET, pads say it")
+        raise OperatorError("attribute auto_pad has to be NOTSET; use pads")
     pads, strides = _pads(call, axes), call.listed("strides", axes, 1, 1)
     dilations = call.listed("dilations", axes, 1, 1)
     found = []
@@ -489,4 +490,4 @@ RULES: Mapping[str, Callable[[_Call], Outcome]] = {
     "Transpose": _transpose,
     "Unsqueeze": _unsqueeze,
 }
-"""Deterministic, stateless operators that small inference engines and code generators know."""
+"""Deterministic, stateless operators that small inference engines and code generators support."""

@@ -1,7 +1,8 @@
-"""Protocol buffers, as far as a policy's graph needs them: a schema says which fields there may be.
+"""Protocol buffers, as far as a policy's graph needs them: a schema says which fields are allowed.
 
 The encoding is https://protobuf.dev/programming-guides/encoding. Other readers skip fields that they do not
-know and let a later value win. Here both are refused, so that nobody else can find another graph in the file.
+know, and use the last value where a field comes twice. Both are refused here: otherwise two readers could
+find different graphs in one file.
 """
 
 import struct
@@ -12,13 +13,14 @@ from typing import Any, Literal
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _WIRE_TYPES = {"int": _VARINT, "float": _FIXED32, "text": _BYTES, "bytes": _BYTES}
 MOST_FIELDS = 200_000
-"""Of a whole file, numbers of packed fields included. A graph of a hundred operators has three thousand."""
+"""Fields in a whole file; each number in a packed field counts. A graph of a hundred operators has three
+thousand."""
 
 Kind = Literal["int", "float", "text", "bytes"]
 
 
 class WireError(ValueError):
-    """Bytes that are not the message a schema describes."""
+    """Bytes that do not fit the schema of their message."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +29,9 @@ class Field:
 
     name: str
     kind: "Kind | Schema | None"
-    """None for a field that other users have and a policy must not."""
+    """None for a field of the format that a policy must not use."""
     many: bool = False
+    """Whether the field may come more than once."""
 
 
 Schema = Mapping[int, Field]
@@ -36,13 +39,13 @@ Schema = Mapping[int, Field]
 
 
 class Reader:
-    """Reads messages of one file, and counts fields, so that small ones cannot take all memory."""
+    """Reads the messages of one file. It limits the number of fields, because even empty ones take memory."""
 
     def __init__(self) -> None:
         self._left = MOST_FIELDS
 
     def message(self, data: memoryview, schema: Schema, where: str) -> dict[str, Any]:
-        """Values by field name; lists for fields that may come often. Raises `WireError`."""
+        """Values by field name, in lists for fields that may come more than once; raises `WireError`."""
         found: dict[str, Any] = {field.name: [] for field in schema.values() if field.many}
         at = 0
         while at < len(data):
@@ -58,7 +61,7 @@ class Reader:
     def _value(
         self, data: memoryview, at: int, wire_type: int, field: Field, found: dict[str, Any], where: str
     ) -> int:
-        """Read one value into `found`; the place after it."""
+        """Read one value into `found`; returns the offset after it."""
         packed = field.many and wire_type == _BYTES and field.kind in ("int", "float")
         wanted = _WIRE_TYPES[field.kind] if isinstance(field.kind, str) else _BYTES
         if wire_type != wanted and not packed:

@@ -20,7 +20,7 @@ class PolicyStory:
     welds: tuple[PartRecord[WeldResult], ...]
 
     def evaluation(self, first: int = 0, last: int | None = None) -> WeldEvaluation:
-        """Numbers of the parts `first` to `last`."""
+        """Results of the parts with index `first` up to, but not including, `last`."""
         results = tuple(weld.result for weld in self.welds[first:last])
         return WeldEvaluation(policy=self.label, env="", seed=results[0].seed, results=results)
 
@@ -97,7 +97,7 @@ def _parts(story: Story) -> list[dict[str, Any]]:
 
 
 def _telling_part(story: Story) -> int:
-    """The part after the change on which the first and the last controller differ most."""
+    """Index of the part after the change on which the last controller improves most on the first one."""
     first, last = story.policies[0].welds, story.policies[-1].welds
     gains = [a.result.defect_mm - b.result.defect_mm for a, b in zip(first, last, strict=True)]
     after = range(min(story.change_at, len(gains) - 1), len(gains))

@@ -1,6 +1,6 @@
-"""The parts of a page on insertions: result of each part, force over depth, images of both cameras.
+"""The contents of a page on insertions: result of each part, force over depth, images of both cameras.
 
-A plot of torque over turns is added where a part's trace has them.
+A plot of torque over turns is added where the traces have both.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -71,7 +71,7 @@ def force_over_depth(parts: Sequence[Insertion]) -> str:
 
 
 def torque_over_turns(parts: Sequence[Insertion]) -> str:
-    """Torque of the spindle over the turns since the threads caught, as `force_over_depth`; "" without."""
+    """Torque of the spindle over the turns since the threads caught, as SVG; empty where a trace lacks it."""
     if not all(_has_torque(part) for part in parts):
         return ""
     return _panels(
@@ -95,7 +95,7 @@ def _panels(
     beside: str,
     top: float,
 ) -> str:
-    """One panel per product, drawn by `draw`; `below` and `beside` name the axes, up to `top` all of them."""
+    """One panel per product, drawn by `draw`. `below` and `beside` label the axes, which show up to `top`."""
     panels: dict[str, list[Insertion]] = {}
     for part in parts:
         panels.setdefault(part.result.product, []).append(part)

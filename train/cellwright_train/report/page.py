@@ -1,4 +1,4 @@
-"""What every page is made of: its template, pictures inside it, numbers with their intervals."""
+"""The elements of every page: its template, pictures inside it, numbers with their intervals."""
 
 import base64
 import io
@@ -23,7 +23,7 @@ _WEBP_QUALITY = 62
 
 
 def page(template: str, **context: Any) -> str:
-    """The template of this name, filled; it needs no other file and no network."""
+    """The page from this template and `context`; it needs no other file and no network."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("cellwright_train"), autoescape=True, undefined=jinja2.StrictUndefined
     )

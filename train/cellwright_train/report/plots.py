@@ -1,4 +1,4 @@
-"""Plots that stand in a page as SVG and follow its light or dark scheme."""
+"""Plots that are part of a page as SVG and follow its light or dark scheme."""
 
 import io
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ class Plot:
 
 @contextmanager
 def plot(width_in: float, height_in: float) -> Iterator[Plot]:
-    """An empty figure; after the block its `svg` is there, the same for the same content."""
+    """An empty figure; after the block its `svg` is set, and equal content gives equal text."""
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "cellwright", "font.size": 9}):
         drawn = Plot(Figure(figsize=(width_in, height_in), layout="constrained"))
         yield drawn

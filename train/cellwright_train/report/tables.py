@@ -19,7 +19,7 @@ def evaluation_table(evaluations: Sequence[Evaluation[Any]], caption: str) -> Ta
     )
     table.add_column("policy", no_wrap=True)
     for figure in evaluations[0].figures:
-        # Folded where it is narrow: an interval that is cut short reads as another interval.
+        # Folded in a narrow terminal: an interval that is cut short reads as another interval.
         table.add_column(f"{figure.heading}\n{figure.unit}", justify="right", overflow="fold")
     for evaluation in evaluations:
         table.add_row(evaluation.policy, *map(_cell, evaluation.figures))

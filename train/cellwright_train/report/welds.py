@@ -1,4 +1,4 @@
-"""The parts of a page on welds: bead quality along every seam, signals of one weld, camera images."""
+"""The contents of a page on welds: bead quality along every seam, signals of one weld, camera images."""
 
 import html
 from collections.abc import Iterable, Mapping

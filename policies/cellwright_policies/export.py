@@ -91,7 +91,9 @@ def export_bundle(
     weights: Mapping[str, NDArray[Any]] | None = None,
     overwrite: bool = False,
 ) -> Bundle:
-    """Export `actor`, replay its golden vectors through ONNX Runtime and write the bundle in one rename.
+    """Export `actor`, replay its golden vectors through ONNX Runtime and write the bundle.
+
+    All files are written beside `directory` first, so that it never holds a part of a bundle.
 
     Args:
         actor: see `DeployedPolicy`.

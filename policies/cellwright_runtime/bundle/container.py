@@ -115,11 +115,21 @@ def write_container(
             (fresh / name).write_bytes(data)
         (fresh / MANIFEST).write_bytes(_manifest_bytes(kind, content, files))
         Container.load(fresh, kind)
-        if directory.exists():
-            os.replace(directory, scratch / "old")
-        os.replace(fresh, directory)
+        _put(fresh, directory, aside=scratch / "old")
     finally:
         shutil.rmtree(scratch)
+
+
+def _put(fresh: Path, directory: Path, *, aside: Path) -> None:
+    """Rename `fresh` to `directory`; what is there is renamed to `aside`, and back where this fails."""
+    if directory.exists():
+        os.replace(directory, aside)
+    try:
+        os.replace(fresh, directory)
+    except BaseException:
+        if aside.exists():
+            os.replace(aside, directory)
+        raise
 
 
 def refuse_existing(directory: Path, *, overwrite: bool) -> None:

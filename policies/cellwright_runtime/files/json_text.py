@@ -48,11 +48,6 @@ def canonical_json(value: Any) -> bytes:
     return (json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=2) + "\n").encode()
 
 
-def printable(text: str) -> str:
-    """`text` with a question mark in place of each character that cannot be printed."""
-    return "".join(each if each.isprintable() else "?" for each in text)
-
-
 class _OddError(Exception):
     """Text that JSON or Python's JSON reader allows and this project refuses."""
 
@@ -64,10 +59,11 @@ def _decode(text: str) -> Any:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise _OddError(f"has the key {next(key for key in keys if keys.count(key) > 1)[:80]!r} twice")
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise _OddError(f"has the key {key[:80]!r} twice")
+        found[key] = value
     return found
 
 

@@ -11,7 +11,18 @@ _FLAGS = (
 
 
 class FileError(ValueError):
-    """A file cannot be read or has unexpected content; the message is one line that names file and fault."""
+    """A file cannot be read or has unexpected content; the message is one line that names file and fault.
+
+    A message often quotes the file, whose author may be a stranger: what a terminal would obey is replaced.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    """`text` with a question mark in place of each character that cannot be printed."""
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def read_file(path: Path, *, most_bytes: int) -> bytes:

@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 import shutil
 import subprocess
@@ -281,3 +282,28 @@ def test_reading_a_bundle_needs_no_training_stack() -> None:
     )
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+def test_names_in_a_strangers_files_stay_within_the_line(copied: Path) -> None:
+    resealed(copied, lambda manifest: manifest["files"].update({"a\nb": {"sha256": "0", "bytes": 1}}))
+    with pytest.raises(BundleError) as caught:
+        Bundle.load(copied)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_bundle_that_cannot_be_replaced_stays_as_it_was(
+    copied: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bundle, rename = Bundle.load(copied), os.replace
+
+    def fails(source: Path, target: Path) -> None:
+        if Path(source).name == "new":
+            raise OSError("no space left")
+        rename(source, target)
+
+    monkeypatch.setattr("cellwright_runtime.bundle.container.os.replace", fails)
+    with pytest.raises(OSError, match="no space left"):
+        write_bundle(copied, bundle.spec, bundle.files, overwrite=True)
+    monkeypatch.undo()
+    assert Bundle.load(copied).files == bundle.files
+    assert [path.name for path in copied.parent.iterdir()] == [copied.name]

@@ -17,8 +17,7 @@ from cellwright_policies.export import MIN_ON_POLICY, export_bundle
 from cellwright_runtime.bundle.container import BundleError, refuse_existing
 from cellwright_runtime.bundle.policy import MOST_EPISODES, Bundle, PolicySpec
 from cellwright_runtime.files.fields import LONGEST_NAME
-from cellwright_runtime.files.json_text import printable
-from cellwright_runtime.files.reading import read_file
+from cellwright_runtime.files.reading import printable, read_file
 from cellwright_train.errors import UsageError
 from cellwright_train.learning.runs import RunDirectory
 from cellwright_train.rollout import cell

@@ -1,6 +1,7 @@
 """JSON of strangers: one line for what only some readers take, or what takes all memory."""
 
 import json
+import time
 import tracemalloc
 
 import pytest
@@ -8,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellwright_runtime.files.fields import Fields
-from cellwright_runtime.files.json_text import MOST_LEVELS, MOST_VALUES, canonical_json, parse_json, printable
-from cellwright_runtime.files.reading import FileError
+from cellwright_runtime.files.json_text import MOST_LEVELS, MOST_VALUES, canonical_json, parse_json
+from cellwright_runtime.files.reading import FileError, printable
 
 PLAIN = st.text(st.characters(categories=("L", "N", "P", "S", "Zs")))
 VALUES = st.recursive(
@@ -117,3 +118,11 @@ def test_fields_are_taken_by_name_and_type_and_none_is_left_over(value: object, 
     with pytest.raises(FileError) as caught:
         take()
     assert told in str(caught.value)
+
+
+def test_a_key_that_comes_twice_among_very_many_is_found_at_once() -> None:
+    keys = ",".join(f'"{number}":0' for number in range(100_000))
+    begin_s = time.process_time()
+    with pytest.raises(FileError, match="has the key '99999' twice"):
+        parse_json(f'{{{keys},"99999":0}}'.encode(), "file")
+    assert time.process_time() - begin_s < 5.0

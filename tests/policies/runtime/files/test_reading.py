@@ -35,3 +35,7 @@ def test_what_is_no_regular_file_is_told_and_not_waited_for(tmp_path: Path) -> N
             read_file(tmp_path / name, most_bytes=10)
     with pytest.raises(FileError, match="is no regular file"):
         read_file(Path("/dev/zero"), most_bytes=10)
+
+
+def test_a_message_quotes_nothing_that_a_terminal_obeys() -> None:
+    assert str(FileError("has the file 'a\nb\x1b[31m'")) == "has the file 'a?b?[31m'"

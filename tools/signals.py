@@ -157,8 +157,11 @@ class Training(Command):
         return scores["success_rate"], scores["return"]
 
     def _is_finished(self, run: Path) -> bool:
+        from cellwright_train.learning.presets import PRESETS
+
         found = sorted((run / "checkpoints").glob("[0-9]*"))
-        return bool(found) and json.loads((found[-1] / "state.json").read_text())["steps"] >= 6_144
+        steps = json.loads((found[-1] / "state.json").read_text())["steps"] if found else -1
+        return bool(steps >= PRESETS["debug"].steps)
 
 
 class Exporting(Command):
@@ -174,11 +177,14 @@ class Exporting(Command):
         shutil.rmtree(self.directory / "bundle", ignore_errors=True)
 
     def check(self, tally: Tally) -> None:
-        """Load the bundle where it is there; raises `BundleError` where it is not complete."""
-        from cellwright_runtime.bundle.policy import Bundle
+        """Load the bundle where it is there: it must be complete."""
+        from cellwright_runtime.bundle.policy import Bundle, BundleError
 
         if (self.directory / "bundle").exists():
-            Bundle.load(self.directory / "bundle")
+            try:
+                Bundle.load(self.directory / "bundle")
+            except BundleError as error:
+                tally.notes.append(str(error))
 
 
 def _train_a_peg(directory: Path) -> None:

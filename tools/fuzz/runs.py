@@ -39,6 +39,7 @@ def fuzz_runs(mutants: int, seed: int) -> Tally:
     """Damage copies of a small run, and act once with the policy of each that loads."""
     tally, rng = Tally(), generator(seed, "runs")
     model = _small_model()
+    _SPACE.seed(seed)
     observation = {key: space.sample()[np.newaxis] for key, space in _SPACE.items()}
     with tempfile.TemporaryDirectory() as scratch:
         original, directory = Path(scratch) / "original", Path(scratch) / "mutant"

@@ -40,6 +40,9 @@ def main() -> int:
         return kernels.run(shared)
     hashes, actions = options.directory / HASHES.name, options.directory / ACTIONS.name
     chosen = [case for case in cases(tuple(options.seeds)) if options.only in case.name]
+    wanted: dict[str, dict[str, str]] = {} if options.what == "record" else json.loads(hashes.read_text())
+    if options.what != "record" and (unknown := [case.name for case in chosen if case.name not in wanted]):
+        parser.error(f"not recorded: {', '.join(unknown)}")
     recorded = dict(np.load(actions, allow_pickle=False)) if options.what == "check" else {}
     with ProcessPoolExecutor(options.workers, mp_context=get_context("forkserver")) as pool:
         given = [recorded.get(case.name) for case in chosen]
@@ -51,7 +54,6 @@ def main() -> int:
         _write_actions(actions, chosen, [taken for taken, _ in results])
         print(f"{len(found)} trajectories recorded in {options.directory}")
         return 0
-    wanted = json.loads(hashes.read_text())
     different = [name for name, each in found.items() if each != wanted[name]]
     for name in different:
         groups = [group for group, value in wanted[name].items() if found[name].get(group) != value]

@@ -44,7 +44,9 @@ def test_a_campaign_counts_a_traceback_a_difference_and_a_message_of_two_lines()
         raise KeyError("unexpected")
 
     def tells() -> None:
-        raise FileError("two\nlines")
+        error = FileError("")
+        error.args = ("two\nlines",)
+        raise error
 
     def says() -> None:
         raise FileError("one line")

@@ -178,7 +178,8 @@ class Exporting(Command):
 
     def check(self, tally: Tally) -> None:
         """Load the bundle where it is there: it must be complete."""
-        from cellwright_runtime.bundle.policy import Bundle, BundleError
+        from cellwright_runtime.bundle.container import BundleError
+        from cellwright_runtime.bundle.policy import Bundle
 
         if (self.directory / "bundle").exists():
             try:

@@ -21,7 +21,7 @@ def test_films_show_the_light_of_the_arc_while_it_burns(
     env.reset(seed=1)
     dark = take(env)
     while not env.measurement.arc_on:
-        dark = take(env) if env.measurement.path_position_m > -2e-3 else dark
+        dark = take(env) if env.measurement.path_position_m > -0.8e-3 else dark
         env.step(STILL)
     lit = take(env)
     env.close()

@@ -208,29 +208,34 @@ def part_boxes(product: WeldProduct, frames: SeamFrames) -> list[Box]:
         middle = min(index + SEGMENT // 2, last)
         point, along = frames.points_w[middle], frames.rotations_w[middle][:, 0]
         base, web = frames.base_directions_w[middle], frames.web_directions_w[middle]
-        plate = partial(_plate, point, along, base, web)
+        # Base and web of a saddle do not stand at right angles: each plate has directions of its own.
+        lying = partial(_plate, point, along, base, _across(along, base, web))
+        standing = partial(_plate, point, along, _across(along, web, base), web)
         if product.joint == "butt":
-            boxes += [plate((-FLANK_M, FLANK_M), (-thickness_m, 0.0))]
+            boxes += [lying((-FLANK_M, FLANK_M), (-thickness_m, 0.0))]
         elif product.joint == "lap":
             boxes += [
-                plate((-FLANK_M, FLANK_M), (-thickness_m, 0.0)),
-                plate((-FLANK_M, 0.0), (0.0, thickness_m)),
+                lying((-FLANK_M, FLANK_M), (-thickness_m, 0.0)),
+                lying((-FLANK_M, 0.0), (0.0, thickness_m)),
             ]
         else:
             boxes += [
-                plate((-thickness_m, FLANK_M), (-thickness_m, 0.0)),
-                plate((-thickness_m, 0.0), (0.0, FLANK_M)),
+                lying((-thickness_m, FLANK_M), (-thickness_m, 0.0)),
+                standing((-thickness_m, 0.0), (0.0, FLANK_M)),
             ]
     return boxes
 
 
+def _across(along: Array, direction: Array, towards: Array) -> Array:
+    """The normal of the plane of `along` and `direction`, on the side of `towards`."""
+    normal = np.cross(along, direction)
+    return np.asarray(normal * np.sign(arithmetic.inner(normal, towards)))
+
+
 def _plate(
-    point: Array, along: Array, base: Array, web: Array, out_m: tuple[float, float], up_m: tuple[float, float]
+    point: Array, along: Array, out: Array, up: Array, out_m: tuple[float, float], up_m: tuple[float, float]
 ) -> Box:
-    """A piece of plate spanning `out_m` along the base direction and `up_m` along the web's from `point`."""
-    normal = np.cross(along, base) * np.sign(arithmetic.inner(np.cross(along, base), web))
-    centre = point + 0.5 * (out_m[0] + out_m[1]) * base + 0.5 * (up_m[0] + up_m[1]) * web
+    """A piece of plate spanning `out_m` along `out` and `up_m` along `up` from `point`."""
+    centre = point + 0.5 * (out_m[0] + out_m[1]) * out + 0.5 * (up_m[0] + up_m[1]) * up
     half = np.array([0.65 * SEGMENT * STEP_M, 0.5 * (out_m[1] - out_m[0]), 0.5 * (up_m[1] - up_m[0])])
-    return Box(
-        half_m=half, centre_body=centre, rotation_body=np.stack([along, np.cross(normal, along), normal], 1)
-    )
+    return Box(half_m=half, centre_body=centre, rotation_body=np.stack([along, np.cross(up, along), up], 1))

@@ -7,17 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cellwright_envs.physics.world import Box
+from cellwright_envs.welding.part.paths import SaddlePath
 from cellwright_envs.welding.part.product import PRODUCTS, WeldProduct
 from cellwright_envs.welding.part.seam import (
     FLANK_M,
     STATION_M,
+    STEEL,
     SeamDeviation,
     deviate,
     seam_frames,
     seam_mesh,
     sweep,
 )
-from cellwright_perception.seam.taught_path import LEAD_IN_M, SeamFrames
+from cellwright_envs.welding.weld_cell import part_boxes
+from cellwright_perception.seam.taught_path import LEAD_IN_M, STEP_M, SeamFrames
 
 ORIGIN_W = np.array([0.7, 0.1, 0.2])
 
@@ -148,3 +152,40 @@ def test_a_window_covers_what_it_is_asked_for_and_stays_on_the_part() -> None:
     for position_m in (-1.0, 1.0):
         first, last = mesh.window(position_m, 0.01, 0.04)
         assert 0 <= first < last <= mesh.stations - 1
+
+
+def outside_m(points: np.ndarray, boxes: list[Box]) -> np.ndarray:
+    """How far each point (N, 3) is from the nearest of `boxes`; 0 within one."""
+    nearest = np.full(len(points), np.inf)
+    for box in boxes:
+        local = (points - box.centre_body) @ box.rotation_body
+        beyond = np.maximum(np.abs(local) - box.half_m, 0.0)
+        nearest = np.minimum(nearest, np.linalg.norm(beyond, axis=1))
+    return nearest
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_the_part_that_is_seen_is_the_one_that_the_torch_can_touch(name: str) -> None:
+    """Points of the drawn surfaces near the seam lie on the collision boxes, and free space is free."""
+    product = PRODUCTS[name]
+    frames = seam_frames(product, ORIGIN_W)
+    mesh = seam_mesh(product, frames, deviation_of(frames, thickness_m=product.thickness_m), ORIGIN_W)
+    corners = mesh.vertices_w.reshape(mesh.stations, -1, 2, 3)
+    plates = mesh.albedo.reshape(mesh.stations - 1, -1, 2)[0, :, 0] == STEEL
+    drawn, free = [], []
+    every = round(STATION_M / STEP_M)
+    for station in range(0, mesh.stations, 5):
+        sample = station * every
+        if not 0.0 < frames.path_position_m[sample] < product.path.length_m:
+            continue
+        outward = frames.rotations_w[sample][:, 2]
+        for first, second in corners[station, plates]:
+            surface = first + np.linspace(0.02, 0.98, 30)[:, None] * (second - first)
+            near = surface[np.linalg.norm(surface - frames.points_w[sample], axis=1) < 12e-3]
+            drawn.append(near)
+            free.append(near + 2.5e-3 * outward)
+    boxes = part_boxes(product, frames)
+    off_m = outside_m(np.concatenate(drawn), boxes)
+    assert len(off_m) > 100
+    assert off_m.max() < (0.8e-3 if isinstance(product.path, SaddlePath) else 0.2e-3)
+    assert outside_m(np.concatenate(free), boxes).min() > 0.9e-3

@@ -74,9 +74,9 @@ def test_undisturbed_parts_are_inserted_by_every_expert(env: PegInsertion, name:
 
 def test_touch_helps_and_sight_saves_time(env: PegInsertion, work: Work) -> None:
     """On the same seeds: blind, then searching, then looking first."""
-    blind = work(env, expert(env, "blind-insertion"), episodes=8, steps=150)
-    spiral = work(env, expert(env, "spiral-search"), episodes=8)
-    visual = work(env, expert(env, "visual-servo"), episodes=8)
+    blind = work(env, expert(env, "blind-insertion"), episodes=6, steps=150)
+    spiral = work(env, expert(env, "spiral-search"), episodes=6)
+    visual = work(env, expert(env, "visual-servo"), episodes=6)
     assert success_rate(blind) <= 0.6
     assert success_rate(spiral) >= success_rate(blind) + 0.2
     assert success_rate(visual) >= success_rate(blind) + 0.2

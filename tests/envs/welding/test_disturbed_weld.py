@@ -374,3 +374,17 @@ def test_heat_moves_the_seam_by_what_was_drawn_once_the_arc_burns(env: WeldSeam)
     assert drifting[-1]["lateral_error_0_mm_ahead"] - usual[-1]["lateral_error_0_mm_ahead"] == pytest.approx(
         moved_m[-1], abs=2e-6
     )
+
+
+def test_a_late_frame_is_the_one_before_it_from_the_second_on() -> None:
+    seen = {}
+    for late in (0.0, 1.0):
+        delivery = FrameDelivery(drop_probability=0.0, late_probability=late, late_frames=1)
+        env = WeldSeam(product=SHORT, disturbances=replace(NAMED["none"], frame_delivery=delivery))
+        images = [env.reset(seed=0)[0]["image"]]
+        images += [env.step(np.zeros(5, np.float32))[0]["image"] for _ in range(4)]
+        env.close()
+        seen[late] = images
+    for number in range(4):
+        np.testing.assert_array_equal(seen[1.0][number + 1], seen[0.0][number])
+    assert not np.array_equal(seen[0.0][1], seen[0.0][2])

@@ -410,3 +410,30 @@ def test_the_kernel_is_compiled_once_for_all_callers() -> None:
     assert len(advance.signatures) == 1
     assert len(CODES) == len(set(CODES)) <= 63
     assert process.features.shape[1] == len(Feature)
+
+
+def test_current_follows_the_voltage_with_the_lag_of_its_circuit() -> None:
+    """First order: of 8 ms, 1 - exp(-10 / 8) = 71 % of the way after 10 ms; the wire melts on meanwhile."""
+    constants = ProcessConstants()
+    weld = WeldConditions(
+        joint=WeldJoint.T_FILLET,
+        thickness_m=6e-3,
+        wire_feed_m_s=0.12,
+        voltage_v=28.0,
+        travel_speed_m_s=8e-3,
+    )
+    process = WeldProcess(1, period_s=0.01)
+    process.reset(0, constants, weld, np.random.default_rng(0))
+    inputs = weld.inputs()[None]
+    process.advance(inputs, inputs, 200)
+    before_a, extension_m = process.state[0, [State.CURRENT_A, State.EXTENSION_M]]
+    raised = inputs.copy()
+    raised[0, Input.VOLTAGE_V] += 1.0
+    process.advance(raised, raised, 1)
+    resistance_ohm = (
+        constants.source_resistance_ohm
+        + constants.arc_resistance_ohm
+        + constants.wire_resistance_ohm_m * extension_m
+    )
+    moved = (process.state[0, State.CURRENT_A] - before_a) / (1.0 / resistance_ohm)
+    assert moved == pytest.approx(0.71, abs=0.08)

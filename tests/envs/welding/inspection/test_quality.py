@@ -61,6 +61,7 @@ LIMITS: list[Row] = [
     (5213, TEE, Feature.THROAT_DEFICIT, (5, 4, 8), (0.1, 0.7, 0.7)),
     (5213, LAP, Feature.THROAT_DEFICIT, (5, 30, 8), (0.1, 1.0, 2.0)),
     (5214, TEE, Feature.THROAT_EXCESS, (2, 4, 8), (1.6, 1.8, ANY)),
+    (5214, TEE, Feature.THROAT_EXCESS, (5, 4, 8), (1.6, 1.8, ANY)),
     (5214, LAP, Feature.THROAT_EXCESS, (5, 30, 8), (3.0, 4.0, ANY)),
 ]
 """Code, joint, what is measured; plate, throat and bead width [mm]; limits of levels B, C and D [mm].

@@ -7,7 +7,13 @@ from cellwright_envs.welding.inspection.bead_record import BeadRecord
 from cellwright_envs.welding.inspection.quality import WeldJoint
 from cellwright_envs.welding.part.product import JOINTS, PRODUCTS
 from cellwright_envs.welding.process.margin import risk
-from cellwright_envs.welding.process.weld_process import Input, ProcessConstants, WeldConditions, WeldProcess
+from cellwright_envs.welding.process.weld_process import (
+    Input,
+    ProcessConstants,
+    State,
+    WeldConditions,
+    WeldProcess,
+)
 
 PRODUCT_NAMES = ("lap-straight-2.3", "tee-straight-3.2", "butt-straight-2.3", "butt-straight-4.5")
 SWEEPS = {
@@ -59,3 +65,26 @@ def test_a_missed_limit_adds_about_one_or_more(name: str, column: Input) -> None
     assert missed.any(), "the sweep never leaves level C, so it proves nothing"
     assert risks[missed].min() > 0.85
     assert risks[~missed].min() < 0.5
+
+
+def test_depth_counts_in_units_of_the_scatter_of_equal_beads() -> None:
+    """8 %: one of these below the index of burn-through adds exp(-1), three add exp(-3)."""
+    product = PRODUCTS["butt-straight-2.3"]
+    conditions = WeldConditions(
+        joint=WeldJoint.BUTT,
+        thickness_m=product.thickness_m,
+        gap_m=product.gap_m,
+        wire_feed_m_s=product.procedure.wire_feed_m_s,
+        voltage_v=product.procedure.voltage_v,
+        travel_speed_m_s=product.procedure.travel_speed_m_s,
+    )
+    process = WeldProcess(1)
+    process.reset(0, ProcessConstants(), conditions, np.random.default_rng(0))
+    row = conditions.inputs()
+    features = process.steady_features(row[None])[0]
+    risks = []
+    for sigmas in (1.0, 3.0):
+        state = process.steady_state[0].copy()
+        state[State.ROOT_INDEX] = 1.08 * np.exp(-0.08 * sigmas)
+        risks.append(risk(row, state, features, process.constants[0]))
+    assert risks[0] - risks[1] == pytest.approx(np.exp(-1.0) - np.exp(-3.0), abs=2e-3)

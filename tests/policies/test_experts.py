@@ -1,9 +1,10 @@
-"""The scripted controllers on hand-made observations; how well they weld is measured, not tested."""
+"""The scripted controllers on hand-made observations, and at a seam that lies elsewhere than on the drawing."""
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cellwright_envs.welding.weld_seam import WeldSeam
 from cellwright_policies.experts import make_expert
 from cellwright_policies.experts.welding import WELD_SEAM
 from cellwright_policies.experts.welding.adaptive_tracker import AdaptiveGains, AdaptiveTracker
@@ -134,3 +135,21 @@ def test_an_expert_of_another_task_is_refused_with_those_there_are() -> None:
         make_expert(ENV_ID, "spiral-search")
     with pytest.raises(ValueError, match="no experts for 'cellwright/Nothing-v0'"):
         make_expert("cellwright/Nothing-v0", "oracle")
+
+
+@pytest.mark.parametrize(("name", "most_m"), [("oracle", 0.2e-3), ("seam-tracker", 0.4e-3)])
+def test_an_expert_brings_the_wire_to_a_seam_that_lies_elsewhere(name: str, most_m: float) -> None:
+    env = WeldSeam(product="lap-straight-2.3", disturbances="fixture_offset", privileged=True)
+    means_m = {}
+    for each in (name, "taught-program"):
+        observation, _ = env.reset(seed=4)
+        expert = make_expert(ENV_ID, each, env.privileged_names)
+        expert.reset(1)
+        terminated = truncated = False
+        while not (terminated or truncated):
+            action = expert.act_batch({key: group[None] for key, group in observation.items()})[0]
+            observation, _, terminated, truncated, _ = env.step(action)
+        means_m[each] = env.scorecard().tracking_error_mean_m
+    env.close()
+    assert means_m["taught-program"] > 0.6e-3
+    assert means_m[name] < most_m

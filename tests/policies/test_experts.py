@@ -1,4 +1,4 @@
-"""The scripted controllers on hand-made observations, and at a seam that lies elsewhere than on the drawing."""
+"""The scripted controllers on hand-made observations, and at a seam that is not where the drawing has it."""
 
 import numpy as np
 import pytest

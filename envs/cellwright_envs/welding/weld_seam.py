@@ -16,9 +16,8 @@ from cellwright_envs.welding.config import PROCESS_PERIOD_S, WeldSeamConfig
 from cellwright_envs.welding.controller_settings import controller_settings
 from cellwright_envs.welding.disturbances import LINE_CHANGES, NAMED, WeldDisturbances, WeldDisturbanceState
 from cellwright_envs.welding.inspection.bead_record import BeadRecord, Scorecard
-from cellwright_envs.welding.inspection.quality import WeldJoint
 from cellwright_envs.welding.measurement import WeldMeasurement
-from cellwright_envs.welding.part.product import JOINTS, WeldProduct, resolve_products
+from cellwright_envs.welding.part.product import WeldProduct, resolve_products
 from cellwright_envs.welding.part.seam import seam_mesh
 from cellwright_envs.welding.privileged import PRIVILEGED, privileged_state, search_ideal
 from cellwright_envs.welding.process.ideal import IdealTrims
@@ -26,7 +25,6 @@ from cellwright_envs.welding.process.margin import risk
 from cellwright_envs.welding.process.weld_process import (
     Input,
     Signal,
-    WeldConditions,
     WeldProcess,
     draw_constants,
 )
@@ -177,25 +175,16 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self._seam = taught_seam(product, self.interface.geometry)
 
     def _begin_process(self, rng: np.random.Generator) -> None:
-        product, procedure = self.product, self.product.procedure
-        joint = WeldJoint(JOINTS.index(product.joint))
-        conditions = WeldConditions(
-            joint=joint,
-            thickness_m=product.thickness_m,
+        product = self.product
+        conditions = product.procedure.conditions(
+            product.joint,
+            product.thickness_m,
             gap_m=product.gap_m,
-            wire_feed_m_s=procedure.wire_feed_m_s,
-            voltage_v=procedure.voltage_v,
-            travel_speed_m_s=procedure.travel_speed_m_s,
-            contact_tip_distance_m=procedure.contact_tip_distance_m,
-            push_angle_rad=procedure.push_angle_rad,
-            work_angle_rad=procedure.work_angle_rad,
-            gas=procedure.gas,
-            wire_diameter_m=procedure.wire_diameter_m,
             plate_temperature_k=self.disturbed.plate_temperature.start_k,
         )
         constants = draw_constants(rng, self.disturbed.process_spread.scale)
         self.process.reset(0, constants, conditions, rng)
-        self.record.reset(0, joint, product.path.length_m)
+        self.record.reset(0, conditions.joint, product.path.length_m)
         self._inputs[:] = conditions.inputs()
         self._inputs[:, :, Input.ARC_ON] = 0.0
         if self.ideal is not None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from cellwright_policies.ppo import PPOConfig
-from cellwright_train.learning import training
+from cellwright_train.learning import session
 from cellwright_train.learning.presets import EvaluationConfig, preset
+from cellwright_train.learning.training import train
 from cellwright_train.learning.vec_env import PoolVecEnv
 
 ROLLOUT_STEPS, CELLS, ROLLOUTS = 32, 2, 7
@@ -34,7 +35,7 @@ def test_a_run_tests_its_policy_as_often_as_its_settings_say(
 ) -> None:
     """After every second, third and fifth rollout but the one that only the critic learns, and at the end."""
     clock, testing = Clock(), [False]
-    step, test = PoolVecEnv.step_wait, training.evaluate_in_training
+    step, test = PoolVecEnv.step_wait, session.evaluate_in_training
 
     def timed(self: PoolVecEnv) -> Any:
         clock.now_s += 0.0 if testing[0] else ROLLOUT_S / ROLLOUT_STEPS
@@ -48,8 +49,8 @@ def test_a_run_tests_its_policy_as_often_as_its_settings_say(
             testing[0] = False
 
     monkeypatch.setattr(PoolVecEnv, "step_wait", timed)
-    monkeypatch.setattr(training, "evaluate_in_training", counted)
-    monkeypatch.setattr(training, "time", clock)
+    monkeypatch.setattr(session, "evaluate_in_training", counted)
+    monkeypatch.setattr(session, "time", clock)
     config = dataclasses.replace(
         preset("debug"),
         steps=ROLLOUTS * ROLLOUT_STEPS * CELLS,
@@ -65,7 +66,7 @@ def test_a_run_tests_its_policy_as_often_as_its_settings_say(
         evaluation=EvaluationConfig(episodes=2, every_minutes=every_minutes),
         checkpoint_minutes=60.0,
     )
-    training.train(config, seed=1, run_dir=tmp_path / "run")
+    train(config, seed=1, run_dir=tmp_path / "run")
     with (tmp_path / "run" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert sum(bool(row.get("test/success_rate")) for row in rows) == tests

@@ -20,7 +20,7 @@ import pytest
 
 from cellwright_train.cli import main
 from cellwright_train.errors import Stopped, UsageError
-from cellwright_train.learning import demonstrations, metrics, runs, training
+from cellwright_train.learning import demonstrations, metrics, progress, runs, session
 from cellwright_train.learning.demonstrations import DemonstrationConfig
 from cellwright_train.learning.metrics import MetricsFile
 from cellwright_train.learning.presets import PRESETS
@@ -105,7 +105,7 @@ def test_two_new_runs_do_not_share_a_directory(tmp_path: Path) -> None:
 
 def scoring(success: float, monkeypatch: pytest.MonkeyPatch) -> None:
     scores = {"success_rate": success, "return": 1.0, "length": 40.0}
-    monkeypatch.setattr(training, "evaluate_in_training", lambda *_: scores)
+    monkeypatch.setattr(session, "evaluate_in_training", lambda *_: scores)
 
 
 @pytest.mark.parametrize(("success", "is_replaced"), [(0.125, False), (1.0, True)])
@@ -207,7 +207,7 @@ def test_demonstrations_say_what_room_they_need_before_they_begin(
         "debug",
         dataclasses.replace(SMALL, demonstrations=DemonstrationConfig(expert="", steps=400_000)),
     )
-    monkeypatch.setattr(training.TrainingSession, "_teacher", lambda self: None)
+    monkeypatch.setattr(session.TrainingSession, "_teacher", lambda self: None)
     assert main(["train", "debug", "--run-dir", str(tmp_path / "run")]) == 2
     told = capsys.readouterr().err.splitlines()[-1]
     assert "demonstrations need 3.4 GB in" in told
@@ -280,7 +280,7 @@ def test_every_stage_reports_and_the_time_left_is_of_the_whole_run(tmp_path: Pat
     assert stages == ["demonstrations", "imitation", "critic", "ppo"]
     last_pass = [report for report in reports.heard if report.stage == "imitation"][-1]
     assert last_pass.steps == last_pass.total == 5 * 600
-    rates = training._Rates()
+    rates = progress.Rates()
     rates.collecting.last, rates.imitation.last = 10.0, 100.0
     assert rates.left_s(100, 1000, 50, ppo_epochs=3) == pytest.approx(10 + 10 + 50 * (0.1 + 3 * 0.01))
     rates.ppo.last = 5.0
@@ -350,7 +350,7 @@ def test_ctrl_c_saves_and_ends_with_its_own_exit_code(
     def interrupted(self: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training.TrainingSession, "_learn", interrupted)
+    monkeypatch.setattr(session.TrainingSession, "_learn", interrupted)
     assert main(["train", "debug", "--run-dir", str(tmp_path / "run")]) == 130
     assert "interrupted" in capsys.readouterr().err
     assert RunDirectory.open(tmp_path / "run").last_checkpoint().is_dir()

@@ -45,7 +45,8 @@ from cellwright_train.learning.runs import (
     RunExistsError,
     load_policy_from_run,
 )
-from cellwright_train.learning.training import evaluate_in_training, resume, train
+from cellwright_train.learning.testing import evaluate_in_training
+from cellwright_train.learning.training import resume, train
 from cellwright_train.learning.vec_env import PoolVecEnv
 
 SMALL = dataclasses.replace(

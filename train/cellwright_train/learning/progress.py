@@ -53,6 +53,30 @@ class RecentRate:
         return self.last
 
 
+class Rates:
+    """How fast each kind of work went when it was last done."""
+
+    def __init__(self) -> None:
+        self.collecting = RecentRate()
+        self.imitation = RecentRate()
+        self.ppo = RecentRate()
+
+    def left_s(self, collecting: int, imitation: int, ppo: int, ppo_epochs: int) -> float:
+        """Seconds for so many steps to collect, samples to learn and steps of PPO; infinite where unknown.
+
+        Until PPO's own rate is known, a step of it is taken for a step of a demonstration and as many samples
+        of imitation as it has epochs.
+        """
+        step_s, sample_s, ppo_s = (
+            1 / rate.last if rate.last > 0 else math.inf
+            for rate in (self.collecting, self.imitation, self.ppo)
+        )
+        if not math.isfinite(ppo_s):
+            ppo_s = step_s + ppo_epochs * sample_s
+        work = ((collecting, step_s), (imitation, sample_s), (ppo, ppo_s))
+        return sum(count * each_s for count, each_s in work if count > 0)
+
+
 class ProgressBar:
     """Shows reports on one line of the terminal."""
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal, get_args
 
+from cellwright_envs.welding.inspection.quality import WeldJoint
 from cellwright_envs.welding.part.paths import SaddlePath, SeamCurve, arc, circle, s_curve, straight
 from cellwright_envs.welding.process.arc import melting_rate_m_s
-from cellwright_envs.welding.process.constants import ProcessConstants
+from cellwright_envs.welding.process.constants import ProcessConstants, WeldConditions
 from cellwright_envs.welding.process.consumables import constants_with, require_known
 
 JointName = Literal["lap", "t_fillet", "butt"]
@@ -51,7 +53,7 @@ class WeldProcedure:
         _require_in_ranges(self, self.ranges)
         require_known(self.gas, self.wire_diameter_m)
 
-    @property
+    @cached_property
     def wire_feed_m_s(self) -> float:
         """Wire feed that melts at `current_a`, with the extension a 15 mm CTWD leaves (about 12 mm)."""
         wire = constants_with(ProcessConstants(), self.gas, self.wire_diameter_m)
@@ -62,6 +64,30 @@ class WeldProcedure:
                 wire.melting_per_current_m_s_a,
                 wire.melting_per_extension_s_a2,
             )
+        )
+
+    def conditions(
+        self,
+        joint: JointName,
+        thickness_m: float,
+        *,
+        gap_m: float = 0.0,
+        plate_temperature_k: float = 293.15,
+    ) -> WeldConditions:
+        """The weld that this procedure makes of two plates."""
+        return WeldConditions(
+            joint=WeldJoint(JOINTS.index(joint)),
+            thickness_m=thickness_m,
+            gap_m=gap_m,
+            wire_feed_m_s=self.wire_feed_m_s,
+            voltage_v=self.voltage_v,
+            travel_speed_m_s=self.travel_speed_m_s,
+            contact_tip_distance_m=self.contact_tip_distance_m,
+            push_angle_rad=self.push_angle_rad,
+            work_angle_rad=self.work_angle_rad,
+            gas=self.gas,
+            wire_diameter_m=self.wire_diameter_m,
+            plate_temperature_k=plate_temperature_k,
         )
 
 

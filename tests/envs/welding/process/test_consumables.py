@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from cellwright_envs.welding.inspection.bead_record import BeadRecord, codes_of
-from cellwright_envs.welding.inspection.quality import WeldJoint
 from cellwright_envs.welding.part.product import PRODUCTS, SPLITS, WeldProcedure
 from cellwright_envs.welding.process import arc
 from cellwright_envs.welding.process.constants import ProcessConstants, WeldConditions
@@ -39,21 +38,7 @@ def butt(row: tuple[float, ...], gas: str) -> WeldConditions:
         wire_diameter_m=row[9] / 1e3,
         gas=gas,
     )
-    return welded(procedure, WeldJoint.BUTT, row[0] / 1e3, gap_mm / 1e3)
-
-
-def welded(procedure: WeldProcedure, joint: WeldJoint, thickness_m: float, gap_m: float) -> WeldConditions:
-    return WeldConditions(
-        joint=joint,
-        thickness_m=thickness_m,
-        gap_m=gap_m,
-        wire_feed_m_s=procedure.wire_feed_m_s,
-        voltage_v=procedure.voltage_v,
-        travel_speed_m_s=procedure.travel_speed_m_s,
-        contact_tip_distance_m=procedure.contact_tip_distance_m,
-        gas=procedure.gas,
-        wire_diameter_m=procedure.wire_diameter_m,
-    )
+    return procedure.conditions("butt", row[0] / 1e3, gap_m=gap_mm / 1e3)
 
 
 def settled(weld: WeldConditions) -> tuple[WeldProcess, np.ndarray]:
@@ -111,7 +96,7 @@ def test_a_wire_fed_for_a_current_draws_it_and_deposits_its_own_volume(wire_m: f
         wire_diameter_m=wire_m,
         gas="argon-18-co2",
     )
-    process, steady = settled(welded(procedure, WeldJoint.T_FILLET, 3.2e-3, 0.0))
+    process, steady = settled(procedure.conditions("t_fillet", 3.2e-3))
     assert steady[Prediction.CURRENT_A] == pytest.approx(120.0, rel=0.08)
     volume_m3_s = procedure.wire_feed_m_s * np.pi / 4.0 * wire_m**2
     assert process.steady_state[0, State.AREA_M2] == pytest.approx(0.95 * volume_m3_s / 9e-3, rel=1e-6)
@@ -130,7 +115,7 @@ def test_the_arc_is_as_long_at_the_settings_of_each_gas() -> None:
         procedure = WeldProcedure(
             current_a=130.0, voltage_v=line[0] + 130.0 * line[1] + 2.0, travel_speed_m_s=8e-3, gas=gas
         )
-        process, steady = settled(welded(procedure, WeldJoint.T_FILLET, 3.2e-3, 0.0))
+        process, steady = settled(procedure.conditions("t_fillet", 3.2e-3))
         assert steady[Prediction.CURRENT_A] == pytest.approx(130.0, rel=0.05)
         extensions.append(process.steady_state[0, State.EXTENSION_M])
     assert extensions[0] < 14.5e-3  # the arc is longer than the shortest one
@@ -141,7 +126,7 @@ def test_lean_gas_sprays_quietly_where_co2_is_globular() -> None:
     rates_hz = []
     for gas in ("co2", "argon-8-co2"):
         procedure = WeldProcedure(current_a=320.0, voltage_v=29.0, travel_speed_m_s=8e-3, gas=gas)
-        weld = welded(procedure, WeldJoint.T_FILLET, 8e-3, 0.0)
+        weld = procedure.conditions("t_fillet", 8e-3)
         process, _ = settled(weld)
         inputs = weld.inputs()[None]
         process.advance(inputs, inputs, 100)
@@ -152,8 +137,8 @@ def test_lean_gas_sprays_quietly_where_co2_is_globular() -> None:
 @pytest.mark.parametrize("name", SPLITS["mixed-gas"])
 def test_a_procedure_of_the_catalogue_is_sound(name: str) -> None:
     part = PRODUCTS[name]
-    joint = WeldJoint(("lap", "t_fillet", "butt").index(part.joint))
-    assert codes(welded(part.procedure, joint, part.thickness_m, part.gap_m), level=1) == ()
+    weld = part.procedure.conditions(part.joint, part.thickness_m, gap_m=part.gap_m)
+    assert codes(weld, level=1) == ()
 
 
 def test_what_was_drawn_for_a_weld_stays_with_1_2_mm_wire_in_co2() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cellwright_envs.welding.inspection.quality import WeldJoint
-from cellwright_envs.welding.part.product import JOINTS, PRODUCTS
+from cellwright_envs.welding.part.product import PRODUCTS
 from cellwright_envs.welding.process.ideal import IdealTrims
 from cellwright_envs.welding.process.margin import risk
 from cellwright_envs.welding.process.weld_process import Input, ProcessConstants, WeldConditions, WeldProcess
@@ -17,15 +16,8 @@ SCALES = np.array([0.3, 0.25, 3.0])
 def search(name: str, gap_m: float, rounds: int = 60) -> tuple[IdealTrims, float, float]:
     """The searcher after `rounds`, the cost of the programme and of the trims that it found."""
     product = PRODUCTS[name]
-    procedure, joint = product.procedure, WeldJoint(JOINTS.index(product.joint))
-    conditions = WeldConditions(
-        joint=joint,
-        thickness_m=product.thickness_m,
-        gap_m=gap_m,
-        wire_feed_m_s=procedure.wire_feed_m_s,
-        voltage_v=procedure.voltage_v,
-        travel_speed_m_s=procedure.travel_speed_m_s,
-    )
+    procedure = product.procedure
+    conditions = procedure.conditions(product.joint, product.thickness_m, gap_m=gap_m)
     process = WeldProcess(1)
     process.reset(0, ProcessConstants(), conditions, np.random.default_rng(0))
     ideal = IdealTrims()

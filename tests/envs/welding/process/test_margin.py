@@ -4,14 +4,12 @@ import numpy as np
 import pytest
 
 from cellwright_envs.welding.inspection.bead_record import BeadRecord
-from cellwright_envs.welding.inspection.quality import WeldJoint
-from cellwright_envs.welding.part.product import JOINTS, PRODUCTS
+from cellwright_envs.welding.part.product import PRODUCTS
 from cellwright_envs.welding.process.margin import risk
 from cellwright_envs.welding.process.weld_process import (
     Input,
     ProcessConstants,
     State,
-    WeldConditions,
     WeldProcess,
 )
 
@@ -26,21 +24,12 @@ SWEEPS = {
 def sweep(name: str, column: Input, count: int = 41) -> tuple[np.ndarray, np.ndarray]:
     """Risk and whether level C is missed (count,), for one input from low to high around its programme."""
     product = PRODUCTS[name]
-    procedure = product.procedure
-    joint = WeldJoint(JOINTS.index(product.joint))
-    conditions = WeldConditions(
-        joint=joint,
-        thickness_m=product.thickness_m,
-        gap_m=product.gap_m,
-        wire_feed_m_s=procedure.wire_feed_m_s,
-        voltage_v=procedure.voltage_v,
-        travel_speed_m_s=procedure.travel_speed_m_s,
-    )
+    conditions = product.procedure.conditions(product.joint, product.thickness_m, gap_m=product.gap_m)
     process, record = WeldProcess(count), BeadRecord(count, 0.2)
     rng = np.random.default_rng(0)
     for cell in range(count):
         process.reset(cell, ProcessConstants(), conditions, rng)
-        record.reset(cell, joint, 0.1)
+        record.reset(cell, conditions.joint, 0.1)
     inputs = np.tile(conditions.inputs(), (count, 1))
     inputs[:, column] *= np.linspace(*SWEEPS[column], count)
     features = process.steady_features(inputs)
@@ -70,14 +59,7 @@ def test_a_missed_limit_adds_about_one_or_more(name: str, column: Input) -> None
 def test_depth_counts_in_units_of_the_scatter_of_equal_beads() -> None:
     """8 %: one of these below the index of burn-through adds exp(-1), three add exp(-3)."""
     product = PRODUCTS["butt-straight-2.3"]
-    conditions = WeldConditions(
-        joint=WeldJoint.BUTT,
-        thickness_m=product.thickness_m,
-        gap_m=product.gap_m,
-        wire_feed_m_s=product.procedure.wire_feed_m_s,
-        voltage_v=product.procedure.voltage_v,
-        travel_speed_m_s=product.procedure.travel_speed_m_s,
-    )
+    conditions = product.procedure.conditions(product.joint, product.thickness_m, gap_m=product.gap_m)
     process = WeldProcess(1)
     process.reset(0, ProcessConstants(), conditions, np.random.default_rng(0))
     row = conditions.inputs()

@@ -12,6 +12,7 @@ from cellwright_assets.weld_cell import (
     WIRE_TRIM,
 )
 from cellwright_envs.physics.world import ARM_PHYSICS_PERIOD_S
+from cellwright_envs.welding.process.constants import PROCESS_MODELS
 from cellwright_envs.welding.weld_camera import WeldLighting
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 from cellwright_perception.seam.taught_path import LEAD_IN_M
@@ -40,6 +41,8 @@ class WeldSeamConfig:
     approach_speed_m_s: float = 0.02
     """Speed over the lead-in, arc off, while the sensor sees the joint for the first time."""
     approach_m: float = 0.025
+    process: str = "jackson"
+    """Where penetration, width and height of the bead come from, one of `PROCESS_MODELS`."""
     guard_m: float | None = None
     """How far from the measured seam the controller lets a policy take the torch while the sensor is
     confident; None: as far as it likes."""
@@ -57,6 +60,8 @@ class WeldSeamConfig:
             steps = self.control_period_s / period_s
             if abs(steps - round(steps)) > 1e-9 or steps < 1:
                 raise ValueError(f"{self.control_period_s=} is no whole multiple of the {name}'s {period_s}")
+        if self.process not in PROCESS_MODELS:
+            raise ValueError(f"process={self.process!r} is none of {', '.join(PROCESS_MODELS)}")
         if self.guard_m is not None and not self.guard_m > 0:
             raise ValueError(f"need guard_m > 0 or None, got {self.guard_m}")
         if not 0 < self.approach_m <= LEAD_IN_M - 5e-3:

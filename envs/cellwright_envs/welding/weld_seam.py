@@ -20,13 +20,13 @@ from cellwright_envs.welding.measurement import WeldMeasurement
 from cellwright_envs.welding.part.product import WeldProduct, resolve_products
 from cellwright_envs.welding.part.seam import seam_mesh
 from cellwright_envs.welding.privileged import PRIVILEGED, privileged_state, search_ideal
+from cellwright_envs.welding.process.constants import PROCESS_MODELS, draw_constants
 from cellwright_envs.welding.process.ideal import IdealTrims
 from cellwright_envs.welding.process.margin import risk
 from cellwright_envs.welding.process.weld_process import (
     Input,
     Signal,
     WeldProcess,
-    draw_constants,
 )
 from cellwright_envs.welding.reward import grade_score, on_seam
 from cellwright_envs.welding.sensor_head import SensorHead
@@ -182,7 +182,9 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             gap_m=product.gap_m,
             plate_temperature_k=self.disturbed.plate_temperature.start_k,
         )
-        constants = draw_constants(rng, self.disturbed.process_spread.scale)
+        constants = draw_constants(
+            rng, self.disturbed.process_spread.scale, PROCESS_MODELS[self.config.process]
+        )
         self.process.reset(0, constants, conditions, rng)
         self.record.reset(0, conditions.joint, product.path.length_m)
         self._inputs[:] = conditions.inputs()

@@ -17,6 +17,10 @@ JACKSON_K = 0.0306
 """Penetration constant in millimetres, volts and amperes, least squares on 31 published beads."""
 WIDTH_FACTOR = 2.3
 """Width over square root of deposited area at synergic voltage; 2.0 to 2.6, anchored on single beads."""
+CAP_FULLNESS = 1.5
+"""Height of a cap over its section divided by its width: a parabola's."""
+FITTED_PENETRATION = 10.0**-2.3098 * 1.2**-0.5668 * 25.0**0.013
+"""Penetration [mm] at 1 A and 1 cm/min of the published regression, for 1.2 mm wire at 25 V."""
 GAP_FACTOR_PER_M = 400.0
 """Gain of root penetration per metre of gap, consistent with 18 published one-sided butt recipes."""
 MINIMUM_SPEED_M_S = 1e-3
@@ -51,6 +55,16 @@ def penetration_m(
 
 
 @compilable
+def fitted_penetration_m(current_a: Quantity, travel_speed_m_s: Quantity) -> Quantity:
+    """Return penetration [m] of a bead on plate of 1.2 mm wire at the synergic voltage.
+
+    Regression over 27 settings of 180 to 360 A, 20 to 30 V and 25 to 41 cm/min (attributed to Kim, Kwon and
+    Siores 1996, see docs/references.md) at 25 V; its exponent of the voltage is 0.013.
+    """
+    return 1e-3 * FITTED_PENETRATION * current_a**1.4005 * (6e3 * travel_speed_m_s) ** -0.3641
+
+
+@compilable
 def width_m(
     deposited_area_m2: Quantity,
     voltage_v: Quantity,
@@ -62,9 +76,11 @@ def width_m(
 
 
 @compilable
-def reinforcement_m(reinforcement_area_m2: Quantity, bead_width_m: Quantity) -> Quantity:
-    """Return the height [m] of a parabolic cap; negative for a section that lacks metal."""
-    return 1.5 * reinforcement_area_m2 / bead_width_m
+def reinforcement_m(
+    reinforcement_area_m2: Quantity, bead_width_m: Quantity, fullness: Quantity = CAP_FULLNESS
+) -> Quantity:
+    """Return the height [m] of a cap of this section; negative for a section that lacks metal."""
+    return fullness * reinforcement_area_m2 / bead_width_m
 
 
 @compilable

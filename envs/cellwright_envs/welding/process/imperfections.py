@@ -30,7 +30,7 @@ def _shape_fillet(s, f, u, c, height):
         left = u[Input.THICKNESS_M]
     face = math.hypot(left, right)
     visible = area * (leg / full) ** 2
-    cap = 1.5 * (visible - 0.5 * left * right) / face * height
+    cap = c[Constant.CAP_FULLNESS] * (visible - 0.5 * left * right) / face * height
     throat = left * right / face + min(cap, 0.0)
     gain = 1.0 + c[Constant.GAP_FACTOR_PER_M] * gap
     root = s[State.BEAD_PENETRATION_M] * gain - c[Constant.FILLET_ROOT_FRACTION] * triangle * 0.7071
@@ -58,7 +58,10 @@ def _shape_butt(s, f, u, c, height):
         f[Feature.ROOT_WIDTH] = c[Constant.ROOT_BEAD_FACTOR] * bead.root_bead_width_m(index, width)
         root_area = f[Feature.ROOT_HEIGHT] * f[Feature.ROOT_WIDTH] / 1.5
     cap_area = s[State.AREA_M2] - u[Input.GAP_M] * thickness - root_area
-    cap = bead.reinforcement_m(cap_area, width) * height + 0.5 * u[Input.TACK_HEIGHT_M]
+    cap = (
+        bead.reinforcement_m(cap_area, width, c[Constant.CAP_FULLNESS]) * height
+        + 0.5 * u[Input.TACK_HEIGHT_M]
+    )
     f[Feature.UNDERFILL] = max(-cap, 0.0)
     f[Feature.MISALIGNMENT] = abs(u[Input.MISALIGNMENT_M])
     f[Feature.FACE_WIDTH] = width
@@ -84,7 +87,8 @@ def measure_bead(s, f, u, c):
     sink = 1.0
     if not butt:
         sink = 1.0 / (1.0 + c[Constant.FILLET_HEAT_SINK] * math.exp(-gap / c[Constant.CONTACT_GAP_M]))
-    s[State.ROOT_INDEX] = sink * bead.root_index(depth, gap, thickness, c[Constant.GAP_FACTOR_PER_M])
+    index = sink * bead.root_index(depth, gap, thickness, c[Constant.GAP_FACTOR_PER_M])
+    s[State.ROOT_INDEX] = c[Constant.ROOT_SCALE] * index
     s[State.HEAT_PER_THICKNESS_J_M2] = sink * heat.heat_input_j_m(current, voltage, speed, 1.0) / thickness
     f[Feature.THICKNESS] = c[Constant.NOMINAL_THICKNESS_M]
     f[Feature.GAP] = gap

@@ -86,6 +86,18 @@ def _voltage(current, u, hole, c):
 
 
 @compilable
+def _fitted_depth(current, voltage, synergic, speed, c):
+    """Penetration of the published fit at the programme, moved from there by the drawn exponents."""
+    usual_a, usual_m_s = c[Constant.REFERENCE_CURRENT_A], c[Constant.NOMINAL_SPEED_M_S]
+    if usual_a <= 0.0:  # asked for the programme's own current
+        usual_a = current
+    depth = bead.fitted_penetration_m(usual_a, usual_m_s) * c[Constant.JACKSON_K] / bead.JACKSON_K
+    depth *= (current / usual_a) ** c[Constant.PENETRATION_CURRENT_EXPONENT]
+    depth *= (speed / usual_m_s) ** c[Constant.PENETRATION_SPEED_EXPONENT]
+    return depth * (voltage / synergic) ** c[Constant.PENETRATION_VOLTAGE_EXPONENT]
+
+
+@compilable
 def _pool(current, voltage, plate_k, u, c):
     """Area, width and penetration that these values lead to, without lag and noise."""
     speed = max(u[Input.TRAVEL_SPEED_M_S], bead.MINIMUM_SPEED_M_S)
@@ -99,7 +111,10 @@ def _pool(current, voltage, plate_k, u, c):
         current, c[Constant.SYNERGIC_INTERCEPT_V], c[Constant.SYNERGIC_SLOPE_V_A]
     )
     width = bead.width_m(area, voltage, synergic, c[Constant.WIDTH_FACTOR])
-    depth = bead.penetration_m(current, voltage, speed, c[Constant.JACKSON_K])
+    if c[Constant.FITTED] > 0.0:
+        depth = _fitted_depth(current, voltage, synergic, speed, c)
+    else:
+        depth = bead.penetration_m(current, voltage, speed, c[Constant.JACKSON_K])
     depth *= 1.0 + c[Constant.TEMPERATURE_SLOPE_PER_K] * (plate_k - 293.15)
     depth *= 1.0 - c[Constant.PUSH_SLOPE_PER_RAD] * u[Input.PUSH_ANGLE_RAD]
     depth *= bead.offset_factor(u[Input.LATERAL_OFFSET_M], width, c[Constant.OFFSET_SCALE])

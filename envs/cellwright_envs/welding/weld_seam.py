@@ -182,9 +182,8 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             gap_m=product.gap_m,
             plate_temperature_k=self.disturbed.plate_temperature.start_k,
         )
-        constants = draw_constants(
-            rng, self.disturbed.process_spread.scale, PROCESS_MODELS[self.config.process]
-        )
+        model, spread = PROCESS_MODELS[self.config.process], self.disturbed.process_spread.scale
+        constants = draw_constants(rng, spread, model)
         self.process.reset(0, constants, conditions, rng)
         self.record.reset(0, conditions.joint, product.path.length_m)
         self._inputs[:] = conditions.inputs()

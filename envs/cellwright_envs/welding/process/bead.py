@@ -4,6 +4,8 @@ Lengths are in metres. The fitted forms were published in millimetres; the conve
 function. Absolute width and penetration are not validated against a mild-steel table.
 """
 
+import math
+
 import numpy as np
 
 from cellwright_envs.welding.process.arc import Quantity
@@ -19,7 +21,7 @@ WIDTH_FACTOR = 2.3
 """Width over square root of deposited area at synergic voltage; 2.0 to 2.6, anchored on single beads."""
 CAP_FULLNESS = 1.5
 """Height of a cap over its section divided by its width: a parabola's."""
-FITTED_PENETRATION = 10.0**-2.3098 * 1.2**-0.5668 * 25.0**0.013
+FITTED_PENETRATION = math.pow(10.0, -2.3098) * math.pow(1.2, -0.5668) * math.pow(25.0, 0.013)
 """Penetration [mm] at 1 A and 1 cm/min of the published regression, for 1.2 mm wire at 25 V."""
 GAP_FACTOR_PER_M = 400.0
 """Gain of root penetration per metre of gap, consistent with 18 published one-sided butt recipes."""

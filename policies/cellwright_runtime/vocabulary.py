@@ -87,6 +87,10 @@ class ControllerSetup:
             raise ValueError(f"{name} must be above {above:g} {unit}, got {value.tolist()}")
         return value
 
+    def has(self, name: str) -> bool:
+        """Say whether there is a setting of this name."""
+        return any(setting.name == name for setting in self.settings)
+
     def _setting(self, name: str) -> Setting:
         for setting in self.settings:
             if setting.name == name:

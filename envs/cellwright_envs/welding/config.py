@@ -12,6 +12,7 @@ from cellwright_assets.weld_cell import (
     WIRE_TRIM,
 )
 from cellwright_envs.physics.world import ARM_PHYSICS_PERIOD_S
+from cellwright_envs.welding.pool_camera import PoolLighting
 from cellwright_envs.welding.process.constants import PROCESS_MODELS
 from cellwright_envs.welding.weld_camera import WeldLighting
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
@@ -52,6 +53,9 @@ class WeldSeamConfig:
     """Placement error that robotic fillets tolerate: half a wire diameter (shop rule)."""
     stand_off_tolerance_m: float = 2e-3
     """Contact-tip distance error that tables allow (about +-2 mm)."""
+    pool_camera: bool = False
+    """Whether the policy also sees the weld pool, in a view of its own."""
+    pool_lighting: PoolLighting = field(default_factory=PoolLighting)
     sensor: SeamSensorGeometry = field(default_factory=SeamSensorGeometry)
     lighting: WeldLighting = field(default_factory=WeldLighting)
 

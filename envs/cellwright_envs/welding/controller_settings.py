@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cellwright_envs.welding.config import WeldSeamConfig
 from cellwright_envs.welding.observation import MOTION_LAGS, SIGNAL_LAGS
+from cellwright_envs.welding.pool_camera import ACROSS_M_PX, ALONG_M_PX, ARC_ROW_FRACTION
 from cellwright_runtime.vocabulary import Setting, number
 
 TOOL = "tool"
@@ -12,7 +13,7 @@ TOOL = "tool"
 
 def controller_settings(config: WeldSeamConfig) -> tuple[Setting, ...]:
     """Settings of the cell that are not part of observations and actions."""
-    return (*_path(config), *_sensing(config))
+    return (*_path(config), *_sensing(config), *(_pool() if config.pool_camera else ()))
 
 
 def _path(config: WeldSeamConfig) -> tuple[Setting, ...]:
@@ -36,6 +37,14 @@ def _sensing(config: WeldSeamConfig) -> tuple[Setting, ...]:
         Setting(name="camera_target", unit="m", value=target, frame=TOOL, meaning="mid-image"),
         number("overview_focal", "1", sensor.overview_focal_px, "focal length over a pixel's width"),
         number("stripe_focal", "1", sensor.stripe_focal_px, "the same for the window around the laser"),
+    )
+
+
+def _pool() -> tuple[Setting, ...]:
+    return (
+        number("pool_across", "m", ACROSS_M_PX, "a pixel of the pool view across the seam, on the plate"),
+        number("pool_along", "m", ALONG_M_PX, "the same along it"),
+        number("pool_arc", "1", ARC_ROW_FRACTION, "of its height, where the arc stands; travel is upwards"),
     )
 
 

@@ -19,6 +19,7 @@ from cellwright_envs.welding.inspection.bead_record import BeadRecord, Scorecard
 from cellwright_envs.welding.measurement import WeldMeasurement
 from cellwright_envs.welding.part.product import WeldProduct, resolve_products
 from cellwright_envs.welding.part.seam import seam_mesh
+from cellwright_envs.welding.pool_camera import PoolCamera
 from cellwright_envs.welding.privileged import PRIVILEGED, privileged_state, search_ideal
 from cellwright_envs.welding.process.constants import PROCESS_MODELS, draw_constants
 from cellwright_envs.welding.process.ideal import IdealTrims
@@ -101,6 +102,9 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self.process = WeldProcess(1, PROCESS_PERIOD_S)
         self.record = BeadRecord(1, LONGEST_SEAM_M)
         self.sensor = SensorHead(config.sensor, config.lighting)
+        self.pool = (
+            PoolCamera(config.sensor.image_size_px, config.pool_lighting) if config.pool_camera else None
+        )
         self.trace_record = WeldTrace(self.record) if record_trace else None
 
         # Actions
@@ -119,7 +123,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         # Observations
         self._declare(
             actions=actions,
-            views=("overview", "stripe"),
+            views=("overview", "stripe", *(("pool",) if config.pool_camera else ())),
             image_size_px=config.sensor.image_size_px,
             groups=groups.COMPONENTS,
             privileged=PRIVILEGED,
@@ -143,6 +147,8 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self.deviation = part_in_fixture(product, self.cell.frames, self.disturbed)
         frames = self.cell.frames
         self.sensor.begin(seam_mesh(product, frames, self.deviation, ORIGIN_W), frames, self.disturbed)
+        if self.pool is not None:
+            self.pool.begin(self.disturbed)
         self._begin_process(streams.process)
         procedure = product.procedure
         self._nominal = (procedure.wire_feed_m_s, procedure.voltage_v, procedure.travel_speed_m_s)
@@ -332,7 +338,9 @@ class WeldSeam(CellEnv[WeldMeasurement]):
 
     def _observe(self) -> Observation:
         frame = self._take_frame(self.interface.window_px(self.wire.torch.path_position_m))
-        observed = self.interface.observe(self.wire.torch, frame, self.process.signals[0])
+        observed = self.interface.observe(
+            self.wire.torch, frame, self.process.signals[0], pool=self._take_pool()
+        )
         if self.ideal is not None:
             observed |= self._true_state.hold({"privileged": self._privileged(self.ideal)})
         return observed
@@ -348,6 +356,17 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             rng=self._sensor_rng,
         )
         return self.frame
+
+    def _take_pool(self) -> NDArray[np.uint8] | None:
+        if self.pool is None:
+            return None
+        return self.pool.take(
+            self.process.state[0],
+            self.process.constants[0],
+            lateral_m=float(self.wire.tip_t[1]),
+            arc_on=bool(self.process.signals[0, Signal.CURRENT_MEAN_A] > 0.0),
+            time_s=self._time_s,
+        )
 
     def _privileged(self, ideal: IdealTrims) -> NDArray[np.float32]:
         wire, inputs = self.wire, self._inputs[1, 0]

@@ -148,6 +148,7 @@ class WeldInterface:
         self.tracker = SeamTrackingSensor(self.geometry)
         self._signals = _history(layout, "signals")
         self._motion = _history(layout, "motion")
+        self._sees_pool = setup.has("pool_across")
         self._described = layout.groups.get("programme", ())
         _require_size(layout.groups, "seam", 3 * PROFILE_POINTS + 1)
         self._begun = False
@@ -171,16 +172,25 @@ class WeldInterface:
         self._require_begun()
         return self.tracker.window_px(path_position_m)
 
-    def observe(self, torch: TorchPlace, frame: SensorFrame, signals: ArrayLike) -> dict[str, NDArray[Any]]:
+    def observe(
+        self,
+        torch: TorchPlace,
+        frame: SensorFrame,
+        signals: ArrayLike,
+        *,
+        pool: NDArray[np.uint8] | None = None,
+    ) -> dict[str, NDArray[Any]]:
         """The policy's observation: the torch is at `torch`, `frame` is the newest that has arrived.
 
         `signals` (n,) are means and deviations over the last control period, in the manifest's order. A frame
-        that arrives twice is given twice.
+        that arrives twice is given twice. `pool` (H, W) is the newest picture of the pool camera, rectified
+        as the settings `pool_across`, `pool_along` and `pool_arc` say, where the policy was trained with one.
         """
         self._require_begun()
         signals = numbers("signals", signals, self._signals.width)
         _check_place(torch)
         self._check_frame(frame)
+        image = self._with_pool(frame.image, pool)
         self._signals.push(signals)
         self._measure(frame)
         self._motion.push(self._motion_now())
@@ -200,7 +210,7 @@ class WeldInterface:
             "programme": self._programme,
             "motion": self._motion.sample(),
         }
-        return {"image": frame.image, **self._groups.hold(values)}
+        return {"image": image, **self._groups.hold(values)}
 
     def accept(self, action: ArrayLike) -> list[float]:
         """Take note of what the policy has decided, (5,) within [-1, 1]; hand the answer to `correct`.
@@ -243,6 +253,19 @@ class WeldInterface:
             raise ValueError(f"a frame is uint8 (2, {size}, {size}), got {image.dtype} {image.shape}")
         if not np.isfinite(frame.window_px).all():
             raise ValueError(f"window_px must be finite, got {frame.window_px}")
+
+    def _with_pool(self, image: NDArray[np.uint8], pool: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+        if pool is None and not self._sees_pool:
+            return image
+        size = self.geometry.image_size_px
+        if pool is None or not self._sees_pool:
+            needs = "needs" if self._sees_pool else "has never seen"
+            raise ValueError(f"this policy {needs} a picture of the pool")
+        if pool.shape != (size, size) or pool.dtype != np.uint8:
+            raise ValueError(
+                f"a picture of the pool is uint8 ({size}, {size}), got {pool.dtype} {pool.shape}"
+            )
+        return np.concatenate([image, pool[np.newaxis]])
 
     def _measure(self, frame: SensorFrame) -> None:
         if frame.number <= self._measured:

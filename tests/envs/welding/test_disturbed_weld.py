@@ -21,6 +21,8 @@ from cellwright_envs.welding.part.paths import straight
 from cellwright_envs.welding.part.product import PRODUCTS
 from cellwright_envs.welding.weld_seam import WeldSeam
 
+NAMES = [each.name for each in fields(WeldDisturbances) if each.name != "pool_view"]
+"""`pool_view` acts where there is a pool camera, see `test_pool_camera.py`."""
 SEED = 3
 SHORT = replace(PRODUCTS["butt-straight-2.3"], name="short-butt", path=straight(0.08))
 STEPS = 210
@@ -218,14 +220,14 @@ def test_an_undisturbed_weld_is_the_same_again(env: WeldSeam, undisturbed: list[
     assert not changed(undisturbed, list(episode(env, NAMED["none"])))
 
 
-@pytest.mark.parametrize("name", [each.name for each in fields(WeldDisturbances)])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_disturbance_of_training_changes_what_is_seen_felt_or_welded(
     env: WeldSeam, undisturbed: list[Step], name: str
 ) -> None:
     assert changed(undisturbed, list(episode(env, alone(name, training(name))))) == CHANGES[name]
 
 
-@pytest.mark.parametrize("name", [each.name for each in fields(WeldDisturbances)])
+@pytest.mark.parametrize("name", NAMES)
 def test_every_field_of_a_disturbance_changes_the_weld(env: WeldSeam, name: str) -> None:
     disturbance = training(name)
     full = list(episode(env, alone(name, disturbance)))

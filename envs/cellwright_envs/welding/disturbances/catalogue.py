@@ -62,6 +62,7 @@ from cellwright_envs.welding.disturbances.optics import (
     Spatter,
     SpatterState,
 )
+from cellwright_envs.welding.disturbances.pool import PoolView, PoolViewState
 from cellwright_envs.welding.disturbances.process import (
     Draught,
     DraughtState,
@@ -110,6 +111,7 @@ class WeldDisturbances:
     fixture_bump: FixtureBump = field(default_factory=FixtureBump)
     gap_step: GapStep = field(default_factory=GapStep)
     procedure_change: ProcedureChange = field(default_factory=ProcedureChange)
+    pool_view: PoolView = field(default_factory=PoolView)
 
     def draw(self, rng: np.random.Generator) -> "WeldDisturbanceState":
         """Draw one episode; takes one integer from `rng`, whatever is on or off."""
@@ -147,6 +149,7 @@ class WeldDisturbanceState:
     fixture_bump: FixtureBumpState
     gap_step: GapStepState
     procedure_change: ProcedureChangeState
+    pool_view: PoolViewState
 
     def gap_m(
         self, path_position_m: ArrayLike, *, seam_length_m: float, nominal_gap_m: float, thickness_m: float
@@ -236,6 +239,14 @@ _TRAIN = WeldDisturbances(
     fixture_bump=FixtureBump(probability=0.3),
     gap_step=GapStep(probability=0.3),
     procedure_change=ProcedureChange(probability=0.2),
+    pool_view=PoolView(
+        spread=1.0,
+        width_noise=(0.025, 0.05),
+        length_noise=(0.05, 0.10),
+        sag_noise_m=(0.1e-3, 0.2e-3),
+        useless=(0.02, 0.10),
+        latency_steps=(1, 3),
+    ),
 )
 
 _HARD = WeldDisturbances(
@@ -266,6 +277,14 @@ _HARD = WeldDisturbances(
     fixture_bump=FixtureBump(probability=1.0, jump_m=(1.0e-3, 2.5e-3)),
     gap_step=GapStep(probability=0.7, extra_of_thickness=(0.2, 0.35), limit_m=1.0e-3),
     procedure_change=ProcedureChange(probability=0.5, wire_feed=0.12, voltage_v=1.2, travel_speed=0.15),
+    pool_view=PoolView(
+        spread=1.0,
+        width_noise=(0.05, 0.08),
+        length_noise=(0.10, 0.15),
+        sag_noise_m=(0.2e-3, 0.3e-3),
+        useless=(0.10, 0.30),
+        latency_steps=(2, 4),
+    ),
 )
 
 

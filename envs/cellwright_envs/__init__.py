@@ -23,9 +23,14 @@ ENVIRONMENTS = {
 """Id to entry point. A cell cuts its episodes off itself, since the limit follows from the part."""
 
 
+NEXT_ENVIRONMENTS = {"cellwright-next/WeldSeam-v1": "cellwright_envs.welding.next_weld_seam:NextWeldSeam"}
+"""Versions in the making: registered, so that policies can be trained on them; documented once they replace
+the present ones."""
+
+
 def register_environments() -> None:
     """Make the ids known to Gymnasium; harmless when repeated."""
-    for env_id, entry_point in ENVIRONMENTS.items():
+    for env_id, entry_point in (ENVIRONMENTS | NEXT_ENVIRONMENTS).items():
         if env_id not in gymnasium.registry:
             gymnasium.register(id=env_id, entry_point=entry_point)
 

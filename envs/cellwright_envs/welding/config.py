@@ -22,6 +22,20 @@ PROCESS_PERIOD_S = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
+class TrackingSettings:
+    """How the controller follows the measured seam where it does so itself."""
+
+    gain_1_s: float = 4.0
+    """Correction rate per error."""
+    rate_m_s: float = 10e-3
+    """Fastest correction; tracking systems allow 0.1-20 mm/s."""
+    preview_s: float = 0.165
+    """How far ahead of the wire the seam is read, to cover servo lag and latency."""
+    least_confidence: float = 0.35
+    """Confidence of the seam sensor below which the measured seam counts as unknown."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class WeldSeamConfig:
     """Settings of the cell; product and disturbances are arguments of the environment instead."""
 
@@ -42,6 +56,13 @@ class WeldSeamConfig:
     approach_speed_m_s: float = 0.02
     """Speed over the lead-in, arc off, while the sensor sees the joint for the first time."""
     approach_m: float = 0.025
+    version: int = 0
+    """Of what a policy sees and commands. 0 is WeldSeam-v0. In 1 the controller follows the measured seam; the
+    policy commands how far beside it, and sees averages over seconds and the torch's angles."""
+    offset_m: float = 1.5e-3
+    """Most that a policy of version 1 may lead the torch beside the measured seam: a bent wire and the
+    sensor's calibration come to 1.3 mm."""
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
     process: str = "jackson"
     """Where penetration, width and height of the bead come from, one of `PROCESS_MODELS`."""
     guard_m: float | None = None
@@ -64,6 +85,8 @@ class WeldSeamConfig:
             steps = self.control_period_s / period_s
             if abs(steps - round(steps)) > 1e-9 or steps < 1:
                 raise ValueError(f"{self.control_period_s=} is no whole multiple of the {name}'s {period_s}")
+        if self.version not in (0, 1):
+            raise ValueError(f"need version 0 or 1, got {self.version}")
         if self.process not in PROCESS_MODELS:
             raise ValueError(f"process={self.process!r} is none of {', '.join(PROCESS_MODELS)}")
         if self.guard_m is not None and not self.guard_m > 0:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cellwright_envs.welding.config import WeldSeamConfig
-from cellwright_envs.welding.observation import MOTION_LAGS, SIGNAL_LAGS
+from cellwright_envs.welding.observation import AVERAGE_PERIODS_S, MOTION_LAGS, SIGNAL_LAGS
 from cellwright_envs.welding.pool_camera import ACROSS_M_PX, ALONG_M_PX, ARC_ROW_FRACTION
 from cellwright_runtime.vocabulary import Setting, number
 
@@ -13,7 +13,9 @@ TOOL = "tool"
 
 def controller_settings(config: WeldSeamConfig) -> tuple[Setting, ...]:
     """Settings of the cell that are not part of observations and actions."""
-    return (*_path(config), *_sensing(config), *(_pool() if config.pool_camera else ()))
+    pool = _pool() if config.pool_camera else ()
+    tracking = _tracking(config) if config.version else ()
+    return (*_path(config), *_sensing(config), *pool, *tracking)
 
 
 def _path(config: WeldSeamConfig) -> tuple[Setting, ...]:
@@ -37,6 +39,17 @@ def _sensing(config: WeldSeamConfig) -> tuple[Setting, ...]:
         Setting(name="camera_target", unit="m", value=target, frame=TOOL, meaning="mid-image"),
         number("overview_focal", "1", sensor.overview_focal_px, "focal length over a pixel's width"),
         number("stripe_focal", "1", sensor.stripe_focal_px, "the same for the window around the laser"),
+    )
+
+
+def _tracking(config: WeldSeamConfig) -> tuple[Setting, ...]:
+    tracking = config.tracking
+    return (
+        number("tracking_gain", "1/s", tracking.gain_1_s, "of the path correction, per error"),
+        number("tracking_rate", "m/s", tracking.rate_m_s, "fastest path correction"),
+        number("tracking_preview", "s", tracking.preview_s, "ahead of the wire, where the seam is read"),
+        number("tracking_confidence", "1", tracking.least_confidence, "below it the seam is unknown"),
+        Setting(name="average_periods", unit="s", value=AVERAGE_PERIODS_S, meaning="of the group `averages`"),
     )
 
 

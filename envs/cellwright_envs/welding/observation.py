@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,7 @@ Array = NDArray[np.float64]
 
 SIGNAL_LAGS = (0, 1, 2, 4, 8, 16)
 MOTION_LAGS = (0, 2, 8)
+AVERAGE_PERIODS_S = (1.5, 6.0)
 
 SIGNALS = (
     Component(name="current_mean", unit="A", low=0.0, high=400.0),
@@ -76,3 +79,31 @@ COMPONENTS: dict[str, tuple[Component, ...]] = {
     "programme": PROGRAMME,
     "motion": _lagged(MOTION, MOTION_LAGS),
 }
+
+
+_ANGLES = (
+    Component(name="work_angle", unit="rad", low=-0.35, high=0.35),
+    Component(name="push_angle", unit="rad", low=-0.35, high=0.35),
+)
+_LAST = {"last_lateral_rate": "last_lateral_offset", "last_height_rate": "last_height_offset"}
+
+
+def _next(components: dict[str, tuple[Component, ...]]) -> dict[str, tuple[Component, ...]]:
+    """The groups of version 1 of the interface."""
+    motion = tuple(replace(each, name=_LAST.get(each.name, each.name)) for each in MOTION)
+    averaged = (*SIGNALS, *MOTION[2:5])
+    return {
+        **components,
+        "programme": (*PROGRAMME[:-3], *_ANGLES, *PROGRAMME[-3:]),
+        "motion": _lagged(motion, MOTION_LAGS),
+        "averages": tuple(
+            replace(each, name=f"{each.name}_over_{period_s:g}_s", low=min(each.low, 0.0))
+            for period_s in AVERAGE_PERIODS_S
+            for each in averaged
+        ),
+    }
+
+
+def components(version: int) -> dict[str, tuple[Component, ...]]:
+    """Low-dimensional groups by name."""
+    return _next(COMPONENTS) if version else COMPONENTS

@@ -60,6 +60,8 @@ PRIVILEGED: tuple[Component, ...] = (
     _c("fails_c", "1", 0.0, 1.0),
     _c("speed", "m/s", 0.0, 0.025),
 )
+PENETRATION_CONSTANT = _c("penetration_constant", "1", 0.5, 1.5)
+"""Penetration of this weld over the formula's, which version 1 appends."""
 NAMES = tuple(component.name for component in PRIVILEGED)
 
 

@@ -28,4 +28,6 @@ def programme(product: WeldProduct) -> Programme:
         travel_speed_m_s=procedure.travel_speed_m_s,
         contact_tip_distance_m=procedure.contact_tip_distance_m,
         gap_m=product.gap_m,
+        work_angle_rad=procedure.work_angle_rad,
+        push_angle_rad=procedure.push_angle_rad,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,14 @@ from cellwright_envs.welding.measurement import WeldMeasurement
 from cellwright_envs.welding.part.product import WeldProduct, resolve_products
 from cellwright_envs.welding.part.seam import seam_mesh
 from cellwright_envs.welding.pool_camera import PoolCamera
-from cellwright_envs.welding.privileged import PRIVILEGED, privileged_state, search_ideal
+from cellwright_envs.welding.privileged import (
+    PENETRATION_CONSTANT,
+    PRIVILEGED,
+    privileged_state,
+    search_ideal,
+)
+from cellwright_envs.welding.process.bead import JACKSON_K
+from cellwright_envs.welding.process.columns import Constant
 from cellwright_envs.welding.process.constants import PROCESS_MODELS, draw_constants
 from cellwright_envs.welding.process.ideal import IdealTrims
 from cellwright_envs.welding.process.margin import risk
@@ -37,7 +44,13 @@ from cellwright_envs.welding.weld_camera import SEGMENTATION_NAMES
 from cellwright_envs.welding.weld_cell import ORIGIN_W, WeldCell, part_in_fixture
 from cellwright_envs.welding.wire_placement import locate_wire
 from cellwright_perception.seam.taught_path import along
-from cellwright_runtime.interface.path_correction import COMMANDS, SensorFrame, WeldCommand, WeldInterface
+from cellwright_runtime.interface.path_correction import (
+    COMMANDS,
+    TRACKED_COMMANDS,
+    SensorFrame,
+    WeldCommand,
+    WeldInterface,
+)
 from cellwright_runtime.vocabulary import Component
 
 if TYPE_CHECKING:
@@ -71,6 +84,8 @@ class WeldSeam(CellEnv[WeldMeasurement]):
     disturbance_sets = NAMED
     line_changes = LINE_CHANGES
     segmentation_names = SEGMENTATION_NAMES
+    default_config: ClassVar[WeldSeamConfig] = WeldSeamConfig()
+    """Settings of the cell where none are given."""
     config: WeldSeamConfig
     disturbed: WeldDisturbanceState
 
@@ -82,9 +97,10 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         privileged: bool = False,
         record_trace: bool = False,
         render_mode: str | None = None,
-        config: WeldSeamConfig = WeldSeamConfig(),  # noqa: B008 - it is frozen
+        config: WeldSeamConfig | None = None,
         views: tuple[str, ...] = ("image",),
     ) -> None:
+        config = self.default_config if config is None else config
         super().__init__(
             product=product,
             disturbances=disturbances,
@@ -108,16 +124,19 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self.trace_record = WeldTrace(self.record) if record_trace else None
 
         # Actions
+        path = [("m/s", config.lateral_rate_m_s), ("m/s", config.height_rate_m_s)]
+        if config.version:
+            path = [("m", config.offset_m)] * 2
         reach = (
-            ("m/s", config.lateral_rate_m_s),
-            ("m/s", config.height_rate_m_s),
+            *path,
             ("1", config.speed_trim),
             ("1", config.wire_trim),
             ("V", config.voltage_trim_v),
         )
+        commands = TRACKED_COMMANDS if config.version else COMMANDS
         actions = tuple(
             Component(name=name, unit=unit, low=-most, high=most)
-            for name, (unit, most) in zip(COMMANDS, reach, strict=True)
+            for name, (unit, most) in zip(commands, reach, strict=True)
         )
 
         # Observations
@@ -125,8 +144,8 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             actions=actions,
             views=("overview", "stripe", *(("pool",) if config.pool_camera else ())),
             image_size_px=config.sensor.image_size_px,
-            groups=groups.COMPONENTS,
-            privileged=PRIVILEGED,
+            groups=groups.components(config.version),
+            privileged=(*PRIVILEGED, PENETRATION_CONSTANT) if config.version else PRIVILEGED,
             settings=controller_settings(config),
         )
         self.sensor.camera.true_views = self._true_views
@@ -381,7 +400,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             changed=changed,
             trim_scale=self.layout.reach[2:],
         )
-        return privileged_state(
+        true = privileged_state(
             wire,
             self.deviation,
             self.process,
@@ -390,6 +409,9 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             ideal_trims=ideal.trims,
             speed_m_s=self._speed_m_s,
         )
+        if not self.config.version:
+            return true
+        return np.append(true, np.float32(self.process.constants[0, Constant.JACKSON_K] / JACKSON_K))
 
     def _recorded(self) -> dict[str, Any]:
         return {} if self.trace_record is None else self.trace_record.as_dict()

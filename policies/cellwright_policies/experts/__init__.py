@@ -7,10 +7,11 @@ from collections.abc import Callable, Sequence
 
 from cellwright_policies.experts.assembly import CONNECTOR_INSERTION, GEAR_MESH, NUT_FASTENING, PEG_INSERTION
 from cellwright_policies.experts.expert import Expert
-from cellwright_policies.experts.welding import WELD_SEAM
+from cellwright_policies.experts.welding import NEXT_WELD_SEAM, WELD_SEAM
 
 EXPERTS: dict[str, dict[str, Callable[[Sequence[str]], Expert]]] = {
     "cellwright/WeldSeam-v0": WELD_SEAM,
+    "cellwright-next/WeldSeam-v1": NEXT_WELD_SEAM,
     "cellwright/PegInsertion-v0": PEG_INSERTION,
     "cellwright/ConnectorInsertion-v0": CONNECTOR_INSERTION,
     "cellwright/NutFastening-v0": NUT_FASTENING,

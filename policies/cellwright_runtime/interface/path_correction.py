@@ -21,13 +21,15 @@ from cellwright_perception.seam.taught_path import SeamFrames, TorchPlace
 from cellwright_perception.seam.tracker import PROFILE_POINTS, SeamTrackingSensor
 from cellwright_runtime.interface.arrays import decision, numbers
 from cellwright_runtime.interface.groups import BoundedGroups
-from cellwright_runtime.interface.history import History, read_lags
+from cellwright_runtime.interface.history import Averages, History, read_lags
 from cellwright_runtime.vocabulary import Component, Layout
 
 Array = NDArray[np.float64]
 
 COMMANDS = ("lateral_rate", "height_rate", "travel_speed_trim", "wire_feed_trim", "voltage_trim")
 """Commands of a weld's actions, in order."""
+TRACKED_COMMANDS = ("lateral_offset", "height_offset", *COMMANDS[2:])
+"""The same where the controller follows the measured seam and the policy says how far beside it."""
 GUARD_CONFIDENCE = 0.6
 """The guard acts from this confidence of the seam sensor on."""
 _PLACES = ("seam_done", "curvature", "arc_on")
@@ -47,9 +49,13 @@ class Programme:
     contact_tip_distance_m: float
     """Contact-tip-to-work distance (CTWD)."""
     gap_m: float
+    work_angle_rad: float = 0.0
+    """Torch about the travel direction, from the joint's bisector; + points the arc to the left."""
+    push_angle_rad: float = 0.0
+    """Torch about the lateral axis, + for push."""
 
     def components(self) -> dict[str, float]:
-        """Values of the group `programme` by name, but for the joint and for where the torch is."""
+        """Values by name that a group `programme` may have, but for the joint and where the torch is."""
         return {
             "thickness": self.thickness_m,
             "nominal_wire_feed": self.wire_feed_m_s,
@@ -57,6 +63,8 @@ class Programme:
             "nominal_travel_speed": self.travel_speed_m_s,
             "nominal_contact_tip_distance": self.contact_tip_distance_m,
             "nominal_gap": self.gap_m,
+            "work_angle": self.work_angle_rad,
+            "push_angle": self.push_angle_rad,
         }
 
 
@@ -134,12 +142,15 @@ class WeldInterface:
         if guard_m is not None and not 0.0 < guard_m < math.inf:
             raise ValueError(f"need {guard_m=} above 0, or None for no guard")
         self._guard_m = guard_m
-        if (named := tuple(each.name for each in layout.actions)) != COMMANDS:
-            raise ValueError(f"a weld's actions are {', '.join(COMMANDS)}; got {', '.join(named)}")
         setup, period_s = layout.controller, layout.control_period_s
+        self._tracking = _tracking(layout)
+        wanted = COMMANDS if self._tracking is None else TRACKED_COMMANDS
+        if (named := tuple(each.name for each in layout.actions)) != wanted:
+            raise ValueError(f"a weld's actions are {', '.join(wanted)}; got {', '.join(named)}")
         self.geometry = _geometry(layout, laser_sigma_m)
         self._period_s = period_s
         self._reach: list[float] = layout.reach.tolist()
+        self._rate_m_s = self._reach[:2] if self._tracking is None else [self._tracking.rate_m_s] * 2
         self._range_m = tuple(
             float(setup.read(name, "m", above=0.0)[0]) for name in ("lateral_range", "height_range")
         )
@@ -148,6 +159,7 @@ class WeldInterface:
         self.tracker = SeamTrackingSensor(self.geometry)
         self._signals = _history(layout, "signals")
         self._motion = _history(layout, "motion")
+        self._averages = _averages(layout, self._signals.width)
         self._sees_pool = setup.has("pool_across")
         self._described = layout.groups.get("programme", ())
         _require_size(layout.groups, "seam", 3 * PROFILE_POINTS + 1)
@@ -162,6 +174,9 @@ class WeldInterface:
         self.tracker.reset()
         self._correction_m, self._trims = [0.0, 0.0], [0.0, 0.0, 0.0]
         self._seam_m: list[float] | None = None
+        self._beside_m = [0.0, 0.0]
+        if self._averages is not None:
+            self._averages.reset()
         self.last_action = np.zeros(len(COMMANDS))
         self._motion.reset(self._motion_now())
         self._measured = -1
@@ -201,6 +216,8 @@ class WeldInterface:
             position_m >= 0.0,
         )
         seam = self.tracker.profile(*torch)
+        if self._tracking is not None:
+            self._beside_m = self._tracking.error_m(seam, self.seam.programme.travel_speed_m_s)
         self._seam_m = None
         if seam[-1] >= GUARD_CONFIDENCE:
             self._seam_m = [float(seam[0]) + torch.lateral_m, float(seam[PROFILE_POINTS]) + torch.height_m]
@@ -210,6 +227,10 @@ class WeldInterface:
             "programme": self._programme,
             "motion": self._motion.sample(),
         }
+        if self._averages is not None:
+            if signals[0] > 0.0:  # the arc burns
+                self._averages.push(np.array([*signals, *self._trims_now()]))
+            values["averages"] = self._averages.sample()
         return {"image": image, **self._groups.hold(values)}
 
     def accept(self, action: ArrayLike) -> list[float]:
@@ -220,13 +241,18 @@ class WeldInterface:
         self._require_begun()
         self.last_action = decision(action, len(COMMANDS))
         asked: list[float] = self.last_action.tolist()
+        if self._tracking is not None:
+            for axis in range(2):
+                wanted_m = self._beside_m[axis] + asked[axis] * self._reach[axis]
+                rate = self._tracking.gain_1_s * wanted_m / self._rate_m_s[axis]
+                asked[axis] = min(max(rate, -1.0), 1.0)
         return asked
 
     def correct(self, asked: list[float]) -> WeldCommand:
         """Move path correction and trims on by one control period, within range and slew rate."""
         self._require_begun()
         for axis, limit_m in enumerate(self._range_m):
-            step_m = asked[axis] * self._reach[axis] * self._period_s
+            step_m = asked[axis] * self._rate_m_s[axis] * self._period_s
             if self._guard_m is not None:
                 step_m = self._guarded(axis, step_m, self._guard_m)
             moved_m = self._correction_m[axis] + step_m
@@ -242,7 +268,7 @@ class WeldInterface:
         """The step along lateral (0) or height (1) that stays at the seam, or goes back to it."""
         if self._seam_m is None:
             return step_m
-        away_m, most_m = self._correction_m[axis] - self._seam_m[axis], self._reach[axis] * self._period_s
+        away_m, most_m = self._correction_m[axis] - self._seam_m[axis], self._rate_m_s[axis] * self._period_s
         nearest_m = min(max(away_m + step_m, -guard_m), guard_m) - away_m
         return min(max(nearest_m, -most_m), most_m)
 
@@ -311,6 +337,54 @@ def _geometry(layout: Layout, laser_sigma_m: float) -> SeamSensorGeometry:
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Tracking:
+    """How the controller itself follows the measured seam."""
+
+    gain_1_s: float
+    rate_m_s: float
+    preview_s: float
+    least_confidence: float
+    look_ahead_m: float
+
+    def error_m(self, seam: NDArray[np.float32], speed_m_s: float) -> list[float]:
+        """How far the seam lies to the left of the torch and above it, `preview_s` ahead; zeros where the
+        sensor does not know."""
+        if seam[-1] < self.least_confidence:
+            return [0.0, 0.0]
+        place = min(max(self.preview_s * speed_m_s / self.look_ahead_m, 0.0), 1.0) * (PROFILE_POINTS - 1)
+        first = min(int(place), PROFILE_POINTS - 2)
+        part = place - first
+        return [
+            (1.0 - part) * float(seam[start + first]) + part * float(seam[start + first + 1])
+            for start in (0, PROFILE_POINTS)
+        ]
+
+
+def _tracking(layout: Layout) -> _Tracking | None:
+    setup = layout.controller
+    if not setup.has("tracking_gain"):
+        return None
+    return _Tracking(
+        gain_1_s=float(setup.read("tracking_gain", "1/s", above=0.0)[0]),
+        rate_m_s=float(setup.read("tracking_rate", "m/s", above=0.0)[0]),
+        preview_s=float(setup.read("tracking_preview", "s", above=0.0)[0]),
+        least_confidence=float(setup.read("tracking_confidence", "1", above=0.0)[0]),
+        look_ahead_m=float(setup.read("laser_look_ahead", "m", above=0.0)[0]),
+    )
+
+
+def _averages(layout: Layout, signals: int) -> Averages | None:
+    """The group `averages` of signals and trims, over the periods of the setting `average_periods`."""
+    if "averages" not in layout.groups:
+        return None
+    count = len(layout.controller["average_periods"])
+    periods_s = layout.controller.read("average_periods", "s", count=count, above=0.0).tolist()
+    width = signals + 3
+    _require_size(layout.groups, "averages", len(periods_s) * width)
+    return Averages(width, tuple(period_s / layout.control_period_s for period_s in periods_s))
+
+
 def _history(layout: Layout, group: str) -> History:
     """The group at the lags of the setting `<group>_lags`; raises ValueError where the two do not fit."""
     lags = read_lags(layout.controller, f"{group}_lags")
@@ -331,8 +405,11 @@ def _programme(described: tuple[Component, ...], programme: Programme) -> Array:
     if (joint := f"joint_is_{programme.joint}") not in joints:
         known = ", ".join(name.removeprefix("joint_is_") for name in joints)
         raise ValueError(f"the policy does not know the joint {programme.joint!r}; it knows: {known}")
-    values = {**dict.fromkeys(joints, 0.0), joint: 1.0, **programme.components()}
-    values |= dict.fromkeys(_PLACES, 0.0)
+    given = programme.components()
+    if not any(each.name == "work_angle" for each in described):
+        # A policy of WeldSeam-v0 is not given the angles, at which it was never trained.
+        del given["work_angle"], given["push_angle"]
+    values = {**dict.fromkeys(joints, 0.0), joint: 1.0, **given, **dict.fromkeys(_PLACES, 0.0)}
     if (named := [each.name for each in described]) != list(values):
         raise ValueError(f"a programme is {', '.join(values)}; the layout has {', '.join(named)}")
     return np.array(list(values.values()))

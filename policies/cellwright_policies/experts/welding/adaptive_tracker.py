@@ -36,9 +36,9 @@ class AdaptiveGains:
 class AdaptiveTracker:
     """A seam tracker that also changes speed, wire feed and voltage with the gap."""
 
-    def __init__(self, gains: AdaptiveGains = AdaptiveGains()) -> None:
+    def __init__(self, gains: AdaptiveGains = AdaptiveGains(), *, controller_tracks: bool = False) -> None:
         self.gains = gains
-        self._tracker = SeamTracker(gains.tracker)
+        self._tracker = SeamTracker(gains.tracker, controller_tracks=controller_tracks)
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
         self._tracker.reset(cells, indices)

@@ -15,7 +15,7 @@ LOOK_AHEAD_M = SeamSensorGeometry().look_ahead_m
 
 
 class Programme:
-    """Named columns of the `programme` group (n, 12)."""
+    """Named columns of the `programme` group (n, 12), or (n, 14) with the angles."""
 
     def __init__(self, observations: Observations) -> None:
         values = np.asarray(observations["programme"], dtype=np.float64)
@@ -24,7 +24,7 @@ class Programme:
         self.wire_feed_m_s = values[:, 4]
         self.travel_speed_m_s = values[:, 6]
         self.gap_m = values[:, 8]
-        self.arc_on = values[:, 11] > 0.5
+        self.arc_on = values[:, -1] > 0.5
 
 
 def profile_at(group: NDArray[Any], ahead_m: NDArray[np.float64]) -> NDArray[np.float64]:

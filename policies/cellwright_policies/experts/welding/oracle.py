@@ -7,9 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from cellwright_assets.weld_cell import CORRECTION_RATE_M_S
+from cellwright_perception.seam.tracker import PROFILE_POINTS
 from cellwright_policies.experts.expert import Actions, Observations
+from cellwright_policies.experts.welding.base import Programme, profile_at
 
 PROPORTIONAL_1_S = 5.0
+OFFSET_M, PREVIEW_S, LEAST_CONFIDENCE = 1.5e-3, 0.165, 0.35
+"""Of the controller that follows the measured seam in WeldSeam-v1."""
 IDEAL = ("ideal_travel_speed", "ideal_wire_feed", "ideal_voltage")
 
 
@@ -35,3 +39,17 @@ class Oracle:
         rates = PROPORTIONAL_1_S * state[:, self._errors] / CORRECTION_RATE_M_S
         actions = np.concatenate([rates, state[:, self._ideal]], axis=1)
         return np.clip(actions, -1.0, 1.0).astype(np.float32)
+
+
+class TrackedOracle(Oracle):
+    """The same over a controller that follows the measured seam: commands what is left to the true one."""
+
+    def act_batch(self, observations: Observations) -> Actions:
+        actions = super().act_batch(observations)
+        seam, programme = observations["seam"], Programme(observations)
+        ahead_m = PREVIEW_S * programme.travel_speed_m_s
+        measured_m = np.stack([profile_at(seam[:, start:], ahead_m) for start in (0, PROFILE_POINTS)], axis=1)
+        measured_m[seam[:, -1] < LEAST_CONFIDENCE] = 0.0
+        true_m = observations["privileged"][:, self._errors]
+        actions[:, :2] = np.clip((true_m - measured_m) / OFFSET_M, -1.0, 1.0)
+        return actions

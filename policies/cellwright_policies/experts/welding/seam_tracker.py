@@ -29,8 +29,10 @@ class TrackerGains:
 class SeamTracker:
     """The usual controller with a laser seam sensor: follows the joint sideways and in height."""
 
-    def __init__(self, gains: TrackerGains = TrackerGains()) -> None:
+    def __init__(self, gains: TrackerGains = TrackerGains(), *, controller_tracks: bool = False) -> None:
+        """`controller_tracks` says that the controller below follows the measured seam itself."""
         self.gains = gains
+        self._controller_tracks = controller_tracks
         self._integral_m_s = np.zeros((0, 2))
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
@@ -58,5 +60,7 @@ class SeamTracker:
         np.clip(self._integral_m_s, -limit, limit, out=self._integral_m_s)
         rates = gains.proportional_1_s * errors + self._integral_m_s
         actions = np.zeros((len(seam), 5), dtype=np.float32)
+        if self._controller_tracks:
+            return actions
         actions[:, :2] = np.clip(rates / CORRECTION_RATE_M_S, -1.0, 1.0)
         return actions

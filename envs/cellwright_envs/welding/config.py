@@ -12,6 +12,7 @@ from cellwright_assets.weld_cell import (
     WIRE_TRIM,
 )
 from cellwright_envs.physics.world import ARM_PHYSICS_PERIOD_S
+from cellwright_envs.welding.inspection.editions import V0, edition_of
 from cellwright_envs.welding.weld_camera import WeldLighting
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 from cellwright_perception.seam.taught_path import LEAD_IN_M
@@ -49,6 +50,9 @@ class WeldSeamConfig:
     """Placement error that robotic fillets tolerate: half a wire diameter (shop rule)."""
     stand_off_tolerance_m: float = 2e-3
     """Contact-tip distance error that tables allow (about +-2 mm)."""
+    iso_edition: str = V0
+    """Edition of ISO 5817 that grades the bead, in reward, inspection and the teacher's search: "2023",
+    "2023-en1090", "2014", or "2014-v0", the limits that this version's policies were trained with."""
     sensor: SeamSensorGeometry = field(default_factory=SeamSensorGeometry)
     lighting: WeldLighting = field(default_factory=WeldLighting)
 
@@ -57,6 +61,7 @@ class WeldSeamConfig:
             steps = self.control_period_s / period_s
             if abs(steps - round(steps)) > 1e-9 or steps < 1:
                 raise ValueError(f"{self.control_period_s=} is no whole multiple of the {name}'s {period_s}")
+        edition_of(self.iso_edition)
         if self.guard_m is not None and not self.guard_m > 0:
             raise ValueError(f"need guard_m > 0 or None, got {self.guard_m}")
         if not 0 < self.approach_m <= LEAD_IN_M - 5e-3:

@@ -315,11 +315,12 @@ def test_a_reset_option_that_is_unknown_is_refused_with_the_nearest(
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("control_period_s", 0.042), ("control_period_s", 0.001), ("approach_m", 0.05), ("scrap_m", 0.0001)],
-)
-def test_a_configuration_that_cannot_work_is_refused(field: str, value: float) -> None:
+    [("control_period_s", 0.042), ("control_period_s", 0.001), ("approach_m", 0.05), ("scrap_m", 0.0001),
+     ("iso_edition", "2007")],
+)  # fmt: skip
+def test_a_configuration_that_cannot_work_is_refused(field: str, value: float | str) -> None:
     with pytest.raises(ValueError, match=str(value)):
-        WeldSeamConfig(**{field: value})
+        WeldSeamConfig(**{field: value})  # type: ignore[arg-type]
 
 
 def test_a_trace_that_was_not_recorded_is_refused(cell: WeldSeam) -> None:
@@ -352,6 +353,54 @@ def test_a_sound_weld_is_worth_more_than_one_beside_the_seam(cell: WeldSeam) -> 
             total += reward
         returns.append(total)
     assert returns[0] > 0.0 > returns[1], returns
+
+
+# The edition of ISO 5817
+
+
+def beside_the_corner(edition: str | None) -> tuple[WeldSeam, list[float], dict[str, Any]]:
+    """A T-fillet whose legs the wire, beside the seam, makes unequal: cell, terms `margin` and last info."""
+    config = WeldSeamConfig() if edition is None else WeldSeamConfig(iso_edition=edition)
+    env = WeldSeam(product="tee-straight-3.2", disturbances="none", config=config)
+    env.reset(seed=1)
+    margins: list[float] = []
+    for step in range(300):
+        *_, info = env.step(act(lateral_rate=0.5 * (step < 12)))
+        margins.append(info["reward_terms"]["margin"])
+    return env, margins, info
+
+
+def test_v0_grades_as_its_policies_were_trained() -> None:
+    env, margins, info = beside_the_corner(None)
+    again, same, _ = beside_the_corner("2014-v0")
+    assert env.config.iso_edition == env.scorecard().iso_edition == again.scorecard().iso_edition == "2014-v0"
+    assert margins == same
+    assert "defect_length_505_m" not in info["scorecard"]
+    assert dataclasses.asdict(env.scorecard()) == dataclasses.asdict(again.scorecard())
+    env.close(), again.close()
+
+
+def test_another_edition_reaches_reward_and_inspection() -> None:
+    """1.2 mm beside the corner a toe is too steep for level C of 2023, and nothing else is wrong."""
+    old, old_margins, _ = beside_the_corner("2023-en1090")
+    new, new_margins, info = beside_the_corner("2023")
+    assert old.scorecard().defect_length_by_code_m == {}
+    assert set(new.scorecard().defect_length_by_code_m) == {505}
+    assert (old.measurement.violations[1], new.measurement.violations[1]) == (0, 1 << 17)
+    assert new_margins[-1] < 0.5 * old_margins[-1]
+    assert old_margins[20] == pytest.approx(new_margins[20], abs=1e-12)
+    assert info["scorecard"].keys() >= {"defect_length_505_m"}
+    old.close(), new.close()
+
+
+def test_the_teacher_searches_for_the_edition_of_its_cell() -> None:
+    for edition in ("2014-v0", "2023"):
+        env = WeldSeam(
+            product=BUTT, disturbances="none", privileged=True, config=WeldSeamConfig(iso_edition=edition)
+        )
+        assert env.ideal is not None
+        assert env.ideal.iso_edition == edition
+        env.close()
 
 
 # Time

@@ -48,6 +48,7 @@ class Card(NamedTuple):
     tracking_error_p95_m: float = 3e-4
     cycle_time_s: float = 12.0
     crashed: bool = False
+    iso_edition: str = "2023"
 
 
 class Product(NamedTuple):
@@ -101,6 +102,7 @@ def test_an_episode_ends_with_what_inspection_says() -> None:
     welded = run_episode(Counting(), policy, Episode(3, "lap"))
     assert (welded.seed, welded.product, welded.passed["C"]) == (3, "lap", True)
     assert (welded.seam_mm, welded.tracking_mean_mm) == (pytest.approx(100.0), pytest.approx(0.1))
+    assert (welded.iso_edition, welded.as_json()["iso_edition"]) == ("2023", "2023")
     assert policy.resets == 1
     failed = run_episode(Counting(), Steady(0.1), Episode(3, "lap"))
     assert failed.defect_mm_by_code == {"5011": pytest.approx(100.0)}
@@ -124,6 +126,7 @@ def test_a_weld_that_is_cut_off_is_a_failed_part_and_says_so() -> None:
     result = cut_off(DEFAULT_ENV, 60, Steady(0.0))
     assert (result.cut_off, result.outcome) == (True, "B fail, C fail, D fail, cut off")
     assert result.as_json()["cut_off"]
+    assert result.as_json()["iso_edition"] == "2014-v0"
     assert WeldResult.from_json(result.as_json()) == result
     assert not any(result.passed.values())
     assert 0.5 * result.seam_mm < result.defect_mm <= result.seam_mm

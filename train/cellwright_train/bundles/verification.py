@@ -151,13 +151,20 @@ def _check_closed_loop(
     trial = Trial(policy=reference, cell=choice, plan=tuple(plan))
     worked = evaluate(trial, workers=workers, progress=progress)
     for result, before in zip(worked.results, wanted, strict=True):
+        if result.graded_by != before.graded_by:
+            raise CheckFailedError(
+                f"seed {result.seed} ({result.product}) is graded by {result.graded_by}, "
+                f"was by {before.graded_by}"
+            )
         if result.verdict != before.verdict:
             raise CheckFailedError(
                 f"seed {result.seed} ({result.product}) gives {result.outcome} with the bundle, "
                 f"{before.outcome} with {against.name if against else 'the policy as exported'}"
             )
     source = against.name if against else "the recorded results"
-    return f"{len(plan)} seeds repeated, the same parts are good as with {source} ({worked.good} of them)"
+    good = f"the same parts are good as with {source} ({worked.good} of them)"
+    graded = f", graded by {worked.graded_by}" if worked.graded_by else ""
+    return f"{len(plan)} seeds repeated, {good}{graded}"
 
 
 def _choice(bundle: Bundle, plan: Sequence[Episode]) -> CellChoice:

@@ -122,8 +122,8 @@ def _sources() -> Iterator[tuple[str, str]]:
 
 def limits() -> str:
     """The limits of the newest edition of ISO 5817."""
-    rows = sorted(edition_of(NEWEST).rows, key=lambda row: f"{row.code}")
-    return table(("code", "size", "joints", "plate", *LEVELS), (line for row in rows for line in _lines(row)))
+    lines = (line for row in edition_of(NEWEST).rows for line in _lines(row))
+    return table(("code", "size", "joints", "plate", *LEVELS), lines)
 
 
 def editions() -> str:

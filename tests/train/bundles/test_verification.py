@@ -381,7 +381,10 @@ def test_scores_that_follow_from_the_episodes_pass(scored: Path) -> None:
         ({"env": "cellwright/PegInsertion-v0"}, "scorecard.json env is "),
         ({"policy": None}, "scorecard.json policy is null, not a name"),
         ({"own": 1}, "scorecard.json own is 1, not None"),
-        ({"iso_edition": "2023"}, "scorecard.json iso_edition is \"2023\", not '2014-v0', which its episodes"),
+        (
+            {"iso_edition": "2023"},
+            "scorecard.json iso_edition is \"2023\", not '2014-v0', which its episodes",
+        ),
         (
             {"per_episode": [FIRST | {"iso_edition": "2007"}]},
             "episode 0 is not what WeldResult wrote: no edition of ISO 5817 is called '2007'",

@@ -13,7 +13,7 @@ DEPTH_SCATTER, WIDTH_SCATTER, HEIGHT_SCATTER, THROAT_SCATTER = 0.08, 0.04, 0.12,
 """One sigma over the value: penetration and width as the process scatters, height and throat assumed."""
 
 TOE_SCATTER_RAD = 0.05
-"""One sigma of a toe angle, 3 degrees: an assumption, with legs that scatter by 3 % and convexity by 12 %."""
+"""One sigma of a toe angle, 3 degrees (assumption)."""
 
 
 def toe_limit_rad(iso_edition: str, joint: WeldJoint, thickness_m: float) -> float:

@@ -14,6 +14,7 @@ from cellwright_assets import ur10e
 from cellwright_envs.disturbances.actuation import ActuatorLatency
 from cellwright_envs.welding.config import WeldSeamConfig
 from cellwright_envs.welding.disturbances import NAMED, WeldDisturbances
+from cellwright_envs.welding.disturbances.events import ProcedureChange
 from cellwright_envs.welding.inspection.quality import Feature
 from cellwright_envs.welding.observation import MOTION
 from cellwright_envs.welding.part.paths import arc, straight
@@ -437,15 +438,47 @@ def test_a_slow_part_is_finished_before_it_is_cut_off() -> None:
 
 
 @pytest.mark.parametrize(
-    ("product", "trim", "limit_s"),
-    # The slowest trim is 0.7 of the set speed; a tenth is in reserve.
-    [(published(0.45, 4.33e-3), 1.0, 1.1 * 0.45 / (0.7 * 4.33e-3)), (published(0.1, 9e-3), 1.0, 100.0)],
+    ("product", "limit_s"),
+    # The slowest trim is 0.7 of the set speed; a tenth is in reserve. The last is the slowest part allowed.
+    [
+        (published(0.45, 4.33e-3), 1.1 * 0.45 / (0.7 * 4.33e-3)),
+        (published(0.1, 9e-3), 100.0),
+        (published(0.6, 2e-3), 1.1 * 0.6 / (0.7 * 2e-3)),
+    ],
 )
-def test_the_limit_follows_from_the_part(
-    cell: WeldSeam, product: WeldProduct, trim: float, limit_s: float
-) -> None:
+def test_the_limit_follows_from_the_part(cell: WeldSeam, product: WeldProduct, limit_s: float) -> None:
     cell.reset(seed=1, options={"product": product})
     assert cell.limit_steps * cell.config.control_period_s == pytest.approx(limit_s, abs=3.0)
+
+
+def test_the_slowest_weld_that_is_allowed_is_finished_before_it_is_cut_off() -> None:
+    """2 mm/s, slowed to 0.7 of it by the policy, with no other limit in reach: 30 mm take 21 s."""
+    config = WeldSeamConfig(time_limit_s=1.0)
+    env = WeldSeam(product=published(0.03, 2e-3), disturbances="none", config=config)
+    env.reset(seed=1)
+    terminated = truncated = False
+    while not (terminated or truncated):
+        *_, terminated, truncated, _ = env.step(act(travel_speed_trim=-1.0))
+    card, limit_s = env.scorecard(), env.limit_steps * config.control_period_s
+    env.close()
+    assert (terminated, truncated) == (True, False)
+    assert card.unwelded_length_m == 0.0
+    assert 0.85 * limit_s < card.cycle_time_s < limit_s
+
+
+def test_an_operator_who_welds_slower_gets_more_time_and_one_who_welds_faster_no_less() -> None:
+    changes = ProcedureChange(probability=1.0, travel_speed=0.2)
+    disturbances = dataclasses.replace(NAMED["none"], procedure_change=changes)
+    env = WeldSeam(product=published(), disturbances=disturbances)
+    slower, faster = [], []
+    for seed in range(8):
+        env.reset(seed=seed)
+        factor = env.disturbed.procedure_change.after.travel_speed_factor
+        limit_s = env.limit_steps * env.config.control_period_s
+        assert limit_s == pytest.approx(1.1 * 0.45 / (0.7 * 4.33e-3 * min(factor, 1.0)), abs=4.0)
+        (slower if factor < 1.0 else faster).append(limit_s)
+    env.close()
+    assert min(slower) > max(faster)
 
 
 def test_at_the_limit_an_episode_is_truncated_and_not_terminated(cell: WeldSeam) -> None:

@@ -136,6 +136,7 @@ def test_the_page_of_welds_shows_every_seam(tmp_path: Path) -> None:
     assert "current [A]" in page
     assert 'class="eyes' in page
     assert "Products: tee-straight-3.2. Disturbances: none." in heading(page)
+    assert "the quality levels of ISO 5817, edition 2014-v0; B is the strictest" in page
     assert "line change" not in heading(page)
 
 
@@ -177,6 +178,7 @@ def test_the_demo_page_shows_welds_and_one_insertion(
     assert self_contained(page)
     assert page.count('<svg class="strip"') == 4
     assert "the line has changed" in page
+    assert "the quality levels of ISO 5817, edition 2014-v0; B is the strictest" in page
     assert page.count('<figure class="player"') == 2
     assert "round-16-1, by oracle: seated" in page
     plain = demo_page(Story(policies=stories, change_at=1, change=""))

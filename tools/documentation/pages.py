@@ -34,6 +34,8 @@ def blocks(recorded: Path) -> dict[str, Block]:
         "product-ranges": welds.product_ranges,
         "constants": welds.constants,
         "limits": welds.limits,
+        "editions": welds.editions,
+        "other-limits": welds.other_limits,
         "assumed-constants": welds.assumed_constants,
         "assumed-disturbances": disturbances.assumed_disturbances,
         "assumed-elsewhere": welds.assumed_elsewhere,

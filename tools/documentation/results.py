@@ -31,7 +31,7 @@ def results(directory: Path, products: str | None = None, disturbances: str | No
     """All evaluations of welds, or, shorter, the policies on one choice of products and disturbances."""
     found = welds(directory)
     if products is None:
-        return _every_figure(found) if found else NOTHING
+        return f"{_every_figure(found)}\n\n{_graded(found)}" if found else NOTHING
     if disturbances is None:
         raise DocumentationError(f"results {products}: name the disturbances too")
     chosen = [each.evaluation for each in found if each[:2] == (products, disturbances)]
@@ -143,6 +143,11 @@ def _recorded(path: Path, data: Mapping[str, Any]) -> Recorded[Any]:
     parts = tuple(family.result.from_json(entry) for entry in data["per_episode"])
     made = family.evaluation(policy=policy, env=env, seed=data["seed"], results=parts)
     return Recorded(products, disturbances, made)
+
+
+def _graded(found: list[Recorded[WeldEvaluation]]) -> str:
+    """The editions of the standard that the welds were graded by."""
+    return f"Graded by {'; '.join(sorted({each.evaluation.graded_by for each in found}))}."
 
 
 def _every_figure(found: list[Recorded[WeldEvaluation]]) -> str:

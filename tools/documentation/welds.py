@@ -2,14 +2,16 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cellwright_assets
 import cellwright_envs
 import cellwright_perception
-from cellwright_envs.welding.inspection.quality import ANY, NONE, ROWS, Limit, LimitRow
+from cellwright_envs.welding.inspection.editions import EDITIONS, NEWEST, Edition, edition_of
+from cellwright_envs.welding.inspection.quality import ANY, NONE, Feature, Limit, LimitRow
 from cellwright_envs.welding.part.product import PRODUCTS, SPLITS, WeldProcedure, WeldProduct
 from cellwright_envs.welding.process.constants import ProcessConstants
 from cellwright_train.results.welds import LEVELS
@@ -119,17 +121,47 @@ def _sources() -> Iterator[tuple[str, str]]:
 
 
 def limits() -> str:
-    """The limits of ISO 5817 that welds are graded by."""
-    return table(("code", "size", "joints", "plate", *LEVELS), (line for row in ROWS for line in _lines(row)))
+    """The limits of the newest edition of ISO 5817."""
+    lines = (line for row in edition_of(NEWEST).rows for line in _lines(row))
+    return table(("code", "size", "joints", "plate", *LEVELS), lines)
+
+
+def editions() -> str:
+    """The editions of ISO 5817 by name."""
+    return table(("name", "what it is"), ((f"`{each.name}`", each.meaning) for each in EDITIONS.values()))
+
+
+def other_limits() -> str:
+    """Where the limits of other editions are not those of the newest."""
+    lines = (line for edition in EDITIONS.values() for line in _others(edition))
+    return table(("edition", "code", "size", "joints", "plate", *LEVELS), lines)
+
+
+def _others(edition: Edition) -> Iterator[tuple[object, ...]]:
+    own = [line for row in edition.rows for line in _lines(row)]
+    newest = [line for row in edition_of(NEWEST).rows for line in _lines(row)]
+    for line in own:
+        if line not in newest:
+            yield f"`{edition.name}`", *line
+    for line in newest:
+        if line[0] not in edition.codes:
+            yield f"`{edition.name}`", *line[:4], "any", "any", "any"
 
 
 def _lines(row: LimitRow) -> Iterator[tuple[object, ...]]:
     """One line of the table, or two where thin plates have limits of their own."""
     joints = ", ".join(joint.name.lower() for joint in row.joints) if len(row.joints) < 3 else "all"
     size, reference = (item.name.lower().replace("_", " ") for item in (row.feature, row.reference))
+    told: Callable[[Limit], str] = partial(_limit, reference=reference)
+    if row.feature is Feature.TOE_RISE_RAD:
+        size, told = "toe angle", _toe_angle
     plates = {"up to 3 mm": row.thin, "above 3 mm": row.thick}
     for plate, at in {"any": row.thin}.items() if row.thin == row.thick else plates.items():
-        yield row.code, size, joints, plate, *(_limit(limit, reference) for limit in at)
+        yield row.code, size, joints, plate, *map(told, at)
+
+
+def _toe_angle(limit: Limit) -> str:
+    return f"at least {180 - math.degrees(limit[0]):g}°"
 
 
 def _limit(limit: Limit, reference: str) -> str:

@@ -12,6 +12,7 @@ from cellwright_assets.weld_cell import (
     WIRE_TRIM,
 )
 from cellwright_envs.physics.world import ARM_PHYSICS_PERIOD_S
+from cellwright_envs.welding.inspection.editions import V0, edition_of
 from cellwright_envs.welding.pool_camera import PoolLighting
 from cellwright_envs.welding.process.constants import PROCESS_MODELS
 from cellwright_envs.welding.weld_camera import WeldLighting
@@ -57,8 +58,8 @@ class WeldSeamConfig:
     """Speed over the lead-in, arc off, while the sensor sees the joint for the first time."""
     approach_m: float = 0.025
     version: int = 0
-    """Of what a policy sees and commands. 0 is WeldSeam-v0. In 1 the controller follows the measured seam; the
-    policy commands how far beside it, and sees averages over seconds and the torch's angles."""
+    """Of what a policy sees and commands. 0 is WeldSeam-v0. In 1 the controller follows the measured seam,
+    the policy commands how far beside it, and it sees averages over seconds and the torch's angles."""
     offset_m: float = 1.5e-3
     """Most that a policy of version 1 may lead the torch beside the measured seam: a bent wire and the
     sensor's calibration come to 1.3 mm."""
@@ -77,6 +78,9 @@ class WeldSeamConfig:
     pool_camera: bool = False
     """Whether the policy also sees the weld pool, in a view of its own."""
     pool_lighting: PoolLighting = field(default_factory=PoolLighting)
+    iso_edition: str = V0
+    """Edition of ISO 5817 that grades the bead, in reward, inspection and the teacher's search: "2023",
+    "2023-en1090", "2014", or "2014-v0", the limits that this version's policies were trained with."""
     sensor: SeamSensorGeometry = field(default_factory=SeamSensorGeometry)
     lighting: WeldLighting = field(default_factory=WeldLighting)
 
@@ -89,6 +93,7 @@ class WeldSeamConfig:
             raise ValueError(f"need version 0 or 1, got {self.version}")
         if self.process not in PROCESS_MODELS:
             raise ValueError(f"process={self.process!r} is none of {', '.join(PROCESS_MODELS)}")
+        edition_of(self.iso_edition)
         if self.guard_m is not None and not self.guard_m > 0:
             raise ValueError(f"need guard_m > 0 or None, got {self.guard_m}")
         if not 0 < self.approach_m <= LEAD_IN_M - 5e-3:

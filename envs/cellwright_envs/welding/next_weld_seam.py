@@ -8,6 +8,7 @@ from typing import ClassVar
 from cellwright_envs.welding.config import WeldSeamConfig
 from cellwright_envs.welding.disturbances import NAMED
 from cellwright_envs.welding.disturbances.events import FixtureBump
+from cellwright_envs.welding.inspection.editions import NEWEST
 from cellwright_envs.welding.weld_seam import WeldSeam
 
 NEXT_NAMED = {
@@ -21,4 +22,6 @@ class NextWeldSeam(WeldSeam):
     """Follows the measured seam itself, welds by the fit to MAG beads, and shows the pool."""
 
     disturbance_sets = NEXT_NAMED
-    default_config: ClassVar[WeldSeamConfig] = WeldSeamConfig(version=1, process="fitted", pool_camera=True)
+    default_config: ClassVar[WeldSeamConfig] = WeldSeamConfig(
+        version=1, process="fitted", pool_camera=True, iso_edition=NEWEST
+    )

@@ -30,7 +30,7 @@ from cellwright_envs.welding.process.bead import JACKSON_K
 from cellwright_envs.welding.process.columns import Constant
 from cellwright_envs.welding.process.constants import PROCESS_MODELS, draw_constants
 from cellwright_envs.welding.process.ideal import IdealTrims
-from cellwright_envs.welding.process.margin import risk
+from cellwright_envs.welding.process.margin import risk, toe_limit_rad
 from cellwright_envs.welding.process.weld_process import (
     Input,
     Signal,
@@ -110,13 +110,13 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             config=config,
             views=views,
         )
-        self.ideal = IdealTrims() if privileged else None
+        self.ideal = IdealTrims(config.iso_edition) if privileged else None
         self._process_steps = round(config.control_period_s / PROCESS_PERIOD_S)
 
         # Scene
         self.cell = WeldCell(round(config.control_period_s / ARM_PHYSICS_PERIOD_S))
         self.process = WeldProcess(1, PROCESS_PERIOD_S)
-        self.record = BeadRecord(1, LONGEST_SEAM_M)
+        self.record = BeadRecord(1, LONGEST_SEAM_M, config.iso_edition)
         self.sensor = SensorHead(config.sensor, config.lighting)
         self.pool = (
             PoolCamera(config.sensor.image_size_px, config.pool_lighting) if config.pool_camera else None
@@ -211,6 +211,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         constants = draw_constants(rng, spread, model)
         self.process.reset(0, constants, conditions, rng)
         self.record.reset(0, conditions.joint, product.path.length_m)
+        self._toe_limit_rad = toe_limit_rad(self.config.iso_edition, conditions.joint, product.thickness_m)
         self._inputs[:] = conditions.inputs()
         self._inputs[:, :, Input.ARC_ON] = 0.0
         if self.ideal is not None:
@@ -293,7 +294,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         return measurement
 
     def _measurement_now(self) -> WeldMeasurement:
-        arc_on, process = self._progress_m > 0.0, self.process
+        arc_on = self._progress_m > 0.0
         violations = self.record.violations_now(self.process.features)[0].tolist() if arc_on else (0, 0, 0)
         return WeldMeasurement(
             time_s=self._time_s,
@@ -304,11 +305,14 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             speed_m_s=self._speed_m_s,
             arc_on=arc_on,
             violations=tuple(violations),
-            risk=risk(self._inputs[1, 0], process.state[0], process.features[0], process.constants[0])
-            if arc_on
-            else 0.0,
+            risk=self._risk() if arc_on else 0.0,
             touching=self._touching,
         )
+
+    def _risk(self) -> float:
+        process = self.process
+        state, features, constants = process.state[0], process.features[0], process.constants[0]
+        return float(risk(self._inputs[1, 0], state, features, constants, self._toe_limit_rad))
 
     def _reward_terms(self, m: WeldMeasurement) -> dict[str, float]:
         config, weights = self.config, REWARD_WEIGHTS

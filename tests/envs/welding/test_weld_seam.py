@@ -14,6 +14,8 @@ from cellwright_assets import ur10e
 from cellwright_envs.disturbances.actuation import ActuatorLatency
 from cellwright_envs.welding.config import WeldSeamConfig
 from cellwright_envs.welding.disturbances import NAMED, WeldDisturbances
+from cellwright_envs.welding.disturbances.events import ProcedureChange
+from cellwright_envs.welding.inspection.quality import Feature
 from cellwright_envs.welding.observation import MOTION
 from cellwright_envs.welding.part.paths import arc, straight
 from cellwright_envs.welding.part.product import PRODUCTS, WeldProcedure, WeldProduct
@@ -315,11 +317,12 @@ def test_a_reset_option_that_is_unknown_is_refused_with_the_nearest(
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("control_period_s", 0.042), ("control_period_s", 0.001), ("approach_m", 0.05), ("scrap_m", 0.0001)],
-)
-def test_a_configuration_that_cannot_work_is_refused(field: str, value: float) -> None:
+    [("control_period_s", 0.042), ("control_period_s", 0.001), ("approach_m", 0.05), ("scrap_m", 0.0001),
+     ("iso_edition", "2007")],
+)  # fmt: skip
+def test_a_configuration_that_cannot_work_is_refused(field: str, value: float | str) -> None:
     with pytest.raises(ValueError, match=str(value)):
-        WeldSeamConfig(**{field: value})
+        WeldSeamConfig(**{field: value})  # type: ignore[arg-type]
 
 
 def test_a_trace_that_was_not_recorded_is_refused(cell: WeldSeam) -> None:
@@ -354,6 +357,62 @@ def test_a_sound_weld_is_worth_more_than_one_beside_the_seam(cell: WeldSeam) -> 
     assert returns[0] > 0.0 > returns[1], returns
 
 
+# The edition of ISO 5817
+
+
+def beside_the_corner(edition: str | None) -> tuple[WeldSeam, list[float], dict[str, Any]]:
+    """A T-fillet whose legs the wire, beside the seam, makes unequal: cell, terms `margin` and last info."""
+    config = WeldSeamConfig() if edition is None else WeldSeamConfig(iso_edition=edition)
+    env = WeldSeam(product="tee-straight-3.2", disturbances="none", config=config)
+    env.reset(seed=1)
+    margins: list[float] = []
+    for step in range(300):
+        *_, info = env.step(act(lateral_rate=0.5 * (step < 12)))
+        margins.append(info["reward_terms"]["margin"])
+    return env, margins, info
+
+
+def test_v0_grades_as_its_policies_were_trained() -> None:
+    env, margins, info = beside_the_corner(None)
+    again, same, _ = beside_the_corner("2014-v0")
+    assert env.config.iso_edition == env.scorecard().iso_edition == again.scorecard().iso_edition == "2014-v0"
+    assert margins == same
+    assert "defect_length_505_m" not in info["scorecard"]
+    assert dataclasses.asdict(env.scorecard()) == dataclasses.asdict(again.scorecard())
+    env.close()
+    again.close()
+
+
+def test_another_edition_reaches_reward_and_inspection() -> None:
+    """1.2 mm beside the corner a toe is too steep for level B of 2023, and nothing else is wrong.
+
+    Level C wants 100 degrees, which the margin sees coming in units of 0.05 rad.
+    """
+    old, old_margins, _ = beside_the_corner("2023-en1090")
+    new, new_margins, info = beside_the_corner("2023")
+    bad_m = [env.scorecard().defect_length_m["B"] - env.scorecard().unwelded_length_m for env in (old, new)]
+    assert bad_m[0] == pytest.approx(0.0, abs=1e-9)
+    assert bad_m[1] > 0.02
+    assert (old.measurement.violations, new.measurement.violations) == ((0, 0, 0), (1 << 17, 0, 0))
+    rise_rad = new.process.features[0, Feature.TOE_RISE_RAD]
+    added = np.exp(-(np.deg2rad(80.0) - rise_rad) / 0.05)
+    assert new_margins[-1] / old_margins[-1] == pytest.approx(np.exp(-added), rel=1e-9)
+    assert added > 0.01
+    assert info["scorecard"].keys() >= {"defect_length_505_m"}
+    old.close()
+    new.close()
+
+
+def test_the_teacher_searches_for_the_edition_of_its_cell() -> None:
+    for edition in ("2014-v0", "2023"):
+        env = WeldSeam(
+            product=BUTT, disturbances="none", privileged=True, config=WeldSeamConfig(iso_edition=edition)
+        )
+        assert env.ideal is not None
+        assert env.ideal.iso_edition == edition
+        env.close()
+
+
 # Time
 
 
@@ -379,15 +438,47 @@ def test_a_slow_part_is_finished_before_it_is_cut_off() -> None:
 
 
 @pytest.mark.parametrize(
-    ("product", "trim", "limit_s"),
-    # The slowest trim is 0.7 of the set speed; a tenth is in reserve.
-    [(published(0.45, 4.33e-3), 1.0, 1.1 * 0.45 / (0.7 * 4.33e-3)), (published(0.1, 9e-3), 1.0, 100.0)],
+    ("product", "limit_s"),
+    # The slowest trim is 0.7 of the set speed; a tenth is in reserve. The last is the slowest part allowed.
+    [
+        (published(0.45, 4.33e-3), 1.1 * 0.45 / (0.7 * 4.33e-3)),
+        (published(0.1, 9e-3), 100.0),
+        (published(0.6, 2e-3), 1.1 * 0.6 / (0.7 * 2e-3)),
+    ],
 )
-def test_the_limit_follows_from_the_part(
-    cell: WeldSeam, product: WeldProduct, trim: float, limit_s: float
-) -> None:
+def test_the_limit_follows_from_the_part(cell: WeldSeam, product: WeldProduct, limit_s: float) -> None:
     cell.reset(seed=1, options={"product": product})
     assert cell.limit_steps * cell.config.control_period_s == pytest.approx(limit_s, abs=3.0)
+
+
+def test_the_slowest_weld_that_is_allowed_is_finished_before_it_is_cut_off() -> None:
+    """2 mm/s, slowed to 0.7 of it by the policy, with no other limit in reach: 30 mm take 21 s."""
+    config = WeldSeamConfig(time_limit_s=1.0)
+    env = WeldSeam(product=published(0.03, 2e-3), disturbances="none", config=config)
+    env.reset(seed=1)
+    terminated = truncated = False
+    while not (terminated or truncated):
+        *_, terminated, truncated, _ = env.step(act(travel_speed_trim=-1.0))
+    card, limit_s = env.scorecard(), env.limit_steps * config.control_period_s
+    env.close()
+    assert (terminated, truncated) == (True, False)
+    assert card.unwelded_length_m == 0.0
+    assert 0.85 * limit_s < card.cycle_time_s < limit_s
+
+
+def test_an_operator_who_welds_slower_gets_more_time_and_one_who_welds_faster_no_less() -> None:
+    changes = ProcedureChange(probability=1.0, travel_speed=0.2)
+    disturbances = dataclasses.replace(NAMED["none"], procedure_change=changes)
+    env = WeldSeam(product=published(), disturbances=disturbances)
+    slower, faster = [], []
+    for seed in range(8):
+        env.reset(seed=seed)
+        factor = env.disturbed.procedure_change.after.travel_speed_factor
+        limit_s = env.limit_steps * env.config.control_period_s
+        assert limit_s == pytest.approx(1.1 * 0.45 / (0.7 * 4.33e-3 * min(factor, 1.0)), abs=4.0)
+        (slower if factor < 1.0 else faster).append(limit_s)
+    env.close()
+    assert min(slower) > max(faster)
 
 
 def test_at_the_limit_an_episode_is_truncated_and_not_terminated(cell: WeldSeam) -> None:

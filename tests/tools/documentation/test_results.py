@@ -48,6 +48,7 @@ def test_recorded_evaluations_become_a_table_with_intervals(tmp_path: Path) -> N
     assert "| held-out | hard | `zoo:weld-seam` | 4 from 0 | 0 (0 to 49) | 75 (30 to 95) |" in text
     assert "| 100.0 (100.0 to 100.0) | 0.20 (0.20 to 0.20) |" in text
     assert "| held-out | hard | `zoo:weld-seam` | 100.0 |" in defect_codes(tmp_path)
+    assert text.endswith("|\n\nGraded by ISO 5817, edition 2014-v0.")
 
 
 def test_a_comparison_holds_only_the_products_and_disturbances_it_names(tmp_path: Path) -> None:

@@ -276,7 +276,23 @@ def test_the_same_seams_passing_is_a_pass(scored: Path, monkeypatch: pytest.Monk
     check = verify_closed_loop(scored, progress=False)
     assert check.passed, check.detail
     assert check.detail.startswith("2 seeds repeated")
-    assert check.detail.endswith("(1 of them)")  # is good: the other failed before, too
+    # One is good: the other failed before, too.
+    assert check.detail.endswith("(1 of them), graded by ISO 5817, edition 2014-v0")
+
+
+def test_seams_of_another_edition_are_no_repetition(
+    bundle_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    welding(monkeypatch, second_passes=False)
+    episodes = [each | {"iso_edition": "2023"} for each in CARD["per_episode"]]
+    card = CARD | {"iso_edition": "2023", "per_episode": episodes}
+    check = verify_closed_loop(
+        variant(bundle_dir, tmp_path / "other", scorecard=canonical_json(card)), progress=False
+    )
+    assert not check.passed
+    assert (
+        "seed 7 (lap) is graded by ISO 5817, edition 2014-v0, was by ISO 5817, edition 2023" in check.detail
+    )
 
 
 def test_a_seam_that_passes_now_but_did_not_then_is_a_failure(
@@ -337,10 +353,9 @@ def test_a_scorecard_that_no_export_wrote_is_a_failure_that_says_where(
 
 
 def test_a_scorecard_from_before_a_result_was_recorded_passes(bundle_dir: Path, tmp_path: Path) -> None:
-    episodes = [{name: each[name] for name in each if name != "cut_off"} for each in CARD["per_episode"]]
-    card = {name: CARD[name] for name in CARD if name not in ("cut_off", "crashes")} | {
-        "per_episode": episodes
-    }
+    later = ("cut_off", "iso_edition")
+    episodes = [{name: each[name] for name in each if name not in later} for each in CARD["per_episode"]]
+    card = {name: CARD[name] for name in CARD if name not in (*later, "crashes")} | {"per_episode": episodes}
     check = verify_scores(variant(bundle_dir, tmp_path / "older", scorecard=canonical_json(card)))
     assert check.passed, check.detail
 
@@ -348,7 +363,7 @@ def test_a_scorecard_from_before_a_result_was_recorded_passes(bundle_dir: Path, 
 def test_scores_that_follow_from_the_episodes_pass(scored: Path) -> None:
     check = verify_scores(scored)
     assert check.passed, check.detail
-    assert "2 recorded episodes" in check.detail
+    assert check.detail.endswith("2 recorded episodes, graded by ISO 5817, edition 2014-v0")
 
 
 @pytest.mark.parametrize(
@@ -366,6 +381,14 @@ def test_scores_that_follow_from_the_episodes_pass(scored: Path) -> None:
         ({"env": "cellwright/PegInsertion-v0"}, "scorecard.json env is "),
         ({"policy": None}, "scorecard.json policy is null, not a name"),
         ({"own": 1}, "scorecard.json own is 1, not None"),
+        (
+            {"iso_edition": "2023"},
+            "scorecard.json iso_edition is \"2023\", not '2014-v0', which its episodes",
+        ),
+        (
+            {"per_episode": [FIRST | {"iso_edition": "2007"}]},
+            "episode 0 is not what WeldResult wrote: no edition of ISO 5817 is called '2007'",
+        ),
         ({"per_episode": []}, "scorecard.json records no episode to repeat"),
         ({"per_episode": [FIRST | {"seam_mm": 0.0}]}, "episodes add up to no scores: need as many positive"),
         (

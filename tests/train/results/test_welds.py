@@ -9,7 +9,7 @@ from cellwright_train.results.welds import WeldEvaluation, WeldResult
 
 TOP_LEVEL = {
     "policy", "env", "episodes", "seed", "first_pass_yield", "defect_mm_per_m", "tracking_error_mm",
-    "cycle_time_s", "crashes", "cut_off", "per_episode",
+    "cycle_time_s", "crashes", "cut_off", "iso_edition", "per_episode",
 }  # fmt: skip
 
 
@@ -62,6 +62,35 @@ def test_parts_that_were_cut_off_are_counted() -> None:
 
 def test_a_result_comes_back_from_its_json() -> None:
     assert WeldResult.from_json(result(3).as_json()) == result(3)
+
+
+def test_results_say_by_which_edition_they_were_graded() -> None:
+    told = evaluation(result(iso_edition="2023"), result(1, iso_edition="2023")).as_json()
+    assert told["iso_edition"] == "2023"
+    assert [entry["iso_edition"] for entry in told["per_episode"]] == ["2023", "2023"]
+    assert WeldResult.from_json(told["per_episode"][1]).iso_edition == "2023"
+
+
+def test_a_result_from_before_editions_were_recorded_is_of_the_one_there_was() -> None:
+    entry = {name: value for name, value in result().as_json().items() if name != "iso_edition"}
+    assert WeldResult.from_json(entry).iso_edition == "2014-v0"
+
+
+def test_an_edition_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="'2007'; there are 2023"):
+        WeldResult.from_json(result().as_json() | {"iso_edition": "2007"})
+
+
+def test_parts_of_two_editions_have_no_yield_in_common() -> None:
+    mixed = evaluation(result(iso_edition="2014"), result(1, iso_edition="2023"))
+    with pytest.raises(ValueError, match="2014 and 2023"):
+        mixed.as_json()
+
+
+def test_a_table_says_by_which_edition_parts_were_graded() -> None:
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(evaluation_table([evaluation(result(iso_edition="2023"))], "train products"))
+    assert "1 parts, train products, graded by ISO 5817, edition 2023" in console.export_text()
 
 
 def digits(table: str) -> list[str]:

@@ -8,6 +8,8 @@ from cellwright_envs.assembly import disturbances as assembly
 from cellwright_envs.disturbances.line_change import LineChange
 from cellwright_envs.welding import disturbances as welding
 from cellwright_envs.welding.disturbances import LINE_CHANGES
+from cellwright_envs.welding.part.paths import straight
+from cellwright_envs.welding.part.product import WeldProcedure, WeldProduct
 from cellwright_train.errors import UsageError
 from cellwright_train.results.welds import WeldResult
 from cellwright_train.rollout.cell import DEFAULT_ENV, CellChoice, Episode, products_of, run_episode
@@ -48,6 +50,7 @@ class Card(NamedTuple):
     tracking_error_p95_m: float = 3e-4
     cycle_time_s: float = 12.0
     crashed: bool = False
+    iso_edition: str = "2023"
 
 
 class Product(NamedTuple):
@@ -101,6 +104,7 @@ def test_an_episode_ends_with_what_inspection_says() -> None:
     welded = run_episode(Counting(), policy, Episode(3, "lap"))
     assert (welded.seed, welded.product, welded.passed["C"]) == (3, "lap", True)
     assert (welded.seam_mm, welded.tracking_mean_mm) == (pytest.approx(100.0), pytest.approx(0.1))
+    assert (welded.iso_edition, welded.as_json()["iso_edition"]) == ("2023", "2023")
     assert policy.resets == 1
     failed = run_episode(Counting(), Steady(0.1), Episode(3, "lap"))
     assert failed.defect_mm_by_code == {"5011": pytest.approx(100.0)}
@@ -124,10 +128,51 @@ def test_a_weld_that_is_cut_off_is_a_failed_part_and_says_so() -> None:
     result = cut_off(DEFAULT_ENV, 60, Steady(0.0))
     assert (result.cut_off, result.outcome) == (True, "B fail, C fail, D fail, cut off")
     assert result.as_json()["cut_off"]
+    assert result.as_json()["iso_edition"] == "2014-v0"
     assert WeldResult.from_json(result.as_json()) == result
     assert not any(result.passed.values())
     assert 0.5 * result.seam_mm < result.defect_mm <= result.seam_mm
     assert (result.cycle_time_s, result.crashed) == (pytest.approx(2.4), False)
+
+
+def slow_fillet() -> WeldProduct:
+    """A published procedure on 6 mm plate: 450 mm at 4.33 mm/s take 104 s."""
+    procedure = WeldProcedure(current_a=230, voltage_v=25.0, travel_speed_m_s=4.33e-3)
+    return WeldProduct(
+        name="slow", joint="t_fillet", path=straight(0.45), thickness_m=6e-3, procedure=procedure
+    )
+
+
+def test_a_part_that_takes_longer_than_usual_is_welded_to_its_end_and_says_so() -> None:
+    env = gymnasium.make(DEFAULT_ENV, product=slow_fillet(), disturbances="none")
+    result = run_episode(env, resolve_policy("taught-program").load(env), Episode(3, None))
+    env.close()
+    told = result.as_json()
+    assert (told["cut_off"], told["crashed"], told["passed"]["C"]) == (False, False, True)
+    assert told["cycle_time_s"] > 100.0
+
+
+def test_what_is_not_welded_at_the_limit_of_the_cell_is_a_defect_of_a_part_that_was_cut_off() -> None:
+    env = gymnasium.make(DEFAULT_ENV, product=slow_fillet(), disturbances="none")
+    result = run_episode(Hasty(env, 250), Steady(0.0), Episode(3, None))
+    env.close()
+    told = result.as_json()
+    assert (told["cut_off"], told["passed"]) == (True, {"B": False, "C": False, "D": False})
+    # 250 steps are 10 s, of which the arc burns 8.6 s at most.
+    assert 450.0 - 8.7 * 4.33 < told["defect_mm"]["total"] < 450.0
+
+
+class Hasty(gymnasium.Wrapper):
+    """A cell whose own time limit has been shortened."""
+
+    def __init__(self, env: gymnasium.Env, steps: int) -> None:
+        super().__init__(env)
+        self.steps = steps
+
+    def reset(self, **options: Any) -> Any:
+        begun = self.env.reset(**options)
+        self.unwrapped.limit_steps = self.steps  # type: ignore[attr-defined]
+        return begun
 
 
 def test_an_insertion_that_is_cut_off_is_a_failed_part_and_says_so() -> None:

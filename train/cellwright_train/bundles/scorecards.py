@@ -13,7 +13,7 @@ from cellwright_runtime.files.fields import wrong
 from cellwright_runtime.files.json_text import canonical_json
 from cellwright_runtime.files.reading import FileError
 from cellwright_train.errors import one_line
-from cellwright_train.results.result import EpisodeResult
+from cellwright_train.results.result import EpisodeResult, Evaluation
 from cellwright_train.rollout.cell import Episode
 from cellwright_train.rollout.families import family_of
 
@@ -31,8 +31,8 @@ def recorded(bundle: Bundle) -> list[tuple[Episode, EpisodeResult]]:
     return [_episode(kind, entry, f"{SCORECARD} episode {i}") for i, entry in enumerate(entries)]
 
 
-def require_own_scores(bundle: Bundle) -> int:
-    """How many episodes the scores follow from; raises `FileError` where they do not."""
+def require_own_scores(bundle: Bundle) -> Evaluation[Any]:
+    """The episodes that the scores follow from, summed up; raises `FileError` where they do not."""
     card, policy = bundle.scorecard, bundle.scorecard.get("policy")
     if not isinstance(policy, str):
         raise wrong(f"{SCORECARD} policy", policy, "a name")
@@ -48,7 +48,7 @@ def require_own_scores(bundle: Bundle) -> int:
         raise FileError(f"{SCORECARD} episodes add up to no scores: {one_line(error)}") from None
     for name, value in headline(card).items():  # a score that came later than the bundle may be missing
         _require_alike(value, wanted.get(name), f"{SCORECARD} {name}")
-    return len(results)
+    return told
 
 
 def _episode(kind: type[EpisodeResult], entry: Any, where: str) -> tuple[Episode, EpisodeResult]:

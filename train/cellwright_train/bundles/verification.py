@@ -6,6 +6,7 @@ environment that it was trained in, its scores with the recorded episodes, and r
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from cellwright_runtime.bundle.container import MANIFEST
 from cellwright_runtime.bundle.policy import SCORECARD, Bundle, PolicySpec
@@ -13,6 +14,7 @@ from cellwright_runtime.verification import Check, CheckFailedError, attempt, ve
 from cellwright_runtime.vocabulary import Component, ControllerSetup, Setting
 from cellwright_train.bundles.scorecards import recorded, require_own_scores
 from cellwright_train.errors import UsageError
+from cellwright_train.results.result import Evaluation
 from cellwright_train.rollout import cell
 from cellwright_train.rollout.cell import CellChoice, Episode
 from cellwright_train.rollout.evaluation import evaluate
@@ -51,7 +53,8 @@ def verify_scores(directory: Path) -> Check:
     """Compute the scores again from the recorded episodes."""
 
     def check() -> str:
-        return f"the scores follow from {require_own_scores(Bundle.load(directory))} recorded episodes"
+        told = require_own_scores(Bundle.load(directory))
+        return f"the scores follow from {len(told.results)} recorded episodes{_graded(told)}"
 
     return attempt("scores", check, UsageError)
 
@@ -151,13 +154,23 @@ def _check_closed_loop(
     trial = Trial(policy=reference, cell=choice, plan=tuple(plan))
     worked = evaluate(trial, workers=workers, progress=progress)
     for result, before in zip(worked.results, wanted, strict=True):
+        if result.graded_by != before.graded_by:
+            raise CheckFailedError(
+                f"seed {result.seed} ({result.product}) is graded by {result.graded_by}, "
+                f"was by {before.graded_by}"
+            )
         if result.verdict != before.verdict:
             raise CheckFailedError(
                 f"seed {result.seed} ({result.product}) gives {result.outcome} with the bundle, "
                 f"{before.outcome} with {against.name if against else 'the policy as exported'}"
             )
     source = against.name if against else "the recorded results"
-    return f"{len(plan)} seeds repeated, the same parts are good as with {source} ({worked.good} of them)"
+    good = f"the same parts are good as with {source} ({worked.good} of them)"
+    return f"{len(plan)} seeds repeated, {good}{_graded(worked)}"
+
+
+def _graded(evaluation: Evaluation[Any]) -> str:
+    return f", graded by {evaluation.graded_by}" if evaluation.graded_by else ""
 
 
 def _choice(bundle: Bundle, plan: Sequence[Episode]) -> CellChoice:

@@ -65,6 +65,7 @@ def demo_page(story: Story) -> str:
         film=None if story.film is None else welds.film(story.film),
         insertion=None if story.insertion is None else insertions.film(story.insertion),
         levels=LEVELS,
+        graded_by=story.policies[0].evaluation().graded_by,
     )
 
 

@@ -14,8 +14,9 @@ from cellwright_train.results.result import Evaluation, Figure
 def evaluation_table(evaluations: Sequence[Evaluation[Any]], caption: str) -> Table:
     """One row per policy; under each value its 95 % interval."""
     count = len(evaluations[0].results)
+    graded = f", graded by {by}" if (by := evaluations[0].graded_by) else ""
     table = Table(
-        title=f"{count} parts, {caption}", title_justify="left", caption="95 % intervals below values"
+        title=f"{count} parts, {caption}{graded}", title_justify="left", caption="95 % intervals below values"
     )
     table.add_column("policy", no_wrap=True)
     for figure in evaluations[0].figures:

@@ -35,6 +35,11 @@ class EpisodeResult(ABC):
         """The verdict, which a bundle must repeat on the same seed."""
 
     @property
+    def graded_by(self) -> str:
+        """The standard behind the verdict, where it has several editions; else empty."""
+        return ""
+
+    @property
     @abstractmethod
     def outcome(self) -> str:
         """The verdict in a few words."""
@@ -72,6 +77,11 @@ class Evaluation(ABC, Generic[Result_co]):
     @abstractmethod
     def figures(self) -> tuple[Figure, ...]:
         """What a table shows, from left to right."""
+
+    @property
+    def graded_by(self) -> str:
+        """The standard behind the verdicts, where it has several editions; else empty."""
+        return "; ".join(sorted({result.graded_by for result in self.results}))
 
     @property
     def good(self) -> int:

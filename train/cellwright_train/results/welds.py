@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
+from cellwright_envs.welding.inspection.editions import V0, edition_of
 from cellwright_train.results import intervals
 from cellwright_train.results.intervals import Estimate
 from cellwright_train.results.result import EpisodeResult, Evaluation, Figure
@@ -29,6 +30,8 @@ class WeldResult(EpisodeResult):
     crashed: bool
     cut_off: bool = False
     """The time limit came first."""
+    iso_edition: str = V0
+    """Edition of ISO 5817 behind `passed`; files from before it was recorded are of this one."""
 
     @classmethod
     def read(cls, card: Any, *, seed: int, product: str, cut_off: bool) -> Self:
@@ -48,11 +51,15 @@ class WeldResult(EpisodeResult):
             cycle_time_s=float(card.cycle_time_s),
             crashed=bool(card.crashed),
             cut_off=cut_off,
+            iso_edition=card.iso_edition,
         )
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Self:
-        """Back from what `as_json` gave; raises KeyError where something is missing."""
+        """Back from what `as_json` gave.
+
+        Raises KeyError where something is missing, ValueError for an unknown edition of ISO 5817.
+        """
         return cls(
             seed=int(entry["seed"]),
             product=entry["product"],
@@ -65,6 +72,7 @@ class WeldResult(EpisodeResult):
             cycle_time_s=entry["cycle_time_s"],
             crashed=entry["crashed"],
             cut_off=entry.get("cut_off", False),
+            iso_edition=edition_of(entry.get("iso_edition", V0)).name,
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -79,12 +87,18 @@ class WeldResult(EpisodeResult):
             "cycle_time_s": self.cycle_time_s,
             "crashed": self.crashed,
             "cut_off": self.cut_off,
+            "iso_edition": self.iso_edition,
         }
 
     @property
     def verdict(self) -> Mapping[str, bool]:
         """The levels."""
         return self.passed
+
+    @property
+    def graded_by(self) -> str:
+        """ISO 5817 and its edition."""
+        return f"ISO 5817, edition {self.iso_edition}"
 
     @property
     def outcome(self) -> str:
@@ -146,6 +160,14 @@ class WeldEvaluation(Evaluation[WeldResult]):
         return sum(r.cut_off for r in self.results)
 
     @property
+    def iso_edition(self) -> str:
+        """The edition of ISO 5817 that graded all parts; raises ValueError where there are several."""
+        names = sorted({r.iso_edition for r in self.results})
+        if len(names) > 1:
+            raise ValueError(f"parts graded by {' and '.join(names)} have no yield in common")
+        return names[0]
+
+    @property
     def figures(self) -> tuple[Figure, ...]:
         """What a table shows, from left to right."""
         return (
@@ -166,6 +188,7 @@ class WeldEvaluation(Evaluation[WeldResult]):
             "cycle_time_s": self.cycle_time_s.value,
             "crashes": self.crashes,
             "cut_off": self.cut_off,
+            "iso_edition": self.iso_edition,
         }
 
     @property

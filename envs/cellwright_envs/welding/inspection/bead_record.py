@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_envs.welding.inspection.editions import CODES, NEWEST, edition_of
 from cellwright_envs.welding.inspection.quality import (
-    CODES,
     LEVELS,
     NONE,
-    ROWS,
     THIN_PLATE_M,
     Feature,
     LimitRow,
@@ -24,69 +23,100 @@ IntArray = NDArray[np.int64]
 BIN_M = 1.0e-3
 SHORT_FRACTION = 0.25
 SHORT_WINDOW_BINS = 100
-"""Short imperfections: together at most 25 mm in any 100 mm of weld, or 25 % of a shorter weld."""
+"""Short imperfections: those of one code together at most 25 mm in any 100 mm of weld, or 25 % of a shorter
+weld (ISO 5817, terms and definitions)."""
 
 
 def _limits(rows: tuple[LimitRow, ...]) -> FloatArray:
-    """Limits as (thin and thick, rows, levels, 4): constant, slope, cap and short, detection included."""
+    """Limits as (thin and thick, rows, levels, 4): constant, slope, cap, and the smallest size that counts
+    as a short imperfection, infinite where any length is permitted."""
     table = np.zeros((2, len(rows), len(LEVELS), 4))
     for r, row in enumerate(rows):
         for side, limits in enumerate((row.thin, row.thick)):
             for level, limit in enumerate(limits):
-                table[side, r, level] = limit
+                constant, slope, cap, short = limit
+                table[side, r, level] = constant, slope, cap, row.detectable_mm * 1e-3 if short else np.inf
                 if limit == NONE:
-                    table[side, r, level] = (row.detectable_mm * 1e-3, 0.0, np.inf, 0.0)
+                    table[side, r, level] = row.detectable_mm * 1e-3, 0.0, np.inf, np.inf
     return table
 
 
-_LIMITS = _limits(ROWS)
-_FEATURE = np.array([row.feature for row in ROWS])
-_REFERENCE = np.array([row.reference for row in ROWS])
-_DETECTABLE_M = np.array([row.detectable_mm * 1e-3 for row in ROWS])
-_JOINTS = np.array([[joint in row.joints for joint in WeldJoint] for row in ROWS])
-_GAP_ROW = CODES.index(617)
-_DETECTABLE_THROAT_M = _DETECTABLE_M[CODES.index(5213)]
+def _columns(rows: tuple[LimitRow, ...]) -> IntArray:
+    """Per row (rows, 6): measured size, reference, bit of the mask, and whether it applies to each joint."""
+    return np.array(
+        [
+            (row.feature, row.reference, CODES.index(row.code), *(joint in row.joints for joint in WeldJoint))
+            for row in rows
+        ],
+        dtype=np.int64,
+    )
+
+
+_GAP_BIT = CODES.index(617)
+_DETECTABLE_THROAT_M = 0.1e-3
+"""Smallest lack of throat that an inspector finds: an assumption, the same as in row 5213."""
 
 
 @compiled
-def _grade_bin(f: FloatArray, joint: int, masks: IntArray, shorts: IntArray) -> None:
+def _grade_bin(
+    f: FloatArray, joint: int, limits: FloatArray, rows: IntArray, masks: IntArray, shorts: IntArray
+) -> None:
     """Set per level the violations by size in `masks`, and in `shorts` those that a short length excuses."""
     side = 0 if f[Feature.THICKNESS] <= THIN_PLATE_M + 1e-9 else 1
     for level in range(3):
         masks[level] = 0
         shorts[level] = 0
-    for r in range(_FEATURE.shape[0]):
-        size = f[_FEATURE[r]]
-        if not _JOINTS[r, joint] or size <= 0.0:
+    for r in range(rows.shape[0]):
+        size, bit = f[rows[r, 0]], rows[r, 2]
+        if not rows[r, 3 + joint] or size <= 0.0:
             continue
         # A gap counts only where a thicker throat does not make up for it (ISO 5817, row 617).
-        if r == _GAP_ROW and f[Feature.THROAT_DEFICIT] <= _DETECTABLE_THROAT_M:
+        if bit == _GAP_BIT and f[Feature.THROAT_DEFICIT] <= _DETECTABLE_THROAT_M:
             continue
         for level in range(3):
-            constant, slope, cap, short = _LIMITS[side, r, level]
-            if size > min(constant + slope * f[_REFERENCE[r]], cap) + 1e-12:
-                masks[level] |= 1 << r
-            elif short > 0.0 and size > _DETECTABLE_M[r]:
-                shorts[level] |= 1 << r
+            constant, slope, cap, found = limits[side, r, level]
+            if size > min(constant + slope * f[rows[r, 1]], cap) + 1e-12:
+                masks[level] |= 1 << bit
+            elif size > found:
+                shorts[level] |= 1 << bit
 
 
 @compiled
-def _grade_now(features: FloatArray, joints: IntArray, masks: IntArray, scratch: IntArray) -> None:
+def _grade_now(
+    features: FloatArray,
+    joints: IntArray,
+    limits: FloatArray,
+    rows: IntArray,
+    masks: IntArray,
+    scratch: IntArray,
+) -> None:
     for cell in range(features.shape[0]):
-        _grade_bin(features[cell], joints[cell], masks[cell], scratch)
+        _grade_bin(features[cell], joints[cell], limits, rows, masks[cell], scratch)
 
 
 @compiled
-def _grade_weld(features: FloatArray, joint: int, masks: IntArray, shorts: IntArray) -> None:
-    """Grade bins (bins, features) of one weld into `masks` (bins, 3), short imperfections included."""
+def _grade_weld(
+    features: FloatArray,
+    joint: int,
+    length_m: float,
+    limits: FloatArray,
+    rows: IntArray,
+    masks: IntArray,
+    shorts: IntArray,
+) -> None:
+    """Grade bins (bins, features) of a weld of `length_m` into `masks` (bins, 3), short ones included.
+
+    What is too long together is a violation wherever it lies in those 100 mm. A last bin counts as a whole
+    millimetre, however short it is.
+    """
     bins = features.shape[0]
     for b in range(bins):
-        _grade_bin(features[b], joint, masks[b], shorts[b])
+        _grade_bin(features[b], joint, limits, rows, masks[b], shorts[b])
     window = min(bins, SHORT_WINDOW_BINS)
-    allowed = SHORT_FRACTION * window
+    allowed = SHORT_FRACTION * min(length_m / BIN_M, SHORT_WINDOW_BINS) + 1e-9
     for level in range(3):
-        for r in range(_FEATURE.shape[0]):
-            bit = 1 << r
+        for code in range(len(CODES)):
+            bit = 1 << code
             count = 0
             for b in range(bins):
                 count += (shorts[b, level] & bit) != 0
@@ -129,6 +159,8 @@ def _add(
 class Scorecard:
     """The result of the inspection of one weld."""
 
+    iso_edition: str
+    """Edition of the limits that it was graded by, a name in `EDITIONS`."""
     passed: dict[str, bool]
     """By level: whether the weld is complete, without crash, and without a violation of that level."""
     defect_length_m: dict[str, float]
@@ -156,7 +188,7 @@ class Scorecard:
 
     def numbers(self) -> dict[str, float]:
         """Return every figure by name, always the same names, codes without a defect among them."""
-        codes = dict.fromkeys(CODES, 0.0) | self.defect_length_by_code_m
+        codes = dict.fromkeys(edition_of(self.iso_edition).codes, 0.0) | self.defect_length_by_code_m
         return {
             **{f"passed_{level}": float(passed) for level, passed in self.passed.items()},
             **{f"defect_length_{level}_m": length_m for level, length_m in self.defect_length_m.items()},
@@ -177,10 +209,14 @@ class Scorecard:
 class BeadRecord:
     """Measured bead of several cells in bins of one millimetre along the seam.
 
-    Features of a bin are the mean over its length, burn-through and pores the worst.
+    Features of a bin are the mean over its length, burn-through and pores the worst. `iso_edition` names the
+    limits that it is graded by; raises ValueError where there is no such edition.
     """
 
-    def __init__(self, cells: int, max_length_m: float) -> None:
+    def __init__(self, cells: int, max_length_m: float, iso_edition: str = NEWEST) -> None:
+        self.iso_edition = iso_edition
+        rows = edition_of(iso_edition).rows
+        self._limits, self._rows = _limits(rows), _columns(rows)
         bins = int(np.ceil(max_length_m / BIN_M - 1e-9))
         self._sums = np.zeros((cells, bins, len(Feature)))
         self._weights_m = np.zeros((cells, bins))
@@ -219,7 +255,7 @@ class BeadRecord:
 
         Imperfections that are permitted where short are not counted here.
         """
-        _grade_now(features, self._joints, self._masks, self._scratch)
+        _grade_now(features, self._joints, self._limits, self._rows, self._masks, self._scratch)
         return self._masks
 
     def bins(self, cell: int) -> FloatArray:
@@ -239,7 +275,9 @@ class BeadRecord:
         """
         features = self.bins(cell)
         masks = np.zeros((len(features), len(LEVELS)), dtype=np.int64)
-        _grade_weld(features, int(self._joints[cell]), masks, np.zeros_like(masks))
+        joint, shorts = int(self._joints[cell]), np.zeros_like(masks)
+        length_m = float(self._lengths_m[cell])
+        _grade_weld(features, joint, length_m, self._limits, self._rows, masks, shorts)
         masks[np.isnan(features[:, 0])] = -1
         return masks
 
@@ -258,6 +296,7 @@ class BeadRecord:
         by_code_m = (bits * (masks[:, 1, None] >= 0) * lengths_m[:, None]).sum(axis=0)
         errors_m = np.abs(tracking_errors_m) if len(tracking_errors_m) else np.zeros(1)
         return Scorecard(
+            iso_edition=self.iso_edition,
             passed={k: bool(d == 0 and not crashed) for k, d in zip(LEVELS, defects_m, strict=True)},
             defect_length_m={k: float(d) for k, d in zip(LEVELS, defects_m, strict=True)},
             defect_length_by_code_m={c: float(d) for c, d in zip(CODES, by_code_m, strict=True) if d > 0},

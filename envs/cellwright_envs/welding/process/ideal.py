@@ -7,8 +7,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_envs.welding.inspection.editions import NEWEST
+from cellwright_envs.welding.inspection.quality import WeldJoint
 from cellwright_envs.welding.process.columns import Constant, Input, State
-from cellwright_envs.welding.process.margin import risk
+from cellwright_envs.welding.process.margin import risk, toe_limit_rad
 from cellwright_envs.welding.process.weld_process import WeldProcess
 from cellwright_perception.compiled import compiled
 
@@ -32,21 +34,26 @@ DIRECTIONS = np.array(
 
 
 @compiled
-def _best(inputs, states, features, constants, nominal_speed):  # type: ignore[no-untyped-def]
+def _best(inputs, states, features, constants, nominal_speed, toe_limit_rad):  # type: ignore[no-untyped-def]
     """Row with the lowest risk less the value of its pace."""
     best, lowest = 0, np.inf
     for row in range(inputs.shape[0]):
         pace = math.log(max(inputs[row, Input.TRAVEL_SPEED_M_S], 1e-4) / nominal_speed)
-        cost = risk(inputs[row], states[row], features[row], constants[row]) - PACE_VALUE * pace
+        missed = risk(inputs[row], states[row], features[row], constants[row], toe_limit_rad)
+        cost = missed - PACE_VALUE * pace
         if cost < lowest:
             best, lowest = row, cost
     return best
 
 
 class IdealTrims:
-    """Climbs towards the safest trims, one small search step per control step."""
+    """Climbs towards the safest trims, one small search step per control step.
 
-    def __init__(self) -> None:
+    `iso_edition` names the limits that the weld is graded by.
+    """
+
+    def __init__(self, iso_edition: str = NEWEST) -> None:
+        self.iso_edition = iso_edition
         self._probe = WeldProcess(len(DIRECTIONS))
         self._inputs = np.zeros((len(DIRECTIONS), len(Input)))
         self.trims = np.zeros(3)
@@ -54,7 +61,9 @@ class IdealTrims:
 
     def reset(self, process: WeldProcess) -> None:
         """Start from the programme of another weld."""
-        self._probe.constants[:] = process.constants[0]
+        self._probe.constants[:] = drawn = process.constants[0]
+        joint, thickness_m = WeldJoint(int(drawn[Constant.JOINT])), float(drawn[Constant.NOMINAL_THICKNESS_M])
+        self._toe_limit_rad = toe_limit_rad(self.iso_edition, joint, thickness_m)
         self.trims = np.zeros(3)
         self._step = 0
 
@@ -82,4 +91,5 @@ class IdealTrims:
             1.0 + drawn[Constant.PENETRATION_NOISE] * state[State.PENETRATION_NOISE]
         )
         features = probe.steady_features(rows)
-        self.trims = tried[_best(rows, probe.steady_state, features, probe.constants, nominal[2])]
+        best = _best(rows, probe.steady_state, features, probe.constants, nominal[2], self._toe_limit_rad)
+        self.trims = tried[best]

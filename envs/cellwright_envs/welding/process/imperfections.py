@@ -9,6 +9,7 @@ import math
 from cellwright_envs.welding.inspection.quality import Feature
 from cellwright_envs.welding.process import arc, bead, heat
 from cellwright_envs.welding.process.columns import Constant, Input, State
+from cellwright_envs.welding.process.toe import butt_toe_rise_rad, fillet_toe_rise_rad
 from cellwright_perception.compiled import compilable
 
 
@@ -24,10 +25,11 @@ def _shape_fillet(s, f, u, c, height):
     tilt = 0.5 * c[Constant.WORK_ANGLE_SLOPE_PER_RAD] * u[Input.WORK_ANGLE_RAD]
     left = max(leg + shift, 0.1e-3) * (1.0 + tilt)
     right = max(leg - shift, 0.1e-3) * (1.0 - tilt)
+    at_edge = False
     if c[Constant.JOINT] == 0.0 and left > u[Input.THICKNESS_M]:
         # Half of the metal that finds no plate edge runs onto the lower plate, half stays as convexity.
         right += 0.5 * right * (left - u[Input.THICKNESS_M]) / u[Input.THICKNESS_M]
-        left = u[Input.THICKNESS_M]
+        left, at_edge = u[Input.THICKNESS_M], True
     face = math.hypot(left, right)
     visible = area * (leg / full) ** 2
     cap = c[Constant.CAP_FULLNESS] * (visible - 0.5 * left * right) / face * height
@@ -40,6 +42,8 @@ def _shape_fillet(s, f, u, c, height):
     f[Feature.THROAT_EXCESS] = max(throat - c[Constant.REQUIRED_THROAT_M], 0.0)
     f[Feature.FACE_WIDTH] = face
     f[Feature.SIZE] = c[Constant.REQUIRED_THROAT_M]
+    f[Feature.ACTUAL_SIZE] = max(throat, 0.0)
+    f[Feature.TOE_RISE_RAD] = fillet_toe_rise_rad(left, right, cap, at_edge)
     s[State.LEFT_LEG_M], s[State.RIGHT_LEG_M], s[State.THROAT_M] = left, right, throat
     s[State.ROOT_PENETRATION_M] = root
     return cap
@@ -65,7 +69,8 @@ def _shape_butt(s, f, u, c, height):
     f[Feature.UNDERFILL] = max(-cap, 0.0)
     f[Feature.MISALIGNMENT] = abs(u[Input.MISALIGNMENT_M])
     f[Feature.FACE_WIDTH] = width
-    f[Feature.SIZE] = c[Constant.NOMINAL_THICKNESS_M]
+    f[Feature.SIZE] = f[Feature.ACTUAL_SIZE] = c[Constant.NOMINAL_THICKNESS_M]
+    f[Feature.TOE_RISE_RAD] = butt_toe_rise_rad(cap, width)
     return cap
 
 

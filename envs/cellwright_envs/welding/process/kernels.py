@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cellwright_envs.welding.inspection import quality
 from cellwright_envs.welding.inspection.quality import Feature
-from cellwright_envs.welding.process import arc, bead, columns, heat, imperfections, noise, signals
+from cellwright_envs.welding.process import arc, bead, columns, heat, imperfections, noise, signals, toe
 from cellwright_envs.welding.process.columns import Constant, Input, Prediction, State
 from cellwright_envs.welding.process.imperfections import measure_bead
 from cellwright_envs.welding.process.noise import step_noise
@@ -292,7 +292,7 @@ def _entry_points(sources):
 
 
 def _checksum():
-    modules = (arc, heat, bead, columns, quality, imperfections, noise, signals)
+    modules = (arc, heat, bead, columns, quality, imperfections, noise, signals, toe)
     return zlib.crc32(b"".join(Path(str(module.__file__)).read_bytes() for module in modules))
 
 

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import math
 
-from cellwright_envs.welding.inspection.quality import Feature
+from cellwright_envs.welding.inspection.editions import edition_of
+from cellwright_envs.welding.inspection.quality import THIN_PLATE_M, Feature, WeldJoint
 from cellwright_envs.welding.process.columns import Constant, Input, State
 from cellwright_perception.compiled import compiled
 
 DEPTH_SCATTER, WIDTH_SCATTER, HEIGHT_SCATTER, THROAT_SCATTER = 0.08, 0.04, 0.12, 0.05
 """One sigma over the value: penetration and width as the process scatters, height and throat assumed."""
 
+TOE_SCATTER_RAD = 0.05
+"""One sigma of a toe angle, 3 degrees (assumption)."""
+
+
+def toe_limit_rad(iso_edition: str, joint: WeldJoint, thickness_m: float) -> float:
+    """The largest rise [rad] of a weld face at its toe at level C; infinite where row 505 does not count."""
+    thin, thick = edition_of(iso_edition).limit_of(505, "C", joint)
+    return thin if thickness_m <= THIN_PLATE_M else thick
+
 
 @compiled
-def risk(u, s, f, c):  # type: ignore[no-untyped-def]
+def risk(u, s, f, c, toe_limit_rad):  # type: ignore[no-untyped-def]
     """Sum of exp(-margin) over the imperfections of level C, with margins in units of their scatter.
 
     `u`, `s`, `f`, `c` are one row each of Input, State, Feature and Constant, arc on. Below about 1 every
-    limit is at least one sigma away; each limit that is missed adds about 1 or more.
+    limit is at least one sigma away; each limit that is missed adds about 1 or more. `toe_limit_rad` is the
+    edition's; the other limits in the sum are those of every edition.
     """
     index, cap = max(s[State.ROOT_INDEX], 1e-3), s[State.CAP_HEIGHT_M]
     heat = max(s[State.HEAT_PER_THICKNESS_J_M2], 1.0)
@@ -34,6 +45,7 @@ def risk(u, s, f, c):  # type: ignore[no-untyped-def]
     )
     limit = 1e-3 + 0.15 * f[Feature.FACE_WIDTH]
     total += math.exp(-(limit - cap) / (HEIGHT_SCATTER * max(cap, 0.4e-3)))
+    total += math.exp(-(toe_limit_rad - f[Feature.TOE_RISE_RAD]) / TOE_SCATTER_RAD)
     if c[Constant.JOINT] == 2.0:
         total += math.exp(-math.log(index / c[Constant.LACK_OF_PENETRATION_INDEX]) / DEPTH_SCATTER)
         total += math.exp(-cap / 0.15e-3)

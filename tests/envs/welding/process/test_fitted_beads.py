@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from cellwright_envs.welding.inspection.bead_record import BeadRecord
-from cellwright_envs.welding.inspection.quality import CODES, LEVELS, WeldJoint
+from cellwright_envs.welding.inspection.editions import CODES
+from cellwright_envs.welding.inspection.quality import LEVELS, WeldJoint
 from cellwright_envs.welding.part.product import PRODUCTS
 from cellwright_envs.welding.process import arc
 from cellwright_envs.welding.process.constants import FittedConstants, WeldConditions, draw_constants
 from cellwright_envs.welding.process.consumables import constants_with
-from cellwright_envs.welding.process.margin import risk
+from cellwright_envs.welding.process.margin import risk, toe_limit_rad
 from cellwright_envs.welding.process.weld_process import Input, State, WeldProcess
 from tests.envs.welding.process.published_tables import BEADS, BUTTS, FILLETS, conditions, middles
 
@@ -159,7 +160,8 @@ def test_every_programme_is_far_from_the_limits(name: str) -> None:
     process = laid(weld)
     state, features = process.steady_state[0], process._steady_features[0]
     assert missed(process, weld.joint, "C") == []
-    assert risk(weld.inputs(), state, features, process.constants[0]) < 1.0
+    toe_rad = toe_limit_rad("2023", weld.joint, weld.thickness_m)
+    assert risk(weld.inputs(), state, features, process.constants[0], toe_rad) < 1.0
 
 
 def test_what_tables_disagree_about_is_drawn() -> None:

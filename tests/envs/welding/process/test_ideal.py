@@ -7,28 +7,33 @@ import pytest
 
 from cellwright_envs.welding.part.product import PRODUCTS
 from cellwright_envs.welding.process.ideal import IdealTrims
-from cellwright_envs.welding.process.margin import risk
+from cellwright_envs.welding.process.margin import risk, toe_limit_rad
 from cellwright_envs.welding.process.weld_process import Input, ProcessConstants, WeldConditions, WeldProcess
 
 SCALES = np.array([0.3, 0.25, 3.0])
 
 
-def search(name: str, gap_m: float, rounds: int = 60) -> tuple[IdealTrims, float, float]:
+def search(
+    name: str, gap_m: float, rounds: int = 60, edition: str = "2023"
+) -> tuple[IdealTrims, float, float]:
     """The searcher after `rounds`, the cost of the programme and of the trims that it found."""
     product = PRODUCTS[name]
     procedure = product.procedure
     conditions = procedure.conditions(product.joint, product.thickness_m, gap_m=gap_m)
     process = WeldProcess(1)
     process.reset(0, ProcessConstants(), conditions, np.random.default_rng(0))
-    ideal = IdealTrims()
+    ideal = IdealTrims(edition)
     ideal.reset(process)
     nominal = (procedure.wire_feed_m_s, procedure.voltage_v, procedure.travel_speed_m_s)
     for _ in range(rounds):
         ideal.update(conditions.inputs(), nominal, SCALES, process)
-    return ideal, cost(conditions, nominal, np.zeros(3)), cost(conditions, nominal, ideal.trims)
+    before, after = (cost(conditions, nominal, trims, edition) for trims in (np.zeros(3), ideal.trims))
+    return ideal, before, after
 
 
-def cost(conditions: WeldConditions, nominal: tuple[float, float, float], trims: np.ndarray) -> float:
+def cost(
+    conditions: WeldConditions, nominal: tuple[float, float, float], trims: np.ndarray, edition: str
+) -> float:
     """Steady risk less the value of pace, computed apart from the searcher."""
     probe = WeldProcess(1)
     probe.reset(0, ProcessConstants(), conditions, np.random.default_rng(0))
@@ -39,7 +44,9 @@ def cost(conditions: WeldConditions, nominal: tuple[float, float, float], trims:
     row[Input.TRAVEL_SPEED_M_S] = nominal[2] * (1.0 + SCALES[0] * trims[0])
     features = probe.steady_features(row[None])
     pace = np.log(1.0 + SCALES[0] * trims[0])
-    return float(risk(row, probe.steady_state[0], features[0], probe.constants[0]) - 0.15 * pace)
+    toe_rad = toe_limit_rad(edition, conditions.joint, conditions.thickness_m)
+    found = risk(row, probe.steady_state[0], features[0], probe.constants[0], toe_rad)
+    return float(found - 0.15 * pace)
 
 
 @pytest.mark.parametrize(
@@ -51,9 +58,10 @@ def test_the_trims_found_are_safer_than_the_programme_where_the_gap_is_wrong(nam
     assert found < 0.7 * programme
 
 
+@pytest.mark.parametrize("edition", ["2023", "2014-v0"])
 @pytest.mark.parametrize("name", PRODUCTS)
-def test_the_search_never_ends_worse_than_it_began(name: str) -> None:
-    ideal, programme, found = search(name, PRODUCTS[name].gap_m)
+def test_the_search_never_ends_worse_than_it_began(name: str, edition: str) -> None:
+    ideal, programme, found = search(name, PRODUCTS[name].gap_m, edition=edition)
     assert found <= programme + 1e-9
     assert np.all(np.abs(ideal.trims) <= 1.0)
 

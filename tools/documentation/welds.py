@@ -35,11 +35,13 @@ def products() -> str:
             *_numbers(part),
             part.procedure.gas,
             f"{1e3 * part.procedure.wire_diameter_m:g}",
-            next(split for split in ("held-out", "train", "mixed-gas") if name in SPLITS[split]),
+            f"{math.degrees(part.procedure.work_angle_rad):.0f}",
+            f"{math.degrees(part.procedure.push_angle_rad):.0f}",
+            next(split for split in SPLITS if split != "all" and name in SPLITS[split]),
         )
         for name, part in PRODUCTS.items()
     ]
-    return table(("product", "joint", "path", *units, "gas", "wire mm", "split"), rows)
+    return table(("product", "joint", "path", *units, "gas", "wire mm", "work °", "push °", "split"), rows)
 
 
 def product_ranges() -> str:

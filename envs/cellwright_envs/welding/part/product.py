@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, Literal, get_args
 
@@ -268,7 +268,46 @@ _MIXED_GAS = (
     ),
 )
 
-PRODUCTS: dict[str, WeldProduct] = {product.name: product for product in (*_CATALOGUE, *_MIXED_GAS)}
+
+def _turned(
+    name: str,
+    joint: JointName,
+    path: SeamCurve,
+    thickness_mm: float,
+    *,
+    work_rad: float,
+    push_rad: float = 0.0,
+) -> WeldProduct:
+    """A fillet whose torch is turned from the joint's bisector and from upright."""
+    procedure = replace(_FILLET[thickness_mm], work_angle_rad=work_rad, push_angle_rad=push_rad)
+    return replace(_fillet(name, joint, path, thickness_mm), procedure=procedure)
+
+
+_GEOMETRY = (
+    _turned("tee-turned-left-3.2", "t_fillet", straight(0.16), 3.2, work_rad=0.06),
+    _turned("tee-turned-right-4.5", "t_fillet", straight(0.16), 4.5, work_rad=-0.15),
+    _turned("tee-pushed-2.3", "t_fillet", arc(0.2, 0.8), 2.3, work_rad=0.15, push_rad=0.2),
+    _turned("tee-dragged-6.0", "t_fillet", straight(0.16), 6.0, work_rad=-0.05, push_rad=-0.15),
+    _turned("lap-turned-2.0", "lap", arc(0.28, -0.57), 2.0, work_rad=0.12, push_rad=0.1),
+    _fillet("tee-arc-wide-3.2", "t_fillet", arc(0.35, -0.45), 3.2),
+    _fillet("tee-arc-tight-2.3", "t_fillet", arc(0.07, 2.2), 2.3),
+    _fillet("lap-arc-tight-1.6", "lap", arc(0.09, -1.78), 1.6),
+    _butt("butt-arc-wide-2.3", arc(0.6, 0.27), 2.3),
+    _butt("butt-arc-tight-1.6", arc(0.085, -1.8), 1.6),
+)
+_GEOMETRY_HELD_OUT = (
+    _turned("tee-turned-0.1", "t_fillet", straight(0.16), 3.2, work_rad=0.1),
+    _turned("tee-turned-0.2", "t_fillet", straight(0.16), 4.5, work_rad=0.2),
+    _turned("tee-turned-back-0.2", "t_fillet", straight(0.16), 3.2, work_rad=-0.2),
+    _fillet("tee-circle-45", "t_fillet", circle(0.045), 3.2),
+    _fillet("lap-arc-100", "lap", arc(0.10, 1.6), 2.3),
+    _fillet("tee-arc-300", "t_fillet", arc(0.30, 0.53), 4.5),
+    _butt("butt-arc-450", arc(0.45, 0.36), 3.2),
+)
+
+PRODUCTS: dict[str, WeldProduct] = {
+    product.name: product for product in (*_CATALOGUE, *_MIXED_GAS, *_GEOMETRY, *_GEOMETRY_HELD_OUT)
+}
 HELD_OUT: tuple[str, ...] = ("lap-s-curve-2.0", "tee-flange-4.5", "tee-saddle-3.2", "butt-straight-2.3")
 """Products held out from training: a kind of path (saddle), and known kinds with another plate or size."""
 SPLITS: dict[str, tuple[str, ...]] = {
@@ -276,8 +315,11 @@ SPLITS: dict[str, tuple[str, ...]] = {
     "held-out": HELD_OUT,
     "all": tuple(product.name for product in _CATALOGUE),
     "mixed-gas": tuple(product.name for product in _MIXED_GAS),
+    "geometry": tuple(product.name for product in _GEOMETRY),
+    "geometry-held-out": tuple(product.name for product in _GEOMETRY_HELD_OUT),
 }
-"""`mixed-gas` is outside of `all`: no shipped policy was trained on other gases and wires."""
+"""The last three are outside of `all`: no shipped policy was trained on other gases and wires, turned torches
+or other curves. `geometry` is for training, `geometry-held-out` has other values of the same."""
 
 
 def resolve_products(choice: str | WeldProduct | tuple[str | WeldProduct, ...]) -> tuple[WeldProduct, ...]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from cellwright_envs.welding.part.paths import PlanarPath
 from cellwright_envs.welding.part.product import (
     HELD_OUT,
     JOINTS,
@@ -24,8 +25,27 @@ LAP = PRODUCTS["lap-straight-2.3"]
 def test_training_never_sees_what_is_held_out() -> None:
     assert not set(SPLITS["train"]) & set(SPLITS["held-out"])
     assert set(SPLITS["train"]) | set(SPLITS["held-out"]) == set(SPLITS["all"])
-    assert set(SPLITS["all"]) | set(SPLITS["mixed-gas"]) == set(PRODUCTS)
-    assert not set(SPLITS["all"]) & set(SPLITS["mixed-gas"])
+    apart = [set(SPLITS[name]) for name in ("all", "mixed-gas", "geometry", "geometry-held-out")]
+    assert set.union(*apart) == set(PRODUCTS)
+    assert sum(map(len, apart)) == len(PRODUCTS)
+
+
+def test_held_out_geometry_lies_between_and_beyond_that_of_training() -> None:
+    def values(*splits: str) -> tuple[set[float], set[float]]:
+        parts = [PRODUCTS[name] for split in splits for name in SPLITS[split]]
+        work = {part.procedure.work_angle_rad for part in parts if part.procedure.work_angle_rad}
+        planar = [part.path for part in parts if isinstance(part.path, PlanarPath)]
+        return work, {abs(curvature) for path in planar for curvature, _ in path.segments if curvature}
+
+    (trained_rad, trained_1_m), (other_rad, other_1_m) = (
+        values("train", "geometry"),
+        values("geometry-held-out"),
+    )
+    assert not trained_rad & other_rad
+    assert not trained_1_m & other_1_m
+    assert min(other_rad) < min(trained_rad)
+    assert max(other_rad) > max(trained_rad)
+    assert max(other_1_m) > max(trained_1_m)
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -48,7 +68,8 @@ def test_a_name_a_split_a_product_and_several_of_these_resolve() -> None:
 
 def test_an_unknown_name_is_answered_with_the_nearest_and_all_others() -> None:
     with pytest.raises(
-        ValueError, match=r"did you mean 'held-out'\? known: train, held-out, all, mixed-gas, lap-"
+        ValueError,
+        match=r"did you mean 'held-out'\? known: train, held-out, all, mixed-gas, geometry, geometry-held",
     ):
         resolve_products("heldout")
     with pytest.raises(ValueError, match=r"did you mean 'tee-arc-4\.5'"):

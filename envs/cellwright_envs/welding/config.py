@@ -12,6 +12,7 @@ from cellwright_assets.weld_cell import (
     WIRE_TRIM,
 )
 from cellwright_envs.physics.world import ARM_PHYSICS_PERIOD_S
+from cellwright_envs.welding.line.config import LineSensor
 from cellwright_envs.welding.weld_camera import WeldLighting
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 from cellwright_perception.seam.taught_path import LEAD_IN_M
@@ -50,6 +51,9 @@ class WeldSeamConfig:
     stand_off_tolerance_m: float = 2e-3
     """Contact-tip distance error that tables allow (about +-2 mm)."""
     sensor: SeamSensorGeometry = field(default_factory=SeamSensorGeometry)
+    line: LineSensor | None = None
+    """A line of many columns that the seam sensor measures in, beside the pictures; None: it measures in the
+    stripe window, as in WeldSeam-v0. The group `seam` has 41 components with it instead of 25."""
     lighting: WeldLighting = field(default_factory=WeldLighting)
 
     def __post_init__(self) -> None:

@@ -100,7 +100,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self.cell = WeldCell(round(config.control_period_s / ARM_PHYSICS_PERIOD_S))
         self.process = WeldProcess(1, PROCESS_PERIOD_S)
         self.record = BeadRecord(1, LONGEST_SEAM_M)
-        self.sensor = SensorHead(config.sensor, config.lighting)
+        self.sensor = SensorHead(config.sensor, config.lighting, config.line)
         self.trace_record = WeldTrace(self.record) if record_trace else None
 
         # Actions
@@ -121,7 +121,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             actions=actions,
             views=("overview", "stripe"),
             image_size_px=config.sensor.image_size_px,
-            groups=groups.COMPONENTS,
+            groups=groups.COMPONENTS if config.line is None else groups.LINE_COMPONENTS,
             privileged=PRIVILEGED,
             settings=controller_settings(config),
         )
@@ -142,7 +142,8 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self._sensor_rng = streams.sensors
         self.deviation = part_in_fixture(product, self.cell.frames, self.disturbed)
         frames = self.cell.frames
-        self.sensor.begin(seam_mesh(product, frames, self.deviation, ORIGIN_W), frames, self.disturbed)
+        part = seam_mesh(product, frames, self.deviation, ORIGIN_W)
+        self.sensor.begin(part, frames, self.disturbed, streams.sensors)
         self._begin_process(streams.process)
         procedure = product.procedure
         self._nominal = (procedure.wire_feed_m_s, procedure.voltage_v, procedure.travel_speed_m_s)

@@ -8,6 +8,7 @@ the sensor of WeldSeam-v0, which looks through the policy's 64 columns.
 from __future__ import annotations
 
 import argparse
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -107,7 +108,7 @@ def table(errors: Errors) -> list[str]:
                 f"  95 % of gaps within {np.percentile(abs(errors.gap_error_m[rows]), 95) * 1e3:.3f}"
             )
     lines.append("confidence of the gap     share     gap  rms error [mm]")
-    for low, high in zip(BANDS[:-1], BANDS[1:], strict=True):
+    for low, high in pairwise(BANDS):
         rows = (errors.confidence >= low) & ((errors.confidence < high) | (high == BANDS[-1]))
         lines.append(
             f"{low:.1f} to {high:.1f}              {rows.mean():8.3f}{rms_mm(errors.gap_error_m[rows]):8.3f}"

@@ -1,16 +1,16 @@
 """The gap under the web of a T-fillet or the edge face of a lap, in a profile.
 
-A point near the corner is described by `up`, its height along the web above the base plate, and `past`, how
-far along the base plate it lies beyond the corner. On the web `past` is 0, on the base plate under it `up` is.
-Each column meets the base plate beyond the corner and the web above it; which of the two it shows says
-whether it looks under the web.
+A point near the corner is described by `up`, its height along the web above the base plate, and `past`,
+how far along the base plate it lies beyond the corner. On the web `past` is 0, on the base plate under it
+`up` is. Each column meets the base plate beyond the corner and the web above it; which of the two it shows
+says whether it looks under the web.
 """
 
 from __future__ import annotations
 
 import math
 
-from cellwright_perception.columns import Column, Floats, each, larger, running, smaller, strongest, where
+from cellwright_perception.columns import Floats, each, larger, running, smaller, strongest, where
 from cellwright_perception.compiled import compilable
 
 _MAX_GAP_M = 4.0e-3

@@ -41,7 +41,7 @@ GROUPS = 64
 """Medians in which the cross-section is looked for."""
 _COARSE_GATES_M = np.array([1.0e-3, 0.7e-3, 0.5e-3])
 _FINE_GATES_M = np.array([0.5e-3, 0.35e-3])
-"""Distance [m] from a line beyond which a point does not count, for each pass over medians and over points."""
+"""Distance [m] from a line beyond which a point does not count: passes over medians, then over points."""
 _FAR_M = 9.0
 """Stands in for a missing point where points are put in order."""
 _BLURRED_M, _SHARP_M = 0.25e-3, 0.15e-3
@@ -113,6 +113,7 @@ def _measure(
     eye_y: float,
     eye_z: float,
     gap_fraction: float,
+    search: tuple[float, float],
     groups: Floats,
     points: Floats,
     votes: Floats,
@@ -146,6 +147,7 @@ def _measure(
             _FINE_GATES_M,
             stats,
             gap_fraction,
+            search,
             rows,
             result,
         )
@@ -167,7 +169,7 @@ def _measure(
     result[4] = covered * complete * sharp * found
     result[5] = result[4] * certain
     result[6] = angle if joint == BUTT else angle + 0.25 * math.pi
-    if result[4] <= 0.0:
+    if result[4] <= 0.0 or abs(result[0] - search[0]) > search[1]:
         result[:] = 0.0
 
 
@@ -182,6 +184,7 @@ def _entry_point(sources: int) -> Callable[..., None]:
         eye_y: float,
         eye_z: float,
         gap_fraction: float,
+        search: tuple[float, float],
         groups: Floats,
         points: Floats,
         votes: Floats,
@@ -194,7 +197,8 @@ def _entry_point(sources: int) -> Callable[..., None]:
 
         `profile` is (columns, 2) in (y, z) [m], NaN where missing, its columns looking from (`eye_y`,
         `eye_z`) [m]. `skew` [rad] is half of what base and web enclose less than a right angle, 0 for a butt
-        joint, `gap_fraction` the gap over its width in the laser plane. What lies between that and `result`
+        joint, `gap_fraction` the gap over its width in the laser plane, `search` the lateral around which the
+        joint is looked for and how far to each side [m]. What lies between that and `result`
         is a `LineScratch`.
         """
         if sources < 0:
@@ -204,7 +208,21 @@ def _entry_point(sources: int) -> Callable[..., None]:
         if 2 * count_positive(points[3, 0]) < profile.shape[0]:
             return
         _group(rows, groups, profile.shape[0] // GROUPS)
-        _measure(joint, skew, eye_y, eye_z, gap_fraction, groups, points, votes, vectors, sums, rows, result)
+        _measure(
+            joint,
+            skew,
+            eye_y,
+            eye_z,
+            gap_fraction,
+            search,
+            groups,
+            points,
+            votes,
+            vectors,
+            sums,
+            rows,
+            result,
+        )
 
     return measure_line
 
@@ -260,12 +278,14 @@ class LineSensor:
         *,
         opening_rad: float = 0.5 * math.pi,
         gap_fraction: float = 1.0,
+        search: tuple[float, float] = (0.0, 1.0),
     ) -> LineMeasurement:
         """Return where `joint` ("lap", "t_fillet" or "butt") is in `profile` (columns, 2).
 
         A profile is (lateral, height) [m] in the laser plane from the first column, on the right, to the
         last, NaN where nothing was measured. `opening_rad` is the angle between base plate and web there and
         `gap_fraction` the width of a gap across the seam over that in the plane, as the drawing has them.
+        `search` is the lateral [m] around which the joint is looked for and how far to each side.
 
         Raises ValueError for another joint or shape.
         """
@@ -280,6 +300,7 @@ class LineSensor:
             self._eye_y_m,
             self._eye_z_m,
             gap_fraction,
+            search,
             *self._scratch,
             self._result,
         )

@@ -1,4 +1,4 @@
-"""The seam-tracking unit with a line of its own: profiles in, a map of the seam between wire and laser out."""
+"""The seam-tracking unit with a line of its own: profiles in, the seam between wire and laser out."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_assets.arithmetic import turned
-from cellwright_perception.seam.line_profile import LineMeasurement, LineSensor
+from cellwright_assets.arithmetic import inverse, turned
+from cellwright_perception.seam.line_profile import LineSensor
 from cellwright_perception.seam.look_ahead import LookAhead
 from cellwright_perception.seam.outlier_gate import OutlierGate
 from cellwright_perception.seam.seam_map import SeamMap
@@ -19,6 +19,9 @@ from cellwright_perception.seam.tracker import PROFILE_POINTS
 _JUMP_M = 0.6e-3
 """A jump of the seam from one profile to those after it that is larger means that the part was moved: no
 joint bends so sharply."""
+_SEARCH_M = 5.0e-3
+"""Lateral distance from where the joint was seen last within which it is looked for: more than a part is
+knocked or laid off its place, less than the field, so that a false line far away is no rival."""
 _PERSISTENCE = 5
 """Profiles in a row that have to agree on such a jump."""
 _JUMPS_M = (0.8e-3, 0.8e-3, 10e-3)
@@ -47,7 +50,7 @@ class LineTracker:
     def reset(self) -> None:
         self.map.reset()
         self._gate.reset()
-        self._last: tuple[float, float] | None = None
+        self._last = 0.0, 0.0
         self._held_back = 0
 
     def window_px(self, path_position_m: float) -> tuple[float, float]:
@@ -55,31 +58,32 @@ class LineTracker:
         columns, rows = self._look_ahead.window_px[self._frames.index(path_position_m)]
         return float(columns), float(rows)
 
-    def measure(self, profile: NDArray[np.float64], path_position_m: float) -> LineMeasurement:
-        """The joint in `profile` (columns, 2) [m], taken at `path_position_m` of the taught path."""
-        ahead = self._look_ahead
-        return self._sensor.measure(
-            profile,
-            self._joint,
-            opening_rad=float(ahead.opening_rad[self._frames.index(path_position_m)]),
-            gap_fraction=ahead.at(path_position_m).gap_fraction,
-        )
-
     def update(
         self, profile: NDArray[np.float64], path_position_m: float, lateral_m: float, height_m: float
     ) -> None:
-        """Measure one profile taken with the torch `lateral_m` and `height_m` off the taught path."""
-        found = self.measure(profile, path_position_m)
+        """Measure one profile taken with the torch `lateral_m` and `height_m` off the taught path.
+
+        The joint is looked for around where it was seen last, before that around where the drawing has it.
+        """
+        ahead = self._look_ahead
+        crossing = ahead.at(path_position_m)
+        torch_m = turned(crossing.laser_from_torch, (lateral_m, height_m))
+        middle_m = crossing.seam_t - torch_m + turned(inverse(crossing.seam_from_laser), self._last)
+        found = self._sensor.measure(
+            profile,
+            self._joint,
+            opening_rad=float(ahead.opening_rad[self._frames.index(path_position_m)]),
+            gap_fraction=crossing.gap_fraction,
+            search=(float(middle_m[0]), _SEARCH_M),
+        )
         if found.confidence <= 0.0:
             return
-        crossing = self._look_ahead.at(path_position_m)
-        off_m = np.array([found.lateral_m, found.height_m]) - crossing.seam_t
-        off_m += turned(crossing.laser_from_torch, (lateral_m, height_m))
+        off_m = np.array([found.lateral_m, found.height_m]) - crossing.seam_t + torch_m
         across_m, up_m = turned(crossing.seam_from_laser, off_m).tolist()
         if not self._gate.passes(across_m, up_m, found.gap_m):
             self._held_back += 1
             return
-        if self._last is not None and self._held_back + 1 >= _PERSISTENCE:
+        if len(self.map) and self._held_back + 1 >= _PERSISTENCE:
             jump_m = across_m - self._last[0], up_m - self._last[1]
             if max(abs(jump_m[0]), abs(jump_m[1])) > _JUMP_M:
                 self.map.move(*jump_m)

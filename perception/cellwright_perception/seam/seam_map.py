@@ -1,4 +1,4 @@
-"""The map of the seam ahead: every profile's measurement by its place along the path, and what they agree on."""
+"""The map of the seam ahead: each profile's measurement by its place, and what neighbours agree on."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def _fit_all(ring: Array, count: int, positions: Array, values: Array, confidenc
                     break
             values[place, quantity] = fit[0]
             column = 1 if quantity == 2 else 0
-            if quantity == 0 or quantity == 2:
+            if quantity in (0, 2):
                 confidence[place, column] = sure * known
             elif quantity == 1:
                 confidence[place, column] = min(confidence[place, column], sure * known)

@@ -92,8 +92,8 @@ class SensorFrame(NamedTuple):
     window_px: tuple[float, float]
     """Shift (columns, rows) that the window had then, see `WeldInterface.window_px`."""
     profile: NDArray[np.float64] | None = None
-    """(columns, 2): lateral and height [m] in the laser plane, in the tool frame, of a head with a line of its
-    own; from the right to the left, NaN where nothing was measured."""
+    """(columns, 2): lateral and height [m] of the laser line in the tool frame, from the right to the left,
+    NaN where nothing was measured; only of a head with a line of its own."""
 
 
 class WeldCommand(NamedTuple):

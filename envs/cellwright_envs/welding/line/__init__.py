@@ -1,1 +1,1 @@
-"""The seam sensor's own line of many columns: where its laser meets the part, and what its optics make of it."""
+"""The seam sensor's own line: where its laser meets the part, and what its optics make of that."""

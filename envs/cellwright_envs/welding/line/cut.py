@@ -62,14 +62,13 @@ def lit_points(
     for index in range(face_range[0], face_range[1]):
         a, b, c = faces[index, 0], faces[index, 1], faces[index, 2]
         a_front, b_front, c_front = ahead_m[a] >= 0.0, ahead_m[b] >= 0.0, ahead_m[c] >= 0.0
-        if a_front == b_front and b_front == c_front:
+        if a_front == b_front == c_front:
             continue
+        alone, first, second = c, a, b
         if b_front == c_front:
             alone, first, second = a, b, c
         elif a_front == c_front:
             alone, first, second = b, c, a
-        else:
-            alone, first, second = c, a, b
         part = ahead_m[alone] / (ahead_m[alone] - ahead_m[first])
         x0 = points_c[alone, 0] + part * (points_c[first, 0] - points_c[alone, 0])
         z0 = points_c[alone, 2] + part * (points_c[first, 2] - points_c[alone, 2])
@@ -111,7 +110,7 @@ def along_seam(face: Faces, faces: Faces, points_c: Array, direction_c: Array) -
     return False
 
 
-@compiled
+@compiled_as(error_model="numpy")
 def hide(y_m: Array, z_m: Array, seen: NDArray[np.bool_], eye_y_m: float, eye_z_m: float) -> None:
     """Take out of `seen` (columns,) what the profile itself hides from an eye in the laser plane.
 
@@ -136,7 +135,7 @@ def hide(y_m: Array, z_m: Array, seen: NDArray[np.bool_], eye_y_m: float, eye_z_
             horizon = max(horizon, slope)
 
 
-@compiled
+@compiled_as(error_model="numpy")
 def places(
     depth_m: Array,
     fx: float,
@@ -146,7 +145,7 @@ def places(
     tool_from_camera: Array,
     out_m: Array,
 ) -> None:
-    """Fill `out_m` (2, columns) with lateral and height [m] of points `depth_m` along the axis, by calibration."""
+    """Fill `out_m` (2, columns) with lateral and height [m] of points `depth_m` along the axis."""
     for column in range(len(depth_m)):
         ray, z = (column - cx) / fx, depth_m[column]
         x, y = ray * z, (offset_m - (normal_c[0] * ray + normal_c[2]) * z) / normal_c[1]
@@ -155,7 +154,7 @@ def places(
             out_m[axis, column] = turn[0] * x + turn[1] * y + turn[2] * z + turn[3]
 
 
-@compiled
+@compiled_as(error_model="numpy")
 def overview_px(
     depth_m: Array,
     fx: float,
@@ -165,7 +164,7 @@ def overview_px(
     view: tuple[float, float, float],
     px: Array,
 ) -> None:
-    """Fill `px` (columns, 2) with where such points lie in a view of one focal length and centre (u, v) [px]."""
+    """Fill `px` (columns, 2) with where such points lie in a `view`: focal length, middle (u, v) [px]."""
     for column in range(len(depth_m)):
         ray = (column - cx) / fx
         down = (offset_m / depth_m[column] - normal_c[0] * ray - normal_c[2]) / normal_c[1]
@@ -182,7 +181,7 @@ def keep_seen(
     half_m: float,
     seen: NDArray[np.bool_],
 ) -> None:
-    """Put NaN into `depth_m` where nothing is lit, `hide` finds it hidden, or it leaves middle +- half [m]."""
+    """Put NaN into `depth_m` where nothing is lit or seen, or beyond `half_m` from `middle_m` in height."""
     for column in range(len(depth_m)):
         seen[column] = face[column] >= 0
     hide(places_m[0], places_m[1], seen, eye[0], eye[1])

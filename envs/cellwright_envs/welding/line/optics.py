@@ -31,6 +31,10 @@ _STREAK_SHIFT_M = 3e-3
 """Most by which spatter draws a point off its place [m] (assumption)."""
 _GLINT_COLUMNS = 16
 """A false line glints in patches as wide as this, as the scratches of grinding do (assumption)."""
+_GLINTING = 0.5
+"""Part of these patches that glints, per brightness of the false line over full scale: a quarter of the line
+where it is brightest (assumption). In the pictures it is seen beside the laser line, of which a head that
+gives one point per column leaves nothing there."""
 _FULL_SCALE = 4294967296.0
 
 
@@ -62,22 +66,21 @@ def _uniform(seed: np.uint32, index: int) -> float:
     return mixed_bits(np.uint32(seed + np.uint32(index))) / _FULL_SCALE
 
 
-@compiled
+@compiled_as(error_model="numpy")
 def blur(depth_m: Array, out_m: Array, half: int, merged_m: float) -> None:
     """Fill `out_m` with triangular means of `depth_m` (columns,) [m] over `half` columns to each side.
 
-    Only neighbours less than `merged_m` away in depth count. NaN stays NaN.
+    Only pairs of neighbours less than `merged_m` away in depth count. NaN stays NaN.
     """
     columns = len(depth_m)
     for column in range(columns):
         here = depth_m[column]
         total, weights = (half + 1.0) * here, half + 1.0
-        for away in range(1, half + 1):
-            weight = half + 1.0 - away
-            for other in (max(column - away, 0), min(column + away, columns - 1)):
-                if abs(depth_m[other] - here) < merged_m:
-                    total += weight * depth_m[other]
-                    weights += weight
+        for away in range(1, min(half, column, columns - 1 - column) + 1):
+            weight, before, after = half + 1.0 - away, depth_m[column - away], depth_m[column + away]
+            if abs(before - here) < merged_m and abs(after - here) < merged_m:
+                total += weight * (before + after)
+                weights += 2.0 * weight
         out_m[column] = total / weights
 
 
@@ -97,26 +100,25 @@ def beside_edges(depth_m: Array, within: int, jump_m: float, beside: NDArray[np.
         beside[column] = beside[column] or last - column < within
 
 
-@compiled
+@compiled_as(error_model="numpy")
 def _speckle(noise: Array, seed: np.uint32, width: int) -> None:
     """Fill `noise` (columns,) with normal numbers of deviation 1 that `width` neighbours share."""
     # The sum of a hash's four bytes is nearly normal: mean 510, variance 4 (256^2 - 1) / 12.
     scale = 1.0 / math.sqrt((256.0**2 - 1.0) / 3.0 * width)
     columns = len(noise)
     byte = np.uint32(0xFF)
-    for column in range(columns + width - 1):
-        bits = mixed_bits(np.uint32(seed + np.uint32(column)))
-        total = (
-            float(bits & byte)
-            + float(np.uint32(bits >> np.uint32(8)) & byte)
-            + float(np.uint32(bits >> np.uint32(16)) & byte)
-            + float(np.uint32(bits >> np.uint32(24)))
-        )
-        value = scale * (total - 510.0)
-        if column < columns:
-            noise[column] = 0.0
-        for later in range(max(column - width + 1, 0), min(column + 1, columns)):
-            noise[later] += value
+    for column in range(columns):
+        noise[column] = 0.0
+    for shared in range(width):
+        for column in range(columns):
+            bits = mixed_bits(np.uint32(seed + np.uint32(column + shared)))
+            total = np.int32(
+                np.uint32(bits & byte)
+                + np.uint32(np.uint32(bits >> np.uint32(8)) & byte)
+                + np.uint32(np.uint32(bits >> np.uint32(16)) & byte)
+                + np.uint32(bits >> np.uint32(24))
+            )
+            noise[column] += scale * (total - 510.0)
 
 
 @compiled
@@ -144,7 +146,7 @@ def _streaks(
         index += 8
 
 
-@compiled
+@compiled_as(error_model="numpy")
 def corrupt_profile(
     depth_m: Array,
     albedo: Array,
@@ -204,7 +206,7 @@ def corrupt_profile(
         false = effects.false_line_level * effects.gain
         if false > line:
             patch = column // _GLINT_COLUMNS
-            if _uniform(glints, patch) < effects.false_line_level / 255.0:
+            if _uniform(glints, patch) < _GLINTING * effects.false_line_level / 255.0:
                 fraction = effects.false_line_position + effects.false_line_slope * (column / columns - 0.5)
                 height_m = (0.5 - fraction) * surface.window_m
                 depth_m[column] = middle_depth_m + surface.per_height * height_m

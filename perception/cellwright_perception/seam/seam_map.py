@@ -135,6 +135,8 @@ def _line(
         w = wt = wv = wtt = wtv = wrr = 0.0
         for number in range(first, last):
             row = ring[number % ring.shape[0]]
+            if row[trust] <= 0.0:
+                continue
             away = (row[0] - position_m) / reach_m
             near = 1.0 - away * away
             weight = near * near * row[trust]

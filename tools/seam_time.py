@@ -1,4 +1,4 @@
-"""`python -m tools.seam_time`: how long one seam profile takes, of 64 and of 640 columns.
+"""`python -m tools.seam_time`: how long one stripe window takes, of 64 and of 640 columns, and one profile.
 
 Prints processor time, which other programs on the machine hardly change. `--without-numba` hides numba.
 """
@@ -8,7 +8,9 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +24,7 @@ def main() -> None:
     parser.add_argument("--without-numba", action="store_true")
     if parser.parse_args().without_numba:
         sys.modules["numba"] = None  # type: ignore[assignment]  # importing it fails
+    from cellwright_perception.seam.line_profile import LineSensor
     from cellwright_perception.seam.measurement import JOINTS, SeamSensor
     from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 
@@ -38,12 +41,36 @@ def main() -> None:
         sensor = SeamSensor(geometry)
         for joint in JOINTS:
             image = _image(joint, columns)
-            found, best_s = sensor.measure(image, joint), np.inf
-            for _ in range(REPEATS):
-                begin_s = time.process_time()
-                sensor.measure(image, joint)
-                best_s = min(best_s, time.process_time() - begin_s)
-            print(f"{columns} columns, {joint}: {best_s * 1e3:.3f} ms, confidence {found.confidence:.2f}")
+            _report(f"{columns} columns, {joint}", lambda: sensor.measure(image, joint))  # noqa: B023
+    line = LineSensor(SeamSensorGeometry(), 640)
+    for joint in JOINTS:
+        profile = _profile(joint, 640)
+        _report(f"profile of 640 points, {joint}", lambda: line.measure(profile, joint))  # noqa: B023
+
+
+def _report(name: str, measure: Callable[[], Any]) -> None:
+    found, best_s = measure(), np.inf
+    for _ in range(REPEATS):
+        begin_s = time.process_time()
+        measure()
+        best_s = min(best_s, time.process_time() - begin_s)
+    print(f"{name}: {best_s * 1e3:.3f} ms, confidence {found.confidence:.2f}")
+
+
+def _profile(joint: str, columns: int) -> NDArray[np.float64]:
+    """Points of a joint with a gap, of 0.5 mm, and some scatter."""
+    across = np.linspace(-0.0125, 0.0125, columns)
+    up = abs(across)
+    if joint == "butt":
+        up = np.clip((abs(across) - 0.55e-3) / 0.6, -0.5e-3, 0.0)
+        up[abs(across) < 0.25e-3] = np.nan
+    else:
+        under = (across > 0.0) & (across < 0.35e-3)
+        up = np.where(under, -across, up)
+    if joint == "lap":
+        up = np.where(across > 4e-3, 8e-3 - across, up)
+    scatter = np.random.default_rng(1).normal(0.0, 0.05e-3, columns)
+    return np.column_stack([across, up + scatter])
 
 
 def _image(joint: str, columns: int) -> NDArray[np.uint8]:

@@ -55,7 +55,7 @@ NO_EFFECTS = FrameEffects()
 
 
 @compiled_as(inline="always")
-def _hash(value: np.uint32) -> np.uint32:
+def mixed_bits(value: np.uint32) -> np.uint32:
     """Mix 32 bits (lowbias32, C. Wellons, public domain)."""
     value = np.uint32(value ^ np.uint32(value >> np.uint32(16)))
     value = np.uint32(value * np.uint32(0x7FEB352D))
@@ -67,7 +67,7 @@ def _hash(value: np.uint32) -> np.uint32:
 @compiled
 def _uniform(seed: int, index: int) -> float:
     """Return draw number `index` of the frame, uniform in [0, 1)."""
-    return _hash(np.uint32(_hash(np.uint32(seed)) + np.uint32(index))) / 4294967296.0
+    return mixed_bits(np.uint32(mixed_bits(np.uint32(seed)) + np.uint32(index))) / 4294967296.0
 
 
 @compiled
@@ -116,7 +116,7 @@ def _noise(line: Row, first_pixel: int, seed: np.uint32, read: float, shot: floa
     zero = np.float32(0.0)
     first = np.uint32(seed + first_pixel)
     for column in range(line.size):
-        bits = _hash(np.uint32(first + np.uint32(column)))
+        bits = mixed_bits(np.uint32(first + np.uint32(column)))
         total = np.int32(
             np.uint32(bits & byte)
             + np.uint32(np.uint32(bits >> np.uint32(8)) & byte)
@@ -168,7 +168,7 @@ def corrupt(images: Image, arc_px: Floats, magnification: Floats, effects: Frame
     out = np.empty_like(images)
     line = np.empty(width, np.float32)
     flicker = _uniform(seed, 0)
-    noise_seed = _hash(np.uint32(seed))
+    noise_seed = mixed_bits(np.uint32(seed))
     keep = np.float32(effects.albedo * (1.0 - effects.contrast_loss))
     veil = np.float32(effects.veil_level * effects.contrast_loss)
     gain, offset = np.float32(effects.gain), np.float32(effects.offset_levels)

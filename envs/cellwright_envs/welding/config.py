@@ -13,6 +13,7 @@ from cellwright_assets.weld_cell import (
 )
 from cellwright_envs.physics.world import ARM_PHYSICS_PERIOD_S
 from cellwright_envs.welding.inspection.editions import V0, edition_of
+from cellwright_envs.welding.line.config import LineSensor
 from cellwright_envs.welding.pool_camera import PoolLighting
 from cellwright_envs.welding.process.constants import PROCESS_MODELS
 from cellwright_envs.welding.weld_camera import WeldLighting
@@ -82,6 +83,9 @@ class WeldSeamConfig:
     """Edition of ISO 5817 that grades the bead, in reward, inspection and the teacher's search: "2023",
     "2023-en1090", "2014", or "2014-v0", the limits that this version's policies were trained with."""
     sensor: SeamSensorGeometry = field(default_factory=SeamSensorGeometry)
+    line: LineSensor | None = None
+    """A line of many columns that the seam sensor measures in, beside the pictures; None: it measures in the
+    stripe window, as in WeldSeam-v0. The group `seam` has 41 components with it instead of 25."""
     lighting: WeldLighting = field(default_factory=WeldLighting)
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from cellwright_envs.welding.config import WeldSeamConfig
 from cellwright_envs.welding.disturbances import NAMED
 from cellwright_envs.welding.disturbances.events import FixtureBump
 from cellwright_envs.welding.inspection.editions import NEWEST
+from cellwright_envs.welding.line.config import LineSensor
 from cellwright_envs.welding.weld_seam import WeldSeam
 
 NEXT_NAMED = {
@@ -23,5 +24,5 @@ class NextWeldSeam(WeldSeam):
 
     disturbance_sets = NEXT_NAMED
     default_config: ClassVar[WeldSeamConfig] = WeldSeamConfig(
-        version=1, process="fitted", pool_camera=True, iso_edition=NEWEST
+        version=1, process="fitted", pool_camera=True, iso_edition=NEWEST, line=LineSensor()
     )

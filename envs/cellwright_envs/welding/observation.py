@@ -60,13 +60,16 @@ def _lagged(components: tuple[Component, ...], lags: tuple[int, ...]) -> tuple[C
     )
 
 
-def _profile(look_ahead_m: float) -> tuple[Component, ...]:
+_STRIPE = {"lateral": ("m", -4e-3, 4e-3), "height": ("m", -4e-3, 4e-3), "gap": ("m", 0.0, 3e-3)}
+_LINE = {**_STRIPE, "mismatch": ("m", -2e-3, 2e-3), "gap_confidence": ("1", 0.0, 1.0)}
+
+
+def _profile(ranges: dict[str, tuple[str, float, float]], look_ahead_m: float) -> tuple[Component, ...]:
     ahead_mm = np.linspace(0.0, look_ahead_m, PROFILE_POINTS) * 1e3
-    ranges = {"lateral": (-4e-3, 4e-3), "height": (-4e-3, 4e-3), "gap": (0.0, 3e-3)}
     return (
         *(
-            Component(name=f"{kind}_{at:.0f}_mm_ahead", unit="m", low=low, high=high)
-            for kind, (low, high) in ranges.items()
+            Component(name=f"{kind}_{at:.0f}_mm_ahead", unit=unit, low=low, high=high)
+            for kind, (unit, low, high) in ranges.items()
             for at in ahead_mm
         ),
         Component(name="confidence", unit="1", low=0.0, high=1.0),
@@ -74,12 +77,17 @@ def _profile(look_ahead_m: float) -> tuple[Component, ...]:
 
 
 COMPONENTS: dict[str, tuple[Component, ...]] = {
-    "seam": _profile(SeamSensorGeometry().look_ahead_m),
+    "seam": _profile(_STRIPE, SeamSensorGeometry().look_ahead_m),
     "signals": _lagged(SIGNALS, SIGNAL_LAGS),
     "programme": PROGRAMME,
     "motion": _lagged(MOTION, MOTION_LAGS),
 }
 
+LINE_COMPONENTS: dict[str, tuple[Component, ...]] = {
+    **COMPONENTS,
+    "seam": _profile(_LINE, SeamSensorGeometry().look_ahead_m),
+}
+"""The same of a cell whose seam sensor has a line of its own."""
 
 _ANGLES = (
     Component(name="work_angle", unit="rad", low=-0.35, high=0.35),
@@ -104,6 +112,7 @@ def _next(components: dict[str, tuple[Component, ...]]) -> dict[str, tuple[Compo
     }
 
 
-def components(version: int) -> dict[str, tuple[Component, ...]]:
-    """Low-dimensional groups by name."""
-    return _next(COMPONENTS) if version else COMPONENTS
+def components(version: int, *, line: bool) -> dict[str, tuple[Component, ...]]:
+    """Low-dimensional groups by name; `line` says whether the seam sensor has a line of its own."""
+    known = LINE_COMPONENTS if line else COMPONENTS
+    return _next(known) if version else known

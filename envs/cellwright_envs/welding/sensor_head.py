@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_envs.welding.disturbances import WeldDisturbanceState
+from cellwright_envs.welding.line.config import LineSensor
+from cellwright_envs.welding.line.head import LineHead
 from cellwright_envs.welding.part.seam import SeamMesh
 from cellwright_envs.welding.weld_camera import WeldCamera, WeldLighting
 from cellwright_envs.welding.wire_placement import WirePlacement
@@ -19,20 +21,33 @@ Array = NDArray[np.float64]
 
 
 class SensorHead:
-    """Camera and laser on the torch."""
+    """Camera and laser on the torch; with a `line`, the laser's profile beside the pictures."""
 
-    def __init__(self, geometry: SeamSensorGeometry, lighting: WeldLighting) -> None:
+    def __init__(
+        self, geometry: SeamSensorGeometry, lighting: WeldLighting, line: LineSensor | None = None
+    ) -> None:
         self.camera = WeldCamera(geometry, lighting)
         self._magnification = (1.0, geometry.stripe.fx / geometry.overview.fx)
         self._clean = np.zeros((2, geometry.image_size_px, geometry.image_size_px), dtype=np.uint8)
 
-    def begin(self, part: SeamMesh, seam: SeamFrames, disturbed: WeldDisturbanceState) -> None:
-        """Start an episode in front of `part`, with this episode's calibration error."""
+        self.line = (
+            LineHead(line, geometry, laser_levels=lighting.laser, lamp_levels=lighting.lamp) if line else None
+        )
+
+    def begin(
+        self, part: SeamMesh, seam: SeamFrames, disturbed: WeldDisturbanceState, rng: np.random.Generator
+    ) -> None:
+        """Start an episode in front of `part`, with this episode's calibration error.
+
+        A line has a generator of its own, a child of `rng`, so that pictures are the same with and without.
+        """
         self._disturbed, self._seam = disturbed, seam
         self.camera.set_part(part)
         self.camera.set_calibration(disturbed.camera_calibration.true_from_calibrated())
         self._frames: deque[SensorFrame] = deque(maxlen=9)
         self._number = -1
+        if self.line:
+            self.line.begin(part, rng.spawn(1)[0])
 
     def take(
         self,
@@ -64,8 +79,31 @@ class SensorHead:
             rng=rng,
         )
         self._number += 1
-        self._frames.appendleft(SensorFrame(self._number, image, wire.torch, window_px))
+        profile = self._profile(pose_w, wire, window_px, arc_on, time_s)
+        self._frames.appendleft(SensorFrame(self._number, image, wire.torch, window_px, profile))
         number = max(disturbed.frame_delivery.delivered(self._number), 0)
         delivered = self._frames[min(self._number - number, len(self._frames) - 1)]
         # A frame that is delivered twice must not be one object.
-        return delivered._replace(number=number, image=delivered.image.copy())
+        again = None if delivered.profile is None else delivered.profile.copy()
+        return delivered._replace(number=number, image=delivered.image.copy(), profile=again)
+
+    def _profile(
+        self,
+        pose_w: Array,
+        wire: WirePlacement,
+        window_px: tuple[float, float],
+        arc_on: bool,
+        time_s: float,
+    ) -> Array | None:
+        if self.line is None:
+            return None
+        return self.line.take(
+            self.camera.camera_from_tool,
+            world_from_tool=pose_w,
+            path_position_m=wire.torch.path_position_m,
+            part_shift_w=wire.part_shift_w(self._seam),
+            window_px=window_px,
+            wire_tip_t=wire.tip_t,
+            effects=self._disturbed.frame_effects(arc_on=arc_on, time_s=time_s),
+            time_s=time_s,
+        )

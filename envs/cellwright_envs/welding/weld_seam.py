@@ -117,7 +117,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self.cell = WeldCell(round(config.control_period_s / ARM_PHYSICS_PERIOD_S))
         self.process = WeldProcess(1, PROCESS_PERIOD_S)
         self.record = BeadRecord(1, LONGEST_SEAM_M, config.iso_edition)
-        self.sensor = SensorHead(config.sensor, config.lighting)
+        self.sensor = SensorHead(config.sensor, config.lighting, config.line)
         self.pool = (
             PoolCamera(config.sensor.image_size_px, config.pool_lighting) if config.pool_camera else None
         )
@@ -144,7 +144,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             actions=actions,
             views=("overview", "stripe", *(("pool",) if config.pool_camera else ())),
             image_size_px=config.sensor.image_size_px,
-            groups=groups.components(config.version),
+            groups=groups.components(config.version, line=config.line is not None),
             privileged=(*PRIVILEGED, PENETRATION_CONSTANT) if config.version else PRIVILEGED,
             settings=controller_settings(config),
         )
@@ -165,7 +165,8 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self._sensor_rng = streams.sensors
         self.deviation = part_in_fixture(product, self.cell.frames, self.disturbed)
         frames = self.cell.frames
-        self.sensor.begin(seam_mesh(product, frames, self.deviation, ORIGIN_W), frames, self.disturbed)
+        part = seam_mesh(product, frames, self.deviation, ORIGIN_W)
+        self.sensor.begin(part, frames, self.disturbed, streams.sensors)
         if self.pool is not None:
             self.pool.begin(self.disturbed)
         self._begin_process(streams.process)

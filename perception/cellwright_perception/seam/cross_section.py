@@ -57,7 +57,8 @@ _FACE_GATE_M = 0.8e-3
 
 
 @compilable
-def _rotate(y: Floats, z: Floats, angle: float, skew: float, u: Floats, h: Floats) -> None:
+def rotate(y: Floats, z: Floats, angle: float, skew: float, u: Floats, h: Floats) -> None:
+    """Fill `u` and `h` with points (y, z), all (CANDIDATES, columns) [m], in the joint's frame."""
     cos_u, sin_u = math.cos(angle + skew), math.sin(angle + skew)
     cos_h, sin_h = math.cos(angle - skew), math.sin(angle - skew)
     for slot in rows(0, CANDIDATES):
@@ -240,7 +241,7 @@ def coarse(
     best, best_angle = -1.0, nominal
     plates, faces, trials = np.empty(_PEAKS), np.empty(_PEAKS), np.zeros((HYPOTHESES, LEVELS))
     for roll in _ROLLS_RAD:
-        _rotate(y, z, nominal + roll, skew, u, h)
+        rotate(y, z, nominal + roll, skew, u, h)
         count = _propose(joint, u, h, weight, votes, plates, faces, trials)
         _explain(joint, u, h, weight, trials, count, explained)
         for trial in range(count):
@@ -250,7 +251,7 @@ def coarse(
                 best, best_angle = score, nominal + roll
                 for level in range(LEVELS):
                     levels[level] = trials[trial, level]
-    _rotate(y, z, best_angle, skew, u, h)
+    rotate(y, z, best_angle, skew, u, h)
     return best_angle
 
 
@@ -293,7 +294,7 @@ def refine(
                 levels[k] = scale * (levels[k] + (sums[2, k] - slope * sums[1, k]) / sums[0, k])
         split[0] = scale * (split[0] + slope * levels[0])
         angle += math.atan(slope)
-        _rotate(y, z, angle, skew, u, h)
+        rotate(y, z, angle, skew, u, h)
     return angle
 
 

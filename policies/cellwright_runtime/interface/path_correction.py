@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cellwright_perception.seam.line_profile import check_profile
+from cellwright_perception.seam.line_tracker import LineTracker
 from cellwright_perception.seam.look_ahead import LookAhead
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 from cellwright_perception.seam.taught_path import SeamFrames, TorchPlace
@@ -97,6 +99,9 @@ class SensorFrame(NamedTuple):
     """Where the torch was when it was exposed."""
     window_px: tuple[float, float]
     """Shift (columns, rows) that the window had then, see `WeldInterface.window_px`."""
+    profile: NDArray[np.float64] | None = None
+    """(columns, 2): lateral and height [m] of the laser line in the tool frame, from the right to the left,
+    NaN where nothing was measured; only of a head with a line of its own."""
 
 
 class WeldCommand(NamedTuple):
@@ -120,8 +125,9 @@ class WeldInterface:
 
     seam: TaughtSeam
     """The seam that is welded now."""
-    tracker: SeamTrackingSensor
-    """Measures the seam between wire and laser."""
+    tracker: SeamTrackingSensor | LineTracker
+    """Measures the seam between wire and laser: in the stripe window, or in profiles where the layout has the
+    setting `line_columns`."""
     last_action: Array
     """(5,) of the last `accept`; zeros before the first."""
 
@@ -156,13 +162,15 @@ class WeldInterface:
         )
         self._slew = float(setup.read("trim_slew", "1/s", above=0.0)[0]) * period_s
         self._groups = BoundedGroups(layout.groups)
-        self.tracker = SeamTrackingSensor(self.geometry)
+        line = _line_tracker(layout, self.geometry)
+        self.tracker = line or SeamTrackingSensor(self.geometry)
         self._signals = _history(layout, "signals")
         self._motion = _history(layout, "motion")
         self._averages = _averages(layout, self._signals.width)
         self._sees_pool = setup.has("pool_across")
         self._described = layout.groups.get("programme", ())
-        _require_size(layout.groups, "seam", 3 * PROFILE_POINTS + 1)
+        kinds = 3 if line is None else 5
+        _require_size(layout.groups, "seam", kinds * PROFILE_POINTS + 1)
         self._begun = False
 
     def begin(self, seam: TaughtSeam, signals: ArrayLike) -> None:
@@ -279,6 +287,10 @@ class WeldInterface:
             raise ValueError(f"a frame is uint8 (2, {size}, {size}), got {image.dtype} {image.shape}")
         if not np.isfinite(frame.window_px).all():
             raise ValueError(f"window_px must be finite, got {frame.window_px}")
+        if isinstance(self.tracker, LineTracker):
+            if frame.profile is None:
+                raise ValueError("a frame of this seam sensor has a profile, got None")
+            check_profile(frame.profile, self.tracker.columns)
 
     def _with_pool(self, image: NDArray[np.uint8], pool: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
         if pool is None and not self._sees_pool:
@@ -299,6 +311,10 @@ class WeldInterface:
         # Measured again, one outlier would agree with itself and look like a joint that moved.
         self._measured = frame.number
         then = frame.torch
+        if isinstance(self.tracker, LineTracker):
+            if frame.profile is not None:
+                self.tracker.update(frame.profile, *then)
+            return
         self.tracker.update(
             frame.image[1], then.path_position_m, frame.window_px, then.lateral_m, then.height_m
         )
@@ -383,6 +399,17 @@ def _averages(layout: Layout, signals: int) -> Averages | None:
     width = signals + 3
     _require_size(layout.groups, "averages", len(periods_s) * width)
     return Averages(width, tuple(period_s / layout.control_period_s for period_s in periods_s))
+
+
+def _line_tracker(layout: Layout, geometry: SeamSensorGeometry) -> LineTracker | None:
+    """The tracker of a head with a line of its own, where the layout has one."""
+    setup = layout.controller
+    if not setup.has("line_columns"):
+        return None
+    columns = float(setup.read("line_columns", "1", above=0.0)[0])
+    if columns != int(columns):
+        raise ValueError(f"line_columns must be a whole number, got {columns:g}")
+    return LineTracker(geometry, int(columns))
 
 
 def _history(layout: Layout, group: str) -> History:

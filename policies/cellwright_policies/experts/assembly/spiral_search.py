@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cellwright_assets.assembly_cell import CONTROL_PERIOD_S
 from cellwright_policies.experts.assembly.base import (
+    FULL_SCALE,
     LEASH,
     POSE,
     WRENCH,
@@ -63,8 +64,8 @@ class SpiralSettings:
 class SpiralSearch:
     """Searches around the expected place of the hole; `around` is that place in the nominal fixture."""
 
-    def __init__(self, settings: SpiralSettings = SpiralSettings()) -> None:
-        self.settings = settings
+    def __init__(self, settings: SpiralSettings = SpiralSettings(), full_scale: Array = FULL_SCALE) -> None:
+        self.settings, self._full_scale = settings, full_scale
         self._state = State(phase=(), surface=(), angle=(), time=(), lowest=(), stalled=())
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
@@ -107,7 +108,7 @@ class SpiralSearch:
         wanted[inserting, 5] = (settings.wiggle_rad * np.sin(1.6 * phase))[inserting]
         wanted[:, 2] = np.where(searching, -settings.press_m, -settings.descent_m)
         wanted[inserting, 2] = -settings.insert_m
-        return lead_to_action(wanted, lead, fraction=0.7)
+        return lead_to_action(wanted, lead, fraction=0.7, full_scale=self._full_scale)
 
     def _advance(self, pose: Array, wrench: Array) -> None:
         """Move on from touching down to searching, from there to pushing, and back where that stalls."""

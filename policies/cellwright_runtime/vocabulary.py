@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-SI_UNITS = tuple(
-    "1 m m/s rad rad/s s Hz A V K N N.m kg 1/m 1/s m/s^2 rad/s^2 N/m N.m/rad kg.m^2 J/m^2"
-    " N.s/m N.m.s/rad".split()
+SI_UNITS = (
+    *("1", "m", "m/s", "rad", "rad/s", "s", "Hz", "A", "V", "K", "N", "N.m", "kg", "1/m", "1/s", "m/s^2"),
+    *("rad/s^2", "N/m", "N.m/rad", "N.s/m", "N.m.s/rad", "kg.m^2", "J/m^2"),
 )
 """Units that a robot's side speaks; "1" is a plain number. Millimetres and degrees are refused."""
 SIMULATION_UNITS = ("grey value", "px", "step", "rev")

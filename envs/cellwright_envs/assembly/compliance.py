@@ -117,7 +117,7 @@ class ComplianceConfig:
         )
 
 
-LARGEST_TURNING_N_M_RAD = 150.0
+LARGEST_TURNING_N_M_RAD = 110.0
 """Stiffest contact against turning that the gains below are for (assumption)."""
 
 

@@ -85,14 +85,14 @@ Config = TypeVar("Config", bound=InsertionConfig)
 def force_controlled(config: Config, compliance: ComplianceConfig) -> Config:
     """`config` with the arm of v1: a UR10e with its lag under a force loop, `compliance` being its gains.
 
-    The reference moves no faster than a damper of some 1000 N s/m bears, so a full action is smaller and an
+    The reference moves no faster than a damper of some 1500 N s/m bears, so a full action is smaller and an
     episode longer; `force_loop.approach_speed_m_s` holds fragile parts lower still.
     """
     return replace(
         config,
         control_period_s=LOOP_CONTROL_PERIOD_S,
         time_limit_s=30.0,
-        step_m=0.8e-3,
+        step_m=0.7e-3,
         turn_rad=0.008,
         compliance=compliance,
     )

@@ -105,31 +105,16 @@ class ServoedArm:
 
 def _plant(config: ServoedArmConfig, conditions: ServoConditions) -> Array:
     """(2, 5) for moving and turning: stiffness and damping of the arm, of the fingers, and the arm's mass."""
+    fingers = config.finger_turning_n_m_rad * conditions.finger_stiffness
+    moving = config.arm_stiffness_n_m, end_stiffness(config, conditions), config.arm_mass_kg
+    turning = config.arm_turning_n_m_rad, fingers, config.arm_inertia_kg_m2
+    ends = config.end_mass_kg, config.end_inertia_kg_m2
     rows = []
-    for arm, fingers, mass, end_mass in (
-        (
-            config.arm_stiffness_n_m,
-            end_stiffness(config, conditions),
-            config.arm_mass_kg,
-            config.end_mass_kg,
-        ),
-        (
-            config.arm_turning_n_m_rad,
-            config.finger_turning_n_m_rad * conditions.finger_stiffness,
-            config.arm_inertia_kg_m2,
-            config.end_inertia_kg_m2,
-        ),
-    ):
-        arm, mass = arm * conditions.arm_stiffness, mass * conditions.arm_mass
-        rows.append(
-            (
-                arm,
-                2.0 * config.arm_damping_ratio * math.sqrt(arm * mass),
-                fingers,
-                2.0 * config.finger_damping_ratio * math.sqrt(fingers * end_mass),
-                mass,
-            )
-        )
+    for (arm_as_set, at_end, mass_as_set), end_mass in zip((moving, turning), ends, strict=True):
+        arm, mass = arm_as_set * conditions.arm_stiffness, mass_as_set * conditions.arm_mass
+        arm_damping = 2.0 * config.arm_damping_ratio * math.sqrt(arm * mass)
+        end_damping = 2.0 * config.finger_damping_ratio * math.sqrt(at_end * end_mass)
+        rows.append((arm, arm_damping, at_end, end_damping, mass))
     return np.array(rows)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cellwright_assets.arithmetic import length, turned
 from cellwright_runtime.interface.arrays import decision, numbers
-from cellwright_runtime.interface.force_loop import approach_speed, require_fast_enough
+from cellwright_runtime.interface.force_loop import LEASH_RETURN, approach_speed, require_fast_enough
 from cellwright_runtime.interface.groups import BoundedGroups
 from cellwright_runtime.interface.history import History, read_lags
 from cellwright_runtime.interface.rotation import rotation_rows
@@ -58,6 +58,7 @@ class InsertionInterface:
             require_fast_enough(layout.controller, lag_s)
         self._approach_m_s, self._period_s = approach_speed(layout.controller), layout.control_period_s
         self._largest_m = math.inf
+        self._leash_return = 1.0 if self._approach_m_s is None else LEASH_RETURN
         self._origin = np.array([*origin, 0.0, 0.0, 0.0], dtype=np.float64)  # type: ignore[misc]
         self._low, self._high = (self._origin + end for end in _box(layout.controller))
         self._leash_m = float(layout.controller.read("leash", "m", above=0.0)[0])
@@ -150,12 +151,16 @@ class InsertionInterface:
         return self.reference.copy()
 
     def _leashed(self, reference: Array, tool: Array) -> Array:
-        """The reference, led back until it is no further ahead of the tool than the leash."""
+        """The reference, led back until it is no further ahead of the tool than the leash.
+
+        Under a force loop by half of that: see `force_loop.LEASH_RETURN`.
+        """
         lead = reference - tool
         for span, leash in ((slice(0, 3), self._leash_m), (slice(3, 6), self._leash_rad)):
             ahead = float(length(lead[span]))
             if ahead > leash:
-                lead[span] *= leash / ahead
+                left = leash + (1.0 - self._leash_return) * (ahead - leash)
+                lead[span] *= left / ahead
         return np.asarray(tool + lead)
 
     def _moment(self, tool: Array) -> Array:

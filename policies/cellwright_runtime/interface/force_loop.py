@@ -1,4 +1,4 @@
-"""The law that makes a position-controlled arm give way, the gains that a slow arm needs, and who is too slow.
+"""The law that makes a position-controlled arm give way, the gains a slow arm needs, and who is too slow.
 
 Admittance control: a virtual mass, damper and spring turn the measured wrench into a deviation from the
 reference, which is sent to the arm as a pose. The arm follows late, and a late arm in contact pushes back
@@ -25,14 +25,17 @@ from cellwright_runtime.vocabulary import ControllerSetup
 
 Array = NDArray[np.float64]
 
-DAMPING_OF_BOUND = 0.75
+DAMPING_OF_BOUND = 1.1
 """Damping over that of the sufficient condition, `Kc T`. With a virtual mass of 10 ms times the damping the
-gain margin is then 1.4 or more for lags of 10 to 45 ms: `python -m tools.force_loop`."""
-OVERSHOOT = 1.2
-"""Peak of a first contact over damping times speed, up to the stiffness that the damping was chosen for:
-`python -m tools.force_loop`."""
+gain margin is then 1.4 or more, whether the lag is smoothing or pure delay: `python -m tools.force_loop`."""
+OVERSHOOT = 1.1
+"""Largest peak of a first contact over damping times speed, up to the stiffness that the damping was chosen
+for: `python -m tools.force_loop`."""
 FORCE_SHARE = 0.8
 """Share of a part's force limit that an approach may use; the rest is for disturbances (assumption)."""
+LEASH_RETURN = 0.5
+"""Share of what a lead is beyond the leash by which the reference is led back in a control period. All of it
+would make the reference follow the swinging arm, and feed a swing whose half period is near the period."""
 SLOWEST_M_S = 1e-3
 """Approaches slower than this are not worth starting (assumption)."""
 
@@ -66,8 +69,8 @@ def approach_speed_m_s(force_limit_n: float, *, damping_n_s_m: float, pushed_n: 
     speed_m_s = left_n / (OVERSHOOT * damping_n_s_m)
     if not speed_m_s >= SLOWEST_M_S:
         raise ValueError(
-            f"a part that bears {force_limit_n:g} N cannot be approached: the spring alone pushes {pushed_n:g} N, "
-            f"and a damping of {damping_n_s_m:g} N s/m leaves {1e3 * speed_m_s:.2f} mm/s"
+            f"a part that bears {force_limit_n:g} N cannot be approached: the spring alone pushes "
+            f"{pushed_n:g} N, and a damping of {damping_n_s_m:g} N s/m leaves {1e3 * speed_m_s:.2f} mm/s"
         )
     return speed_m_s
 
@@ -111,7 +114,7 @@ def follow(target: float, at: float, speed: float, filter_s: float, period_s: fl
 
 
 class ForceLoop:
-    """The force loop of a robot program: a wrench and a reference in, the pose to command out, every cycle."""
+    """The force loop of a robot program: wrench and reference in, the pose to command out, every cycle."""
 
     def __init__(self, controller: ControllerSetup, *, lag_s: float) -> None:
         """Read the gains of a bundle for a driver of this lag.

@@ -26,6 +26,9 @@ from cellwright_policies.experts.expert import Actions, Observations
 
 DESCEND, SEARCH, INSERT = 0.0, 1.0, 2.0
 
+REACH_SHARE = 0.5
+"""Most of the reference's speed that the spiral asks for, so that the part can follow it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SpiralSettings:
@@ -66,6 +69,8 @@ class SpiralSearch:
 
     def __init__(self, settings: SpiralSettings = SpiralSettings(), full_scale: Array = FULL_SCALE) -> None:
         self.settings, self._full_scale = settings, full_scale
+        reach_m_s = float(full_scale[0]) / CONTROL_PERIOD_S
+        self._speed_m_s = min(settings.speed_m_s, REACH_SHARE * reach_m_s)
         self._state = State(phase=(), surface=(), angle=(), time=(), lowest=(), stalled=())
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
@@ -121,7 +126,7 @@ class SpiralSearch:
         searching = state["phase"] == SEARCH
         state["time"] += CONTROL_PERIOD_S
         radius = settings.pitch_m * state["angle"] / (2.0 * np.pi)
-        grown = settings.speed_m_s * CONTROL_PERIOD_S / np.maximum(radius, 0.25e-3)
+        grown = self._speed_m_s * CONTROL_PERIOD_S / np.maximum(radius, 0.25e-3)
         state["angle"] += np.where(searching, np.minimum(grown, 0.8), 0.0)
         state["angle"][radius > settings.largest_m] = 0.0
         found = searching & (inside | (z < state["surface"] - settings.dropped_m))

@@ -46,9 +46,7 @@ def law_of(compliance: ComplianceConfig) -> Law:
 def approach(compliance: ComplianceConfig, force_limit_n: float) -> float:
     """Approach speed [m/s] of a part under these gains."""
     pushed_n = compliance.stiffness_n_m * compliance.leash_m + compliance.dead_band_n
-    return approach_speed_m_s(
-        force_limit_n, damping_n_s_m=compliance.damping_n_s_m or 0.0, pushed_n=pushed_n
-    )
+    return approach_speed_m_s(force_limit_n, damping_n_s_m=compliance.damping_n_s_m or 0.0, pushed_n=pushed_n)
 
 
 def _sweep(compliance: ComplianceConfig, force_limit_n: float) -> None:

@@ -65,7 +65,6 @@ class Lag:
         delay = 4e-3 if total_s < 20e-3 else 6e-3
         return cls(delay=delay, sensor=sensor, servo=max(total_s - sensor - delay - 0.5 * CYCLE_S, 1e-3))
 
-
     @classmethod
     def late(cls, total_s: float) -> Lag:
         """`total_s` as a controller does that buffers: all of it pure delay but 10 ms."""

@@ -22,13 +22,13 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_envs.assembly.compliance import ComplianceConfig, rotation_vector
 from cellwright_envs.assembly.arm_dynamics import (
     CYCLE_S,
     ServoConditions,
     ServoedArmConfig,
     end_stiffness,
 )
+from cellwright_envs.assembly.compliance import ComplianceConfig, rotation_vector
 from cellwright_envs.physics.world import Quaternion, Vector
 from cellwright_perception.compiled import compiled
 from cellwright_runtime.interface import force_loop

@@ -122,7 +122,9 @@ def pose_matrix(vector: Array) -> Array:
 class AssemblyCell:
     """One robot, one fixture, one part at a time."""
 
-    def __init__(self, control_period_s: float, compliance: ComplianceConfig) -> None:
+    def __init__(
+        self, control_period_s: float, compliance: ComplianceConfig, *, even_friction: bool = False
+    ) -> None:
         servoed = compliance.arm is not None
         self._periods_s = (
             (COARSE_PERIOD_S, FINE_PERIOD_S) if servoed else (COARSE_PHYSICS_PERIOD_S, FINE_PHYSICS_PERIOD_S)
@@ -132,7 +134,7 @@ class AssemblyCell:
             if abs(steps - round(steps)) > 1e-9 or steps < 1:
                 raise ValueError(f"{control_period_s=} is no whole multiple of the physics' {period_s}")
         self.compliance = compliance
-        self.world = ContactWorld()
+        self.world = ContactWorld(even_friction=even_friction)
         self._control_period_s = control_period_s
         self._arm = arm()
         self._max_step_rad = np.asarray(ur10e.SPEED_LIMIT_RAD_S) * control_period_s

@@ -48,6 +48,8 @@ class InsertionConfig:
     """How long the part must stay seated."""
     lost_m: float = 0.015
     """Slip in the fingers at which the part counts as lost."""
+    even_friction: bool = False
+    """Whether friction opposes sliding in every direction; else it is up to 12 degrees off diagonally."""
     compliance: ComplianceConfig = field(default_factory=ComplianceConfig)
     cameras: CameraRig = field(default_factory=CameraRig)
 
@@ -94,5 +96,6 @@ def force_controlled(config: Config, compliance: ComplianceConfig) -> Config:
         time_limit_s=30.0,
         step_m=0.7e-3,
         turn_rad=0.008,
+        even_friction=True,
         compliance=compliance,
     )

@@ -111,7 +111,9 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
             views=views,
         )
         # Scene
-        self.cell = AssemblyCell(config.control_period_s, config.compliance)
+        self.cell = AssemblyCell(
+            config.control_period_s, config.compliance, even_friction=config.even_friction
+        )
         self.cameras = InsertionCameras(config.cameras)
 
         # Actions

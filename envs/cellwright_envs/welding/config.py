@@ -49,6 +49,8 @@ class WeldSeamConfig:
     """Placement error that robotic fillets tolerate: half a wire diameter (shop rule)."""
     stand_off_tolerance_m: float = 2e-3
     """Contact-tip distance error that tables allow (about +-2 mm)."""
+    published_inertia: bool = False
+    """Whether the arm's links have the inertia that UR publishes; else Bullet's guess from their shapes."""
     sensor: SeamSensorGeometry = field(default_factory=SeamSensorGeometry)
     lighting: WeldLighting = field(default_factory=WeldLighting)
 

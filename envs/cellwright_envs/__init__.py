@@ -23,7 +23,11 @@ ENVIRONMENTS = {
 """Id to entry point. A cell cuts its episodes off itself, since the limit follows from the part."""
 
 
-NEXT_ENVIRONMENTS = {"cellwright-next/WeldSeam-v1": "cellwright_envs.welding.next_weld_seam:NextWeldSeam"}
+_NEXT_WELD = "cellwright_envs.welding.next_weld_seam"
+NEXT_ENVIRONMENTS = {
+    "cellwright-next/WeldSeam-v1": f"{_NEXT_WELD}:NextWeldSeam",
+    "cellwright-next/WeldSeamWithoutPool-v1": f"{_NEXT_WELD}:NextWeldSeamWithoutPool",
+}
 """Versions in the making: registered, so that policies can be trained on them; documented once they replace
 the present ones."""
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-SI_UNITS = tuple(
-    "1 m m/s rad rad/s s Hz A V K N N.m kg 1/m 1/s m/s^2 rad/s^2 N/m N.m/rad kg.m^2 J/m^2".split()  # noqa: SIM905
+SI_UNITS = (
+    *("1", "m", "m/s", "rad", "rad/s", "s", "Hz", "A", "V", "K", "N", "N.m", "kg", "1/m", "1/s", "m/s^2"),
+    *("rad/s^2", "N/m", "N.m/rad", "N.s/m", "N.m.s/rad", "kg.m^2", "J/m^2"),
 )
 """Units that a robot's side speaks; "1" is a plain number. Millimetres and degrees are refused."""
 SIMULATION_UNITS = ("grey value", "px", "step", "rev")
@@ -72,6 +73,10 @@ class ControllerSetup:
     def __getitem__(self, name: str) -> NDArray[np.float64]:
         """Value (n,) of a setting; raises ValueError where there is none of this name."""
         return np.array(self._setting(name).value)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a setting of this name."""
+        return any(setting.name == name for setting in self.settings)
 
     def read(
         self, name: str, unit: str, *, count: int = 1, above: float | None = None

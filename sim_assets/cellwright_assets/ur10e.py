@@ -16,7 +16,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_assets.arithmetic import moved
+from cellwright_assets.arithmetic import moved, product
 
 JOINT_NAMES = (
     "shoulder_pan_joint",
@@ -59,6 +59,23 @@ LINK_CENTER_OF_MASS_DH_M = (  # DH, each in the DH frame at the far end of its l
     (0.0, 0.0, -0.026),
 )
 
+LINK_INERTIA_KG_M2 = (  # ROS physical_parameters.yaml: ixx, iyy, izz, ixy, ixz, iyz about the centre of mass
+    (0.03408, 0.03529, 0.02156, 0.00002, -0.00425, 0.00008),
+    (0.02814, 0.77068, 0.76943, 0.00005, -0.01561, 0.00002),
+    (0.01014, 0.30928, 0.30646, 0.00008, 0.00916, 0.0),
+    (0.00296, 0.00222, 0.00258, -0.00001, 0.0, -0.00024),
+    (0.00296, 0.00222, 0.00258, -0.00001, 0.0, -0.00024),
+    (0.00040, 0.00041, 0.00034, 0.0, 0.0, 0.0),
+)
+LINK_INERTIA_ROLL_RAD = (
+    np.pi / 2,
+    0.0,
+    0.0,
+    np.pi / 2,
+    -np.pi / 2,
+    0.0,
+)  # ROS: about x, of the tensor's frame
+
 HOME_Q_RAD = (0.34, -1.32, -2.06, -0.58, 1.33, -1.32)
 """Elbow up, the wire vertical and its tip about (0.7, 0, 0.35) m, travel direction +x, in the base frame."""
 
@@ -83,6 +100,18 @@ def dh_tail(joint: int) -> NDArray[np.float64]:
 def link_center_of_mass_m(joint: int) -> NDArray[np.float64]:
     """Return (3,) [m]: the centre of mass of link `joint` (0..5) in its link frame."""
     return moved(dh_tail(joint), LINK_CENTER_OF_MASS_DH_M[joint])
+
+
+def link_inertia_kg_m2(joint: int) -> NDArray[np.float64]:
+    """Return (3, 3): the inertia of link `joint` (0..5) about its centre of mass, in its link frame.
+
+    As UR publishes it for ROS; that of the rotors is presumably not in it.
+    """
+    xx, yy, zz, xy, xz, yz = LINK_INERTIA_KG_M2[joint]
+    sine, cosine = math.sin(LINK_INERTIA_ROLL_RAD[joint]), math.cos(LINK_INERTIA_ROLL_RAD[joint])
+    roll = np.array([[1.0, 0.0, 0.0], [0.0, cosine, -sine], [0.0, sine, cosine]])
+    tensor = np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    return np.asarray(product(product(roll, tensor), roll.T))
 
 
 FLANGE_FROM_WRIST_3 = dh_tail(5)

@@ -22,6 +22,12 @@ from numpy.typing import NDArray
 from cellwright_assets import ur10e
 from cellwright_assets.assembly_cell import GRASP_HEIGHT_M
 from cellwright_assets.gripper import GRIPPER_MASS_KG, gripper_centre_of_mass_t, tcp_from_flange
+from cellwright_envs.assembly.arm_dynamics import (
+    AS_SET,
+    COARSE_PERIOD_S,
+    FINE_PERIOD_S,
+    ServoConditions,
+)
 from cellwright_envs.assembly.compliance import (
     ComplianceConfig,
     compliant_push,
@@ -32,6 +38,7 @@ from cellwright_envs.assembly.compliance import (
     turned_out,
 )
 from cellwright_envs.assembly.parts.part import FINE_CLEARANCE_M, Part
+from cellwright_envs.assembly.servoed_arm import ServoedArm
 from cellwright_envs.physics.robot import Arm
 from cellwright_envs.physics.world import ContactWorld, Grip
 from cellwright_perception.compiled import compiled
@@ -57,6 +64,8 @@ class Conditions:
     """How the part sits in the fingers: turned about y [rad], along x [m], along z [m]."""
     stiffness_scale: float
     dead_band_n: float
+    servo: ServoConditions = AS_SET
+    """The robot below the controller; nothing to an arm that follows at once."""
 
 
 class CellState(NamedTuple):
@@ -113,13 +122,19 @@ def pose_matrix(vector: Array) -> Array:
 class AssemblyCell:
     """One robot, one fixture, one part at a time."""
 
-    def __init__(self, control_period_s: float, compliance: ComplianceConfig) -> None:
-        for period_s in (COARSE_PHYSICS_PERIOD_S, FINE_PHYSICS_PERIOD_S):
+    def __init__(
+        self, control_period_s: float, compliance: ComplianceConfig, *, even_friction: bool = False
+    ) -> None:
+        servoed = compliance.arm is not None
+        self._periods_s = (
+            (COARSE_PERIOD_S, FINE_PERIOD_S) if servoed else (COARSE_PHYSICS_PERIOD_S, FINE_PHYSICS_PERIOD_S)
+        )
+        for period_s in self._periods_s:
             steps = control_period_s / period_s
             if abs(steps - round(steps)) > 1e-9 or steps < 1:
                 raise ValueError(f"{control_period_s=} is no whole multiple of the physics' {period_s}")
         self.compliance = compliance
-        self.world = ContactWorld()
+        self.world = ContactWorld(even_friction=even_friction)
         self._control_period_s = control_period_s
         self._arm = arm()
         self._max_step_rad = np.asarray(ur10e.SPEED_LIMIT_RAD_S) * control_period_s
@@ -135,8 +150,7 @@ class AssemblyCell:
     ) -> CellState:
         """Hold `part` at rest with the tool at `tool` (6,) over a fixture at `fixture_w` (4, 4)."""
         self.part, self.conditions, self._resistance = part, conditions, resistance
-        fine = conditions.clearance_m < FINE_CLEARANCE_M
-        period_s = FINE_PHYSICS_PERIOD_S if fine else COARSE_PHYSICS_PERIOD_S
+        period_s = self._periods_s[conditions.clearance_m < FINE_CLEARANCE_M]
         self._sub_steps = round(self._control_period_s / period_s)
         world, config = self.world, self.compliance
         world.clear(period_s)
@@ -144,8 +158,8 @@ class AssemblyCell:
         self._grasp = np.array(conditions.grasp)
         world.add_tool(
             part.solids(),
-            mass_kg=config.virtual_mass_kg,
-            inertia_kg_m2=config.virtual_inertia_kg_m2,
+            mass_kg=config.end_mass_kg,
+            inertia_kg_m2=config.end_inertia_kg_m2,
             pads_above_tip_m=GRASP_HEIGHT_M,
             grip=conditions.grip,
             grasp=self._grasp,
@@ -155,6 +169,9 @@ class AssemblyCell:
         self._gains = config.gains(
             stiffness_scale=conditions.stiffness_scale, dead_band_n=conditions.dead_band_n
         )
+        self._servoed = None if config.arm is None else ServoedArm(config, config.arm, period_s)
+        if self._servoed is not None:
+            self._servoed.begin(tool, self._gains, conditions.servo)
         self._target = tool.copy()
         self._filtered = np.concatenate([tool, np.zeros(6)])
         self._load = np.zeros(3)
@@ -178,29 +195,34 @@ class AssemblyCell:
         rests = not moved_m.any()
         total, peak_n = np.zeros(6), 0.0
         config, world, dt = self.compliance, self.world, self.world.physics_period_s
+        servoed = self._servoed
         position, quaternion, velocity, angular = self._motion
         with world.sharp_contacts():
             for index in range(sub_steps):
                 if not rests:
                     self._fixture_w[:3, 3] += moved_m / sub_steps
                     world.shift_fixture("fixture", self._fixture_w[:3, 3])
-                force, torque = compliant_push(
-                    position, quaternion, velocity, angular, ramp[index], self._filtered, self._gains, dt
-                )
+                if servoed is None:
+                    force, torque = compliant_push(
+                        position, quaternion, velocity, angular, ramp[index], self._filtered, self._gains, dt
+                    )
+                else:
+                    force, torque = servoed.push(position, quaternion, velocity, angular, ramp[index])
                 if self._resistance is not None:
                     self._resist(self._resistance, dt)
                 world.push(position, force, torque)
                 position, quaternion, after, angular_after = world.tool_motion()
                 force_n = sense(
                     velocity, angular, after, angular_after, force, torque,
-                    config.virtual_mass_kg, config.virtual_inertia_kg_m2, dt, total, self._load,
+                    config.end_mass_kg, config.end_inertia_kg_m2, dt, total, self._load,
                 )  # fmt: skip
                 peak_n = max(peak_n, force_n)
                 velocity, angular = after, angular_after
         self._motion = position, quaternion, velocity, angular
         self._fixture_w[:3, 3] = fixture_w[:3, 3]
         self._let_slip()
-        return self._state(total / sub_steps, peak_n)
+        felt = total / sub_steps if servoed is None else servoed.reading(sub_steps)
+        return self._state(felt, peak_n)
 
     def _resist(self, resistance: Resistance, dt: float) -> None:
         """Load the part with the resistance; the wrist sensor and the pads carry it as they carry contact."""
@@ -225,6 +247,9 @@ class AssemblyCell:
         return self._fixture_w
 
     def _tool(self) -> Array:
+        """(6,) the tool's pose, as the robot reports it."""
+        if self._servoed is not None:
+            return self._servoed.tool
         position, quaternion = self._motion[:2]
         return np.array([*position, *rotation_vector(quaternion)])
 

@@ -19,8 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_envs.assembly.arm_dynamics import ServoedArmConfig
 from cellwright_envs.disturbances.sampling import require_not_negative, require_positive
 from cellwright_perception.compiled import compiled
+from cellwright_runtime.interface.force_loop import damping_for
 from cellwright_runtime.interface.rotation import rotation_rows
 
 Array = NDArray[np.float64]
@@ -28,6 +30,8 @@ Array = NDArray[np.float64]
 DEAD_BAND_REACH_M = 0.1e-3
 """Deviation at which the preload is fully used; a sound arm repeats to 0.05 mm."""
 DEAD_BAND_REACH_RAD = 2e-3
+LAW_SMOOTHING_S = 0.01
+"""Mass over damping of the gains for a robot with lag, and their reference filter (assumption)."""
 FORCE_FILTER_HZ = 50.0
 """Cut-off behind which a force counts: sensors of this class deliver 100 Hz."""
 
@@ -50,6 +54,15 @@ class ComplianceConfig:
     leash_m: float = 5e-3
     """The reference's largest lead; SERL uses 3 to 6 mm."""
     leash_rad: float = 0.1
+    damping_n_s_m: float | None = None
+    """Damping itself, instead of `damping_ratio` of the critical one."""
+    rotational_damping_n_m_s_rad: float | None = None
+    arm: ServoedArmConfig | None = None
+    """The robot below the controller; None for one that weighs nothing and follows at once."""
+    largest_lag_s: float = 0.045
+    """Lag of the slowest driver that these gains are for, where there is a robot below."""
+    largest_contact_n_m: float = 3e4
+    """Stiffest contact that they are for: arm, fingers and fixture in series."""
 
     def __post_init__(self) -> None:
         require_positive(
@@ -62,8 +75,23 @@ class ComplianceConfig:
             "servo_s",
             "leash_m",
             "leash_rad",
+            "largest_lag_s",
+            "largest_contact_n_m",
         )
         require_not_negative(self, "dead_band_n", "dead_band_n_m")
+        for name in ("damping_n_s_m", "rotational_damping_n_m_s_rad"):
+            if getattr(self, name) is not None:
+                require_positive(self, name)
+
+    @property
+    def end_mass_kg(self) -> float:
+        """Mass of what touches the fixture: without a robot below it, the controller's."""
+        return self.virtual_mass_kg if self.arm is None else self.arm.end_mass_kg
+
+    @property
+    def end_inertia_kg_m2(self) -> float:
+        """The same about every axis."""
+        return self.virtual_inertia_kg_m2 if self.arm is None else self.arm.end_inertia_kg_m2
 
     def gains(self, *, stiffness_scale: float, dead_band_n: float) -> Array:
         """The constants (9,) of `compliant_push` for an arm whose stiffness and dead band are off."""
@@ -72,12 +100,14 @@ class ComplianceConfig:
             self.rotational_stiffness_n_m_rad * stiffness_scale,
         )
         ratio = dead_band_n / self.dead_band_n if self.dead_band_n > 0.0 else 0.0
+        damping, rotational_damping = self.damping_n_s_m, self.rotational_damping_n_m_s_rad
         return np.array(
             [
                 stiffness,
                 turning,
-                2.0 * self.damping_ratio * np.sqrt(stiffness * self.virtual_mass_kg),
-                2.0 * self.damping_ratio * np.sqrt(turning * self.virtual_inertia_kg_m2),
+                damping or 2.0 * self.damping_ratio * np.sqrt(stiffness * self.virtual_mass_kg),
+                rotational_damping
+                or 2.0 * self.damping_ratio * np.sqrt(turning * self.virtual_inertia_kg_m2),
                 dead_band_n,
                 self.dead_band_n_m * ratio,
                 self.virtual_mass_kg,
@@ -85,6 +115,29 @@ class ComplianceConfig:
                 self.servo_s,
             ]
         )
+
+
+LARGEST_TURNING_N_M_RAD = 110.0
+"""Stiffest contact against turning that the gains below are for (assumption)."""
+
+
+def force_loop_gains(
+    *, stiffness_n_m: float = 1500.0, rotational_stiffness_n_m_rad: float = 12.0, leash_m: float = 5e-3
+) -> ComplianceConfig:
+    """Gains that a UR10e takes: damping for its lag and stiffness, and a mass of 10 ms times the damping."""
+    lag_s, contact_n_m = ComplianceConfig.largest_lag_s, ComplianceConfig.largest_contact_n_m
+    damping, turning = damping_for(lag_s, contact_n_m), damping_for(lag_s, LARGEST_TURNING_N_M_RAD)
+    return ComplianceConfig(
+        stiffness_n_m=stiffness_n_m,
+        rotational_stiffness_n_m_rad=rotational_stiffness_n_m_rad,
+        damping_n_s_m=damping,
+        rotational_damping_n_m_s_rad=turning,
+        virtual_mass_kg=LAW_SMOOTHING_S * damping,
+        virtual_inertia_kg_m2=LAW_SMOOTHING_S * turning,
+        servo_s=LAW_SMOOTHING_S,
+        leash_m=leash_m,
+        arm=ServoedArmConfig(),
+    )
 
 
 @compiled

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from cellwright_assets.assembly_cell import CONTROL_PERIOD_S, STEP_M, TURN_RAD
+from cellwright_envs.assembly.arm_dynamics import LOOP_CONTROL_PERIOD_S
 from cellwright_envs.assembly.cameras import CameraRig
 from cellwright_envs.assembly.compliance import ComplianceConfig
 from cellwright_envs.disturbances.sampling import require_not_negative, require_positive
@@ -46,6 +48,8 @@ class InsertionConfig:
     """How long the part must stay seated."""
     lost_m: float = 0.015
     """Slip in the fingers at which the part counts as lost."""
+    even_friction: bool = False
+    """Whether friction opposes sliding in every direction; else it is up to 12 degrees off diagonally."""
     compliance: ComplianceConfig = field(default_factory=ComplianceConfig)
     cameras: CameraRig = field(default_factory=CameraRig)
 
@@ -75,3 +79,23 @@ class InsertionConfig:
             raise ValueError(f"need 0 < seated_fraction < 1, got {self.seated_fraction}")
         if not 0.0 < self.sensor_low_pass <= 1.0:
             raise ValueError(f"need 0 < sensor_low_pass <= 1, got {self.sensor_low_pass}")
+
+
+Config = TypeVar("Config", bound=InsertionConfig)
+
+
+def force_controlled(config: Config, compliance: ComplianceConfig) -> Config:
+    """`config` with the arm of v1: a UR10e with its lag under a force loop, `compliance` being its gains.
+
+    The reference moves no faster than a damper of some 1500 N s/m bears, so a full action is smaller and an
+    episode longer; `force_loop.approach_speed_m_s` holds fragile parts lower still.
+    """
+    return replace(
+        config,
+        control_period_s=LOOP_CONTROL_PERIOD_S,
+        time_limit_s=30.0,
+        step_m=0.7e-3,
+        turn_rad=0.008,
+        even_friction=True,
+        compliance=compliance,
+    )

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cellwright_envs.assembly.compliance import ComplianceConfig
-from cellwright_envs.assembly.config import InsertionConfig
+from cellwright_envs.assembly.compliance import ComplianceConfig, force_loop_gains
+from cellwright_envs.assembly.config import InsertionConfig, force_controlled
 from cellwright_envs.assembly.insertion import Insertion
 from cellwright_envs.assembly.measurement import InsertionMeasurement, InsertionScorecard
 from cellwright_envs.assembly.parts.connectors import CONNECTORS, Connector, Latch
@@ -42,6 +42,13 @@ class ConnectorInsertionConfig(InsertionConfig):
     """The cell of every insertion with an arm that overcomes a latch."""
 
     compliance: ComplianceConfig = field(default_factory=lambda: FIRM)
+
+
+CONNECTOR_INSERTION_V1 = force_controlled(
+    ConnectorInsertionConfig(),
+    force_loop_gains(stiffness_n_m=4000.0, rotational_stiffness_n_m_rad=32.0),
+)
+"""The cell with a UR10e that has lag, mass and stiffness."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cellwright_assets.assembly_cell import GRASP_HEIGHT_M
-from cellwright_envs.assembly.compliance import DEAD_BAND_REACH_M, DEAD_BAND_REACH_RAD
+from cellwright_envs.assembly.arm_dynamics import CYCLE_S
+from cellwright_envs.assembly.compliance import (
+    DEAD_BAND_REACH_M,
+    DEAD_BAND_REACH_RAD,
+    ComplianceConfig,
+)
 from cellwright_envs.assembly.config import InsertionConfig
 from cellwright_envs.assembly.observation import HISTORY_LAGS
 from cellwright_envs.assembly.parts.part import Part
@@ -34,6 +39,32 @@ def controller_settings(config: InsertionConfig, parts: Sequence[Part]) -> tuple
 
 
 def _compliance(config: InsertionConfig) -> tuple[Setting, ...]:
+    return _ideal(config) if config.compliance.arm is None else _force_loop(config.compliance)
+
+
+def _force_loop(law: ComplianceConfig) -> tuple[Setting, ...]:
+    """The law's gains as they are computed with, for a robot program's `ForceLoop`."""
+    gains = law.gains(stiffness_scale=1.0, dead_band_n=law.dead_band_n).tolist()
+    stiffness, turning, damping, turning_damping, band, turning_band, mass, inertia, filter_s = gains
+    return (
+        number("stiffness", "N/m", stiffness, "of the force loop, along every axis"),
+        number("turning_stiffness", "N.m/rad", turning, "about axes through the part's tip"),
+        number("damping", "N.s/m", damping, "which the driver's lag asks for"),
+        number("turning_damping", "N.m.s/rad", turning_damping, "the same about every axis"),
+        number("virtual_mass", "kg", mass, "of the force loop"),
+        number("virtual_inertia", "kg.m^2", inertia, "about every axis"),
+        number(
+            "reference_filter", "s", filter_s, "time constant; late by twice of it, and by the robot's lag"
+        ),
+        number("dead_band", "N", band, "force that does not count"),
+        number("turning_dead_band", "N.m", turning_band, "torque that does not"),
+        number("force_loop_period", "s", CYCLE_S, "of the force loop"),
+        number("largest_lag", "s", law.largest_lag_s, "from force to motion; a slower driver is refused"),
+        number("largest_contact", "N/m", law.largest_contact_n_m, "of arm, fingers and fixture in series"),
+    )
+
+
+def _ideal(config: InsertionConfig) -> tuple[Setting, ...]:
     arm = config.compliance
     return (
         number("stiffness", "N/m", arm.stiffness_n_m, "of the compliant controller, along every axis"),

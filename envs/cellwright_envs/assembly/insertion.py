@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cellwright_assets.gripper import SENSOR_NOISE_N, SENSOR_NOISE_N_M
 from cellwright_envs.assembly import observation as groups
+from cellwright_envs.assembly.arm_dynamics import ServoConditions
 from cellwright_envs.assembly.cameras import SEGMENTATION_NAMES, VIEWS, InsertionCameras
 from cellwright_envs.assembly.cell import (
     NOMINAL_FIXTURE_W,
@@ -110,7 +111,9 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
             views=views,
         )
         # Scene
-        self.cell = AssemblyCell(config.control_period_s, config.compliance)
+        self.cell = AssemblyCell(
+            config.control_period_s, config.compliance, even_friction=config.even_friction
+        )
         self.cameras = InsertionCameras(config.cameras)
 
         # Actions
@@ -152,6 +155,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
             grasp=disturbed.grasp_offset.grasp,
             stiffness_scale=gain.stiffness_factor,
             dead_band_n=config.compliance.dead_band_n + gain.extra_dead_band_n,
+            servo=_servo(disturbed),
         )
         resistance = self._resistance(streams.process)
         self._state = self.cell.begin(self.product, self.conditions, start, self._fixture_w, resistance)
@@ -407,3 +411,16 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
     def close(self) -> None:
         super().close()
         self.cell.close()
+
+
+def _servo(disturbed: AssemblyDisturbanceState) -> ServoConditions:
+    """The robot of this episode, for a cell that has one below its controller."""
+    stiffness = disturbed.cell_stiffness
+    return ServoConditions(
+        servo_lag=disturbed.servo_lag.factor,
+        sensor_lag=disturbed.sensor_lag.factor,
+        arm_mass=disturbed.arm_mass.factor,
+        arm_stiffness=stiffness.arm,
+        finger_stiffness=stiffness.fingers,
+        fixture_stiffness=stiffness.fixture,
+    )

@@ -53,3 +53,26 @@ def inverted(pose: Array) -> Array:
             out[row, column] = pose[column, row]
             out[row, 3] -= pose[column, row] * pose[column, 3]
     return out
+
+
+def quaternion(rotation: Array) -> list[float]:
+    """Quaternion (x, y, z, w) of a rotation matrix (3, 3)."""
+    trace = np.trace(rotation)
+    if trace > 0:
+        w = 0.5 * np.sqrt(1.0 + trace)
+        axis = np.array(
+            [
+                rotation[2, 1] - rotation[1, 2],
+                rotation[0, 2] - rotation[2, 0],
+                rotation[1, 0] - rotation[0, 1],
+            ]
+        )
+        return [*(axis / (4 * w)), w]
+    largest = int(np.argmax(np.diag(rotation)))
+    i, j, k = largest, (largest + 1) % 3, (largest + 2) % 3
+    quaternion = np.zeros(4)
+    quaternion[i] = 0.5 * np.sqrt(1.0 + rotation[i, i] - rotation[j, j] - rotation[k, k])
+    quaternion[j] = (rotation[j, i] + rotation[i, j]) / (4 * quaternion[i])
+    quaternion[k] = (rotation[k, i] + rotation[i, k]) / (4 * quaternion[i])
+    quaternion[3] = (rotation[k, j] - rotation[j, k]) / (4 * quaternion[i])
+    return quaternion.tolist()

@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_assets.arithmetic import moved, product, turned
+from cellwright_envs.physics.grip_joints import EVEN, PLAIN
 from cellwright_envs.physics.silence import without_lines
+from cellwright_envs.physics.transforms import quaternion
 
 with without_lines("pybullet build time"):
     import pybullet
@@ -65,7 +67,11 @@ class World:
 
     GRAVITY_M_S2 = 9.81
 
-    def __init__(self, *, physics_period_s: float = ARM_PHYSICS_PERIOD_S) -> None:
+    def __init__(
+        self, *, physics_period_s: float = ARM_PHYSICS_PERIOD_S, solver_iterations: int = 50
+    ) -> None:
+        """`solver_iterations` are those of each physics step, Bullet's own number unless given."""
+        self._solver_iterations = solver_iterations
         self._client = pybullet.connect(pybullet.DIRECT)
         self.clear(physics_period_s)
 
@@ -76,7 +82,11 @@ class World:
         """
         client = self._client
         pybullet.resetSimulation(physicsClientId=client)
-        pybullet.setPhysicsEngineParameter(deterministicOverlappingPairs=1, physicsClientId=client)
+        pybullet.setPhysicsEngineParameter(
+            deterministicOverlappingPairs=1,
+            numSolverIterations=self._solver_iterations,
+            physicsClientId=client,
+        )
         pybullet.setTimeStep(physics_period_s, physicsClientId=client)
         pybullet.setGravity(0.0, 0.0, -self.GRAVITY_M_S2, physicsClientId=client)
         self.physics_period_s = physics_period_s
@@ -94,9 +104,15 @@ class World:
         torque_limits_n_m: Sequence[float],
         base_w: Sequence[float] = (0.0, 0.0, 0.0),
         position_gain: float = 0.4,
+        inertia_from_urdf: bool = False,
     ) -> None:
-        """Load the arm from `urdf`, fixed at `base_w` [m]; joints are found by name."""
+        """Load the arm from `urdf`, fixed at `base_w` [m]; joints are found by name.
+
+        Bullet computes inertias from the collision shapes unless it is told to take those of the file.
+        """
         flags = pybullet.URDF_USE_IMPLICIT_CYLINDER
+        if inertia_from_urdf:
+            flags |= pybullet.URDF_USE_INERTIA_FROM_FILE
         self._arm = pybullet.loadURDF(
             str(urdf), list(base_w), useFixedBase=True, flags=flags, physicsClientId=self._client
         )
@@ -190,7 +206,7 @@ class World:
             lengths=[solid.length_m if isinstance(solid, Cylinder) else 0.0 for solid in solids],
             collisionFramePositions=[list(solid.centre_body) for solid in solids],
             collisionFrameOrientations=[
-                _quaternion(solid.rotation_body) if isinstance(solid, Box) else [0.0, 0.0, 0.0, 1.0]
+                quaternion(solid.rotation_body) if isinstance(solid, Box) else [0.0, 0.0, 0.0, 1.0]
                 for solid in solids
             ],
             physicsClientId=self._client,
@@ -201,6 +217,10 @@ class World:
         if self._client >= 0:
             pybullet.disconnect(physicsClientId=self._client)
             self._client = -1
+
+
+_RIGID_N = 1e6
+"""Force of the joint that never slips."""
 
 
 class ContactWorld(World):
@@ -219,13 +239,15 @@ class ContactWorld(World):
     GRAVITY_M_S2 = 0.0
     CONTACT_RANGE_M = 0.5e-3
     """A part moves less than 0.3 mm in a physics step."""
-    _LINK_FRACTIONS = (0.02, 0.02, 0.3)
-    """Fractions of mass and inertia in pads and tool; the part has the rest. The tool's fraction keeps spring
-    and damper stable while the part slips."""
     _HOLD_GAIN = 0.2
     _BREAKING, _USUAL_BREAKING = 0.001, 0.02
-    _JOINTS = (0, 1, 2)
-    _TOOL = 2
+
+    def __init__(
+        self, *, physics_period_s: float = ARM_PHYSICS_PERIOD_S, even_friction: bool = False
+    ) -> None:
+        """`even_friction`: friction opposes sliding in every direction, see `grip_joints.EVEN`."""
+        self._joints_of_grip = EVEN if even_friction else PLAIN
+        super().__init__(physics_period_s=physics_period_s)
 
     def clear(self, physics_period_s: float) -> None:
         """Forget every body and start again at `physics_period_s`; a cleared world equals a fresh one."""
@@ -240,7 +262,7 @@ class ContactWorld(World):
 
     def pose_fixture(self, name: str, pose_w: Array) -> None:
         """Put a fixture's frame at `pose_w` (4, 4)."""
-        self._turned[name] = _quaternion(pose_w[:3, :3])
+        self._turned[name] = quaternion(pose_w[:3, :3])
         self.shift_fixture(name, pose_w[:3, 3])
 
     def shift_fixture(self, name: str, position_w: Array) -> None:
@@ -275,25 +297,29 @@ class ContactWorld(World):
         c, s = math.cos(grasp[0]), math.sin(grasp[0])
         rotation_w = product(pose_w[:3, :3], np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]]))
         held_w = moved(pose_w, pads + np.array([grasp[1], 0.0, grasp[2]]))
+        joints = self._joints_of_grip
+        links = len(joints.turns)
         self._held = pybullet.createMultiBody(
-            baseMass=mass_kg * (1.0 - sum(self._LINK_FRACTIONS)),
+            baseMass=mass_kg * (1.0 - sum(joints.fractions)),
             baseCollisionShapeIndex=self._shape(solids),
             basePosition=(held_w - turned(rotation_w, pads)).tolist(),
-            baseOrientation=_quaternion(rotation_w),
-            linkMasses=[fraction * mass_kg for fraction in self._LINK_FRACTIONS],
-            linkCollisionShapeIndices=[-1, -1, -1],
-            linkVisualShapeIndices=[-1, -1, -1],
-            linkPositions=[pads.tolist(), [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]],
-            linkOrientations=[[0.0, 0.0, 0.0, 1.0]] * 3,
-            linkInertialFramePositions=[[0.0, 0.0, 0.0], [0.0, 0.0, 0.0], (-pads).tolist()],
-            linkInertialFrameOrientations=[[0.0, 0.0, 0.0, 1.0]] * 3,
-            linkParentIndices=[0, 1, 2],
-            linkJointTypes=[pybullet.JOINT_REVOLUTE, pybullet.JOINT_PRISMATIC, pybullet.JOINT_PRISMATIC],
-            linkJointAxis=[[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]],
+            baseOrientation=quaternion(rotation_w),
+            linkMasses=[fraction * mass_kg for fraction in joints.fractions],
+            linkCollisionShapeIndices=[-1] * links,
+            linkVisualShapeIndices=[-1] * links,
+            linkPositions=[pads.tolist(), *[[0.0, 0.0, 0.0]] * (links - 1)],
+            linkOrientations=[[0.0, 0.0, 0.0, 1.0]] * links,
+            linkInertialFramePositions=[*[[0.0, 0.0, 0.0]] * (links - 1), (-pads).tolist()],
+            linkInertialFrameOrientations=[[0.0, 0.0, 0.0, 1.0]] * links,
+            linkParentIndices=list(range(links)),
+            linkJointTypes=[
+                pybullet.JOINT_REVOLUTE if turns else pybullet.JOINT_PRISMATIC for turns in joints.turns
+            ],
+            linkJointAxis=[list(axis) for axis in joints.axes],
             physicsClientId=self._client,
         )
-        fractions = (1.0 - sum(self._LINK_FRACTIONS), *self._LINK_FRACTIONS)
-        for link, fraction in zip((-1, *self._JOINTS), fractions, strict=True):
+        fractions = (1.0 - sum(joints.fractions), *joints.fractions)
+        for link, fraction in enumerate(fractions, start=-1):
             self._contact_settings(self._held, link, friction=friction)
             pybullet.changeDynamics(
                 self._held,
@@ -301,8 +327,18 @@ class ContactWorld(World):
                 localInertiaDiagonal=[fraction * inertia_kg_m2] * 3,
                 physicsClientId=self._client,
             )
+        for joint in set(range(links)) - set(joints.slipping):
+            pybullet.setJointMotorControl2(
+                self._held,
+                joint,
+                pybullet.POSITION_CONTROL,
+                targetPosition=0.0,
+                force=_RIGID_N,
+                positionGain=self._HOLD_GAIN,
+                physicsClientId=self._client,
+            )
         self._grip_limits = [grip.twist_n_m, grip.across_n, grip.along_n]
-        for joint, value in zip(self._JOINTS, grasp.tolist(), strict=True):
+        for joint, value in zip(joints.slipping, grasp.tolist(), strict=True):
             pybullet.resetJointState(self._held, joint, -value, 0.0, physicsClientId=self._client)
         self.hold(grasp)
 
@@ -310,7 +346,7 @@ class ContactWorld(World):
         """Let the pads hold the part as it sits now: `grasp` (3,) as `grip_state` gives it."""
         pybullet.setJointMotorControlArray(
             self._held,
-            self._JOINTS,
+            self._joints_of_grip.slipping,
             pybullet.POSITION_CONTROL,
             (-grasp).tolist(),
             [0.0, 0.0, 0.0],
@@ -325,7 +361,9 @@ class ContactWorld(World):
 
         Turned about y [rad], along x [m], along z [m]. Short of slipping the pads give way by some 0.05 mm.
         """
-        states = pybullet.getJointStates(self._held, self._JOINTS, physicsClientId=self._client)
+        states = pybullet.getJointStates(
+            self._held, self._joints_of_grip.slipping, physicsClientId=self._client
+        )
         slips = any(
             abs(state[3]) >= 0.98 * limit for state, limit in zip(states, self._grip_limits, strict=True)
         )
@@ -335,7 +373,7 @@ class ContactWorld(World):
         """Position [m], quaternion (x, y, z, w), velocity [m/s] and angular velocity [rad/s] of the tool."""
         state = pybullet.getLinkState(
             self._held,
-            self._TOOL,
+            self._joints_of_grip.tool,
             computeLinkVelocity=1,
             computeForwardKinematics=1,
             physicsClientId=self._client,
@@ -362,7 +400,7 @@ class ContactWorld(World):
 
     def push(self, position_w: Vector, force_w: Vector, torque_w: Vector) -> None:
         """Apply force [N] and torque [N m] to the tool, its origin at `position_w`, for a physics step."""
-        client, body, link, frame = self._client, self._held, self._TOOL, pybullet.WORLD_FRAME
+        client, body, link, frame = self._client, self._held, self._joints_of_grip.tool, pybullet.WORLD_FRAME
         pybullet.applyExternalForce(body, link, force_w, position_w, frame, physicsClientId=client)
         pybullet.applyExternalTorque(body, link, torque_w, frame, physicsClientId=client)
         pybullet.stepSimulation(physicsClientId=client)
@@ -403,26 +441,3 @@ class ContactWorld(World):
             contactProcessingThreshold=self.CONTACT_RANGE_M,
             physicsClientId=self._client,
         )
-
-
-def _quaternion(rotation: Array) -> list[float]:
-    """(x, y, z, w) of a rotation matrix (3, 3)."""
-    trace = np.trace(rotation)
-    if trace > 0:
-        w = 0.5 * np.sqrt(1.0 + trace)
-        axis = np.array(
-            [
-                rotation[2, 1] - rotation[1, 2],
-                rotation[0, 2] - rotation[2, 0],
-                rotation[1, 0] - rotation[0, 1],
-            ]
-        )
-        return [*(axis / (4 * w)), w]
-    largest = int(np.argmax(np.diag(rotation)))
-    i, j, k = largest, (largest + 1) % 3, (largest + 2) % 3
-    quaternion = np.zeros(4)
-    quaternion[i] = 0.5 * np.sqrt(1.0 + rotation[i, i] - rotation[j, j] - rotation[k, k])
-    quaternion[j] = (rotation[j, i] + rotation[i, j]) / (4 * quaternion[i])
-    quaternion[k] = (rotation[k, i] + rotation[i, k]) / (4 * quaternion[i])
-    quaternion[3] = (rotation[k, j] - rotation[j, k]) / (4 * quaternion[i])
-    return quaternion.tolist()

@@ -82,6 +82,10 @@ class WeldSeamConfig:
     iso_edition: str = V0
     """Edition of ISO 5817 that grades the bead, in reward, inspection and the teacher's search: "2023",
     "2023-en1090", "2014", or "2014-v0", the limits that this version's policies were trained with."""
+    solver_iterations: int = 50
+    """Of Bullet in each physics step; the arm is held by six motors, and nothing else pushes it."""
+    published_inertia: bool = False
+    """Whether the arm's links have the inertia that UR publishes; else Bullet's guess from their shapes."""
     sensor: SeamSensorGeometry = field(default_factory=SeamSensorGeometry)
     line: LineSensor | None = None
     """A line of many columns that the seam sensor measures in, beside the pictures; None: it measures in the

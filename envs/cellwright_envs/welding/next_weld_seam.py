@@ -24,5 +24,18 @@ class NextWeldSeam(WeldSeam):
 
     disturbance_sets = NEXT_NAMED
     default_config: ClassVar[WeldSeamConfig] = WeldSeamConfig(
-        version=1, process="fitted", pool_camera=True, iso_edition=NEWEST, line=LineSensor()
+        version=1,
+        process="fitted",
+        iso_edition=NEWEST,
+        pool_camera=True,
+        line=LineSensor(),
+        published_inertia=True,
+        # 50 place the wire by at most 17 um otherwise.
+        solver_iterations=20,
     )
+
+
+class NextWeldSeamWithoutPool(NextWeldSeam):
+    """The same for shops that have no pool camera."""
+
+    default_config: ClassVar[WeldSeamConfig] = replace(NextWeldSeam.default_config, pool_camera=False)

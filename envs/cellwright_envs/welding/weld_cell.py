@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_assets import arithmetic, asset_path, ur10e
+from cellwright_assets.urdf import PUBLISHED_URDF_NAME, URDF_NAME
 from cellwright_envs.physics.robot import Arm
 from cellwright_envs.physics.world import Box, World
 from cellwright_envs.welding.disturbances import WeldDisturbanceState
@@ -88,9 +89,13 @@ def _pose_at(  # type: ignore[no-untyped-def]
 class WeldCell:
     """One robot, one table, one part at a time."""
 
-    def __init__(self, sub_steps: int) -> None:
-        self._sub_steps = sub_steps
-        self.world = World()
+    def __init__(
+        self, sub_steps: int, *, published_inertia: bool = False, solver_iterations: int = 50
+    ) -> None:
+        """`published_inertia`: the arm's links have that of UR instead of that of their collision shapes.
+        `solver_iterations` are Bullet's in each of the `sub_steps`."""
+        self._sub_steps, self._published_inertia = sub_steps, published_inertia
+        self.world = World(solver_iterations=solver_iterations)
         self._furnish()
         self._product: WeldProduct | None = None
         self._arm = _arm()
@@ -100,9 +105,10 @@ class WeldCell:
     def _furnish(self) -> None:
         """Put arm, fixture and table into an empty world."""
         self.world.load_arm(
-            asset_path("ur10e_torch.urdf"),
+            asset_path(PUBLISHED_URDF_NAME if self._published_inertia else URDF_NAME),
             joint_names=ur10e.JOINT_NAMES,
             torque_limits_n_m=ur10e.TORQUE_LIMIT_N_M,
+            inertia_from_urdf=self._published_inertia,
         )
         top = ORIGIN_W - [0.0, 0.0, 0.075]
         self.world.add_static(

@@ -114,7 +114,12 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self._process_steps = round(config.control_period_s / PROCESS_PERIOD_S)
 
         # Scene
-        self.cell = WeldCell(round(config.control_period_s / ARM_PHYSICS_PERIOD_S))
+        sub_steps = round(config.control_period_s / ARM_PHYSICS_PERIOD_S)
+        self.cell = WeldCell(
+            sub_steps,
+            published_inertia=config.published_inertia,
+            solver_iterations=config.solver_iterations,
+        )
         self.process = WeldProcess(1, PROCESS_PERIOD_S)
         self.record = BeadRecord(1, LONGEST_SEAM_M, config.iso_edition)
         self.sensor = SensorHead(config.sensor, config.lighting, config.line)

@@ -5,13 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cellwright_policies.experts.assembly import CONNECTOR_INSERTION, GEAR_MESH, NUT_FASTENING, PEG_INSERTION
 from cellwright_policies.experts.expert import Expert
 from cellwright_policies.experts.welding import NEXT_WELD_SEAM, WELD_SEAM
 
-EXPERTS: dict[str, dict[str, Callable[[Sequence[str]], Expert]]] = {
+EXPERTS: dict[str, dict[str, Callable[..., Expert]]] = {
     "cellwright/WeldSeam-v0": WELD_SEAM,
     "cellwright-next/WeldSeam-v1": NEXT_WELD_SEAM,
+    "cellwright-next/WeldSeamWithoutPool-v1": NEXT_WELD_SEAM,
     "cellwright/PegInsertion-v0": PEG_INSERTION,
     "cellwright/ConnectorInsertion-v0": CONNECTOR_INSERTION,
     "cellwright/NutFastening-v0": NUT_FASTENING,
@@ -24,10 +28,16 @@ PRIVILEGED_EXPERTS = ("oracle", "guide")
 """Experts that need the `privileged` observation group."""
 
 
-def make_expert(env_id: str, name: str, privileged_names: Sequence[str] = ()) -> Expert:
+def make_expert(
+    env_id: str,
+    name: str,
+    privileged_names: Sequence[str] = (),
+    full_scale: NDArray[np.float64] | None = None,
+) -> Expert:
     """The expert called `name` for the environment `env_id`; ValueError with what there is where none is.
 
-    `privileged_names` are the environment's, for experts that read the `privileged` group.
+    `privileged_names` are the environment's, for experts that read the `privileged` group. `full_scale` (6,)
+    [m] and [rad] is the motion of a full action of an insertion, where it is not that of v0.
     """
     experts = EXPERTS.get(env_id)
     if experts is None:
@@ -36,7 +46,9 @@ def make_expert(env_id: str, name: str, privileged_names: Sequence[str] = ()) ->
         near = difflib.get_close_matches(name, experts, n=1)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise ValueError(f"unknown expert {name!r} for {env_id}; {hint}known: {', '.join(experts)}")
-    return experts[name](privileged_names)
+    if full_scale is None:
+        return experts[name](privileged_names)
+    return experts[name](privileged_names, full_scale)
 
 
 __all__ = ["EXPERTS", "NAMES", "PRIVILEGED_EXPERTS", "Expert", "make_expert"]

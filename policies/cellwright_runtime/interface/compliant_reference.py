@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cellwright_assets.arithmetic import length, turned
 from cellwright_runtime.interface.arrays import decision, numbers
+from cellwright_runtime.interface.force_loop import LEASH_RETURN, approach_speed, require_fast_enough
 from cellwright_runtime.interface.groups import BoundedGroups
 from cellwright_runtime.interface.history import History, read_lags
 from cellwright_runtime.interface.rotation import rotation_rows
@@ -43,12 +44,21 @@ class InsertionInterface:
     last_action: Array
     """(actions,) of the last `command`; zeros before the first."""
 
-    def __init__(self, layout: Layout, *, origin: ArrayLike = (0.0, 0.0, 0.0)) -> None:
+    def __init__(
+        self, layout: Layout, *, origin: ArrayLike = (0.0, 0.0, 0.0), lag_s: float | None = None
+    ) -> None:
         """Read the settings; raises ValueError where one is missing or makes no sense.
 
         `origin` (3,) [m] is the nominal fixture's in the frame that poses are given in, whose axes are
-        parallel to the fixture's: zero where poses are in the nominal fixture's frame.
+        parallel to the fixture's: zero where poses are in the nominal fixture's frame. `lag_s` is that of the
+        driver, from a force to the motion that answers it; one for which the gains of the force loop are not
+        stable is refused with SlowDriverError.
         """
+        if lag_s is not None:
+            require_fast_enough(layout.controller, lag_s)
+        self._approach_m_s, self._period_s = approach_speed(layout.controller), layout.control_period_s
+        self._largest_m = math.inf
+        self._leash_return = 1.0 if self._approach_m_s is None else LEASH_RETURN
         self._origin = np.array([*origin, 0.0, 0.0, 0.0], dtype=np.float64)  # type: ignore[misc]
         self._low, self._high = (self._origin + end for end in _box(layout.controller))
         self._leash_m = float(layout.controller.read("leash", "m", above=0.0)[0])
@@ -103,6 +113,8 @@ class InsertionInterface:
             raise ValueError(f"own holds {clash[0]!r}, which every insertion has")
         if not 0.0 < force_limit_n < math.inf:
             raise ValueError(f"force_limit_n must be positive, got {force_limit_n}")
+        if self._approach_m_s is not None:
+            self._largest_m = self._period_s * self._approach_m_s(force_limit_n)
         self._wrench = self._wrench + self._low_pass * (wrench - self._tare - self._wrench)
         self._past.push(self._moment(tool))
         values: dict[str, NDArray[Any]] = {
@@ -126,21 +138,29 @@ class InsertionInterface:
         """The reference (6,) to send, for a tool that is at `tool` (6,) now.
 
         The first six `commands` move and turn the reference along and about its own axes, within its box and
-        no further ahead of the tool than the leash. The others are the caller's.
+        no further ahead of the tool than the leash. Under a force loop it moves no faster than the part's
+        force limit allows, see `force_loop.approach_speed_m_s`. The others are the caller's.
         """
         self._require_begun()
         tool, motion = _six("tool", tool), _six("motion", np.asarray(commands)[:MOTION])
+        distance_m = float(length(motion[:3]))
+        if distance_m > self._largest_m:
+            motion[:3] *= self._largest_m / distance_m
         moved = self.reference + _turned_out(self.reference[3:], motion)
         self.reference = self._leashed(np.minimum(np.maximum(moved, self._low), self._high), tool)
         return self.reference.copy()
 
     def _leashed(self, reference: Array, tool: Array) -> Array:
-        """The reference, led back until it is no further ahead of the tool than the leash."""
+        """The reference, led back until it is no further ahead of the tool than the leash.
+
+        Under a force loop by half of that: see `force_loop.LEASH_RETURN`.
+        """
         lead = reference - tool
         for span, leash in ((slice(0, 3), self._leash_m), (slice(3, 6), self._leash_rad)):
             ahead = float(length(lead[span]))
             if ahead > leash:
-                lead[span] *= leash / ahead
+                left = leash + (1.0 - self._leash_return) * (ahead - leash)
+                lead[span] *= left / ahead
         return np.asarray(tool + lead)
 
     def _moment(self, tool: Array) -> Array:

@@ -29,7 +29,9 @@ from cellwright_envs.disturbances.actuation import ActuatorLatency, Backlash
 from cellwright_envs.disturbances.camera import CameraCalibration, FrameDelivery
 from cellwright_envs.disturbances.exposure import Exposure, SensorNoise
 
-NAMES = [each.name for each in fields(AssemblyDisturbances)]
+OF_THE_ROBOT = ("servo_lag", "sensor_lag", "cell_stiffness", "arm_mass")
+"""Those of the robot below a force loop, which this cell has not: see test_servoed_arm.py."""
+NAMES = [each.name for each in fields(AssemblyDisturbances) if each.name not in OF_THE_ROBOT]
 DOWN = np.array([0.0, 0.0, -0.6, 0.0, 0.0, 0.0], dtype=np.float32)
 ASIDE = np.array([0.25, 0.0, 0.0, 0.0, 0.0, 0.0], dtype=np.float32)
 REST = np.zeros(6, dtype=np.float32)

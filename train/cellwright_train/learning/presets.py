@@ -140,6 +140,19 @@ WELD_SEAM = TrainConfig(
     ),
 )
 
+NEXT_WELD_SEAM = dataclasses.replace(
+    WELD_SEAM,
+    env_id="cellwright-next/WeldSeam-v1",
+    env_kwargs={"product": ("train", "geometry")},
+    aux_targets=(
+        *WELD_SEAM.aux_targets,
+        "penetration_constant",
+        "lack_of_penetration_index",
+        "burn_through_index",
+    ),
+)
+"""For the version of the cell that is in the making."""
+
 PEG_INSERTION = TrainConfig(
     env_id="cellwright/PegInsertion-v0",
     env_kwargs={"product": "train", "max_episode_steps": 160},
@@ -243,6 +256,10 @@ PRESETS: dict[str, TrainConfig] = {
         steps=60_000,
         demonstrations=dataclasses.replace(WELD_SEAM.demonstrations, steps=16_000, rounds=4),
         evaluation=dataclasses.replace(WELD_SEAM.evaluation, episodes=16, every_minutes=2.0),
+    ),
+    "weld-seam-next": NEXT_WELD_SEAM,
+    "weld-seam-next-without-pool": dataclasses.replace(
+        NEXT_WELD_SEAM, env_id="cellwright-next/WeldSeamWithoutPool-v1"
     ),
     "debug": TrainConfig(
         env_id=PROBE_ID,

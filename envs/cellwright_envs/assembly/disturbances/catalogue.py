@@ -42,6 +42,16 @@ from cellwright_envs.assembly.disturbances.optics import (
     RoomLight,
     RoomLightState,
 )
+from cellwright_envs.assembly.disturbances.servo import (
+    ArmMass,
+    ArmMassState,
+    CellStiffness,
+    CellStiffnessState,
+    SensorLag,
+    SensorLagState,
+    ServoLag,
+    ServoLagState,
+)
 from cellwright_envs.disturbances.actuation import (
     ActuatorLatency,
     ActuatorLatencyState,
@@ -90,6 +100,10 @@ class AssemblyDisturbances:
     exposure: Exposure = field(default_factory=Exposure)
     sensor_noise: SensorNoise = field(default_factory=SensorNoise)
     frame_delivery: FrameDelivery = field(default_factory=FrameDelivery)
+    servo_lag: ServoLag = field(default_factory=ServoLag)
+    sensor_lag: SensorLag = field(default_factory=SensorLag)
+    cell_stiffness: CellStiffness = field(default_factory=CellStiffness)
+    arm_mass: ArmMass = field(default_factory=ArmMass)
 
     def draw(self, rng: np.random.Generator) -> AssemblyDisturbanceState:
         """Draw one episode; takes one integer from `rng`, whatever is on or off."""
@@ -121,6 +135,10 @@ class AssemblyDisturbanceState:
     exposure: ExposureState
     sensor_noise: SensorNoiseState
     frame_delivery: FrameDeliveryState
+    servo_lag: ServoLagState
+    sensor_lag: SensorLagState
+    cell_stiffness: CellStiffnessState
+    arm_mass: ArmMassState
 
     def corrupt(
         self,
@@ -185,6 +203,11 @@ _TRAIN = AssemblyDisturbances(
     exposure=Exposure(gain_deviation=0.2, drift=0.05, offset_levels=10.0),
     sensor_noise=SensorNoise(read_levels=3.0, shot_levels=0.1),
     frame_delivery=FrameDelivery(drop_probability=0.03, late_probability=0.03),
+    # 18 to 45 ms in all, and 5e3 to 2e4 N/m: what the exported gains are for.
+    servo_lag=ServoLag(factor=(0.3, 1.0)),
+    sensor_lag=SensorLag(factor=(0.25, 1.0)),
+    cell_stiffness=CellStiffness(arm=(0.5, 2.0), fingers=(0.5, 2.0), fixture=(0.3, 10.0)),
+    arm_mass=ArmMass(factor=(0.5, 1.5)),
 )
 
 _HARD = AssemblyDisturbances(
@@ -216,6 +239,10 @@ _HARD = AssemblyDisturbances(
     exposure=Exposure(gain_deviation=0.35, drift=0.1, offset_levels=20.0),
     sensor_noise=SensorNoise(read_levels=6.0, shot_levels=0.25),
     frame_delivery=FrameDelivery(drop_probability=0.1, late_probability=0.1, late_frames=3),
+    servo_lag=ServoLag(factor=(0.9, 1.2)),
+    sensor_lag=SensorLag(factor=(0.9, 1.2)),
+    cell_stiffness=CellStiffness(arm=(0.4, 2.4), fingers=(0.5, 3.0), fixture=(0.1, 10.0)),
+    arm_mass=ArmMass(factor=(1.2, 1.7)),
 )
 
 _WIDE = replace(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
+from cellwright_policies.experts.assembly.base import FULL_SCALE
 from cellwright_policies.experts.assembly.blind_insertion import BlindInsertion
 from cellwright_policies.experts.assembly.drawn_servo import gear_servo, nut_servo, peg_servo, plug_servo
 from cellwright_policies.experts.assembly.guide import Guide
@@ -19,34 +20,37 @@ from cellwright_policies.experts.assembly.oracle import Oracle
 from cellwright_policies.experts.assembly.spiral_search import SpiralSearch
 from cellwright_policies.experts.expert import Expert
 
-PEG_INSERTION: dict[str, Callable[[Sequence[str]], Expert]] = {
-    "blind-insertion": lambda _: BlindInsertion(),
-    "spiral-search": lambda _: SpiralSearch(),
-    "visual-servo": lambda _: peg_servo(),
+Factory = Callable[..., Expert]
+"""Makes an expert from the names of the components of `privileged`, and the motion (6,) of a full action."""
+
+PEG_INSERTION: dict[str, Factory] = {
+    "blind-insertion": lambda _, scale=FULL_SCALE: BlindInsertion(full_scale=scale),
+    "spiral-search": lambda _, scale=FULL_SCALE: SpiralSearch(full_scale=scale),
+    "visual-servo": lambda _, scale=FULL_SCALE: peg_servo(scale),
     "oracle": Oracle,
     "guide": Guide,
 }
 
-CONNECTOR_INSERTION: dict[str, Callable[[Sequence[str]], Expert]] = {
-    "blind-insertion": lambda _: BlindInsertion(LATCH_M, LATCH_SEARCH.inside_m),
-    "spiral-search": lambda _: SpiralSearch(LATCH_SEARCH),
-    "visual-servo": lambda _: plug_servo(),
+CONNECTOR_INSERTION: dict[str, Factory] = {
+    "blind-insertion": lambda _, scale=FULL_SCALE: BlindInsertion(LATCH_M, LATCH_SEARCH.inside_m, scale),
+    "spiral-search": lambda _, scale=FULL_SCALE: SpiralSearch(LATCH_SEARCH, scale),
+    "visual-servo": lambda _, scale=FULL_SCALE: plug_servo(scale),
     "oracle": LatchOracle,
     "guide": LatchGuide,
 }
 
-NUT_FASTENING: dict[str, Callable[[Sequence[str]], Expert]] = {
-    "blind-insertion": lambda _: NutBlindInsertion(),
-    "spiral-search": lambda _: NutSpiralSearch(),
-    "visual-servo": lambda _: nut_servo(),
+NUT_FASTENING: dict[str, Factory] = {
+    "blind-insertion": lambda _, scale=FULL_SCALE: NutBlindInsertion(scale),
+    "spiral-search": lambda _, scale=FULL_SCALE: NutSpiralSearch(full_scale=scale),
+    "visual-servo": lambda _, scale=FULL_SCALE: nut_servo(scale),
     "oracle": NutOracle,
     "guide": NutGuide,
 }
 
-GEAR_MESH: dict[str, Callable[[Sequence[str]], Expert]] = {
-    "blind-insertion": lambda _: BlindInsertion(),
-    "spiral-search": lambda _: SpiralSearch(),
-    "visual-servo": lambda _: gear_servo(),
+GEAR_MESH: dict[str, Factory] = {
+    "blind-insertion": lambda _, scale=FULL_SCALE: BlindInsertion(full_scale=scale),
+    "spiral-search": lambda _, scale=FULL_SCALE: SpiralSearch(full_scale=scale),
+    "visual-servo": lambda _, scale=FULL_SCALE: gear_servo(scale),
     "oracle": MeshOracle,
     "guide": MeshGuide,
 }

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cellwright_policies.experts.assembly.base import LEASH, Array, Pending, State, lead_to_action
+from cellwright_policies.experts.assembly.base import (
+    FULL_SCALE,
+    LEASH,
+    Array,
+    Pending,
+    State,
+    lead_to_action,
+)
 from cellwright_policies.experts.expert import Actions, Observations
 
 NEEDED = ("tip_x", "tip_y", "tip_z", "axis_x", "axis_y", "yaw_error", "clearance", "chamfer", "latency")
@@ -33,13 +40,13 @@ SHARE = 0.8
 class Oracle:
     """Needs the `privileged` group and the names of its components."""
 
-    def __init__(self, privileged_names: Sequence[str]) -> None:
+    def __init__(self, privileged_names: Sequence[str], full_scale: Array = FULL_SCALE) -> None:
         if not set(NEEDED) <= set(privileged_names):
             raise ValueError(
                 "the oracle needs the environment's privileged_names; make it with privileged=True"
             )
         self._columns = [privileged_names.index(name) for name in NEEDED]
-        self._pending = Pending()
+        self._pending, self._full_scale = Pending(full_scale), full_scale
         self._state = State(integral=(5,))
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
@@ -53,7 +60,8 @@ class Oracle:
         truth = np.array(observations["privileged"], dtype=np.float64)
         lead = lead + self._pending.sum(truth[:, self._columns[-1]])
         self._state.require(len(truth))
-        actions = lead_to_action(self._wanted(observations, truth, lead), lead, fraction=SHARE)
+        wanted = self._wanted(observations, truth, lead)
+        actions = lead_to_action(wanted, lead, fraction=SHARE, full_scale=self._full_scale)
         self._pending.push(actions)
         return actions
 

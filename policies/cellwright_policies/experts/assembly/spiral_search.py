@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cellwright_assets.assembly_cell import CONTROL_PERIOD_S
 from cellwright_policies.experts.assembly.base import (
+    FULL_SCALE,
     LEASH,
     POSE,
     WRENCH,
@@ -24,6 +25,9 @@ from cellwright_policies.experts.assembly.base import (
 from cellwright_policies.experts.expert import Actions, Observations
 
 DESCEND, SEARCH, INSERT = 0.0, 1.0, 2.0
+
+REACH_SHARE = 0.5
+"""Most of the reference's speed that the spiral asks for, so that the part can follow it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +67,10 @@ class SpiralSettings:
 class SpiralSearch:
     """Searches around the expected place of the hole; `around` is that place in the nominal fixture."""
 
-    def __init__(self, settings: SpiralSettings = SpiralSettings()) -> None:
-        self.settings = settings
+    def __init__(self, settings: SpiralSettings = SpiralSettings(), full_scale: Array = FULL_SCALE) -> None:
+        self.settings, self._full_scale = settings, full_scale
+        reach_m_s = float(full_scale[0]) / CONTROL_PERIOD_S
+        self._speed_m_s = min(settings.speed_m_s, REACH_SHARE * reach_m_s)
         self._state = State(phase=(), surface=(), angle=(), time=(), lowest=(), stalled=())
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
@@ -107,7 +113,7 @@ class SpiralSearch:
         wanted[inserting, 5] = (settings.wiggle_rad * np.sin(1.6 * phase))[inserting]
         wanted[:, 2] = np.where(searching, -settings.press_m, -settings.descent_m)
         wanted[inserting, 2] = -settings.insert_m
-        return lead_to_action(wanted, lead, fraction=0.7)
+        return lead_to_action(wanted, lead, fraction=0.7, full_scale=self._full_scale)
 
     def _advance(self, pose: Array, wrench: Array) -> None:
         """Move on from touching down to searching, from there to pushing, and back where that stalls."""
@@ -120,7 +126,7 @@ class SpiralSearch:
         searching = state["phase"] == SEARCH
         state["time"] += CONTROL_PERIOD_S
         radius = settings.pitch_m * state["angle"] / (2.0 * np.pi)
-        grown = settings.speed_m_s * CONTROL_PERIOD_S / np.maximum(radius, 0.25e-3)
+        grown = self._speed_m_s * CONTROL_PERIOD_S / np.maximum(radius, 0.25e-3)
         state["angle"] += np.where(searching, np.minimum(grown, 0.8), 0.0)
         state["angle"][radius > settings.largest_m] = 0.0
         found = searching & (inside | (z < state["surface"] - settings.dropped_m))

@@ -1,0 +1,96 @@
+"""The same contact in the cell: a peg pressed on the top of its block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright_envs.assembly.arm_dynamics import CYCLE_S, LOOP_CONTROL_PERIOD_S, ServoedArmConfig
+from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, AssemblyCell, Conditions, pose_matrix
+from cellwright_envs.assembly.compliance import ComplianceConfig
+from cellwright_envs.assembly.disturbances.mechanics import AS_SET_GRIP
+from cellwright_envs.assembly.parts.pegs import PEGS
+from cellwright_runtime.interface.force_loop import LEASH_RETURN
+from tools.force_loop.model import Body, Lag
+
+Array = NDArray[np.float64]
+
+BESIDE_M = 0.017
+"""From the hole's axis: on the block, whatever the peg."""
+STARTS_M = 1e-3
+"""Height over the block from which the peg is driven down."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contact:
+    """What one contact came to."""
+
+    peak_n: float
+    """Largest force on the part."""
+    force_n: Array
+    """(n,) largest force of each control step."""
+    felt_n: Array
+    """(n,) mean of what the sensor delivered, up."""
+
+    @property
+    def settles(self) -> bool:
+        """Whether the force comes to rest, by the measure of the model."""
+        end = self.felt_n[-len(self.felt_n) // 4 :]
+        return bool(np.ptp(end) < max(2.0, 0.1 * self.peak_n))
+
+
+def robot(lag: Lag, body: Body) -> ServoedArmConfig:
+    """The cell's robot with the lags and the stiffness of the model."""
+    sensor_delay_s = CYCLE_S
+    return replace(
+        ServoedArmConfig(),
+        command_delay_s=lag.delay - sensor_delay_s,
+        sensor_delay_s=sensor_delay_s,
+        servo_s=lag.servo,
+        sensor_filter_s=lag.sensor,
+        arm_mass_kg=body.mass,
+        arm_stiffness_n_m=body.arm,
+        finger_stiffness_n_m=body.fingers,
+        fixture_stiffness_n_m=1e12,
+    )
+
+
+def press(
+    compliance: ComplianceConfig,
+    *,
+    speed_m_s: float,
+    fine: bool = True,
+    seconds: float = 3.0,
+) -> Contact:
+    """Drive a peg onto the block at `speed_m_s` until the leash is used, and hold it there."""
+    part = PEGS.resolve("round-8-0.1-chamfer" if fine else "round-8-0.5")[0]
+    conditions = Conditions(
+        clearance_m=part.clearance_m,
+        chamfer_m=0.0,
+        friction=part.friction,
+        grip=AS_SET_GRIP,
+        grasp=(0.0, 0.0, 0.0),
+        stiffness_scale=1.0,
+        dead_band_n=compliance.dead_band_n,
+    )
+    start = np.array([*NOMINAL_FIXTURE_W, 0.0, 0.0, 0.0])
+    fixture_w = pose_matrix(start)
+    start[0] += BESIDE_M
+    start[2] += STARTS_M
+    cell = AssemblyCell(LOOP_CONTROL_PERIOD_S, compliance)
+    try:
+        state = cell.begin(part, conditions, start, fixture_w)
+        tare_n, reference = state.wrench_t[2], start.copy()
+        forces, felt = [], []
+        for _ in range(round(seconds / LOOP_CONTROL_PERIOD_S)):
+            reference[2] -= speed_m_s * LOOP_CONTROL_PERIOD_S
+            beyond_m = state.tool[2] - reference[2] - compliance.leash_m
+            reference[2] += LEASH_RETURN * max(beyond_m, 0.0)
+            state = cell.move(reference, fixture_w)
+            forces.append(state.peak_force_n)
+            felt.append(state.wrench_t[2] - tare_n)
+    finally:
+        cell.close()
+    return Contact(peak_n=max(forces), force_n=np.array(forces), felt_n=np.array(felt))

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from tyro.conf import Positional, arg
 
 from cellwright_train.commands.options import Disturbances, Env, Policy, Products, default_workers
+from cellwright_train.errors import UsageError
 from cellwright_train.outputs import Output, reserved
 from cellwright_train.terminal import console
 
 if TYPE_CHECKING:
+    from cellwright_train.results.feasible import Feasible
     from cellwright_train.results.result import EpisodeResult
     from cellwright_train.rollout.crew import Crew
     from cellwright_train.rollout.journal import Journal
@@ -42,6 +44,12 @@ class Evaluate:
     """A named set of disturbances."""
     line_change: Annotated[str | None, arg(metavar="NAME")] = None
     """A lasting change of the line, which every part comes after."""
+    tries: int = 1
+    """Work on each part up to so many times, with random deviations from the policy's decisions, until it is
+    good: with an expert that knows the true state, a search for the parts that can be made good."""
+    feasible: Path | None = None
+    """Results of such a search over the same parts (JSON): yields are then also given for the parts that can
+    be made good."""
     json: Path | None = None
     """Write the results here; while the work goes on, finished parts are kept beside it."""
     report: Path | None = None
@@ -58,6 +66,10 @@ class Evaluate:
         from cellwright_train.rollout.journal import Journal
         from cellwright_train.rollout.trial import Trial
 
+        if self.tries < 1:
+            raise UsageError(f"--tries must be at least 1, got {self.tries}")
+        if self.tries > 1 and self.report is not None:
+            raise UsageError("--report shows one try: leave out --tries")
         begin_s = time.perf_counter()
         room_bytes = _ROOM_BYTES + _ROOM_BYTES_A_PART * self.episodes
         with reserved(self.json, self.report, room_bytes=room_bytes) as (results_file, page):
@@ -72,6 +84,7 @@ class Evaluate:
                 trace=self.report is not None,
                 pictures=self.report is not None,
             )
+            self._require_feasible(trial)
             with Crew(trial, self.workers) as crew, Journal(self.json, trial, self._setting) as journal:
                 if page is None:
                     results = self._results(crew, trial, journal)
@@ -87,12 +100,25 @@ class Evaluate:
     def _setting(self) -> dict[str, str]:
         """What decides the results besides policy, cell and plan, as the results repeat it."""
         chosen = {"products": self.products, "disturbances": self.disturbances}
-        return chosen if self.line_change is None else chosen | {"line_change": self.line_change}
+        if self.line_change is not None:
+            chosen["line_change"] = self.line_change
+        return chosen if self.tries == 1 else chosen | {"tries": str(self.tries)}
+
+    def _require_feasible(self, trial: Trial) -> Feasible | None:
+        """What `--feasible` holds; raises `UsageError` where it is of other parts."""
+        from cellwright_train.results.feasible import Feasible
+
+        if self.feasible is None:
+            return None
+        asked = {"env": trial.cell.env, "seed": self.seed, **self._setting}
+        return Feasible.read(self.feasible, asked, len(trial.plan))
 
     def _results(self, crew: Crew, trial: Trial, journal: Journal) -> Sequence[EpisodeResult]:
         from cellwright_train.rollout.cell import run_episode
         from cellwright_train.rollout.evaluation import work_through
+        from cellwright_train.rollout.search import searched
 
+        job = run_episode if self.tries == 1 else partial(searched, tries=self.tries)
         done = dict(journal.finished)
 
         def keep(index: int, result: EpisodeResult) -> None:
@@ -102,7 +128,7 @@ class Evaluate:
         if done:
             print(f"{len(done)} of {len(trial.plan)} parts taken from {journal.path}", file=sys.stderr)
         try:
-            return work_through(crew, trial, run_episode, done=journal.finished, on_result=keep)
+            return work_through(crew, trial, job, done=journal.finished, on_result=keep)
         except BaseException:
             self._tell_finished(trial, done, journal)
             raise
@@ -139,7 +165,10 @@ class Evaluate:
 
         try:
             if file is not None:
-                told = summary(trial, results).as_json() | self._setting
+                evaluation, feasible = summary(trial, results), self._require_feasible(trial)
+                told = evaluation.as_json() | self._setting
+                if feasible is not None:
+                    told["feasible"] = feasible.as_json(evaluation)
                 file.write((json.dumps(told, allow_nan=False) + "\n").encode())
         finally:
             self._print_table(trial, results)
@@ -152,7 +181,11 @@ class Evaluate:
 
         after = "" if self.line_change is None else f", after {self.line_change}"
         caption = f"{self.products} products, {self.disturbances} disturbances{after}"
-        console().print(evaluation_table([summary(trial, results)], caption))
+        rows = [evaluation := summary(trial, results)]
+        feasible = self._require_feasible(trial)
+        if feasible is not None and (over := feasible.over(evaluation)).results:
+            rows.append(over)
+        console().print(evaluation_table(rows, caption))
 
     def _write_page(
         self, crew: Crew, trial: Trial, parts: Sequence[PartRecord[Any]], begin_s: float, out: Output

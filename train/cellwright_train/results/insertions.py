@@ -87,6 +87,11 @@ class InsertionResult(EpisodeResult):
         """Success."""
         return self.success
 
+    @property
+    def shortfall(self) -> float:
+        """Fraction of the depth that is missing, and 1 more for a part that is broken or lost."""
+        return 1.0 - self.depth_share + (self.broken or self.lost)
+
 
 _READ = frozenset(
     {
@@ -159,7 +164,8 @@ class InsertionEvaluation(Evaluation[InsertionResult]):
             Figure("cut off", "", self.cut_off),
         )
 
-    def _headline(self) -> dict[str, Any]:
+    def headline(self) -> dict[str, Any]:
+        """Success rates, what went wrong, times and forces."""
         median_s, p95_s = self.cycle_time_s(0.5), self.cycle_time_s(0.95)
         return {
             "success_rate": self.success_rate.value,

@@ -49,6 +49,11 @@ class EpisodeResult(ABC):
     def good(self) -> bool:
         """Whether the part would be shipped."""
 
+    @property
+    @abstractmethod
+    def shortfall(self) -> float:
+        """How far it is from good, where it is not: less is nearer."""
+
 
 Result_co = TypeVar("Result_co", bound=EpisodeResult, covariant=True)
 
@@ -95,10 +100,10 @@ class Evaluation(ABC, Generic[Result_co]):
             "env": self.env,
             "episodes": len(self.results),
             "seed": self.seed,
-            **self._headline(),
+            **self.headline(),
             "per_episode": [result.as_json() for result in self.results],
         }
 
     @abstractmethod
-    def _headline(self) -> dict[str, Any]:
-        """Numbers over all episodes."""
+    def headline(self) -> dict[str, Any]:
+        """Numbers over all episodes, by name."""

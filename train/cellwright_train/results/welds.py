@@ -111,6 +111,11 @@ class WeldResult(EpisodeResult):
         """Level C."""
         return self.passed["C"]
 
+    @property
+    def shortfall(self) -> float:
+        """Millimetres that fail level C."""
+        return self.defect_mm
+
 
 @dataclass(frozen=True, kw_only=True)
 class WeldEvaluation(Evaluation[WeldResult]):
@@ -180,7 +185,8 @@ class WeldEvaluation(Evaluation[WeldResult]):
             Figure("cut off", "", self.cut_off),
         )
 
-    def _headline(self) -> dict[str, Any]:
+    def headline(self) -> dict[str, Any]:
+        """Yield by level, defects, tracking, time and what went wrong."""
         return {
             "first_pass_yield": {level: self.first_pass_yield(level).value for level in LEVELS},
             "defect_mm_per_m": {"total": self.defect_mm_per_m.value, "by_code": self.defect_mm_per_m_by_code},

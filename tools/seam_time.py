@@ -24,7 +24,7 @@ def main() -> None:
     parser.add_argument("--without-numba", action="store_true")
     if parser.parse_args().without_numba:
         sys.modules["numba"] = None  # type: ignore[assignment]  # importing it fails
-    from cellwright_perception.seam.line_profile import LineSensor
+    from cellwright_perception.seam.line_profile import ProfileSensor
     from cellwright_perception.seam.measurement import JOINTS, SeamSensor
     from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 
@@ -42,7 +42,7 @@ def main() -> None:
         for joint in JOINTS:
             image = _image(joint, columns)
             _report(f"{columns} columns, {joint}", lambda: sensor.measure(image, joint))  # noqa: B023
-    line = LineSensor(SeamSensorGeometry(), 640)
+    line = ProfileSensor(SeamSensorGeometry(), 640)
     for joint in JOINTS:
         profile = _profile(joint, 640)
         _report(f"profile of 640 points, {joint}", lambda: line.measure(profile, joint))  # noqa: B023

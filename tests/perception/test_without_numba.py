@@ -9,7 +9,7 @@ from types import ModuleType
 
 import numpy as np
 
-from cellwright_perception.seam.line_profile import LineSensor
+from cellwright_perception.seam.line_profile import ProfileSensor
 from cellwright_perception.seam.measurement import JOINTS, SeamSensor
 from cellwright_perception.seam.outlier_gate import OutlierGate
 from cellwright_perception.seam.seam_map import SeamMap
@@ -73,7 +73,7 @@ def believed(values: np.ndarray) -> np.ndarray:
 
 def mapped(profiles: np.ndarray) -> np.ndarray:
     """Every joint in each of `profiles` (N, 640, 2), and what a map makes of all of them."""
-    sensor, rows = LineSensor(SeamSensorGeometry(), profiles.shape[1]), []
+    sensor, rows = ProfileSensor(SeamSensorGeometry(), profiles.shape[1]), []
     for joint in JOINTS:
         seam = SeamMap()
         for index, profile in enumerate(profiles):

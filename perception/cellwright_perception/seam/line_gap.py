@@ -20,10 +20,10 @@ _FILL_REACH_M = 0.8e-3
 """Distance from the corner up to which points are asked whether something fills it, such as a tack."""
 _FILL_MOST_M = 0.4e-3
 """Most by which one point speaks for it: spatter lies farther away."""
-_LITTLE_FILL_M2, _MUCH_FILL_M2 = 0.04e-6, 0.09e-6
+_LITTLE_FILL_M2, _MUCH_FILL_M2 = 0.025e-6, 0.05e-6
 """Cross-section in the corner [m^2] from which on the gap is doubted, and at which it is not believed.
 
-A tack with legs of 0.6 mm has 0.13 mm^2 here, one point's scatter of 0.1 mm alone makes 0.015 mm^2.
+A tack with legs of 0.6 mm has 0.13 mm^2 here; points that scatter by 0.1 mm make 0.015 mm^2 of nothing.
 """
 _SEEN_BESIDE = 12
 """Columns to each side of the edge, of which half have to be seen for a full confidence."""

@@ -255,7 +255,7 @@ class LineMeasurement:
     """Of the gap, never above `confidence`: a tack hides the gap and leaves the seam in sight."""
 
 
-class LineSensor:
+class ProfileSensor:
     """Measures joints in profiles of the laser line; web or upper plate stands on the left (+y_t).
 
     Holds scratch memory: use one per thread. Needs a torch within 10 degrees of its nominal work angle.

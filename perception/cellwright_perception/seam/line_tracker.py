@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_assets.arithmetic import inverse, turned
-from cellwright_perception.seam.line_profile import LineSensor
+from cellwright_perception.seam.line_profile import ProfileSensor
 from cellwright_perception.seam.look_ahead import LookAhead
 from cellwright_perception.seam.outlier_gate import OutlierGate
 from cellwright_perception.seam.seam_map import SeamMap
@@ -36,7 +36,7 @@ class LineTracker:
 
     def __init__(self, geometry: SeamSensorGeometry, columns: int) -> None:
         self.columns = columns
-        self._sensor = LineSensor(geometry, columns)
+        self._sensor = ProfileSensor(geometry, columns)
         self.map = SeamMap()
         self._gate = OutlierGate(jumps_m=_JUMPS_M, persistence=_PERSISTENCE)
         self._ahead_m = np.linspace(0.0, geometry.look_ahead_m, PROFILE_POINTS)

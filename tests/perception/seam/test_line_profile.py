@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cellwright_perception.seam.line_profile import LineSensor
+from cellwright_perception.seam.line_profile import ProfileSensor
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 
 Array = NDArray[np.float64]
@@ -20,8 +20,8 @@ JOINTS = ("lap", "t_fillet", "butt")
 
 
 @pytest.fixture(scope="module")
-def sensor() -> LineSensor:
-    return LineSensor(GEOMETRY, COLUMNS)
+def sensor() -> ProfileSensor:
+    return ProfileSensor(GEOMETRY, COLUMNS)
 
 
 def profile_of(joint: Any) -> Array:
@@ -53,7 +53,7 @@ def scattered(profile: Array, rng: np.random.Generator, *, sigma_m: float, missi
 @pytest.mark.parametrize("kind", JOINTS)
 @pytest.mark.parametrize("roll_rad", [0.0, 0.1])
 def test_an_exact_profile_is_measured_to_a_column(
-    laser: ModuleType, sensor: LineSensor, kind: str, gap_m: float, roll_rad: float
+    laser: ModuleType, sensor: ProfileSensor, kind: str, gap_m: float, roll_rad: float
 ) -> None:
     joint = laser.Joint(kind=kind, gap_m=gap_m, roll_rad=roll_rad, lateral_m=1.2e-3, height_m=-0.7e-3)
     found = sensor.measure(profile_of(joint), kind)
@@ -66,7 +66,7 @@ def test_an_exact_profile_is_measured_to_a_column(
 
 @pytest.mark.parametrize("mismatch_m", [-0.5e-3, 0.3e-3])
 def test_mismatch_is_the_left_plate_above_the_right(
-    laser: ModuleType, sensor: LineSensor, mismatch_m: float
+    laser: ModuleType, sensor: ProfileSensor, mismatch_m: float
 ) -> None:
     joint = laser.Joint(kind="butt", gap_m=0.8e-3, mismatch_m=mismatch_m)
     found = sensor.measure(profile_of(joint), "butt")
@@ -75,7 +75,7 @@ def test_mismatch_is_the_left_plate_above_the_right(
 
 
 @pytest.mark.parametrize("kind", JOINTS)
-def test_on_matt_steel_a_gap_is_known_to_a_tenth(laser: ModuleType, sensor: LineSensor, kind: str) -> None:
+def test_on_matt_steel_a_gap_is_known_to_a_tenth(laser: ModuleType, sensor: ProfileSensor, kind: str) -> None:
     rng = np.random.default_rng(3)
     errors, laterals = [], []
     for _ in range(80):
@@ -92,7 +92,9 @@ def test_on_matt_steel_a_gap_is_known_to_a_tenth(laser: ModuleType, sensor: Line
 
 
 @pytest.mark.parametrize("kind", ["lap", "t_fillet"])
-def test_a_tack_hides_the_gap_and_leaves_the_seam(laser: ModuleType, sensor: LineSensor, kind: str) -> None:
+def test_a_tack_hides_the_gap_and_leaves_the_seam(
+    laser: ModuleType, sensor: ProfileSensor, kind: str
+) -> None:
     joint = laser.Joint(kind=kind, gap_m=0.5e-3)
     clean = profile_of(joint)
     open_joint = sensor.measure(clean, kind)
@@ -105,7 +107,7 @@ def test_a_tack_hides_the_gap_and_leaves_the_seam(laser: ModuleType, sensor: Lin
     assert found.lateral_m == pytest.approx(0.0, abs=0.05e-3)
 
 
-def test_a_groove_that_weld_metal_fills_is_not_measured(laser: ModuleType, sensor: LineSensor) -> None:
+def test_a_groove_that_weld_metal_fills_is_not_measured(laser: ModuleType, sensor: ProfileSensor) -> None:
     filled = profile_of(laser.Joint(kind="butt", gap_m=0.5e-3))
     filled[:, 1] = np.where(np.abs(filled[:, 0]) < 1.5e-3, 0.3e-3, filled[:, 1])
     filled[:, 1] = np.where(np.isnan(filled[:, 1]), 0.3e-3, filled[:, 1])
@@ -115,7 +117,7 @@ def test_a_groove_that_weld_metal_fills_is_not_measured(laser: ModuleType, senso
 
 @pytest.mark.parametrize("kind", JOINTS)
 def test_spatter_on_a_tenth_of_the_line_moves_nothing(
-    laser: ModuleType, sensor: LineSensor, kind: str
+    laser: ModuleType, sensor: ProfileSensor, kind: str
 ) -> None:
     joint = laser.Joint(kind=kind, gap_m=0.8e-3)
     spoilt = profile_of(joint)
@@ -126,7 +128,7 @@ def test_spatter_on_a_tenth_of_the_line_moves_nothing(
 
 
 @pytest.mark.parametrize("kind", JOINTS)
-def test_what_is_no_joint_has_no_confidence(sensor: LineSensor, kind: str) -> None:
+def test_what_is_no_joint_has_no_confidence(sensor: ProfileSensor, kind: str) -> None:
     rng = np.random.default_rng(2)
     nowhere = np.full((COLUMNS, 2), np.nan)
     noise = np.column_stack([np.linspace(-0.0125, 0.0125, COLUMNS), rng.uniform(-0.01, 0.01, COLUMNS)])
@@ -135,14 +137,14 @@ def test_what_is_no_joint_has_no_confidence(sensor: LineSensor, kind: str) -> No
         assert found.confidence == found.gap_confidence == found.lateral_m == found.gap_m == 0.0
 
 
-def test_a_joint_beyond_the_search_is_not_taken(laser: ModuleType, sensor: LineSensor) -> None:
+def test_a_joint_beyond_the_search_is_not_taken(laser: ModuleType, sensor: ProfileSensor) -> None:
     for kind in JOINTS:
         profile = profile_of(laser.Joint(kind=kind, gap_m=0.5e-3, lateral_m=3e-3))
         assert sensor.measure(profile, kind, search=(2e-3, 2e-3)).confidence > 0.5
         assert sensor.measure(profile, kind, search=(0.0, 2e-3)).confidence == 0.0
 
 
-def test_a_gap_cut_aslant_is_given_across_the_seam(laser: ModuleType, sensor: LineSensor) -> None:
+def test_a_gap_cut_aslant_is_given_across_the_seam(laser: ModuleType, sensor: ProfileSensor) -> None:
     for kind in ("lap", "t_fillet"):
         profile = profile_of(laser.Joint(kind=kind, gap_m=1.0e-3))
         assert sensor.measure(profile, kind, gap_fraction=0.8).gap_m == pytest.approx(0.8e-3, abs=0.04e-3)
@@ -162,9 +164,9 @@ def test_a_gap_cut_aslant_is_given_across_the_seam(laser: ModuleType, sensor: Li
     ],
 )
 def test_profiles_that_cannot_be_are_refused(
-    sensor: LineSensor, profile: Array, joint: str, told: str
+    sensor: ProfileSensor, profile: Array, joint: str, told: str
 ) -> None:
     with pytest.raises(ValueError, match=told):
         sensor.measure(profile, joint)
     with pytest.raises(ValueError, match="128 columns at least, got 64"):
-        LineSensor(GEOMETRY, 64)
+        ProfileSensor(GEOMETRY, 64)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_assets.arithmetic import inverse, turned
+from cellwright_assets.arithmetic import turned
 from cellwright_perception.seam.line_profile import ProfileSensor
 from cellwright_perception.seam.look_ahead import LookAhead
 from cellwright_perception.seam.outlier_gate import OutlierGate
@@ -68,13 +68,14 @@ class LineTracker:
         ahead = self._look_ahead
         crossing = ahead.at(path_position_m)
         torch_m = turned(crossing.laser_from_torch, (lateral_m, height_m))
-        middle_m = crossing.seam_t - torch_m + turned(inverse(crossing.seam_from_laser), self._last)
+        ((a, b), (c, d)), (across_m, up_m) = crossing.seam_from_laser.tolist(), self._last
+        middle_m = float(crossing.seam_t[0] - torch_m[0]) + (d * across_m - b * up_m) / (a * d - b * c)
         found = self._sensor.measure(
             profile,
             self._joint,
             opening_rad=float(ahead.opening_rad[self._frames.index(path_position_m)]),
             gap_fraction=crossing.gap_fraction,
-            search=(float(middle_m[0]), _SEARCH_M),
+            search=(middle_m, _SEARCH_M),
         )
         if found.confidence <= 0.0:
             return

@@ -26,7 +26,10 @@ _LITTLE_FILL_M2, _MUCH_FILL_M2 = 0.025e-6, 0.05e-6
 A tack with legs of 0.6 mm has 0.13 mm^2 here; points that scatter by 0.1 mm make 0.015 mm^2 of nothing.
 """
 _SEEN_BESIDE = 12
-"""Columns to each side of the edge, of which half have to be seen for a full confidence."""
+"""Columns to each side of the edge."""
+_TOO_FEW, _ENOUGH = 0.35, 0.8
+"""Part of these that has to be on base plate or web before the gap is believed at all, and fully: a false
+line across the corner hides a gap, or makes one."""
 
 
 @compilable
@@ -66,7 +69,8 @@ def gap_under_web(
         close = (weight[column] > 0.0) & (larger(up, -past) < _FILL_REACH_M)
         fill = smaller(larger(smaller(up, -past), -_FILL_MOST_M), _FILL_MOST_M)
         filled[column] = where(close, fill, 0.0)
-        seen[column] = where(weight[column] > 0.0, 1.0, 0.0)
+        explained = smaller(off_base, off_web) < _CLEAR_M * _CLEAR_M
+        seen[column] = where((weight[column] > 0.0) & explained, 1.0, 0.0)
     running(scratch[0, :columns], scratch[0, :columns])
     running(filled[:columns], filled[:columns])
     running(seen[:columns], seen[:columns])
@@ -96,4 +100,5 @@ def gap_under_web(
     shown = (seen[high] - seen[low]) / (high - low)
     fill_m2 = filled[columns - 1] * pitch_m
     clear = min(max((_MUCH_FILL_M2 - fill_m2) / (_MUCH_FILL_M2 - _LITTLE_FILL_M2), 0.0), 1.0)
-    return gap_m, clear * min(2.0 * shown, 1.0)
+    shown = min(max((shown - _TOO_FEW) / (_ENOUGH - _TOO_FEW), 0.0), 1.0)
+    return gap_m, clear * shown

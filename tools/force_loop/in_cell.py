@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from cellwright_envs.assembly.arm_dynamics import CYCLE_S, LOOP_CONTROL_PERIOD_S, ServoedArmConfig
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, AssemblyCell, Conditions, pose_matrix
 from cellwright_envs.assembly.compliance import ComplianceConfig
-from cellwright_envs.assembly.disturbances.mechanics import AS_SET_GRIP
 from cellwright_envs.assembly.parts.pegs import PEGS
+from cellwright_envs.physics.world import Grip
 from cellwright_runtime.interface.force_loop import LEASH_RETURN
 from tools.force_loop.model import Body, Lag
 
@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 
 BESIDE_M = 0.017
 """From the hole's axis: on the block, whatever the peg."""
+FIRM = Grip(along_n=1e3, across_n=1e3, twist_n_m=20.0)
+"""What holds, whatever the arm pushes."""
 STARTS_M = 1e-3
 """Height over the block from which the peg is driven down."""
 
@@ -70,7 +72,7 @@ def press(
         clearance_m=part.clearance_m,
         chamfer_m=0.0,
         friction=part.friction,
-        grip=AS_SET_GRIP,
+        grip=FIRM,
         grasp=(0.0, 0.0, 0.0),
         stiffness_scale=1.0,
         dead_band_n=compliance.dead_band_n,

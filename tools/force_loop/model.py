@@ -125,8 +125,8 @@ def gain_margin(law: Law, lag: Lag, body: Body) -> float:
 def contact(law: Law, lag: Lag, body: Body, *, speed_m_s: float, seconds: float = 2.0) -> Array:
     """Force [N] on the part, a value each `STEP_S`, when the reference drives into a wall at `speed_m_s`.
 
-    The reference goes on until it leads the arm by the leash, and is led back by half of what is beyond, once
-    a period. The wall is met at time 0.1 s.
+    The reference goes on until it leads the servo by the leash, and is led back by half of what is beyond,
+    once a period. The wall is met at time 0.1 s.
     """
     count = round(seconds / STEP_S)
     cycle, period = round(CYCLE_S / STEP_S), round(PERIOD_S / STEP_S)
@@ -138,7 +138,7 @@ def contact(law: Law, lag: Lag, body: Body, *, speed_m_s: float, seconds: float 
     for now in range(count):
         if now % period == 0:
             aim += speed_m_s * PERIOD_S
-            aim -= 0.5 * max(aim - arm - law.leash_m, 0.0)
+            aim -= 0.5 * max(aim - servo - law.leash_m, 0.0)
             pace = (aim - reference) * CYCLE_S / PERIOD_S
         if now % cycle == 0:
             reference += pace

@@ -242,6 +242,11 @@ class AssemblyCell:
         return self._grasp
 
     @property
+    def hand(self) -> Array:
+        """(6,) pose of gripper and hand camera: the tool's, less what the arm bends."""
+        return self._tool() if self._servoed is None else self._servoed.hand
+
+    @property
     def fixture_w(self) -> Array:
         """(4, 4) the fixture now."""
         return self._fixture_w

@@ -119,16 +119,21 @@ def pose_matrix(vector: Array) -> Array:
     return pose
 
 
+def physics_periods_s(control_period_s: float, compliance: ComplianceConfig) -> tuple[float, float]:
+    """Physics steps [s] for wide and for tight fits; those of a robot with lag divide every control period of
+    even milliseconds."""
+    if compliance.arm is None:
+        return COARSE_PHYSICS_PERIOD_S, FINE_PHYSICS_PERIOD_S
+    return min(COARSE_PERIOD_S, control_period_s), FINE_PERIOD_S
+
+
 class AssemblyCell:
     """One robot, one fixture, one part at a time."""
 
     def __init__(
         self, control_period_s: float, compliance: ComplianceConfig, *, even_friction: bool = False
     ) -> None:
-        servoed = compliance.arm is not None
-        self._periods_s = (
-            (COARSE_PERIOD_S, FINE_PERIOD_S) if servoed else (COARSE_PHYSICS_PERIOD_S, FINE_PHYSICS_PERIOD_S)
-        )
+        self._periods_s = physics_periods_s(control_period_s, compliance)
         for period_s in self._periods_s:
             steps = control_period_s / period_s
             if abs(steps - round(steps)) > 1e-9 or steps < 1:

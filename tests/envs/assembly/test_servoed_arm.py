@@ -19,14 +19,17 @@ from cellwright_envs.assembly.arm_dynamics import (
     total_lag_s,
     total_stiffness_n_m,
 )
+from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, Conditions, pose_matrix
 from cellwright_envs.assembly.compliance import ComplianceConfig, force_loop_gains
 from cellwright_envs.assembly.connector_insertion import CONNECTOR_INSERTION_V1, ConnectorInsertion
 from cellwright_envs.assembly.disturbances import NAMED
+from cellwright_envs.assembly.disturbances.mechanics import AS_SET_GRIP
 from cellwright_envs.assembly.disturbances.servo import ArmMass, CellStiffness, SensorLag, ServoLag
 from cellwright_envs.assembly.gear_mesh import GEAR_MESH_V1, GearMesh
 from cellwright_envs.assembly.nut_fastening import NUT_FASTENING_V1, NutFastening
 from cellwright_envs.assembly.peg_insertion import PEG_INSERTION_V1, PegInsertion
 from cellwright_envs.assembly.servoed_arm import _DEVIATION, _FELT, _REFERENCE, ServoedArm
+from cellwright_envs.virtual.compliant_arm import CompliantArm
 from cellwright_runtime.interface.compliant_reference import InsertionInterface
 from cellwright_runtime.interface.force_loop import ForceLoop, SlowDriverError
 from tools.force_loop.__main__ import approach, law_of
@@ -106,6 +109,35 @@ def test_every_controllers_cycle_fits_into_steps_and_periods() -> None:
         for longer_s, shorter_s in ((LOOP_CONTROL_PERIOD_S, cycle_s), (cycle_s, FINE_PERIOD_S)):
             assert longer_s / shorter_s == pytest.approx(round(longer_s / shorter_s), abs=1e-9)
     assert COARSE_PERIOD_S == 2 * FINE_PERIOD_S == 2 * CYCLE_S
+
+
+@pytest.mark.parametrize("period_s", CYCLES_S)
+@pytest.mark.parametrize("name", ["round-8-0.1-chamfer", "round-8-0.5"])
+def test_an_arm_behind_a_driver_runs_at_every_controllers_cycle(name: str, period_s: float) -> None:
+    part = PegInsertion.catalogue.resolve(name)[0]
+    conditions = Conditions(
+        clearance_m=part.clearance_m,
+        chamfer_m=0.0,
+        friction=part.friction,
+        grip=AS_SET_GRIP,
+        grasp=(0.0, 0.0, 0.0),
+        stiffness_scale=1.0,
+        dead_band_n=1.0,
+    )
+    start = np.array([*NOMINAL_FIXTURE_W, 0.0, 0.0, 0.0])
+    fixture_w = pose_matrix(start)
+    start[2] += 0.01
+    arm = CompliantArm(
+        part, conditions, start=start, fixture_w=fixture_w, compliance=GAINS, period_s=period_s
+    )
+    goal = arm.reset().tool
+    for _ in range(round(0.12 / period_s)):
+        goal[0] += 0.01 * period_s
+        arm.command(goal)
+        reading = arm.read()
+    # Late by the reference filter and by the servo, 20 and 34 ms, whatever the cycle.
+    assert goal[0] - reading.tool[0] == pytest.approx(0.01 * 0.054, rel=0.12)
+    arm.close()
 
 
 def test_lag_and_stiffness_of_the_set_up_are_those_of_a_ur10e() -> None:

@@ -65,9 +65,9 @@ def test_exported_gains_settle_with_their_margin_and_not_far_beyond_it(lag_s: fl
     lag, body = Lag.of(lag_s), Body.of(3e4)
     cell = replace(GAINS, arm=robot(lag, body))
     for factor in (1.0, 1.4):
-        assert press(louder(cell, factor), speed_m_s=0.009, fine=fine).settles, factor
+        assert press(louder(cell, factor), speed_m_s=0.009, fine=fine, held=True).settles, factor
     beyond = 1.5 * gain_margin(law_of(GAINS), lag, body)
-    assert not press(louder(cell, beyond), speed_m_s=0.009, fine=fine).settles
+    assert not press(louder(cell, beyond), speed_m_s=0.009, fine=fine, held=True).settles
 
 
 @pytest.mark.parametrize("stiffness", [5e3, 1e4, 3e4])
@@ -81,7 +81,7 @@ def test_first_contacts_are_those_of_the_model(stiffness: float, lag_s: float) -
 
 def test_gains_of_v0_swing_on_this_robot() -> None:
     ideal = replace(ComplianceConfig(), arm=robot(Lag.of(0.034), Body.of(1e4)))
-    assert not press(ideal, speed_m_s=0.009).settles
+    assert not press(ideal, speed_m_s=0.009, held=True).settles
 
 
 @pytest.mark.parametrize(("task", "config"), TASKS)

@@ -79,6 +79,21 @@ def test_first_contacts_are_those_of_the_model(stiffness: float, lag_s: float) -
     assert cell_n == pytest.approx(model_n, rel=0.06)
 
 
+def test_a_used_leash_does_not_feed_a_swing() -> None:
+    cell = replace(GAINS, arm=robot(Lag.of(0.045), Body.of(1e4)))
+    assert np.ptp(press(cell, speed_m_s=0.0095, seconds=5.0).felt_n[-30:]) < 0.5
+
+
+@pytest.mark.parametrize(("config", "left_m"), [(PEG_INSERTION_V1, 7e-3), (None, 5e-3)])
+def test_a_lead_beyond_the_leash_is_led_back_by_half_and_in_v0_by_all(config: Any, left_m: float) -> None:
+    env = PegInsertion(config=config)
+    interface = InsertionInterface(env.layout)
+    env.close()
+    tool = np.zeros(6)
+    interface.begin(tool, np.zeros(6), reference=np.array([0.0, 0.0, -9e-3, 0.0, 0.0, 0.0]))
+    assert interface.move(tool, np.zeros(6))[2] == pytest.approx(-left_m)
+
+
 def test_gains_of_v0_swing_on_this_robot() -> None:
     ideal = replace(ComplianceConfig(), arm=robot(Lag.of(0.034), Body.of(1e4)))
     assert not press(ideal, speed_m_s=0.009, held=True).settles

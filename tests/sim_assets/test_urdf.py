@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cellwright_assets import TCP_FROM_FLANGE, asset_path, torch_mesh, ur10e, welding_torch
-from cellwright_assets.urdf import URDF_NAME, last_link_mass_properties, urdf_text
+from cellwright_assets.urdf import PUBLISHED_URDF_NAME, URDF_NAME, last_link_mass_properties, urdf_text
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,33 @@ def test_last_link_balances_wrist_and_torch() -> None:
     moments = np.linalg.eigvalsh(inertia)
     assert moments[0] > 0.0
     assert moments[2] < moments[0] + moments[1]
+
+
+def test_stored_urdf_with_published_inertia_is_what_the_generator_writes() -> None:
+    stored = asset_path(PUBLISHED_URDF_NAME).read_text(encoding="utf-8")
+    assert stored == urdf_text(published=True)
+    assert stored != urdf_text()
+
+
+# Universal_Robots_ROS2_Description, config/ur10e/physical_parameters.yaml: the largest moment of each link.
+PUBLISHED_LARGEST_KG_M2 = (0.03529, 0.77068, 0.30928, 0.00296, 0.00296, 0.00041)
+
+
+@pytest.mark.parametrize("joint", range(6))
+def test_published_inertia_is_that_of_a_body_and_has_the_published_moments(joint: int) -> None:
+    moments = np.linalg.eigvalsh(ur10e.link_inertia_kg_m2(joint))
+    assert moments[0] > 0.0
+    assert moments[2] < moments[0] + moments[1]
+    assert moments[2] == pytest.approx(PUBLISHED_LARGEST_KG_M2[joint], rel=0.08)
+
+
+def test_long_links_are_hard_to_turn_about_everything_but_their_length() -> None:
+    for joint in (1, 2):
+        tensor = ur10e.link_inertia_kg_m2(joint)
+        assert tensor[0, 0] < 0.05 * tensor[1, 1] < 0.06 * tensor[2, 2]
+    # The axis of the shoulder's short side is the joint's own, that of wrist 1 lies across.
+    assert np.argmin(np.diag(ur10e.link_inertia_kg_m2(0))) == 1
+    assert np.argmin(np.diag(ur10e.link_inertia_kg_m2(3))) == 2
 
 
 def test_gas_nozzle_mouth_is_15_mm_over_the_wire_tip() -> None:

@@ -50,7 +50,7 @@ def test_contacts_settle_below_the_margin_and_swing_beyond_it(lag_s: float, stif
     law, lag, body = law_of(PEG_INSERTION_V1.compliance), Lag.of(lag_s), Body.of(stiffness)
     margin = gain_margin(law, lag, body)
     for factor, rests in ((0.7 * margin, True), (1.4 * margin, False)):
-        force_n = contact(times(law, factor), lag, body, speed_m_s=0.01, seconds=4.0)
+        force_n = contact(times(law, factor), lag, body, speed_m_s=0.01, seconds=6.0, held=True)
         assert settles(force_n) is rests, factor
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from cellwright_envs.assembly.arm_dynamics import CYCLE_S, LOOP_CONTROL_PERIOD_S, ServoedArmConfig
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, AssemblyCell, Conditions, pose_matrix
 from cellwright_envs.assembly.compliance import ComplianceConfig
-from cellwright_envs.assembly.disturbances.mechanics import AS_SET_GRIP
 from cellwright_envs.assembly.parts.pegs import PEGS
+from cellwright_envs.physics.world import Grip
 from cellwright_runtime.interface.force_loop import LEASH_RETURN
 from tools.force_loop.model import Body, Lag
 
@@ -19,6 +19,8 @@ Array = NDArray[np.float64]
 
 BESIDE_M = 0.017
 """From the hole's axis: on the block, whatever the peg."""
+FIRM = Grip(along_n=1e3, across_n=1e3, twist_n_m=20.0)
+"""What holds, whatever the arm pushes."""
 STARTS_M = 1e-3
 """Height over the block from which the peg is driven down."""
 
@@ -36,9 +38,13 @@ class Contact:
 
     @property
     def settles(self) -> bool:
-        """Whether the force comes to rest, by the measure of the model."""
-        end = self.felt_n[-len(self.felt_n) // 4 :]
-        return bool(np.ptp(end) < max(2.0, 0.1 * self.peak_n))
+        """Whether the contact comes to rest, by the measure of the model: neither the mean of a control step
+        swings, nor does its largest force differ from it."""
+        last = slice(-len(self.felt_n) // 4, None)
+        swing_n = max(float(np.ptp(self.felt_n[last])), float(np.ptp(self.force_n[last] - self.felt_n[last])))
+        above_n = float(np.max(self.force_n[last] - self.felt_n[last]))
+        allowed_n = max(2.0, 0.1 * self.peak_n)
+        return bool(max(swing_n, above_n) < allowed_n and self.felt_n[last].min() > 0.5)
 
 
 def robot(lag: Lag, body: Body) -> ServoedArmConfig:
@@ -63,14 +69,16 @@ def press(
     speed_m_s: float,
     fine: bool = True,
     seconds: float = 3.0,
+    held: bool = False,
 ) -> Contact:
-    """Drive a peg onto the block at `speed_m_s` until the leash is used, and hold it there."""
+    """Drive a peg onto the block at `speed_m_s` and go on: until it leads the tool by the leash, or where it
+    is `held` until it is by the leash below the block's top."""
     part = PEGS.resolve("round-8-0.1-chamfer" if fine else "round-8-0.5")[0]
     conditions = Conditions(
         clearance_m=part.clearance_m,
         chamfer_m=0.0,
         friction=part.friction,
-        grip=AS_SET_GRIP,
+        grip=FIRM,
         grasp=(0.0, 0.0, 0.0),
         stiffness_scale=1.0,
         dead_band_n=compliance.dead_band_n,
@@ -86,8 +94,9 @@ def press(
         forces, felt = [], []
         for _ in range(round(seconds / LOOP_CONTROL_PERIOD_S)):
             reference[2] -= speed_m_s * LOOP_CONTROL_PERIOD_S
-            beyond_m = state.tool[2] - reference[2] - compliance.leash_m
-            reference[2] += LEASH_RETURN * max(beyond_m, 0.0)
+            top_m = NOMINAL_FIXTURE_W[2] if held else state.tool[2]
+            beyond_m = top_m - reference[2] - compliance.leash_m
+            reference[2] += (1.0 if held else LEASH_RETURN) * max(beyond_m, 0.0)
             state = cell.move(reference, fixture_w)
             forces.append(state.peak_force_n)
             felt.append(state.wrench_t[2] - tare_n)

@@ -122,11 +122,14 @@ def gain_margin(law: Law, lag: Lag, body: Body) -> float:
     return float(1.0 / -at.min()) if at.size else np.inf
 
 
-def contact(law: Law, lag: Lag, body: Body, *, speed_m_s: float, seconds: float = 2.0) -> Array:
+def contact(
+    law: Law, lag: Lag, body: Body, *, speed_m_s: float, seconds: float = 2.0, held: bool = False
+) -> Array:
     """Force [N] on the part, a value each `STEP_S`, when the reference drives into a wall at `speed_m_s`.
 
-    The reference goes on until it leads the arm by the leash, and is led back by half of what is beyond, once
-    a period. The wall is met at time 0.1 s.
+    The reference goes on until it leads the servo by the leash, and is led back by half of what is beyond,
+    once a period; where it is `held` it stops by the leash behind the wall, which leaves the loop
+    alone. The wall is met at time 0.1 s.
     """
     count = round(seconds / STEP_S)
     cycle, period = round(CYCLE_S / STEP_S), round(PERIOD_S / STEP_S)
@@ -138,7 +141,8 @@ def contact(law: Law, lag: Lag, body: Body, *, speed_m_s: float, seconds: float 
     for now in range(count):
         if now % period == 0:
             aim += speed_m_s * PERIOD_S
-            aim -= 0.5 * max(aim - arm - law.leash_m, 0.0)
+            beyond = aim - (wall if held else servo) - law.leash_m
+            aim -= (1.0 if held else 0.5) * max(beyond, 0.0)
             pace = (aim - reference) * CYCLE_S / PERIOD_S
         if now % cycle == 0:
             reference += pace
@@ -164,9 +168,10 @@ def contact(law: Law, lag: Lag, body: Body, *, speed_m_s: float, seconds: float 
 
 
 def settles(force_n: Array) -> bool:
-    """Whether a contact's force comes to rest: in its last quarter it varies by less than 2 N or a tenth."""
+    """Whether a contact comes to rest: over its last quarter it is pressed, and varies by less than 2 N or a
+    tenth of its peak."""
     end = force_n[-len(force_n) // 4 :]
-    return bool(np.ptp(end) < max(2.0, 0.1 * force_n.max()))
+    return bool(np.ptp(end) < max(2.0, 0.1 * force_n.max()) and end.min() > 0.5)
 
 
 def times(law: Law, factor: float) -> Law:

@@ -119,16 +119,21 @@ def pose_matrix(vector: Array) -> Array:
     return pose
 
 
+def physics_periods_s(control_period_s: float, compliance: ComplianceConfig) -> tuple[float, float]:
+    """Physics steps [s] for wide and for tight fits; those of a robot with lag divide every control period of
+    even milliseconds."""
+    if compliance.arm is None:
+        return COARSE_PHYSICS_PERIOD_S, FINE_PHYSICS_PERIOD_S
+    return min(COARSE_PERIOD_S, control_period_s), FINE_PERIOD_S
+
+
 class AssemblyCell:
     """One robot, one fixture, one part at a time."""
 
     def __init__(
         self, control_period_s: float, compliance: ComplianceConfig, *, even_friction: bool = False
     ) -> None:
-        servoed = compliance.arm is not None
-        self._periods_s = (
-            (COARSE_PERIOD_S, FINE_PERIOD_S) if servoed else (COARSE_PHYSICS_PERIOD_S, FINE_PHYSICS_PERIOD_S)
-        )
+        self._periods_s = physics_periods_s(control_period_s, compliance)
         for period_s in self._periods_s:
             steps = control_period_s / period_s
             if abs(steps - round(steps)) > 1e-9 or steps < 1:
@@ -240,6 +245,11 @@ class AssemblyCell:
     def grasp(self) -> Array:
         """How the part sits in the fingers now, as in `Conditions.grasp`."""
         return self._grasp
+
+    @property
+    def hand(self) -> Array:
+        """(6,) pose of gripper and hand camera: the tool's, less what the arm bends."""
+        return self._tool() if self._servoed is None else self._servoed.hand
 
     @property
     def fixture_w(self) -> Array:

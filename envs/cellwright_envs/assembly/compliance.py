@@ -122,7 +122,9 @@ LARGEST_TURNING_N_M_RAD = 110.0
 
 
 def force_loop_gains(
-    *, stiffness_n_m: float = 1500.0, rotational_stiffness_n_m_rad: float = 12.0, leash_m: float = 5e-3
+    *,
+    stiffness_n_m: float = ComplianceConfig.stiffness_n_m,
+    rotational_stiffness_n_m_rad: float = ComplianceConfig.rotational_stiffness_n_m_rad,
 ) -> ComplianceConfig:
     """Gains that a UR10e takes: damping for its lag and stiffness, and a mass of 10 ms times the damping."""
     lag_s, contact_n_m = ComplianceConfig.largest_lag_s, ComplianceConfig.largest_contact_n_m
@@ -135,7 +137,6 @@ def force_loop_gains(
         virtual_mass_kg=LAW_SMOOTHING_S * damping,
         virtual_inertia_kg_m2=LAW_SMOOTHING_S * turning,
         servo_s=LAW_SMOOTHING_S,
-        leash_m=leash_m,
         arm=ServoedArmConfig(),
     )
 

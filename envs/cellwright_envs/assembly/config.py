@@ -10,6 +10,7 @@ from cellwright_assets.assembly_cell import CONTROL_PERIOD_S, STEP_M, TURN_RAD
 from cellwright_envs.assembly.arm_dynamics import LOOP_CONTROL_PERIOD_S
 from cellwright_envs.assembly.cameras import CameraRig
 from cellwright_envs.assembly.compliance import ComplianceConfig
+from cellwright_envs.assembly.disturbances.mechanics import GRIP_N
 from cellwright_envs.disturbances.sampling import require_not_negative, require_positive
 
 
@@ -48,6 +49,10 @@ class InsertionConfig:
     """How long the part must stay seated."""
     lost_m: float = 0.015
     """Slip in the fingers at which the part counts as lost."""
+    grip_force_n: float = GRIP_N
+    """Set force of the gripper, which does 20 to 235 N."""
+    observed_force_n: float = 40.0
+    """Largest force of the wrist sensor that is observed; a UR10e's has a range of 100 N."""
     even_friction: bool = False
     """Whether friction opposes sliding in every direction; else it is up to 12 degrees off diagonally."""
     compliance: ComplianceConfig = field(default_factory=ComplianceConfig)
@@ -65,6 +70,8 @@ class InsertionConfig:
             "tilt_tolerance_rad",
             "hold_s",
             "lost_m",
+            "grip_force_n",
+            "observed_force_n",
         )
         require_not_negative(self, "start_spread_m", "start_spread_rad", "lateral_tolerance_m")
         if self.box_rad > 0.5:

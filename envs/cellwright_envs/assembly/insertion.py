@@ -36,6 +36,7 @@ from cellwright_envs.assembly.disturbances import (
     AssemblyDisturbanceState,
 )
 from cellwright_envs.assembly.disturbances.fixture import shifted
+from cellwright_envs.assembly.disturbances.mechanics import GRIP_N
 from cellwright_envs.assembly.measurement import (
     LARGEST_OVERLAP_M,
     InsertionMeasurement,
@@ -47,6 +48,7 @@ from cellwright_envs.assembly.parts.part import Part
 from cellwright_envs.assembly.reward import over_force
 from cellwright_envs.cell_env import CellEnv, Observation, Streams
 from cellwright_envs.physics.transforms import product
+from cellwright_envs.physics.world import Grip
 from cellwright_runtime.interface.compliant_reference import MOTION, InsertionInterface
 from cellwright_runtime.vocabulary import Component, Setting
 
@@ -125,9 +127,12 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
             actions=actions,
             views=VIEWS,
             image_size_px=size,
-            groups={**groups.components([action.name for action in actions]), **self.own_groups},
+            groups={
+                **groups.components([action.name for action in actions], config.observed_force_n),
+                **self.own_groups,
+            },
             privileged=(*groups.PRIVILEGED, *self.own_privileged),
-            settings=(*controller_settings(config, self.catalogue.resolve("train")), *self._own_settings()),
+            settings=(*controller_settings(config, self._resolve_products("train")), *self._own_settings()),
         )
         self.cameras.true_views = self._true_views
         self.interface = InsertionInterface(self.layout, origin=NOMINAL_FIXTURE_W)
@@ -151,7 +156,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
             clearance_m=disturbed.part_fit.clearance_m(self.product.clearance_m),
             chamfer_m=disturbed.chamfer_damage.chamfer_m(self.product.chamfer_m),
             friction=disturbed.contact_friction.friction(self.product.friction),
-            grip=disturbed.grip_strength.grip,
+            grip=_scaled(disturbed.grip_strength.grip, config.grip_force_n / GRIP_N),
             grasp=disturbed.grasp_offset.grasp,
             stiffness_scale=gain.stiffness_factor,
             dead_band_n=config.compliance.dead_band_n + gain.extra_dead_band_n,
@@ -310,7 +315,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
     @property
     def tool_w(self) -> Array:
         """Pose (4, 4) of the tool in the world."""
-        return pose_matrix(self._state.tool)
+        return pose_matrix(self.cell.hand)
 
     @property
     def part_w(self) -> Array:
@@ -411,6 +416,12 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
     def close(self) -> None:
         super().close()
         self.cell.close()
+
+
+def _scaled(grip: Grip, factor: float) -> Grip:
+    return Grip(
+        along_n=factor * grip.along_n, across_n=factor * grip.across_n, twist_n_m=factor * grip.twist_n_m
+    )
 
 
 def _servo(disturbed: AssemblyDisturbanceState) -> ServoConditions:

@@ -32,7 +32,14 @@ ACTIONS = ("x", "y", "z", "turn_x", "turn_y", "turn_z")
 """How far a control step moves and turns the reference, along and about the reference's own axes."""
 POSE = _vector("tool", ("m", "rad"), (0.04, 0.3), "_turn")
 """The tool relative to the nominal fixture, along and about the nominal fixture's axes."""
-WRENCH = _vector("force", ("N", "N.m"), (40.0, 2.0), "_torque")
+
+
+def wrench(force_n: float) -> tuple[Component, ...]:
+    """`WRENCH` with forces up to `force_n`."""
+    return _vector("force", ("N", "N.m"), (force_n, 2.0), "_torque")
+
+
+WRENCH = wrench(40.0)
 """The wrist sensor, tared and low-passed, in the tool frame about its origin."""
 LEASH = _vector(
     "lead", ("m", "rad"), (1.2 * ComplianceConfig().leash_m, 1.2 * ComplianceConfig().leash_rad), "_turn"
@@ -50,17 +57,18 @@ def motion(step_m: float, turn_rad: float) -> tuple[Component, ...]:
     )
 
 
-def components(actions: Sequence[str]) -> dict[str, tuple[Component, ...]]:
-    """The groups of every insertion, for a task with these actions."""
+def components(actions: Sequence[str], observed_force_n: float = 40.0) -> dict[str, tuple[Component, ...]]:
+    """The groups of every insertion, for a task with these actions and a sensor that is read so far."""
+    felt = wrench(observed_force_n)
     last_action = tuple(Component(name=f"last_{name}", unit="1", low=-1.0, high=1.0) for name in actions)
     history = tuple(
         Component(name=f"{c.name}_lag_{lag}", unit=c.unit, low=c.low, high=c.high)
         for lag in HISTORY_LAGS
-        for c in (*POSE, *WRENCH, *last_action)
+        for c in (*POSE, *felt, *last_action)
     )
     return {
         "pose": POSE,
-        "wrench": WRENCH,
+        "wrench": felt,
         "leash": LEASH,
         "last_action": last_action,
         "history": history,

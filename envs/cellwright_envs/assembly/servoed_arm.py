@@ -11,8 +11,8 @@ second spring, between the arm and the part. Contact is rigid; all that bends is
     law <- low-pass <- delay <--------------------------------------+
 
 Axes are those of the world, each for itself; turning is about the tool's origin, the part's tip (assumption:
-a real arm also turns a little when pushed aside). The tool's pose that the robot reports is the arm's; what
-fingers and fixture give way is seen by nobody, as on a real robot.
+a real arm also turns a little when pushed aside). The pose that the robot reports is the servo's: gears,
+links and fingers bend beyond its encoders (assumption). The camera on the hand moves with the arm's mass.
 """
 
 from __future__ import annotations
@@ -94,6 +94,11 @@ class ServoedArm:
     @property
     def tool(self) -> Array:
         """(6,) the pose that the robot reports."""
+        return self._state[_SERVO].copy()
+
+    @property
+    def hand(self) -> Array:
+        """(6,) where the hand is."""
         return self._state[_ARM].copy()
 
     def reading(self, steps: int) -> Array:

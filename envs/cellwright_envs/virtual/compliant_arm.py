@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_envs.assembly.cell import COARSE_PHYSICS_PERIOD_S, AssemblyCell, CellState, Conditions
+from cellwright_envs.assembly.cell import (
+    COARSE_PHYSICS_PERIOD_S,
+    AssemblyCell,
+    CellState,
+    Conditions,
+    physics_periods_s,
+)
 from cellwright_envs.assembly.compliance import ComplianceConfig
 from cellwright_envs.assembly.parts.part import Part
 from cellwright_envs.virtual.arm import VirtualArm
@@ -28,8 +34,9 @@ class CompliantArm(VirtualArm):
         period_s: float = COARSE_PHYSICS_PERIOD_S,
     ) -> None:
         """Work begins with the tool at `start` (6,), at rest, over a fixture at `fixture_w` (4, 4)."""
-        super().__init__(period_s, COARSE_PHYSICS_PERIOD_S)
-        self._cell = AssemblyCell(period_s, compliance or ComplianceConfig())
+        compliance = compliance or ComplianceConfig()
+        super().__init__(period_s, max(physics_periods_s(period_s, compliance)))
+        self._cell = AssemblyCell(period_s, compliance)
         self._begin = part, conditions, start.copy(), fixture_w.copy()
         self._fixture_w = fixture_w.copy()
 

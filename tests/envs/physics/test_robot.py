@@ -16,6 +16,7 @@ from cellwright_envs.physics.kinematics import (
     link_poses,
 )
 from cellwright_envs.physics.robot import LOWEST_JOINT_M, Arm, UnreachablePoseError
+from cellwright_envs.welding.weld_cell import WeldCell
 
 Array = NDArray[np.float64]
 
@@ -96,6 +97,17 @@ def test_link_frames_are_those_of_the_urdf(bullet: tuple[int, int]) -> None:
             rotation = np.reshape(pybullet.getMatrixFromQuaternion(state[5]), (3, 3))
             np.testing.assert_allclose(poses[joint + 1, :3, 3], state[4], atol=1e-6)
             np.testing.assert_allclose(poses[joint + 1, :3, :3], rotation, atol=1e-6)
+
+
+# Upper arm and forearm: Universal_Robots_ROS2_Description, config/ur10e/physical_parameters.yaml.
+@pytest.mark.parametrize("published", [True, False])
+def test_the_arm_in_the_world_has_the_published_inertia_where_it_is_asked_for(published: bool) -> None:
+    cell = WeldCell(10, published_inertia=published)
+    client, body = cell.world._client, cell.world._arm
+    for joint, largest in ((1, 0.77068), (2, 0.30928)):
+        moments = pybullet.getDynamicsInfo(body, joint, physicsClientId=client)[2]
+        assert (max(moments) == pytest.approx(largest, rel=0.01)) is published
+    cell.close()
 
 
 @settings(deadline=None)

@@ -16,8 +16,8 @@ from cellwright_envs.welding.disturbances.pool import PoolView
 from cellwright_envs.welding.disturbances.tool import ToolCentrePointError
 from cellwright_envs.welding.part.paths import straight
 from cellwright_envs.welding.part.product import PRODUCTS
-from cellwright_envs.welding.pool_camera import ACROSS_M_PX, ALONG_M_PX
-from cellwright_envs.welding.process.columns import State
+from cellwright_envs.welding.pool_camera import ACROSS_M_PX, ALONG_M_PX, PoolCamera, PoolLighting
+from cellwright_envs.welding.process.columns import Constant, State
 from cellwright_envs.welding.weld_seam import WeldSeam
 from cellwright_runtime.interface.path_correction import WeldInterface
 
@@ -118,6 +118,21 @@ def test_a_surface_that_hangs_is_lit_otherwise(env: WeldSeam) -> None:
     inside = first > EDGE + 25
     assert np.abs(other.astype(int) - first)[inside].mean() > 1.0
     assert np.mean((other > EDGE) != (first > EDGE)) < 0.03
+
+
+def test_a_tail_that_hangs_is_brighter_than_one_that_bulges() -> None:
+    """The arc stands before it: the far side of a bulge is turned away, that of a dent towards it."""
+    tails = []
+    for root_index in (0.4, 1.1):
+        state, constants = np.zeros(len(State)), np.ones(len(Constant))
+        state[State.ROOT_INDEX], state[State.BEAD_WIDTH_M], state[State.CAP_HEIGHT_M] = root_index, 8e-3, 1e-3
+        state[State.CURRENT_A], state[State.VOLTAGE_V] = 200.0, 24.0
+        constants[Constant.BURN_THROUGH_INDEX] = 1.08
+        camera = PoolCamera(64, PoolLighting())
+        camera.begin(NAMED["none"].draw(np.random.default_rng(0)))
+        picture = camera.take(state, constants, lateral_m=0.0, arc_on=True, time_s=1.0)
+        tails.append(float(picture[30:38, 31:33].mean()))
+    assert tails[1] > tails[0] + 2.0
 
 
 def test_the_disturbances_of_every_camera_disturb_it(env: WeldSeam) -> None:

@@ -65,6 +65,16 @@ class Target(gymnasium.Env):
         return Card(dict.fromkeys("BCD", good), {"C": 0.0 if good else away / 1e3}, {})
 
 
+class Change(Target):
+    """Wants the opposite in the first half."""
+
+    def scorecard(self) -> Card:
+        halves = [np.mean(half, axis=0) for half in (self.actions[: STEPS // 2], self.actions[STEPS // 2 :])]
+        away = float(max(np.abs(halves[0] + WANTED).max(), np.abs(halves[1] - WANTED).max()))
+        good = away <= self.within
+        return Card(dict.fromkeys("BCD", good), {"C": 0.0 if good else away / 1e3}, {})
+
+
 class Still:
     """Does nothing."""
 
@@ -95,6 +105,11 @@ def test_a_search_climbs_to_what_no_single_try_would_hit() -> None:
     """A box of a thousandth of the range: 300 tries at random would find it in one seed of four."""
     found = [searched(Target(0.03), Still(), Episode(seed), tries=300).good for seed in range(6)]
     assert sum(found) >= 5
+
+
+def test_a_search_finds_what_has_to_change_on_the_way() -> None:
+    found = [searched(Change(0.25), Still(), Episode(seed), tries=300).good for seed in range(6)]
+    assert sum(found) >= 4
 
 
 def test_it_gives_up_with_the_best_try() -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_assets.assembly_cell import CONTROL_PERIOD_S
+from cellwright_assets.assembly_cell import CONTROL_PERIOD_S, TURN_RAD
 from cellwright_policies.experts.assembly.base import (
     FULL_SCALE,
     LEASH,
@@ -71,6 +71,8 @@ class SpiralSearch:
         self.settings, self._full_scale = settings, full_scale
         reach_m_s = float(full_scale[0]) / CONTROL_PERIOD_S
         self._speed_m_s = min(settings.speed_m_s, REACH_SHARE * reach_m_s)
+        # An arm that turns more slowly is turned to and fro more slowly, by the same angle.
+        self._turn_hz = settings.turn_hz * min(float(full_scale[5]) / TURN_RAD, 1.0)
         self._state = State(phase=(), surface=(), angle=(), time=(), lowest=(), stalled=())
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
@@ -102,7 +104,7 @@ class SpiralSearch:
         radius = settings.pitch_m * state["angle"] / (2.0 * np.pi)
         spiral = radius[:, None] * np.stack([np.cos(state["angle"]), np.sin(state["angle"])], axis=1)
         wanted[:, :2] = around + np.where(searching[:, None], spiral, 0.0) - pose[:, :2]
-        phase = 2.0 * np.pi * settings.turn_hz * state["time"]
+        phase = 2.0 * np.pi * self._turn_hz * state["time"]
         turning = settings.turn_rad * np.sin(phase)
         wanted[:, 5] = yaw + np.where(searching, turning, 0.0) - pose[:, 5]
         wanted[:, 3:5] = -pose[:, 3:5]

@@ -368,3 +368,22 @@ def test_a_nut_on_the_first_thread_is_centred_by_no_more_than_its_push() -> None
     wrench = run(runner, 0.1, z_m=-JOINT.first_thread_m - 0.1e-3, x_m=1e-3)
     assert wrench[2] == pytest.approx(4.0)
     assert wrench[0] == pytest.approx(-4.0)
+
+
+def test_a_nut_locks_itself_from_a_friction_of_the_lead_angles_tangent_on() -> None:
+    """Friction of flanks that lean by 30 degrees counts 1 / cos 30 times: mu / cos 30 = P / (pi d2)."""
+    tangent = M16.pitch_m / (pi * M16.pitch_diameter_m)
+
+    def runs_down(friction: float) -> bool:
+        joint = replace(JOINT, friction=friction, prevailing_n_m=0.0)
+        thread = caught(joint)
+        before_rad = thread.nut_rad
+        # Pushed, and held by nothing but its friction: the socket follows without a torque.
+        thread.turn(before_rad + 1.0, Load(push_n=50.0), 0.0)
+        return thread.nut_rad > before_rad + 0.5
+
+    low, high = 0.0, 0.5
+    for _ in range(20):
+        middle = 0.5 * (low + high)
+        low, high = (middle, high) if runs_down(middle) else (low, middle)
+    assert low / cos(radians(30.0)) == pytest.approx(tangent, rel=0.05)

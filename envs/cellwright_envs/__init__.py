@@ -23,10 +23,17 @@ ENVIRONMENTS = {
 """Id to entry point. A cell cuts its episodes off itself, since the limit follows from the part."""
 
 
-_NEXT_WELD = "cellwright_envs.welding.next_weld_seam"
+_NEXT_WELD, _NEXT_ASSEMBLY = (
+    "cellwright_envs.welding.next_weld_seam",
+    "cellwright_envs.assembly.next_insertions",
+)
 NEXT_ENVIRONMENTS = {
     "cellwright-next/WeldSeam-v1": f"{_NEXT_WELD}:NextWeldSeam",
     "cellwright-next/WeldSeamWithoutPool-v1": f"{_NEXT_WELD}:NextWeldSeamWithoutPool",
+    "cellwright-next/PegInsertion-v1": f"{_NEXT_ASSEMBLY}:NextPegInsertion",
+    "cellwright-next/ConnectorInsertion-v1": f"{_NEXT_ASSEMBLY}:NextConnectorInsertion",
+    "cellwright-next/NutFastening-v1": f"{_NEXT_ASSEMBLY}:NextNutFastening",
+    "cellwright-next/GearMesh-v1": f"{_NEXT_ASSEMBLY}:NextGearMesh",
 }
 """Versions in the making: registered, so that policies can be trained on them; documented once they replace
 the present ones."""

@@ -66,6 +66,8 @@ STEP_M = 2.0e-3
 """How far a full action moves the reference, along each axis of the tool."""
 TURN_RAD = 0.015
 """How far a full action turns it, about each axis."""
+LOOP_STEP_M, LOOP_TURN_RAD = 0.7e-3, 0.008
+"""The same under a force loop: no faster than a damper of some 1500 N s/m bears."""
 
 # Table, block and gripped part
 

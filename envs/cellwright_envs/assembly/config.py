@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from cellwright_assets.assembly_cell import CONTROL_PERIOD_S, STEP_M, TURN_RAD
+from cellwright_assets.assembly_cell import CONTROL_PERIOD_S, LOOP_STEP_M, LOOP_TURN_RAD, STEP_M, TURN_RAD
 from cellwright_envs.assembly.arm_dynamics import LOOP_CONTROL_PERIOD_S
 from cellwright_envs.assembly.cameras import CameraRig
 from cellwright_envs.assembly.compliance import ComplianceConfig
@@ -101,8 +101,8 @@ def force_controlled(config: Config, compliance: ComplianceConfig) -> Config:
         config,
         control_period_s=LOOP_CONTROL_PERIOD_S,
         time_limit_s=30.0,
-        step_m=0.7e-3,
-        turn_rad=0.008,
+        step_m=LOOP_STEP_M,
+        turn_rad=LOOP_TURN_RAD,
         even_friction=True,
         compliance=compliance,
     )

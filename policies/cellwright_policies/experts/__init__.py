@@ -8,7 +8,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_policies.experts.assembly import CONNECTOR_INSERTION, GEAR_MESH, NUT_FASTENING, PEG_INSERTION
+from cellwright_policies.experts.assembly import (
+    CONNECTOR_INSERTION,
+    GEAR_MESH,
+    NUT_FASTENING,
+    PEG_INSERTION,
+    under_force_loop,
+)
 from cellwright_policies.experts.expert import Expert
 from cellwright_policies.experts.welding import NEXT_WELD_SEAM, WELD_SEAM
 
@@ -20,6 +26,10 @@ EXPERTS: dict[str, dict[str, Callable[..., Expert]]] = {
     "cellwright/ConnectorInsertion-v0": CONNECTOR_INSERTION,
     "cellwright/NutFastening-v0": NUT_FASTENING,
     "cellwright/GearMesh-v0": GEAR_MESH,
+    "cellwright-next/PegInsertion-v1": under_force_loop(PEG_INSERTION),
+    "cellwright-next/ConnectorInsertion-v1": under_force_loop(CONNECTOR_INSERTION),
+    "cellwright-next/NutFastening-v1": under_force_loop(NUT_FASTENING),
+    "cellwright-next/GearMesh-v1": under_force_loop(GEAR_MESH),
 }
 """The experts of each environment, made from the names of the components of `privileged`."""
 NAMES: tuple[str, ...] = tuple(dict.fromkeys(name for experts in EXPERTS.values() for name in experts))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cellwright_policies.experts.assembly.base import FULL_SCALE
+from cellwright_policies.experts.assembly.base import FULL_SCALE, LOOP_FULL_SCALE
 from cellwright_policies.experts.assembly.blind_insertion import BlindInsertion
 from cellwright_policies.experts.assembly.drawn_servo import gear_servo, nut_servo, peg_servo, plug_servo
 from cellwright_policies.experts.assembly.guide import Guide
@@ -55,4 +55,14 @@ GEAR_MESH: dict[str, Factory] = {
     "guide": MeshGuide,
 }
 
-__all__ = ["CONNECTOR_INSERTION", "GEAR_MESH", "NUT_FASTENING", "PEG_INSERTION"]
+
+def under_force_loop(experts: dict[str, Factory]) -> dict[str, Factory]:
+    """The experts for a full action as the cells of version 1 have it."""
+    return {name: _at_loop_scale(factory) for name, factory in experts.items()}
+
+
+def _at_loop_scale(factory: Factory) -> Factory:
+    return lambda names, scale=LOOP_FULL_SCALE: factory(names, scale)
+
+
+__all__ = ["CONNECTOR_INSERTION", "GEAR_MESH", "NUT_FASTENING", "PEG_INSERTION", "under_force_loop"]

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_assets.assembly_cell import STEP_M, TURN_RAD
+from cellwright_assets.assembly_cell import LOOP_STEP_M, LOOP_TURN_RAD, STEP_M, TURN_RAD
 from cellwright_policies.experts.expert import Actions
 
 Array = NDArray[np.float64]
 
 FULL_SCALE = np.array([STEP_M] * 3 + [TURN_RAD] * 3)
+LOOP_FULL_SCALE = np.array([LOOP_STEP_M] * 3 + [LOOP_TURN_RAD] * 3)
 """How far an action of 1 moves the reference (6,): [m] along and [rad] about the axes of the tool.
 
 That of v0; an expert is told where a cell's is another."""

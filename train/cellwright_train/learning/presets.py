@@ -143,7 +143,7 @@ WELD_SEAM = TrainConfig(
 NEXT_WELD_SEAM = dataclasses.replace(
     WELD_SEAM,
     env_id="cellwright-next/WeldSeam-v1",
-    env_kwargs={"product": ("train", "geometry")},
+    env_kwargs={"product": ["train", "geometry"]},
     aux_targets=(
         *WELD_SEAM.aux_targets,
         "penetration_constant",

@@ -8,14 +8,22 @@ from typing import ClassVar
 from cellwright_envs.welding.config import WeldSeamConfig
 from cellwright_envs.welding.disturbances import NAMED
 from cellwright_envs.welding.disturbances.events import FixtureBump
+from cellwright_envs.welding.disturbances.process import MeterError
 from cellwright_envs.welding.inspection.editions import NEWEST
 from cellwright_envs.welding.line.config import LineSensor
 from cellwright_envs.welding.weld_seam import WeldSeam
 
+METERS = MeterError(gain=0.01, voltage_v=0.2)
 NEXT_NAMED = {
     **NAMED,
-    # A knock of 2.5 mm spoils a weld under every controller before any has seen it.
-    "hard": replace(NAMED["hard"], fixture_bump=FixtureBump(probability=1.0, jump_m=(0.8e-3, 1.5e-3))),
+    "train": replace(NAMED["train"], meter_error=METERS),
+    "hard": replace(
+        NAMED["hard"],
+        # A knock of 2.5 mm spoils a weld under every controller before any has seen it.
+        fixture_bump=FixtureBump(probability=1.0, jump_m=(0.8e-3, 1.5e-3)),
+        meter_error=MeterError(gain=0.02, voltage_v=0.4),
+    ),
+    "meter_error": replace(NAMED["none"], meter_error=METERS),
 }
 
 

@@ -93,6 +93,12 @@ _ANGLES = (
     Component(name="work_angle", unit="rad", low=-0.35, high=0.35),
     Component(name="push_angle", unit="rad", low=-0.35, high=0.35),
 )
+TRACKING = (
+    Component(name="lateral_error", unit="m", low=-8e-3, high=8e-3),
+    Component(name="height_error", unit="m", low=-8e-3, high=8e-3),
+    Component(name="seam_known", unit="1", low=0.0, high=1.0),
+)
+"""Where the controller takes the seam to be, from the torch, and whether it has seen it at all."""
 _LAST = {"last_lateral_rate": "last_lateral_offset", "last_height_rate": "last_height_offset"}
 
 
@@ -104,6 +110,7 @@ def _next(components: dict[str, tuple[Component, ...]]) -> dict[str, tuple[Compo
         **components,
         "programme": (*PROGRAMME[:-3], *_ANGLES, *PROGRAMME[-3:]),
         "motion": _lagged(motion, MOTION_LAGS),
+        "tracking": TRACKING,
         "averages": tuple(
             replace(each, name=f"{each.name}_over_{period_s:g}_s", low=min(each.low, 0.0))
             for period_s in AVERAGE_PERIODS_S

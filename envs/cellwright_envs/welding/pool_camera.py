@@ -99,7 +99,7 @@ class PoolCamera:
         view = disturbed.pool_view
         self._disturbed = disturbed
         self._rng = np.random.default_rng(view.seed)
-        self._noise = self._rng.standard_normal(3)
+        self._noise = self._rng.standard_normal(5)
         self._pictures: deque[Image] = deque(
             [self._black()] * (view.latency_steps + 1), maxlen=view.latency_steps + 1
         )
@@ -121,16 +121,19 @@ class PoolCamera:
     def _exposed(
         self, state: Array, constants: Array, lateral_m: float, *, arc_on: bool, time_s: float
     ) -> Image:
-        picture, middle_px = self._black(), 0.5 * (self._size_px - 1) - lateral_m / ACROSS_M_PX
-        arc_row = ARC_ROW_FRACTION * self._size_px
+        picture, arc_row = self._black(), ARC_ROW_FRACTION * self._size_px
         view = self._disturbed.pool_view
         self._noise *= _MEMORY
-        self._noise += math.sqrt(1.0 - _MEMORY * _MEMORY) * self._rng.standard_normal(3)
+        self._noise += math.sqrt(1.0 - _MEMORY * _MEMORY) * self._rng.standard_normal(5)
         useless = self._rng.random() < view.useless
+        pool_px, arc_px = (
+            self._column(lateral_m - view.mounting_m + view.wander_m * float(noise))
+            for noise in self._noise[3:]
+        )
         if arc_on and state[State.BEAD_WIDTH_M] > 0.0:
             shape, light = self._seen(state, constants), self._lighting
             _draw(
-                picture, middle_px, arc_row, shape.width_m, shape.length_m, shape.height_m,
+                picture, pool_px, arc_row, shape.width_m, shape.length_m, shape.height_m,
                 light.pool, light.tail_fraction, light.solid, light.cooling_m,
                 light.arc, light.arc_height_m, light.arc_reach_m,
             )  # fmt: skip
@@ -139,7 +142,7 @@ class PoolCamera:
             effects = effects._replace(
                 glare_radius_low_px=FLASH_RADIUS_PX, glare_radius_high_px=FLASH_RADIUS_PX
             )
-        return apply_effects(picture, effects, rng=self._rng, arc_px=np.array([middle_px, arc_row]))
+        return apply_effects(picture, effects, rng=self._rng, arc_px=np.array([arc_px, arc_row]))
 
     def _seen(self, state: Array, constants: Array) -> PoolShape:
         """The pool as this picture shows it, with its noise."""
@@ -154,13 +157,17 @@ class PoolCamera:
         )
         wide, long, high_m = (
             bias + sigma * float(noise)
-            for bias, sigma, noise in zip(view.bias, view.sigma, self._noise, strict=True)
+            for bias, sigma, noise in zip(view.bias, view.sigma, self._noise[:3], strict=True)
         )
         return PoolShape(
             width_m=shape.width_m * max(1.0 + wide, 0.5),
             length_m=shape.length_m * max(1.0 + long, 0.5),
             height_m=shape.height_m + high_m,
         )
+
+    def _column(self, left_m: float) -> float:
+        """Where what lies so far to the left of the camera is seen [px]."""
+        return 0.5 * (self._size_px - 1) - left_m / ACROSS_M_PX
 
     def _black(self) -> Image:
         return np.zeros((self._size_px, self._size_px), dtype=np.uint8)

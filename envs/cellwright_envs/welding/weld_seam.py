@@ -188,6 +188,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self._touching: str | None = None
         self._progress_m = self._speed_m_s = 0.0
         self._last_action: NDArray[np.floating] = np.zeros(5)
+        self._action_before: NDArray[np.floating] = self._last_action
         self.interface.begin(self._seam, self.process.signals[0])
         if self.trace_record:
             self.trace_record.reset()
@@ -226,7 +227,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
     # Actuators, physics and process
 
     def _act(self, action: NDArray[np.float32]) -> None:
-        self._last_action = action
+        self._action_before, self._last_action = self._last_action, action
         self._pending.append(self.interface.accept(action))
         self._carry_out(self.interface.correct(self._pending.popleft()))
 
@@ -324,8 +325,8 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         config, weights = self.config, REWARD_WEIGHTS
         welded_mm = m.progress_m * 1e3
         pace = m.speed_m_s / self._nominal[2] - 1.0 if m.arc_on else 0.0
-        lateral_rate, height_rate = self._last_action[:2]
-        rate = float((abs(lateral_rate) + abs(height_rate)) / 2)
+        moved = self._last_action[:2] - self._action_before[:2] if config.version else self._last_action[:2]
+        rate = float((abs(moved[0]) + abs(moved[1])) / 2)
         return {
             "grade": weights["grade"] * welded_mm * grade_score(m.violations),
             "margin": weights["margin"] * welded_mm * math.exp(-m.risk),
@@ -367,9 +368,8 @@ class WeldSeam(CellEnv[WeldMeasurement]):
 
     def _observe(self) -> Observation:
         frame = self._take_frame(self.interface.window_px(self.wire.torch.path_position_m))
-        observed = self.interface.observe(
-            self.wire.torch, frame, self.process.signals[0], pool=self._take_pool()
-        )
+        shown = self.disturbed.meter_error.shown(self.process.signals[0])
+        observed = self.interface.observe(self.wire.torch, frame, shown, pool=self._take_pool())
         if self.ideal is not None:
             observed |= self._true_state.hold({"privileged": self._privileged(self.ideal)})
         return observed

@@ -18,6 +18,9 @@ _COUNT = len(QUANTITIES)
 _REACHES_M = np.array([2.0e-3, 5.0e-3, 14.0e-3, 60.0e-3])
 """Distances [m] within which measurements are asked for one place: the next one only where the last has too
 few, as under a tack, which is 10 to 20 mm long."""
+_LEAD_IN_M = 60.0e-3
+"""Distance [m] before the first measurement at which nothing is known of the seam. A part lies off its place
+there by as much as at the seam's start, and the torch has to be in place when the arc strikes."""
 _TRUST = np.array([1.0, 0.6, 0.3, 0.1])
 """Confidence at most with each of these."""
 _STIFF = np.array([0.02, 0.05, 0.1, 1.0])
@@ -170,7 +173,8 @@ def _fit_all(ring: Array, count: int, positions: Array, values: Array, confidenc
     fit = np.zeros(3)
     for place in range(len(positions)):
         held_m = min(max(positions[place], start_m), end_m)
-        known = 1.0 - min(abs(positions[place] - held_m) / _REACHES_M[1], 1.0)
+        reach_m = _LEAD_IN_M if positions[place] < start_m else _REACHES_M[1]
+        known = 1.0 - min(abs(positions[place] - held_m) / reach_m, 1.0)
         for quantity in range(_COUNT):
             sure = 0.0
             for reach in range(len(_REACHES_M)):

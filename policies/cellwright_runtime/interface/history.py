@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,35 +31,6 @@ class History:
     def sample(self) -> NDArray[np.float32]:
         """Lag-major (lags * width,), a copy."""
         return self._values[self._lags].ravel()
-
-
-class Averages:
-    """Exponential means of one group over several periods, for what changes slowly or not at all.
-
-    Until a period has passed, its mean is that of all values so far.
-    """
-
-    def __init__(self, width: int, periods_steps: tuple[float, ...]) -> None:
-        """`periods_steps` are the times [control steps] after which a value's weight has fallen to 1/e."""
-        self.width = width
-        self._least = [1.0 - math.exp(-1.0 / period) for period in periods_steps]
-        self._means = np.zeros((len(periods_steps), width))
-        self._count = 0
-
-    def reset(self) -> None:
-        """Forget all values."""
-        self._means[:] = 0.0
-        self._count = 0
-
-    def push(self, values: NDArray[np.float64]) -> None:
-        """A control step has passed and `values` (width,) are the newest."""
-        self._count += 1
-        for period, least in enumerate(self._least):
-            self._means[period] += max(least, 1.0 / self._count) * (values - self._means[period])
-
-    def sample(self) -> NDArray[np.float64]:
-        """Period-major (periods * width,), a copy; zeros before the first value."""
-        return self._means.ravel().copy()
 
 
 def read_lags(controller: ControllerSetup, name: str) -> tuple[int, ...]:

@@ -22,8 +22,10 @@ from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 from cellwright_perception.seam.taught_path import SeamFrames, TorchPlace
 from cellwright_perception.seam.tracker import PROFILE_POINTS, SeamTrackingSensor
 from cellwright_runtime.interface.arrays import decision, numbers
+from cellwright_runtime.interface.averages import WeldAverages
 from cellwright_runtime.interface.groups import BoundedGroups
-from cellwright_runtime.interface.history import Averages, History, read_lags
+from cellwright_runtime.interface.history import History, read_lags
+from cellwright_runtime.interface.seam_following import SeamFollower
 from cellwright_runtime.vocabulary import Component, Layout
 
 Array = NDArray[np.float64]
@@ -149,14 +151,14 @@ class WeldInterface:
             raise ValueError(f"need {guard_m=} above 0, or None for no guard")
         self._guard_m = guard_m
         setup, period_s = layout.controller, layout.control_period_s
-        self._tracking = _tracking(layout)
-        wanted = COMMANDS if self._tracking is None else TRACKED_COMMANDS
+        self._follower = SeamFollower(layout) if setup.has("tracking_gain") else None
+        wanted = COMMANDS if self._follower is None else TRACKED_COMMANDS
         if (named := tuple(each.name for each in layout.actions)) != wanted:
             raise ValueError(f"a weld's actions are {', '.join(wanted)}; got {', '.join(named)}")
         self.geometry = _geometry(layout, laser_sigma_m)
         self._period_s = period_s
         self._reach: list[float] = layout.reach.tolist()
-        self._rate_m_s = self._reach[:2] if self._tracking is None else [self._tracking.rate_m_s] * 2
+        self._rate_m_s = self._reach[:2] if self._follower is None else [self._follower.rate_m_s] * 2
         self._range_m = tuple(
             float(setup.read(name, "m", above=0.0)[0]) for name in ("lateral_range", "height_range")
         )
@@ -166,7 +168,8 @@ class WeldInterface:
         self.tracker = line or SeamTrackingSensor(self.geometry)
         self._signals = _history(layout, "signals")
         self._motion = _history(layout, "motion")
-        self._averages = _averages(layout, self._signals.width)
+        averaged = "averages" in layout.groups
+        self._averages = WeldAverages(layout, self._signals.width) if averaged else None
         self._sees_pool = setup.has("pool_across")
         self._described = layout.groups.get("programme", ())
         kinds = 3 if line is None else 5
@@ -182,9 +185,15 @@ class WeldInterface:
         self.tracker.reset()
         self._correction_m, self._trims = [0.0, 0.0], [0.0, 0.0, 0.0]
         self._seam_m: list[float] | None = None
-        self._beside_m = [0.0, 0.0]
+        if self._follower is not None:
+            self._follower.reset()
         if self._averages is not None:
-            self._averages.reset()
+            programme = seam.programme
+            self._averages.reset(
+                numbers("signals", signals, self._signals.width),
+                voltage_v=programme.voltage_v,
+                wire_feed_m_s=programme.wire_feed_m_s,
+            )
         self.last_action = np.zeros(len(COMMANDS))
         self._motion.reset(self._motion_now())
         self._measured = -1
@@ -224,8 +233,8 @@ class WeldInterface:
             position_m >= 0.0,
         )
         seam = self.tracker.profile(*torch)
-        if self._tracking is not None:
-            self._beside_m = self._tracking.error_m(seam, self.seam.programme.travel_speed_m_s)
+        if self._follower is not None:
+            self._follower.update(seam, torch, self.seam.programme.travel_speed_m_s)
         self._seam_m = None
         if seam[-1] >= GUARD_CONFIDENCE:
             self._seam_m = [float(seam[0]) + torch.lateral_m, float(seam[PROFILE_POINTS]) + torch.height_m]
@@ -236,9 +245,10 @@ class WeldInterface:
             "motion": self._motion.sample(),
         }
         if self._averages is not None:
-            if signals[0] > 0.0:  # the arc burns
-                self._averages.push(np.array([*signals, *self._trims_now()]))
+            self._averages.push(signals, self._trims_now())
             values["averages"] = self._averages.sample()
+        if self._follower is not None:
+            values["tracking"] = self._follower.sample()
         return {"image": image, **self._groups.hold(values)}
 
     def accept(self, action: ArrayLike) -> list[float]:
@@ -249,11 +259,9 @@ class WeldInterface:
         self._require_begun()
         self.last_action = decision(action, len(COMMANDS))
         asked: list[float] = self.last_action.tolist()
-        if self._tracking is not None:
+        if self._follower is not None:
             for axis in range(2):
-                wanted_m = self._beside_m[axis] + asked[axis] * self._reach[axis]
-                rate = self._tracking.gain_1_s * wanted_m / self._rate_m_s[axis]
-                asked[axis] = min(max(rate, -1.0), 1.0)
+                asked[axis] = self._follower.rate(axis, asked[axis] * self._reach[axis])
         return asked
 
     def correct(self, asked: list[float]) -> WeldCommand:
@@ -351,54 +359,6 @@ def _geometry(layout: Layout, laser_sigma_m: float) -> SeamSensorGeometry:
         overview_focal_px=float(setup.read("overview_focal", "1", above=0.0)[0]),
         stripe_focal_px=float(setup.read("stripe_focal", "1", above=0.0)[0]),
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Tracking:
-    """How the controller itself follows the measured seam."""
-
-    gain_1_s: float
-    rate_m_s: float
-    preview_s: float
-    least_confidence: float
-    look_ahead_m: float
-
-    def error_m(self, seam: NDArray[np.float32], speed_m_s: float) -> list[float]:
-        """How far the seam lies to the left of the torch and above it, `preview_s` ahead; zeros where the
-        sensor does not know."""
-        if seam[-1] < self.least_confidence:
-            return [0.0, 0.0]
-        place = min(max(self.preview_s * speed_m_s / self.look_ahead_m, 0.0), 1.0) * (PROFILE_POINTS - 1)
-        first = min(int(place), PROFILE_POINTS - 2)
-        part = place - first
-        return [
-            (1.0 - part) * float(seam[start + first]) + part * float(seam[start + first + 1])
-            for start in (0, PROFILE_POINTS)
-        ]
-
-
-def _tracking(layout: Layout) -> _Tracking | None:
-    setup = layout.controller
-    if not setup.has("tracking_gain"):
-        return None
-    return _Tracking(
-        gain_1_s=float(setup.read("tracking_gain", "1/s", above=0.0)[0]),
-        rate_m_s=float(setup.read("tracking_rate", "m/s", above=0.0)[0]),
-        preview_s=float(setup.read("tracking_preview", "s", above=0.0)[0]),
-        least_confidence=float(setup.read("tracking_confidence", "1", above=0.0)[0]),
-        look_ahead_m=float(setup.read("laser_look_ahead", "m", above=0.0)[0]),
-    )
-
-
-def _averages(layout: Layout, signals: int) -> Averages | None:
-    """The group `averages` of signals and trims, over the periods of the setting `average_periods`."""
-    if "averages" not in layout.groups:
-        return None
-    count = len(layout.controller["average_periods"])
-    periods_s = layout.controller.read("average_periods", "s", count=count, above=0.0).tolist()
-    width = signals + 3
-    _require_size(layout.groups, "averages", len(periods_s) * width)
-    return Averages(width, tuple(period_s / layout.control_period_s for period_s in periods_s))
 
 
 def _line_tracker(layout: Layout, geometry: SeamSensorGeometry) -> LineTracker | None:

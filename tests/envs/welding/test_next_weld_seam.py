@@ -73,13 +73,38 @@ def test_it_is_no_faster_than_its_controller(env: NextWeldSeam) -> None:
     assert np.max(moved) == pytest.approx(env.config.tracking.rate_m_s * env.config.control_period_s)
 
 
-def test_where_the_sensor_is_blind_it_stays_and_an_action_moves_it(env: NextWeldSeam) -> None:
+def test_before_the_seam_is_seen_the_torch_stays(env: NextWeldSeam) -> None:
+    """Whatever the policy asks for: an offset from nowhere would be a drift."""
     dark = replace(NAMED["none"], fixture_offset=BESIDE, reflectance=Reflectance(mean_albedo=0.01))
-    still, pushed = (follow(env, (push, 0, 0, 0, 0), dark, 60) for push in (0.0, 0.5))
+    pushed = follow(env, (1.0, -1.0, 0, 0, 0), dark, 60)
     assert env.interface.tracker.profile(*env.wire.torch)[-1] < 0.35
-    assert np.ptp(still[:, 0]) < 0.05e-3
-    gain, period_s = env.config.tracking.gain_1_s, env.config.control_period_s
-    assert still[-1, 0] - pushed[-1, 0] == pytest.approx(gain * 0.75e-3 * 59 * period_s, rel=0.1)
+    assert np.ptp(pushed, axis=0).max() < 0.05e-3
+
+
+def test_where_the_sensor_loses_the_seam_the_offset_stays_an_offset(
+    env: NextWeldSeam, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The seam is taken to be where it was last; the torch goes no farther than it was told."""
+    env.reset(seed=5, options={"disturbances": replace(NAMED["none"], fixture_offset=BESIDE)})
+    errors, known = [], []
+    for step in range(260):
+        if step == 120:
+            monkeypatch.setattr(env.interface.tracker, "update", lambda *_: None)
+            env.interface.tracker.map.reset()
+        observation, *_ = env.step(np.array([0.4, 0, 0, 0, 0], dtype=np.float32))
+        errors.append(env.wire.lateral_error_m)
+        known.append(observation["tracking"][2])
+    assert errors[-1] == pytest.approx(-0.6e-3, abs=0.15e-3)
+    assert known[0] == 0.0
+    assert known[-1] == 1.0
+
+
+def test_it_shows_where_its_controller_takes_the_seam_to_be(env: NextWeldSeam) -> None:
+    env.reset(seed=5, options={"disturbances": replace(NAMED["none"], fixture_offset=BESIDE)})
+    shown = [env.step(np.array([0.5, 0, 0, 0, 0], dtype=np.float32))[0]["tracking"] for _ in range(240)]
+    assert shown[0].tolist() == [0.0, 0.0, 0.0]
+    assert shown[-1][0] == pytest.approx(-0.75e-3, abs=0.1e-3)
+    assert shown[-1][2] == 1.0
 
 
 def test_what_is_asked_reaches_the_robot_as_late_as_before(env: NextWeldSeam) -> None:
@@ -93,9 +118,17 @@ def test_what_is_asked_reaches_the_robot_as_late_as_before(env: NextWeldSeam) ->
     assert first[1] - first[0] == 3
 
 
+def assert_at_the_programme(averages: NDArray[np.float32]) -> None:
+    """Voltage and wire feed as on the drawing, nothing else yet."""
+    for mean in averages.reshape(2, 10):
+        assert mean[Signal.VOLTAGE_MEAN_V] == pytest.approx(STRAIGHT.procedure.voltage_v)
+        assert mean[Signal.WIRE_FEED_M_S] == pytest.approx(STRAIGHT.procedure.wire_feed_m_s, rel=1e-5)
+        assert np.count_nonzero(mean) == 2
+
+
 def test_averages_follow_signals_and_trims_from_the_arc_on(env: NextWeldSeam) -> None:
     observation, _ = env.reset(seed=5, options={"disturbances": NEXT_NAMED["none"]})
-    assert not observation["averages"].any()
+    assert_at_the_programme(observation["averages"])
     rows, period_s = [], env.config.control_period_s
     for step in range(150):
         action = np.array([0, 0, 0.6 * np.sin(step / 20), 0.5, -0.3], dtype=np.float32)
@@ -116,9 +149,9 @@ def test_averages_follow_signals_and_trims_from_the_arc_on(env: NextWeldSeam) ->
 
 
 def test_averages_of_one_weld_are_forgotten_in_the_next(env: NextWeldSeam) -> None:
-    follow(env, (0, 0, 0, 0, 0), NAMED["none"], 120)
+    follow(env, (0, 0, 0.5, 0.5, 0.5), NAMED["none"], 120)
     observation, _ = env.reset(seed=5)
-    assert not observation["averages"].any()
+    assert_at_the_programme(observation["averages"])
 
 
 def test_the_torchs_angles_are_observed() -> None:
@@ -173,3 +206,33 @@ def test_a_knock_under_hard_is_one_that_a_controller_can_mend() -> None:
     assert NEXT_NAMED["hard"].fixture_bump.jump_m == (0.8e-3, 1.5e-3)
     assert NEXT_NAMED["hard"].gap_profile == NAMED["hard"].gap_profile
     assert NextWeldSeam.disturbance_sets is NEXT_NAMED
+
+
+def test_instruments_are_off_by_what_was_drawn() -> None:
+    env = NextWeldSeam(product=STRAIGHT, disturbances="meter_error")
+    env.reset(seed=4)
+    for _ in range(120):
+        observation, *_ = env.step(np.zeros(5, dtype=np.float32))
+    true, meter, shown = env.process.signals[0], env.disturbed.meter_error, observation["signals"][:7]
+    env.close()
+    expected = true.copy()
+    for column, factor in (
+        (Signal.CURRENT_MEAN_A, meter.current),
+        (Signal.CURRENT_STD_A, meter.current),
+        (Signal.WIRE_FEED_M_S, meter.wire_feed),
+        (Signal.PYROMETER_K, meter.pyrometer),
+    ):
+        assert abs(factor - 1.0) > 1e-5
+        expected[column] *= factor
+    assert abs(meter.voltage_v) > 1e-3
+    expected[Signal.VOLTAGE_MEAN_V] += meter.voltage_v
+    np.testing.assert_allclose(shown, expected, rtol=1e-5)
+
+
+def test_only_a_change_of_the_path_is_not_smooth(env: NextWeldSeam) -> None:
+    env.reset(seed=5, options={"disturbances": NAMED["none"]})
+    terms = [
+        env.step(np.array([push, 0, 0, 0, 0], dtype=np.float32))[4]["reward_terms"]["smoothness"]
+        for push in (0.4, 0.4, -0.4)
+    ]
+    np.testing.assert_allclose(terms, [-0.02 * 0.2, 0.0, -0.02 * 0.4], atol=1e-9)

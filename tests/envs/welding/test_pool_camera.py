@@ -85,6 +85,20 @@ def test_it_lies_under_the_wire(env: WeldSeam) -> None:
     assert columns[0] - columns[1] == pytest.approx(3.0, abs=0.6)
 
 
+def test_it_does_not_tell_exactly_where_the_wire_is(env: WeldSeam) -> None:
+    """Mounting and wander of the arc: the brightest column is off by as much as was drawn."""
+    places = {}
+    for name in ("mounting_m", "wander_m"):
+        seen = [picture for picture, _ in pictures(env, PoolView(**{name: 0.6e-3}), 220)][60::2]
+        places[name] = np.array([np.flatnonzero((each > EDGE).any(axis=0)).mean() for each in seen])
+        if name == "mounting_m":
+            mounted_px = env.disturbed.pool_view.mounting_m / ACROSS_M_PX
+    assert abs(mounted_px) > 0.3
+    assert places["mounting_m"].mean() == pytest.approx(31.5 + mounted_px, abs=0.4)
+    assert places["mounting_m"].std() < 0.3
+    assert places["wander_m"].std() == pytest.approx(2.0, rel=0.35)
+
+
 def test_a_picture_is_taken_every_other_step_and_arrives_late(env: WeldSeam) -> None:
     now = [picture for picture, _ in pictures(env, PoolView())]
     late = [picture for picture, _ in pictures(env, PoolView(latency_steps=(3, 3)))]
@@ -148,6 +162,8 @@ def test_every_field_of_its_disturbance_changes_the_picture(env: WeldSeam) -> No
         "width_noise": (0.0, 0.0),
         "length_noise": (0.0, 0.0),
         "sag_noise_m": (0.0, 0.0),
+        "mounting_m": 0.0,
+        "wander_m": 0.0,
         "useless": (0.0, 0.0),
         "latency_steps": (0, 0),
     }

@@ -144,12 +144,7 @@ NEXT_WELD_SEAM = dataclasses.replace(
     WELD_SEAM,
     env_id="cellwright-next/WeldSeam-v1",
     env_kwargs={"product": ["train", "geometry"]},
-    aux_targets=(
-        *WELD_SEAM.aux_targets,
-        "penetration_constant",
-        "lack_of_penetration_index",
-        "burn_through_index",
-    ),
+    aux_targets=(*WELD_SEAM.aux_targets, "penetration_constant"),
 )
 """For the version of the cell that is in the making."""
 

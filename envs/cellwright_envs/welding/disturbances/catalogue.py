@@ -68,6 +68,8 @@ from cellwright_envs.welding.disturbances.process import (
     DraughtState,
     GasFlow,
     GasFlowState,
+    MeterError,
+    MeterErrorState,
     PlateTemperature,
     PlateTemperatureState,
     ProcessSpread,
@@ -112,6 +114,7 @@ class WeldDisturbances:
     gap_step: GapStep = field(default_factory=GapStep)
     procedure_change: ProcedureChange = field(default_factory=ProcedureChange)
     pool_view: PoolView = field(default_factory=PoolView)
+    meter_error: MeterError = field(default_factory=MeterError)
 
     def draw(self, rng: np.random.Generator) -> "WeldDisturbanceState":
         """Draw one episode; takes one integer from `rng`, whatever is on or off."""
@@ -150,6 +153,7 @@ class WeldDisturbanceState:
     gap_step: GapStepState
     procedure_change: ProcedureChangeState
     pool_view: PoolViewState
+    meter_error: MeterErrorState
 
     def gap_m(
         self, path_position_m: ArrayLike, *, seam_length_m: float, nominal_gap_m: float, thickness_m: float
@@ -244,6 +248,8 @@ _TRAIN = WeldDisturbances(
         width_noise=(0.025, 0.05),
         length_noise=(0.05, 0.10),
         sag_noise_m=(0.1e-3, 0.2e-3),
+        mounting_m=0.2e-3,
+        wander_m=0.15e-3,
         useless=(0.02, 0.10),
         latency_steps=(1, 3),
     ),
@@ -282,6 +288,8 @@ _HARD = WeldDisturbances(
         width_noise=(0.05, 0.08),
         length_noise=(0.10, 0.15),
         sag_noise_m=(0.2e-3, 0.3e-3),
+        mounting_m=0.3e-3,
+        wander_m=0.25e-3,
         useless=(0.10, 0.30),
         latency_steps=(2, 4),
     ),

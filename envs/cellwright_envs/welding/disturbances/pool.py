@@ -28,13 +28,18 @@ class PoolView:
     """The same of the length, whose tail is dim; 5-10 % (assumption)."""
     sag_noise_m: Range = (0.0, 0.0)
     """Standard deviation of the surface's height [m], drawn per weld; 0.1-0.2 mm (assumption)."""
+    mounting_m: float = 0.0
+    """Standard deviation of the camera's place across the seam, drawn per weld [m] (assumption)."""
+    wander_m: float = 0.0
+    """Standard deviation of the pool's, and of the arc's, sideways from picture to picture [m]: arcs wander
+    (assumption)."""
     useless: Range = (0.0, 0.0)
     """Fraction of pictures lost to arc flash and spatter, drawn per weld; 2-10 % (assumption)."""
     latency_steps: tuple[int, int] = (0, 0)
     """Control steps until a picture arrives, drawn per weld; 20-110 ms (published for several networks)."""
 
     def __post_init__(self) -> None:
-        require_not_negative(self, "spread")
+        require_not_negative(self, "spread", "mounting_m", "wander_m")
         for name in ("width_noise", "length_noise", "sag_noise_m"):
             require_range(self, name, low=0.0)
         require_range(self, "useless", low=0.0, high=1.0)
@@ -65,6 +70,8 @@ class PoolView:
             sag_m=around(middle.sag_m, 0.2e-3, 0.6e-3),
             sigma=sigma,
             bias=(sigma[0] * float(bias[0]), sigma[1] * float(bias[1]), sigma[2] * float(bias[2])),
+            mounting_m=self.mounting_m * float(rng.standard_normal()),
+            wander_m=self.wander_m,
             useless=draw_in(rng, self.useless),
             latency_steps=int(rng.integers(low, high + 1)),
             seed=int(rng.integers(0, 2**63)),
@@ -94,6 +101,10 @@ class PoolViewState:
     """Standard deviations of width [1], length [1] and height of the surface [m], picture by picture."""
     bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """Errors of the same that last the whole weld."""
+    mounting_m: float = 0.0
+    """How far to the left of its place the camera is mounted [m]."""
+    wander_m: float = 0.0
+    """Standard deviation of pool and arc across the seam, picture by picture, each for itself [m]."""
     useless: float = 0.0
     """Fraction of pictures without a pool."""
     latency_steps: int = 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellwright_envs.disturbances.sampling import (
+    Floats,
     Range,
     SmoothField,
     draw_in,
@@ -16,6 +17,7 @@ from cellwright_envs.disturbances.sampling import (
     require_probability,
     require_range,
 )
+from cellwright_envs.welding.process.columns import Signal
 
 _AMBIENT_K = 293.15
 
@@ -235,3 +237,50 @@ class ProcessSpreadState:
     """The spread of one episode."""
 
     scale: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeterError:
+    """What the power source shows is off by a little, the whole weld; class 1 instruments."""
+
+    gain: float = 0.0
+    """Standard deviation of the factor on current, wire feed and pyrometer, each drawn (assumption: 1 %)."""
+    voltage_v: float = 0.0
+    """Standard deviation of the error of the voltage [V] (assumption: 0.2 V)."""
+
+    def __post_init__(self) -> None:
+        require_not_negative(self, "gain", "voltage_v")
+
+    def draw(self, rng: np.random.Generator) -> "MeterErrorState":
+        """Draw this episode's instruments."""
+        current, feed, pyrometer = (1.0 + self.gain * rng.standard_normal(3)).tolist()
+        return MeterErrorState(
+            current=current,
+            wire_feed=feed,
+            pyrometer=pyrometer,
+            voltage_v=self.voltage_v * float(rng.standard_normal()),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeterErrorState:
+    """The instruments of one episode."""
+
+    current: float
+    """Factor on mean and deviation of the current."""
+    wire_feed: float
+    """Factor on the wire feed."""
+    pyrometer: float
+    """Factor on the temperature."""
+    voltage_v: float
+    """Added to the mean voltage [V] while the arc burns."""
+
+    def shown(self, signals: Floats) -> Floats:
+        """The weld signals (Signal,) as these instruments show them; a new array."""
+        shown = signals.copy()
+        shown[Signal.CURRENT_MEAN_A] *= self.current
+        shown[Signal.CURRENT_STD_A] *= self.current
+        shown[Signal.VOLTAGE_MEAN_V] += self.voltage_v * (signals[Signal.CURRENT_MEAN_A] > 0.0)
+        shown[Signal.WIRE_FEED_M_S] *= self.wire_feed
+        shown[Signal.PYROMETER_K] *= self.pyrometer
+        return shown

@@ -278,17 +278,21 @@ def _turned(
     work_rad: float,
     push_rad: float = 0.0,
 ) -> WeldProduct:
-    """A fillet whose torch is turned from the joint's bisector and from upright."""
+    """A fillet whose torch is turned from the joint's bisector and from upright.
+
+    At 0.1 rad the nozzle is 2.2 mm from the nearer plate, at 0.15 rad 1.3 mm and at 0.2 rad 0.3 mm, less than
+    parts lie off their place.
+    """
     procedure = replace(_FILLET[thickness_mm], work_angle_rad=work_rad, push_angle_rad=push_rad)
     return replace(_fillet(name, joint, path, thickness_mm), procedure=procedure)
 
 
 _GEOMETRY = (
     _turned("tee-turned-left-3.2", "t_fillet", straight(0.16), 3.2, work_rad=0.06),
-    _turned("tee-turned-right-4.5", "t_fillet", straight(0.16), 4.5, work_rad=-0.15),
-    _turned("tee-pushed-2.3", "t_fillet", arc(0.2, 0.8), 2.3, work_rad=0.15, push_rad=0.2),
+    _turned("tee-turned-right-4.5", "t_fillet", straight(0.16), 4.5, work_rad=-0.1),
+    _turned("tee-pushed-2.3", "t_fillet", arc(0.2, 0.8), 2.3, work_rad=0.06, push_rad=0.2),
     _turned("tee-dragged-6.0", "t_fillet", straight(0.16), 6.0, work_rad=-0.05, push_rad=-0.15),
-    _turned("lap-turned-2.0", "lap", arc(0.28, -0.57), 2.0, work_rad=0.12, push_rad=0.1),
+    _turned("lap-turned-2.0", "lap", arc(0.28, -0.57), 2.0, work_rad=0.1, push_rad=0.1),
     _fillet("tee-arc-wide-3.2", "t_fillet", arc(0.35, -0.45), 3.2),
     _fillet("tee-arc-tight-2.3", "t_fillet", arc(0.07, 2.2), 2.3),
     _fillet("lap-arc-tight-1.6", "lap", arc(0.09, -1.78), 1.6),
@@ -296,9 +300,9 @@ _GEOMETRY = (
     _butt("butt-arc-tight-1.6", arc(0.085, -1.8), 1.6),
 )
 _GEOMETRY_HELD_OUT = (
-    _turned("tee-turned-0.1", "t_fillet", straight(0.16), 3.2, work_rad=0.1),
-    _turned("tee-turned-0.2", "t_fillet", straight(0.16), 4.5, work_rad=0.2),
-    _turned("tee-turned-back-0.2", "t_fillet", straight(0.16), 3.2, work_rad=-0.2),
+    _turned("tee-turned-0.08", "t_fillet", straight(0.16), 3.2, work_rad=0.08),
+    _turned("tee-turned-0.13", "t_fillet", straight(0.16), 4.5, work_rad=0.13),
+    _turned("tee-turned-back-0.13", "t_fillet", straight(0.16), 3.2, work_rad=-0.13),
     _fillet("tee-circle-45", "t_fillet", circle(0.045), 3.2),
     _fillet("lap-arc-100", "lap", arc(0.10, 1.6), 2.3),
     _fillet("tee-arc-300", "t_fillet", arc(0.30, 0.53), 4.5),

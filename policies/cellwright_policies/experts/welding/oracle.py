@@ -7,13 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from cellwright_assets.weld_cell import CORRECTION_RATE_M_S
-from cellwright_perception.seam.tracker import PROFILE_POINTS
 from cellwright_policies.experts.expert import Actions, Observations
-from cellwright_policies.experts.welding.base import Programme, profile_at
 
 PROPORTIONAL_1_S = 5.0
-OFFSET_M, PREVIEW_S, LEAST_CONFIDENCE = 1.5e-3, 0.165, 0.35
-"""Of the controller that follows the measured seam in WeldSeam-v1."""
+OFFSET_M = 1.5e-3
+"""Full action of WeldSeam-v1: how far beside the measured seam its controller leads the torch."""
 IDEAL = ("ideal_travel_speed", "ideal_wire_feed", "ideal_voltage")
 
 
@@ -46,10 +44,6 @@ class TrackedOracle(Oracle):
 
     def act_batch(self, observations: Observations) -> Actions:
         actions = super().act_batch(observations)
-        seam, programme = observations["seam"], Programme(observations)
-        ahead_m = PREVIEW_S * programme.travel_speed_m_s
-        measured_m = np.stack([profile_at(seam[:, start:], ahead_m) for start in (0, PROFILE_POINTS)], axis=1)
-        measured_m[seam[:, -1] < LEAST_CONFIDENCE] = 0.0
-        true_m = observations["privileged"][:, self._errors]
-        actions[:, :2] = np.clip((true_m - measured_m) / OFFSET_M, -1.0, 1.0)
+        left_m = observations["privileged"][:, self._errors] - observations["tracking"][:, :2]
+        actions[:, :2] = np.clip(left_m / OFFSET_M, -1.0, 1.0)
         return actions

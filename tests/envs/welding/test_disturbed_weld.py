@@ -21,8 +21,8 @@ from cellwright_envs.welding.part.paths import straight
 from cellwright_envs.welding.part.product import PRODUCTS
 from cellwright_envs.welding.weld_seam import WeldSeam
 
-NAMES = [each.name for each in fields(WeldDisturbances) if each.name != "pool_view"]
-"""`pool_view` acts where there is a pool camera, see `test_pool_camera.py`."""
+NAMES = [each.name for each in fields(WeldDisturbances) if each.name not in ("pool_view", "meter_error")]
+"""The two others are of the cell in the making: `test_pool_camera.py`, `test_next_weld_seam.py`."""
 SEED = 3
 SHORT = replace(PRODUCTS["butt-straight-2.3"], name="short-butt", path=straight(0.08))
 STEPS = 210

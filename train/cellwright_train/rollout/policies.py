@@ -13,6 +13,7 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+import cellwright_envs
 from cellwright_policies import zoo
 from cellwright_policies.experts import EXPERTS, NAMES, PRIVILEGED_EXPERTS, Expert, make_expert
 from cellwright_runtime.bundle.container import is_bundle
@@ -158,8 +159,9 @@ class ExpertReference(PolicyReference):
         """Raise `UsageError` where it has no version for `env_id`."""
         homes = [home for home, experts in EXPERTS.items() if self.name in experts]
         if homes and env_id not in homes:
+            shown = [home for home in homes if home in cellwright_envs.ENVIRONMENTS]
             raise UsageError(
-                f"{self.name} is an expert of {' and '.join(homes)}, not of {env_id}; choose with --env"
+                f"{self.name} is an expert of {' and '.join(shown)}, not of {env_id}; choose with --env"
             )
 
 

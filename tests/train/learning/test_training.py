@@ -409,6 +409,35 @@ def test_short_episodes_show_more_scenes_and_do_not_count_as_failures(tmp_path: 
     assert success_rate > 0.9
 
 
+def test_one_in_so_many_steps_is_kept_and_the_store_is_filled_all_the_same(tmp_path: Path) -> None:
+    config = DemonstrationConfig(steps=64, rounds=1, keep_every=5, mixture=MILD)
+    env = PoolVecEnv.make(PROBE_ID, cells=4, workers=2, privileged=True, episode_steps=200)
+    marks = []
+
+    class Counting(Expert):
+        calls = 0
+
+        def act_batch(self, observations: Any) -> Any:
+            self.calls += 1
+            return np.full_like(super().act_batch(observations), 1e-3 * self.calls)
+
+    with contextlib.closing(env):
+        space: Any = env.observation_space
+        store = DemonstrationStore(tmp_path, space, 5, capacity=64)
+        expert = Counting()
+        Demonstrations(
+            config,
+            env,
+            policy=CellPPO(CellActorCritic, env).policy,
+            expert=expert,
+            store=store,
+            threads=StepThreads(1, adaptive=False),
+            rng=np.random.default_rng(0),
+        ).collect(0, marks.append)
+    assert (store.rows, expert.calls, marks) == (64, 80, [4] * 16)
+    np.testing.assert_allclose(store.actions[::4, 0], 1e-3 * np.arange(1, 81, 5))
+
+
 def test_views_are_shifted_each_by_itself_and_repeat_their_edges() -> None:
     ramp = torch.arange(64, dtype=torch.uint8).expand(64, 64)
     images = torch.stack([ramp, ramp.T]).expand(50, 2, 64, 64)

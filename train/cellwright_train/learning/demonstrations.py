@@ -45,7 +45,9 @@ class DemonstrationConfig:
     expert: str = "oracle"
     """Name of the scripted expert."""
     steps: int = 200_000
-    """Control steps to collect, over all cells; 0 for no warm start."""
+    """Control steps to keep, over all cells; 0 for no warm start."""
+    keep_every: int = 1
+    """One in so many control steps is kept: the next one shows almost the same, another episode does not."""
     rounds: int = 10
     """Number of rounds of collecting and training; in the first round only the expert acts."""
     mixture: Mixture = UNDISTURBED
@@ -96,9 +98,10 @@ class DemonstrationConfig:
             raise ValueError(
                 f"need {self.noise=} >= 0, {self.aux_coefficient=} >= 0 and {self.learning_rate=} > 0"
             )
-        if self.epochs < 1 or self.final_epochs < 0 or self.batch_size < 1:
+        if self.epochs < 1 or self.final_epochs < 0 or self.batch_size < 1 or self.keep_every < 1:
             raise ValueError(
-                f"need {self.epochs=} >= 1, {self.final_epochs=} >= 0 and {self.batch_size=} >= 1"
+                f"need {self.epochs=} >= 1, {self.final_epochs=} >= 0, {self.batch_size=} >= 1 "
+                f"and {self.keep_every=} >= 1"
             )
 
 
@@ -194,7 +197,7 @@ class Demonstrations:
         self._threads = threads
 
     def collect(self, number: int, on_steps: Callable[[int], None]) -> float:
-        """Collect the steps of a round; `on_steps` is given how many after each.
+        """Collect the steps of a round; `on_steps` is given how many after each that is kept.
 
         Returns the success rate among whole episodes that ended meanwhile, whoever acted; NaN where none did.
         """
@@ -241,9 +244,11 @@ class Demonstrations:
         self._expert.reset(cells)
         successes: list[bool] = []
         expert_acts = np.ones(cells, dtype=bool)
-        for step in range(max(1, steps // cells)):
+        for step in range(max(1, steps // cells) * config.keep_every):
             shown = self._expert.act_batch(observations)
-            self._store.add(observations, shown)
+            kept = step % config.keep_every == 0
+            if kept:
+                self._store.add(observations, shown)
             if step % _TURN_STEPS == 0:
                 expert_acts = self._rng.random(cells) < expert_fraction
             actions = shown if expert_acts.all() else self._policy.act_batch(observations)
@@ -255,7 +260,8 @@ class Demonstrations:
                 if cell not in short:
                     successes.append(bool(infos[cell].get("is_success", False)))
                 self._expert.reset(cells, [int(cell)])
-            on_steps(cells)
+            if kept:
+                on_steps(cells)
         return successes
 
     def _pass(self, optimizer: torch.optim.Optimizer, on_rows: Callable[[int], None]) -> Losses:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from cellwright_envs.assembly.gear_mesh import GearMesh
+from cellwright_envs.assembly.next_insertions import NextGearMesh
 from cellwright_policies.experts import make_expert
 from cellwright_policies.experts.assembly.guide import Spiral
 from cellwright_policies.experts.assembly.mesh import MeshGuide, MeshOracle
@@ -88,6 +90,27 @@ def test_over_the_teeth_the_guide_turns_one_way_and_presses_where_the_oracle_lin
     assert oracle[2] > 0.0 > guide[2]
     assert oracle[5] * yaw_error < -0.02
     assert guide[5] > 0.5
+
+
+@pytest.mark.parametrize("seed", [300_003, 300_025, 300_049])
+def test_the_guide_gets_past_rough_chamfers_and_flanks(seed: int, work: Work) -> None:
+    """With much friction and a late arm; the episodes of the preset are 400 steps long."""
+    with contextlib.closing(NextGearMesh(privileged=True)) as env:
+        expert = make_expert("cellwright-next/GearMesh-v1", "guide", env.privileged_names)
+        (card,) = work(env, expert, episodes=1, first=seed, steps=400, product="train", disturbances="hard")
+    assert card.success
+
+
+def test_over_the_teeth_the_guide_goes_around_the_axis_of_the_shaft(env: GearMesh) -> None:
+    observation, _ = env.reset(seed=SEED, options={"product": "m1-z24-b8-0.25", "disturbances": "none"})
+    names = env.privileged_names
+    sideways = []
+    for tip_m in (-0.2e-3, 0.2e-3):
+        beside = {key: np.array(values[None]) for key, values in observation.items()}
+        columns = [names.index(name) for name in ("tip_x", "tip_y", "tip_z")]
+        beside["privileged"][0, columns] = tip_m, 0.0, 0.5e-3 - env.product.over_mesh_m
+        sideways.append(MeshGuide(names).act_batch(beside)[0, 0])
+    assert sideways[0] > sideways[1] + 0.5
 
 
 class Misled:

@@ -438,6 +438,21 @@ def test_one_in_so_many_steps_is_kept_and_the_store_is_filled_all_the_same(tmp_p
     np.testing.assert_allclose(store.actions[::4, 0], 1e-3 * np.arange(1, 81, 5))
 
 
+def test_progress_counts_the_steps_that_are_not_kept_too(tmp_path: Path) -> None:
+    demonstrations = DemonstrationConfig(
+        steps=1_600, rounds=2, keep_every=3, epochs=1, final_epochs=0, batch_size=64
+    )
+    config = dataclasses.replace(SMALL, steps=0, demonstrations=demonstrations)
+    reports = Reports()
+    train(config, tmp_path / "run", seed=0, expert=Expert(), report=reports)
+    collected = [report for report in reports if report.stage == "demonstrations"]
+    assert {report.total for report in collected} == {4_800}
+    assert collected[-1].steps == 4_800
+    (learnt,) = [report for report in reports if report.stage == "imitation" and report.steps == 800][-1:]
+    rate = [report.steps_per_s for report in collected if report.steps <= 2_400][-1]
+    assert learnt.seconds_left == pytest.approx(2_400 / rate + 1_600 / learnt.steps_per_s)
+
+
 def test_views_are_shifted_each_by_itself_and_repeat_their_edges() -> None:
     ramp = torch.arange(64, dtype=torch.uint8).expand(64, 64)
     images = torch.stack([ramp, ramp.T]).expand(50, 2, 64, 64)

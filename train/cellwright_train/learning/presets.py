@@ -255,7 +255,27 @@ def _under_force_loop(config: TrainConfig, task: str, steps: int) -> TrainConfig
         config,
         env_id=f"cellwright-next/{task}-v1",
         env_kwargs={"product": "train", "max_episode_steps": steps},
-        demonstrations=dataclasses.replace(config.demonstrations, short_steps=40),
+        demonstrations=dataclasses.replace(
+            config.demonstrations,
+            steps=400_000,
+            keep_every=2,
+            short_steps=40,
+            final_epochs=3,
+            mixture=Mixture(sets=("wide", "hard"), fractions=(0.5, 0.5)),
+        ),
+        ppo=dataclasses.replace(
+            config.ppo,
+            learning_rate=min(config.ppo.learning_rate, 5e-5),
+            target_kl=min(config.ppo.target_kl, 0.02),
+        ),
+        curriculum=CurriculumConfig(
+            mixtures=(Mixture(sets=("train", "wide", "hard"), fractions=(0.25, 0.375, 0.375)),)
+        ),
+        evaluation=dataclasses.replace(
+            config.evaluation,
+            episodes=192,
+            mixture=Mixture(sets=("train", "hard"), fractions=(0.5, 0.5)),
+        ),
     )
 
 

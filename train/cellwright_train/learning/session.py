@@ -204,18 +204,20 @@ class TrainingSession:
         self, demonstrations: Demonstrations, store: DemonstrationStore, shown: Mapping[str, float]
     ) -> float:
         """Collect the steps of the next round; returns the success rate."""
-        total = self.config.demonstrations.steps
+        each = self.config.demonstrations.keep_every
+        total = self.config.demonstrations.steps * each
         self.reset_cells()
         self.rates.collecting.pause()
 
         def on_steps(_: int) -> None:
             if store.rows % (self.env.num_envs * 50) == 0:
-                rate = self.rates.collecting.mark(store.rows)
-                self.report_on("demonstrations", store.rows, total, rate, shown)
+                rate = self.rates.collecting.mark(store.rows * each)
+                self.report_on("demonstrations", store.rows * each, total, rate, shown)
 
         success_rate = demonstrations.collect(self.rounds_done, on_steps)
         self.rounds_collected += 1
-        self.report_on("demonstrations", store.rows, total, self.rates.collecting.mark(store.rows), shown)
+        rate = self.rates.collecting.mark(store.rows * each)
+        self.report_on("demonstrations", store.rows * each, total, rate, shown)
         self.logger.record("demonstrations/success_rate", success_rate)
         self.save()
         return success_rate
@@ -279,10 +281,11 @@ class TrainingSession:
         rounds = range(self.rounds_done, config.rounds) if config.steps else range(0)
         rows = {number: self._rows_of_a_round * (number + 1) for number in rounds}
         collecting = self._rows_of_a_round * (len(rounds) - (self.rounds_collected - self.rounds_done))
+        collecting *= config.keep_every
         imitation = sum(rows[number] * len(config.rates(number)) for number in rounds)
         ppo = self.config.steps - self.model.num_timesteps
         if stage == "demonstrations":
-            collecting = config.steps - done
+            collecting = config.steps * config.keep_every - done
         elif stage == "imitation" and rounds and self.rounds_collected > self.rounds_done:
             imitation -= done
         return self.rates.left_s(collecting, imitation, ppo, self.config.ppo.epochs)

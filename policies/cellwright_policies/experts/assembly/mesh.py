@@ -14,7 +14,7 @@ from cellwright_policies.experts.expert import Observations
 NEEDED = ("tip_z", "clearance", "chamfer", "depth", "face", "backlash")
 SWEEP_RAD = 0.1
 """How far to either side the guide turns the gear: somewhat further than the error of the teeth."""
-SWEEP_LEAD_RAD = 0.02
+SWEEP_LEAD_RAD = 0.025
 """Lead with which it turns."""
 FALLEN_M = 0.1e-3
 """Depth of the teeth between their neighbours' from which the gear is no longer turned."""
@@ -30,8 +30,11 @@ CAUGHT_M, CAUGHT_LEAD_M = 0.2e-3, 0.4e-3
 """Below the shaft's end its chamfer leads; the lead along the surface is then small."""
 WANDER_LEAD_M, WANDER_PRESS_M = 1.2e-3, 3.2e-3
 """Leads over the teeth, across the shaft and along it."""
-WANDER_RAD = 0.6
+WANDER_RAD = 0.2
 """How far the lead across the shaft turns in a step."""
+BACK, BACK_LIMIT_M = 4.0, 1.2e-3
+"""Lead back to the axis of the shaft over the distance from it, and its limit: on a rough chamfer, and
+where a tooth has pushed the gear to one side of its play."""
 
 
 class MeshOracle(Oracle):
@@ -88,11 +91,14 @@ class MeshGuide(MeshOracle, Guide):
         along = self._spiral.direction(pose[:, :2], lead[:, :2], searching)
         around = turned_left(lead[:, :2], np.full(len(lead), WANDER_RAD))
         caught = np.broadcast_to((z < -CAUGHT_M)[:, None], along.shape)
+        back = _pull(truth[:, self._tip], BACK, BACK_LIMIT_M)
         drawn = SEARCH_LEAD_M * along + _pull(truth[:, self._tip])
-        wanted[searching, :2] = np.where(caught, CAUGHT_LEAD_M * along, drawn)[searching]
+        wanted[searching, :2] = np.where(caught, CAUGHT_LEAD_M * along + back, drawn)[searching]
         wanted[searching, 2] = -SEARCH_PRESS_M
-        wanted[over_teeth, :2] = WANDER_LEAD_M * around[over_teeth]
+        wanted[over_teeth, :2] = (WANDER_LEAD_M * around + back)[over_teeth]
         wanted[over_teeth, 2] = -WANDER_PRESS_M
+        # What the oracle adds up against play would turn with so much torque that teeth climb out again.
+        wanted[over_teeth, 5] = -turned[over_teeth, self._yaw]
         wanted[meshed, :2] = 0.0
         return wanted
 
@@ -105,7 +111,7 @@ class MeshGuide(MeshOracle, Guide):
         return np.where(on_shaft, sweep, turned + SWEEP_RAD)
 
 
-def _pull(tip: Array) -> Array:
+def _pull(tip: Array, fraction: float = PULL, limit_m: float = PULL_LIMIT_M) -> Array:
     """Lead (n, 2) towards the shaft for a gear whose middle is at `tip` (n, 2) [m]."""
     length = np.linalg.norm(tip, axis=1, keepdims=True)
-    return np.asarray(-tip * np.minimum(PULL, PULL_LIMIT_M / np.maximum(length, 1e-9)))
+    return np.asarray(-tip * np.minimum(fraction, limit_m / np.maximum(length, 1e-9)))

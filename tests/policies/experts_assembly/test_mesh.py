@@ -113,6 +113,17 @@ def test_over_the_teeth_the_guide_goes_around_the_axis_of_the_shaft(env: GearMes
     assert sideways[0] > sideways[1] + 0.5
 
 
+def test_over_the_teeth_the_guide_turns_back_where_it_is_held(env: GearMesh) -> None:
+    observation, _ = env.reset(seed=SEED, options={"product": "m1-z24-b8-0.25", "disturbances": "none"})
+    names = env.privileged_names
+    held = {key: np.array(values[None]) for key, values in observation.items()}
+    held["privileged"][0, names.index("tip_z")] = 0.5e-3 - env.product.over_mesh_m
+    guide = MeshGuide(names)
+    turns = [guide.act_batch(held)[0, 5] for _ in range(20)]
+    assert turns[0] > 0.5
+    assert turns[-1] < -0.5
+
+
 class Misled:
     """An expert that takes the shaft to be elsewhere, by the same vector all along an episode."""
 

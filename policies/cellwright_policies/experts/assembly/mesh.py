@@ -16,6 +16,8 @@ SWEEP_RAD = 0.1
 """How far to either side the guide turns the gear: somewhat further than the error of the teeth."""
 SWEEP_LEAD_RAD = 0.025
 """Lead with which it turns."""
+STALL_RAD, STALL_STEPS = 0.5e-3, 10
+"""Turn in a control step below which it is held by a flank, and for how many of them before it turns back."""
 FALLEN_M = 0.1e-3
 """Depth of the teeth between their neighbours' from which the gear is no longer turned."""
 TOUCH_M = 0.3e-3
@@ -69,7 +71,7 @@ class MeshGuide(MeshOracle, Guide):
         super().__init__(privileged_names, full_scale)
         self._yaw = privileged_names.index("yaw_error")
         self._tip = [privileged_names.index(name) for name in ("tip_x", "tip_y")]
-        self._feeling = State(turning=(), lying=())
+        self._feeling = State(turning=(), lying=(), held=(), yaw=())
         self._spiral = Spiral()
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
@@ -104,7 +106,13 @@ class MeshGuide(MeshOracle, Guide):
 
     def _turn(self, turned: Array, on_shaft: Array) -> Array:
         """By how much to turn back (n,) where the gear is `turned` (n,) [rad] from its nominal place."""
-        back = self._feeling["turning"]
+        back, held = self._feeling["turning"], self._feeling["held"]
+        still = on_shaft & (np.abs(turned - self._feeling["yaw"]) < STALL_RAD)
+        self._feeling["yaw"] = turned
+        held[:] = np.where(still, held + 1.0, 0.0)
+        stalled = held > STALL_STEPS
+        back[stalled] = 1.0 - back[stalled]
+        held[stalled] = -STALL_STEPS
         back[turned > SWEEP_RAD] = 1.0
         back[turned < -SWEEP_RAD] = 0.0
         sweep = np.where(back > 0.5, SWEEP_LEAD_RAD, -SWEEP_LEAD_RAD)

@@ -107,7 +107,7 @@ class MeshGuide(MeshOracle, Guide):
     def _turn(self, turned: Array, on_shaft: Array) -> Array:
         """By how much to turn back (n,) where the gear is `turned` (n,) [rad] from its nominal place."""
         back, held = self._feeling["turning"], self._feeling["held"]
-        still = on_shaft & (np.abs(turned - self._feeling["yaw"]) < STALL_RAD)
+        still = np.logical_and(on_shaft, np.abs(turned - self._feeling["yaw"]) < STALL_RAD)
         self._feeling["yaw"] = turned
         held[:] = np.where(still, held + 1.0, 0.0)
         stalled = held > STALL_STEPS

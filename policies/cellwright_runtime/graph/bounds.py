@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from cellwright_runtime.files.reading import FileError
 from cellwright_runtime.graph.model import MOST_AXES, Model, Operator, Value
-from cellwright_runtime.graph.operators import OperatorError, outcome
+from cellwright_runtime.graph.operators import outcome
+from cellwright_runtime.graph.rules import OperatorError
 
 MOST_MULTIPLICATIONS = 100_000_000
 """Per decision; the shipped policies need about 6 million."""

@@ -28,6 +28,7 @@ from cellwright_train.learning.demonstrations import (
     Demonstrations,
     DemonstrationStore,
     shifted,
+    short_cells,
 )
 from cellwright_train.learning.metrics import MetricsFile
 from cellwright_train.learning.presets import (
@@ -407,6 +408,17 @@ def test_short_episodes_show_more_scenes_and_do_not_count_as_failures(tmp_path: 
         ]
     assert sorted(starts.tolist()) == [5, 5, 5, 17]
     assert success_rate > 0.9
+
+
+@pytest.mark.parametrize(("first", "cells"), [(0.5, 16), (0.625, 16), (0.5, 8)])
+def test_whole_episodes_are_shown_under_every_set(first: float, cells: int) -> None:
+    sets = Mixture(sets=("wide", "hard"), fractions=(first, 1.0 - first)).assign(cells)
+    short = short_cells(sets, 0.5)
+    for name in ("wide", "hard"):
+        own = [cell for cell, each in enumerate(sets) if each == name]
+        assert len(set(short) & set(own)) == len(own) // 2
+    assert short_cells(sets, 0.0) == []
+    assert short_cells(sets, 1.0) == list(range(cells))
 
 
 def test_one_in_so_many_steps_is_kept_and_the_store_is_filled_all_the_same(tmp_path: Path) -> None:

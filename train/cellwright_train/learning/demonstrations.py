@@ -203,7 +203,7 @@ class Demonstrations:
         """
         config = self._config
         torch.set_num_threads(1)
-        short = self._short_cells()
+        short = short_cells(config.mixture.assign(self._env.num_envs), config.short_fraction)
         self._env.limit_episodes(config.short_steps, short)
         successes = self._collect(number, config.steps // config.rounds, on_steps, short)
         self._env.limit_episodes(None)
@@ -229,11 +229,6 @@ class Demonstrations:
             losses = self._pass(optimizer, on_rows)
             torch.set_num_threads(1)
             yield losses
-
-    def _short_cells(self) -> list[int]:
-        """Cells with short episodes, spread evenly over those of every set."""
-        ends = np.floor(self._config.short_fraction * np.arange(self._env.num_envs + 1) + 1e-9)
-        return np.flatnonzero(np.diff(ends)).tolist()
 
     def _collect(
         self, number: int, steps: int, on_steps: Callable[[int], None], short: list[int]
@@ -292,6 +287,16 @@ class Demonstrations:
 
     def _tensor(self, values: NDArray[Any]) -> torch.Tensor:
         return torch.as_tensor(values, device=self._policy.device)
+
+
+def short_cells(sets: Sequence[str], fraction: float) -> list[int]:
+    """Cells whose episodes end early: this fraction of those of every set, where cell i has `sets[i]`."""
+    chosen: list[int] = []
+    for name in dict.fromkeys(sets):
+        cells = np.flatnonzero(np.array(sets) == name)
+        ends = np.floor(fraction * np.arange(len(cells) + 1) + 1e-9)
+        chosen += cells[np.diff(ends) > 0].tolist()
+    return sorted(chosen)
 
 
 def shifted(images: torch.Tensor, largest_px: int, rng: np.random.Generator) -> torch.Tensor:

@@ -377,14 +377,25 @@ def test_the_store_holds_what_it_was_given_and_no_more_than_it_can(tmp_path: Pat
     assert sorted(labels[:, 0].tolist()) == [0.0, 0.0, 5.0]
 
 
-def test_short_episodes_show_more_scenes_and_do_not_count_as_failures(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("mixture", "fraction", "expected"),
+    [
+        (MILD, 0.25, [5, 5, 5, 17]),
+        (Mixture(sets=("none", "train"), fractions=(0.5, 0.5)), 0.5, [5, 5, 17, 17]),  # cells in turn
+    ],
+)
+def test_short_episodes_show_more_scenes_and_do_not_count_as_failures(
+    tmp_path: Path, mixture: Mixture, fraction: float, expected: list[int]
+) -> None:
     starts = np.zeros(4, dtype=int)
 
     class Watching(Expert):
         def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
             starts[list(range(cells) if indices is None else indices)] += 1
 
-    config = DemonstrationConfig(steps=640, rounds=1, short_fraction=0.25, short_steps=10, mixture=MILD)
+    config = DemonstrationConfig(
+        steps=640, rounds=1, short_fraction=fraction, short_steps=10, mixture=mixture
+    )
     env = PoolVecEnv.make(
         PROBE_ID, cells=4, workers=2, privileged=True, episode_steps=40, max_episode_steps=40
     )
@@ -406,7 +417,7 @@ def test_short_episodes_show_more_scenes_and_do_not_count_as_failures(tmp_path: 
             *[[]] * 39,
             [40] * 4,
         ]
-    assert sorted(starts.tolist()) == [5, 5, 5, 17]
+    assert starts.tolist() == expected
     assert success_rate > 0.9
 
 

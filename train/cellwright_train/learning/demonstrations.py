@@ -55,8 +55,8 @@ class DemonstrationConfig:
     expert_fraction: float = 0.5
     """Fraction of the time that the expert acts in the second round; it halves from round to round."""
     short_fraction: float = 0.0
-    """Fraction of the cells whose episodes end after `short_steps`, so that more parts and places are
-    seen."""
+    """Fraction of the cells of every set whose episodes end after `short_steps`, so that more parts and
+    places are seen."""
     short_steps: int = 25
     """Control steps of a short episode: enough to see everything once."""
     noise: float = 0.2

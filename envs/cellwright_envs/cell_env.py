@@ -16,6 +16,7 @@ from gymnasium import spaces
 from gymnasium.error import ClosedEnvironmentError, ResetNeeded
 from numpy.typing import NDArray
 
+from cellwright_envs.conditions import conditions_hash
 from cellwright_envs.disturbances.named_sets import resolve_named
 from cellwright_envs.disturbances.widths import active, narrowed
 from cellwright_envs.rendering.true_views import KINDS, TrueViews
@@ -78,6 +79,15 @@ class EpisodeState:
     disturbances: Any
     actions: tuple[NDArray[np.float32], ...]
     """Those taken so far."""
+
+
+def _drawn(
+    generator: np.random.Generator, products: tuple[Any, ...], disturbances: Any
+) -> tuple[Streams, Any, Any]:
+    """Streams of an episode, its product, and its disturbances as drawn."""
+    streams = Streams(**dict(zip(Streams.__dataclass_fields__, generator.spawn(4), strict=True)))
+    product = products[int(streams.task.integers(len(products)))]
+    return streams, product, disturbances.draw(streams.disturbance)
 
 
 def group_space(components: tuple[Component, ...]) -> spaces.Box:
@@ -219,9 +229,8 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         self._life = _Life.NEW
         self._beginning = copy.deepcopy(self.np_random), products, disturbances
         self._taken: list[NDArray[np.float32]] = []
-        streams = Streams(**dict(zip(Streams.__dataclass_fields__, self.np_random.spawn(4), strict=True)))
-        product = products[int(streams.task.integers(len(products)))]
-        self._begin_episode(streams, product, disturbances.draw(streams.disturbance))
+        streams, product, drawn = _drawn(self.np_random, products, disturbances)
+        self._begin_episode(streams, product, drawn)
         limit_s = max(self.config.time_limit_s, self._needed_s())
         self.limit_steps = math.ceil(limit_s / self.config.control_period_s - 1e-6)
         self._life = _Life.RUNNING
@@ -266,6 +275,20 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
             "scorecard": self.scorecard().numbers() if ended else dict(self._not_judged),
             **self._own_info(self.measurement),
         }
+
+    def conditions_hash(self) -> str:
+        """Hash of what this episode meets, whatever the policy does: 16 hexadecimal digits.
+
+        It covers task, configuration, product, everything that each disturbance drew, and the generators
+        from which process and sensors draw. Episodes with one hash begin alike, bit for bit, and differ by
+        their actions alone.
+        """
+        self._require_episode()
+        generator, products, disturbances = self._beginning
+        streams, product, drawn = _drawn(copy.deepcopy(generator), products, disturbances)
+        return conditions_hash(
+            task=type(self).__name__, config=self.config, product=product, drawn=drawn, streams=streams
+        )
 
     def state(self) -> EpisodeState:
         """The episode up to now, for `restore` here or in another cell with the same arguments."""

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -178,10 +179,30 @@ def test_evaluate_of_insertions_writes_what_insertions_have(tmp_path: Path) -> N
     assert told["line_change"] == "dim-light"
     assert (told["env"], told["products"], told["disturbances"]) == (PEG[1], "held-out", "train")
     assert {"success_rate", "loose_success_rate", "broken", "lost", "cut_off"} < set(told)
+    assert (told["cellwright"], told["policy_sha256"]) == (version("cellwright"), "blind-insertion")
     assert [episode["product"] for episode in told["per_episode"]] == [
         "hexagonal-8-0.5-chamfer",
         "hexagonal-12-0.3",
     ]
+
+
+def test_a_line_change_stands_beside_the_same_parts_without_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target, plain = tmp_path / "changed.json", tmp_path / "plain.json"
+    arguments = ["evaluate", "oracle", *PEG, "--episodes", "3", "--seed", "5", "--workers", "2"]
+    assert main([*arguments, "--line-change", "worn-fingers", "--json", str(target)]) == 0
+    shown = capsys.readouterr().out
+    assert "the same parts without it" in shown
+    assert "effect of the change on good parts, pair by pair: " in shown
+    assert main([*arguments, "--json", str(plain)]) == 0
+    told, without = json.loads(target.read_text()), json.loads(plain.read_text())
+    assert told["control"]["per_episode"] == without["per_episode"]
+    assert told["control"]["success_rate"] == without["success_rate"]
+    hashes = [[row["conditions"] for row in arm["per_episode"]] for arm in (told, without)]
+    assert len({*hashes[0], *hashes[1]}) == 6
+    difference = told["success_rate"] - without["success_rate"]
+    assert told["effect"]["good"]["value"] == pytest.approx(difference)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

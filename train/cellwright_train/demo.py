@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cellwright_envs.disturbances.line_change import LineChange
 from cellwright_policies import zoo
 from cellwright_runtime.bundle.container import BundleError
 from cellwright_runtime.verification import Check
@@ -17,8 +18,9 @@ from cellwright_train.report.demo_page import PolicyStory, Story, demo_page
 from cellwright_train.report.page import provenance
 from cellwright_train.report.tables import evaluation_table
 from cellwright_train.results.insertions import InsertionResult
-from cellwright_train.rollout.cell import Episode
+from cellwright_train.rollout.cell import DEFAULT_ENV, Episode
 from cellwright_train.rollout.evaluation import record
+from cellwright_train.rollout.families import cell_class, require_line_change
 from cellwright_train.rollout.film import FRAMES, filmed
 from cellwright_train.rollout.policies import ZOO_PREFIX, BundleReference, PolicyReference, resolve_policy
 from cellwright_train.rollout.recording import PartRecord
@@ -88,7 +90,7 @@ def _run(config: DemoConfig, report: Output) -> int:
     story = Story(
         policies=stories,
         change_at=change_at,
-        change=_description(LINE_CHANGE),
+        change=_change().description,
         film=film,
         insertion=insertion,
         fine_tuning=tuning,
@@ -129,7 +131,7 @@ def _trial(reference: PolicyReference, config: DemoConfig) -> Trial:
     trial = Trial.resolve(reference, seed=FIRST_SEED + 1000 * config.seed, episodes=config.parts, trace=True)
     trial.close()
     half = config.parts // 2
-    changed = (episode._replace(line_change=LINE_CHANGE) for episode in trial.plan[half:])
+    changed = (episode._replace(changes=(_change(),)) for episode in trial.plan[half:])
     return dataclasses.replace(trial, plan=(*trial.plan[:half], *changed))
 
 
@@ -211,10 +213,10 @@ def fresh(parent: Path) -> Path:
     return directory
 
 
-def _description(name: str) -> str:
-    from cellwright_envs.welding.disturbances import LINE_CHANGES
-
-    return LINE_CHANGES[name].description
+def _change() -> LineChange:
+    """The line change of the demo."""
+    change: LineChange = require_line_change(cell_class(DEFAULT_ENV), LINE_CHANGE)
+    return change
 
 
 def _told_provenance(config: DemoConfig, seconds: float) -> dict[str, str]:

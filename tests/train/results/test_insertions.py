@@ -32,7 +32,9 @@ class Card:
 
 
 def result(seed: int = 0, *, cut_off: bool = False, **changed: Any) -> InsertionResult:
-    return InsertionResult.read(Card(**changed), seed=seed, product="round-8-0.5", cut_off=cut_off)
+    return InsertionResult.read(
+        Card(**changed), seed=seed, product="round-8-0.5", conditions="c0", cut_off=cut_off
+    )
 
 
 def evaluation(*results: InsertionResult) -> InsertionEvaluation:
@@ -90,6 +92,6 @@ class GearCard(Card):
 
 
 def test_what_a_task_adds_to_its_scorecard_is_kept_and_comes_back() -> None:
-    gear = InsertionResult.read(GearCard(), seed=0, product="gear", cut_off=True)
+    gear = InsertionResult.read(GearCard(), seed=0, product="gear", conditions="", cut_off=True)
     assert gear.as_json()["turned_rad"] == 0.3
     assert InsertionResult.from_json(gear.as_json()) == gear

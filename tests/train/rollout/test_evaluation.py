@@ -4,9 +4,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from cellwright_envs.assembly import disturbances as assembly
-from cellwright_envs.disturbances.line_change import LineChange
-from cellwright_envs.welding import disturbances as welding
+from cellwright_envs.disturbances.line_change import LineChange, plus, times
 from cellwright_envs.welding.disturbances import LINE_CHANGES
 from cellwright_envs.welding.part.paths import straight
 from cellwright_envs.welding.part.product import WeldProcedure, WeldProduct
@@ -14,6 +12,7 @@ from cellwright_train.errors import UsageError
 from cellwright_train.results.welds import WeldResult
 from cellwright_train.rollout.cell import DEFAULT_ENV, CellChoice, Episode, products_of, run_episode
 from cellwright_train.rollout.evaluation import evaluate
+from cellwright_train.rollout.families import require_line_change
 from cellwright_train.rollout.policies import ExpertReference, resolve_policy
 from cellwright_train.rollout.trial import Trial, episode_plan
 
@@ -76,6 +75,9 @@ class Counting(gymnasium.Env):
         self.steps += 1
         over = self.steps == 3
         return {"seam": np.zeros(2, np.float32)}, 0.0, over, False, {}
+
+    def conditions_hash(self) -> str:
+        return "abc"
 
     def scorecard(self) -> Card:
         good = self.total > 1.0
@@ -185,11 +187,12 @@ def test_an_insertion_that_is_cut_off_is_a_failed_part_and_says_so() -> None:
 def test_a_line_change_reaches_the_cell(env: str, actions: int) -> None:
     made = CellChoice(env=env, disturbances="none").make()
     seen: list[Any] = []
-    for change in (None, "moved-fixture"):
+    moved = require_line_change(made.unwrapped, "moved-fixture")
+    for changes in ((), (moved,)):
         run_episode(
             gymnasium.wrappers.TimeLimit(made, 2),
             Steady(0.0, actions=actions),
-            Episode(3, None, change),
+            Episode(3, None, changes),
             watch=lambda env, *_: seen.append(env.unwrapped.disturbed),
         )
     before, after = seen[0], seen[-1]
@@ -210,24 +213,41 @@ def test_a_line_change_reaches_the_cell(env: str, actions: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "env", "actions", "product"),
-    [(welding, DEFAULT_ENV, 5, "butt-straight-4.5"), (assembly, PEG, 6, "keyed-16-0.3")],
+    ("env", "actions", "product"),
+    [(DEFAULT_ENV, 5, "butt-straight-4.5"), (PEG, 6, "keyed-16-0.3")],
 )
-def test_a_line_change_may_bring_another_part(
-    family: Any, env: str, actions: int, product: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_line_change_may_bring_another_part(env: str, actions: int, product: str) -> None:
     change = LineChange(description="Another part.", product=product)
-    monkeypatch.setitem(family.LINE_CHANGES, "other-part", change)
     made = CellChoice(env=env, disturbances="none").make()
     cut_short = gymnasium.wrappers.TimeLimit(made, 2)
-    result = run_episode(cut_short, Steady(0.0, actions=actions), Episode(3, None, "other-part"))
+    result = run_episode(cut_short, Steady(0.0, actions=actions), Episode(3, None, (change,)))
     assert result.product == product
+    made.close()
+
+
+def test_changes_add_up_in_their_order_on_the_set_of_the_episode() -> None:
+    made = CellChoice(env=PEG, disturbances="none").make()
+    first = LineChange(description="a", changes={"contact_friction.factor": times(3.0)})
+    second = LineChange(description="b", changes={"contact_friction.factor": plus((1.0, 1.0))})
+    drawn: list[float] = []
+    for changes in ((first, second), (second, first)):
+        short = gymnasium.wrappers.TimeLimit(made, 1)
+        run_episode(short, Steady(0.0, actions=6), Episode(3, None, changes))
+        drawn.append(made.unwrapped.disturbed.contact_friction.factor)  # type: ignore[attr-defined]
+    assert drawn == [pytest.approx(4.0), pytest.approx(6.0)]
+    hashes = [
+        run_episode(
+            gymnasium.wrappers.TimeLimit(made, 1), Steady(0.0, actions=6), Episode(3, None, (), of)
+        ).conditions
+        for of in (None, "none", "hard")
+    ]
+    assert hashes[0] == hashes[1] != hashes[2]
     made.close()
 
 
 def test_an_unknown_line_change_names_those_there_are() -> None:
     with pytest.raises(UsageError, match="did you mean 'new-batch'"):
-        run_episode(Counting(), Steady(0.0), Episode(3, None, "new-bacth"))
+        Trial.resolve("taught-program", line_change="new-bacth", seed=1, episodes=1)
 
 
 CELL = CellChoice(products=("tee-straight-3.2",), disturbances="train")

@@ -28,8 +28,8 @@ def stop_after(parts: int, monkeypatch: pytest.MonkeyPatch, why: BaseException) 
     note = journal.Journal.note
     seen: list[Any] = []
 
-    def noting(self: journal.Journal, result: Any) -> None:
-        note(self, result)
+    def noting(self: journal.Journal, index: int, result: Any) -> None:
+        note(self, index, result)
         seen.append(result)
         if len(seen) == parts:
             raise why
@@ -114,7 +114,7 @@ def test_a_full_disk_ends_the_journal_and_not_the_work(
     append = journal._append
 
     def full_later(file: Any, entry: Any) -> None:
-        if "seed" in entry:
+        if "part" in entry:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         append(file, entry)
 

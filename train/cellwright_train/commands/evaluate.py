@@ -6,8 +6,9 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -20,7 +21,8 @@ from cellwright_train.terminal import console
 
 if TYPE_CHECKING:
     from cellwright_train.results.feasible import Feasible
-    from cellwright_train.results.result import EpisodeResult
+    from cellwright_train.results.matched import Matched
+    from cellwright_train.results.result import EpisodeResult, Evaluation
     from cellwright_train.rollout.crew import Crew
     from cellwright_train.rollout.journal import Journal
     from cellwright_train.rollout.recording import PartRecord
@@ -43,7 +45,8 @@ class Evaluate:
     disturbances: Disturbances = "train"
     """A named set of disturbances."""
     line_change: Annotated[str | None, arg(metavar="NAME")] = None
-    """A lasting change of the line, which every part comes after."""
+    """A lasting change of the line, which every part comes after. The same parts without it are the control,
+    worked on too."""
     tries: int = 1
     """Work on each part up to so many times, with random deviations from the policy's decisions, until it is
     good: with an expert that knows the true state, a search for the parts that can be made good."""
@@ -71,7 +74,7 @@ class Evaluate:
         if self.tries > 1 and self.report is not None:
             raise UsageError("--report shows one try: leave out --tries")
         begin_s = time.perf_counter()
-        room_bytes = _ROOM_BYTES + _ROOM_BYTES_A_PART * self.episodes
+        room_bytes = _ROOM_BYTES + _ROOM_BYTES_A_PART * self.episodes * self._arms
         with reserved(self.json, self.report, room_bytes=room_bytes) as (results_file, page):
             trial = Trial.resolve(
                 self.policy,
@@ -85,16 +88,31 @@ class Evaluate:
                 pictures=self.report is not None,
             )
             self._require_feasible(trial)
-            with Crew(trial, self.workers) as crew, Journal(self.json, trial, self._setting) as journal:
-                if page is None:
-                    results = self._results(crew, trial, journal)
-                    self._tell(trial, results, results_file)
-                else:
-                    parts = self._parts(crew, trial, journal)
-                    self._tell(trial, [part.result for part in parts], results_file)
+            whole = self._with_control(trial)
+            with Crew(trial, self.workers) as crew, Journal(self.json, whole, self._setting) as journal:
+                parts = [] if page is None else self._parts(crew, trial, journal)
+                done = {self._arms * index: part.result for index, part in enumerate(parts)}
+                results = self._results(crew, whole, journal, done)
+                self._tell(trial, results, results_file)
+                if page is not None:
                     self._write_page(crew, trial, parts, begin_s, page)
                 journal.discard()
         return 0
+
+    @property
+    def _arms(self) -> int:
+        """How often each part is worked on: after a line change once more without it.
+
+        A search has no control: it asks what can be done, not what the change does.
+        """
+        return 1 if self.line_change is None or self.tries > 1 else 2
+
+    def _with_control(self, trial: Trial) -> Trial:
+        """The trial with the control of each part right after it."""
+        if self._arms == 1:
+            return trial
+        pairs = ((episode, episode._replace(changes=())) for episode in trial.plan)
+        return replace(trial, plan=tuple(chain.from_iterable(pairs)))
 
     @property
     def _setting(self) -> dict[str, str]:
@@ -113,24 +131,28 @@ class Evaluate:
         asked = {"env": trial.cell.env, "seed": self.seed, **self._setting}
         return Feasible.read(self.feasible, asked, len(trial.plan))
 
-    def _results(self, crew: Crew, trial: Trial, journal: Journal) -> Sequence[EpisodeResult]:
+    def _results(
+        self, crew: Crew, trial: Trial, journal: Journal, done: Mapping[int, EpisodeResult]
+    ) -> Sequence[EpisodeResult]:
+        """Results of the whole plan, of which those `done` and those in the journal are there."""
         from cellwright_train.rollout.cell import run_episode
         from cellwright_train.rollout.evaluation import work_through
         from cellwright_train.rollout.search import searched
 
         job = run_episode if self.tries == 1 else partial(searched, tries=self.tries)
-        done = dict(journal.finished)
+        found = {**journal.finished, **done}
 
         def keep(index: int, result: EpisodeResult) -> None:
-            done[index] = result
-            journal.note(result)
+            found[index] = result
+            journal.note(index, result)
 
-        if done:
-            print(f"{len(done)} of {len(trial.plan)} parts taken from {journal.path}", file=sys.stderr)
+        if journal.finished:
+            taken = len(journal.finished)
+            print(f"{taken} of {len(trial.plan)} parts taken from {journal.path}", file=sys.stderr)
         try:
-            return work_through(crew, trial, job, done=journal.finished, on_result=keep)
+            return work_through(crew, trial, job, done=dict(found), on_result=keep)
         except BaseException:
-            self._tell_finished(trial, done, journal)
+            self._tell_finished(trial, found, journal)
             raise
 
     def _parts(self, crew: Crew, trial: Trial, journal: Journal) -> list[PartRecord[Any]]:
@@ -142,8 +164,8 @@ class Evaluate:
 
         def keep(index: int, part: PartRecord[Any]) -> None:
             done[index] = part.result
-            if index not in journal.finished:
-                journal.note(part.result)
+            if self._arms * index not in journal.finished:
+                journal.note(self._arms * index, part.result)
 
         try:
             return work_through(crew, trial, record_part, on_result=keep)
@@ -155,18 +177,22 @@ class Evaluate:
         """Show what is there when the work ends early."""
         if not done:
             return
-        self._print_table(trial, [done[index] for index in sorted(done)])
+        arms = range(self._arms)
+        pairs = [i for i in range(0, len(trial.plan), len(arms)) if all(i + arm in done for arm in arms)]
+        if pairs:
+            self._print_table(trial, [done[i + arm] for i in pairs for arm in arms])
         kept = "" if journal.path is None else f"; {journal.path} keeps them, the same command goes on there"
         print(f"{len(done)} of {len(trial.plan)} parts were finished{kept}", file=sys.stderr)
 
     def _tell(self, trial: Trial, results: Sequence[EpisodeResult], file: Output | None) -> None:
         """Write the results, then show them, whatever becomes of the file."""
-        from cellwright_train.rollout.evaluation import summary
-
         try:
             if file is not None:
-                evaluation, feasible = summary(trial, results), self._require_feasible(trial)
-                told = evaluation.as_json() | self._setting
+                evaluation, matched = self._arm_by_arm(trial, results)
+                feasible = self._require_feasible(trial)
+                told = evaluation.as_json() | self._setting | trial.identity
+                if matched is not None:
+                    told |= matched.as_json()
                 if feasible is not None:
                     told["feasible"] = feasible.as_json(evaluation)
                 file.write((json.dumps(told, allow_nan=False) + "\n").encode())
@@ -175,17 +201,31 @@ class Evaluate:
         if file is not None:
             print(f"written to {file.path}")
 
-    def _print_table(self, trial: Trial, results: Sequence[EpisodeResult]) -> None:
-        from cellwright_train.report.tables import evaluation_table
+    def _arm_by_arm(
+        self, trial: Trial, results: Sequence[EpisodeResult]
+    ) -> tuple[Evaluation[Any], Matched | None]:
+        """Summary of the parts, and where they come after a change, that of the pairs."""
+        from cellwright_train.results.matched import Matched
         from cellwright_train.rollout.evaluation import summary
+
+        evaluation, *control = (summary(trial, results[arm :: self._arms]) for arm in range(self._arms))
+        return evaluation, Matched(changed=evaluation, control=control[0]) if control else None
+
+    def _print_table(self, trial: Trial, results: Sequence[EpisodeResult]) -> None:
+        from cellwright_train.report.tables import effect_line, evaluation_table
 
         after = "" if self.line_change is None else f", after {self.line_change}"
         caption = f"{self.products} products, {self.disturbances} disturbances{after}"
-        rows = [evaluation := summary(trial, results)]
+        evaluation, matched = self._arm_by_arm(trial, results)
+        rows = [evaluation]
+        if matched is not None:
+            rows.append(replace(matched.control, policy="the same parts without it"))
         feasible = self._require_feasible(trial)
         if feasible is not None and (over := feasible.over(evaluation)).results:
             rows.append(over)
         console().print(evaluation_table(rows, caption))
+        if matched is not None:
+            print(effect_line(matched))
 
     def _write_page(
         self, crew: Crew, trial: Trial, parts: Sequence[PartRecord[Any]], begin_s: float, out: Output

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from cellwright_runtime.verification import Check
 from cellwright_train.results.intervals import Estimate
+from cellwright_train.results.matched import Matched
 from cellwright_train.results.result import Evaluation, Figure
 
 
@@ -25,6 +26,12 @@ def evaluation_table(evaluations: Sequence[Evaluation[Any]], caption: str) -> Ta
     for evaluation in evaluations:
         table.add_row(evaluation.policy, *map(_cell, evaluation.figures))
     return table
+
+
+def effect_line(matched: Matched) -> str:
+    """What a change did to the fraction of good parts, in one line."""
+    value, low, high = (100 * x for x in (matched.effect.value, matched.effect.low, matched.effect.high))
+    return f"effect of the change on good parts, pair by pair: {value:+.1f} points ({low:+.1f}…{high:+.1f})"
 
 
 def verification_table(bundle: str, checks: Sequence[Check]) -> Table:

@@ -35,11 +35,12 @@ class InsertionResult(EpisodeResult):
     """Further fields of a task's scorecard, by name."""
 
     @classmethod
-    def read(cls, card: Any, *, seed: int, product: str, cut_off: bool) -> Self:
+    def read(cls, card: Any, *, seed: int, product: str, conditions: str, cut_off: bool) -> Self:
         """From the environment's scorecard; `cut_off` where the time limit came before the end."""
         return cls(
             seed=seed,
             product=product,
+            conditions=conditions,
             success=bool(card.success),
             loose_success=bool(card.loose_success),
             broken=bool(card.broken),
@@ -58,7 +59,8 @@ class InsertionResult(EpisodeResult):
     def from_json(cls, entry: Mapping[str, Any]) -> Self:
         """Back from what `as_json` gave; raises KeyError where something is missing."""
         return cls(
-            **{name: entry[name] for name in _WRITTEN},
+            **{name: entry[name] for name in _WRITTEN if name != "conditions"},
+            conditions=entry.get("conditions", ""),
             more={name: value for name, value in entry.items() if name not in _WRITTEN},
         )
 

@@ -14,10 +14,12 @@ class EpisodeResult(ABC):
 
     seed: int
     product: str
+    conditions: str = ""
+    """Hash of what the episode met, `CellEnv.conditions_hash`; empty in results that are older than it."""
 
     @classmethod
     @abstractmethod
-    def read(cls, card: Any, *, seed: int, product: str, cut_off: bool) -> Self:
+    def read(cls, card: Any, *, seed: int, product: str, conditions: str, cut_off: bool) -> Self:
         """From the environment's scorecard; `cut_off` where the time limit came before the end."""
 
     @classmethod

@@ -34,11 +34,12 @@ class WeldResult(EpisodeResult):
     """Edition of ISO 5817 behind `passed`; files from before it was recorded are of this one."""
 
     @classmethod
-    def read(cls, card: Any, *, seed: int, product: str, cut_off: bool) -> Self:
+    def read(cls, card: Any, *, seed: int, product: str, conditions: str, cut_off: bool) -> Self:
         """A weld that was cut off passes no level, because its end is not known."""
         return cls(
             seed=seed,
             product=product,
+            conditions=conditions,
             passed={level: bool(card.passed[level]) and not cut_off for level in LEVELS},
             defect_mm=1e3 * float(card.defect_length_m["C"]),
             defect_mm_by_code={
@@ -63,6 +64,7 @@ class WeldResult(EpisodeResult):
         return cls(
             seed=int(entry["seed"]),
             product=entry["product"],
+            conditions=entry.get("conditions", ""),
             passed={level: bool(entry["passed"][level]) for level in LEVELS},
             defect_mm=entry["defect_mm"]["total"],
             defect_mm_by_code=entry["defect_mm"]["by_code"],
@@ -80,6 +82,7 @@ class WeldResult(EpisodeResult):
         return {
             "seed": self.seed,
             "product": self.product,
+            "conditions": self.conditions,
             "passed": dict(self.passed),
             "defect_mm": {"total": self.defect_mm, "by_code": dict(self.defect_mm_by_code)},
             "seam_mm": self.seam_mm,

@@ -8,12 +8,14 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_envs.disturbances.line_change import LineChange
+from cellwright_envs.disturbances.named_sets import resolve_named
 from cellwright_runtime.bundle.policy import ObservationGroup
 from cellwright_runtime.vocabulary import Component, ControllerSetup
 from cellwright_train.environments import canonical_env
 from cellwright_train.errors import UsageError, one_line
 from cellwright_train.results.result import EpisodeResult
-from cellwright_train.rollout.families import family_of, require_line_change
+from cellwright_train.rollout.families import family_of
 
 DEFAULT_ENV = "cellwright/WeldSeam-v0"
 
@@ -40,8 +42,10 @@ class Episode(NamedTuple):
     seed: int
     product: str | None = None
     """None: the environment draws one."""
-    line_change: str | None = None
-    """Name of a line change of the cell's family, which came before the part."""
+    changes: tuple[LineChange, ...] = ()
+    """Lasting changes of the line that came before the part, in their order."""
+    disturbances: str | None = None
+    """Named set of disturbances; None: the cell's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,15 +104,21 @@ def run_episode(
         observation, _, terminated, truncated, _ = env.step(action)
     cell: Any = env.unwrapped
     return family_of(env).result.read(
-        cell.scorecard(), seed=episode.seed, product=cell.product.name, cut_off=truncated and not terminated
+        cell.scorecard(),
+        seed=episode.seed,
+        product=cell.product.name,
+        conditions=cell.conditions_hash(),
+        cut_off=truncated and not terminated,
     )
 
 
 def _options(env: gymnasium.Env[Any, Any], episode: Episode) -> dict[str, Any]:
+    cell: Any = env.unwrapped
     options: dict[str, Any] = {} if episode.product is None else {"product": episode.product}
-    if episode.line_change is not None:
-        change = require_line_change(env.unwrapped, episode.line_change)
-        options["disturbances"] = change.apply(env.unwrapped.disturbances)  # type: ignore[attr-defined]
+    if episode.disturbances is not None:
+        options["disturbances"] = resolve_named(episode.disturbances, cell.disturbance_sets)
+    for change in episode.changes:
+        options["disturbances"] = change.apply(options.get("disturbances", cell.disturbances))
         if change.product is not None:
             options["product"] = change.product
     return options

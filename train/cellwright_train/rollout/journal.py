@@ -9,11 +9,11 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from cellwright_envs.conditions import conditions_hash
 from cellwright_train.errors import UsageError, one_line
 from cellwright_train.results.result import EpisodeResult
 from cellwright_train.rollout.cell import Episode
@@ -36,15 +36,15 @@ class Journal:
         self.finished: dict[int, EpisodeResult] = {}
         """Results that were there already, by index in the plan."""
         self.path: Path | None = None
+        self._keys = [_key(episode) for episode in trial.plan]
         self._rows = 0
         self._file: io.FileIO | None = None
         if results is None or (results.exists() and not results.is_file()):
             return
         self.path = results.with_name(results.name + _SUFFIX)
         asked = {
-            "cellwright": version("cellwright"),
+            **trial.identity,
             "policy": trial.policy.name,
-            "policy_sha256": trial.policy.digest,
             "env": trial.cell.env,
             **setting,
         }
@@ -58,12 +58,12 @@ class Journal:
             self._close()
             raise
 
-    def note(self, result: EpisodeResult) -> None:
-        """Keep a finished part. A full disk ends the journal, not the work."""
+    def note(self, index: int, result: EpisodeResult) -> None:
+        """Keep the result of part `index` of the plan. A full disk ends the journal, not the work."""
         if self._file is None:
             return
         try:
-            _append(self._file, result.as_json())
+            _append(self._file, {"part": self._keys[index], "result": result.as_json()})
             self._rows += 1
         except OSError as error:
             print(f"{self.path} keeps no more parts: {error.strerror}", file=sys.stderr)
@@ -109,15 +109,13 @@ class Journal:
                     "remove it, or name another --json"
                 )
             kind = family_of(trial.cell.env).result
-            found = [kind.from_json(json.loads(line)) for line in whole[1:]]
+            rows = [json.loads(line) for line in whole[1:]]
+            found = {row["part"]: kind.from_json(row["result"]) for row in rows}
         except UsageError:
             raise
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise UsageError(f"{self.path} cannot be read, remove it: {one_line(error)}") from error
-        places = {_key(episode): index for index, episode in enumerate(trial.plan)}
-        for result in found:
-            if (index := places.get((result.seed, result.product))) is not None:
-                self.finished[index] = result
+        self.finished = {index: found[key] for index, key in enumerate(self._keys) if key in found}
 
 
 def _append(file: io.FileIO, entry: Mapping[str, Any]) -> None:
@@ -128,5 +126,5 @@ def _append(file: io.FileIO, entry: Mapping[str, Any]) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _key(episode: Episode) -> tuple[int, str | None]:
-    return episode.seed, episode.product
+def _key(episode: Episode) -> str:
+    return conditions_hash(**episode._asdict())

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from typing import Any, NamedTuple, Self
 
 import gymnasium
 
+from cellwright_envs.disturbances.line_change import LineChange
 from cellwright_train.environments import canonical_env
 from cellwright_train.errors import UsageError
 from cellwright_train.rollout.cell import DEFAULT_ENV, CellChoice, Episode, EpisodePolicy, product_names
@@ -68,19 +70,24 @@ class Trial:
         )
         made = asked.workplace
         try:
-            if line_change is not None:
-                require_line_change(made.env.unwrapped, line_change)
+            cell = made.env.unwrapped
+            changes = () if line_change is None else (require_line_change(cell, line_change),)
             names = product_names(made.env)
             trial = replace(
                 asked,
                 cell=replace(asked.cell, products=names),
-                plan=episode_plan(seed, episodes, names, line_change),
+                plan=episode_plan(seed, episodes, names, changes),
             )
         except BaseException:
             asked.close()
             raise
         trial.__dict__["_workplace"] = made
         return trial
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What results say about who made them: version of the package and hash of the policy."""
+        return {"cellwright": version("cellwright"), "policy_sha256": self.policy.digest}
 
     @property
     def workplace(self) -> Workplace:
@@ -107,7 +114,7 @@ class Trial:
 
 
 def episode_plan(
-    seed: int, episodes: int, products: Sequence[str], line_change: str | None = None
+    seed: int, episodes: int, products: Sequence[str], changes: tuple[LineChange, ...] = ()
 ) -> tuple[Episode, ...]:
     """Seeds from `seed` up, each with the next product of the list; raises `UsageError` for no episodes."""
     if episodes < 1:
@@ -115,6 +122,5 @@ def episode_plan(
     if seed < 0:
         raise UsageError(f"--seed must be 0 or more, got {seed}")
     return tuple(
-        Episode(seed + i, products[i % len(products)] if products else None, line_change)
-        for i in range(episodes)
+        Episode(seed + i, products[i % len(products)] if products else None, changes) for i in range(episodes)
     )

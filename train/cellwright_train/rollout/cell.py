@@ -94,7 +94,7 @@ def run_episode(
     env: gymnasium.Env[Any, Any], policy: EpisodePolicy, episode: Episode, *, watch: Watcher | None = None
 ) -> EpisodeResult:
     """Work on one part to the end, or until the time is up, and return its result."""
-    observation, _ = env.reset(seed=episode.seed, options=_options(env, episode))
+    observation, _ = env.reset(seed=episode.seed, options=reset_options(env, episode))
     policy.reset()
     terminated = truncated = False
     while not (terminated or truncated):
@@ -102,17 +102,23 @@ def run_episode(
         if watch is not None:
             watch(env, observation, action)
         observation, _, terminated, truncated, _ = env.step(action)
+    return inspected(env, episode, cut_off=truncated and not terminated)
+
+
+def inspected(env: gymnasium.Env[Any, Any], episode: Episode, *, cut_off: bool) -> EpisodeResult:
+    """The result of the part in the cell; `cut_off` where the time limit came before the end."""
     cell: Any = env.unwrapped
     return family_of(env).result.read(
         cell.scorecard(),
         seed=episode.seed,
         product=cell.product.name,
         conditions=cell.conditions_hash(),
-        cut_off=truncated and not terminated,
+        cut_off=cut_off,
     )
 
 
-def _options(env: gymnasium.Env[Any, Any], episode: Episode) -> dict[str, Any]:
+def reset_options(env: gymnasium.Env[Any, Any], episode: Episode) -> dict[str, Any]:
+    """What `reset` has to be given for `episode`."""
     cell: Any = env.unwrapped
     options: dict[str, Any] = {} if episode.product is None else {"product": episode.product}
     if episode.disturbances is not None:

@@ -11,7 +11,7 @@ import pytest
 
 from cellwright_train.errors import UsageError
 from cellwright_train.rollout.cell import CellChoice, Episode, run_episode
-from cellwright_train.rollout.crew import Crew
+from cellwright_train.rollout.crew import Crew, Task
 from cellwright_train.rollout.policies import resolve_policy
 from cellwright_train.rollout.trial import Trial
 
@@ -61,6 +61,26 @@ def test_a_part_that_takes_every_worker_with_it_is_named_and_costs_no_other(
     with pytest.raises(UsageError, match=r"3 workers in turn .* SIGKILL at seed 3; was memory short"):
         work()
     assert sorted(results) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_each_task_is_done_in_the_workplace_of_its_trial(trial: Trial, workers: int) -> None:
+    other = dataclasses.replace(trial, policy=resolve_policy("blind-insertion"), truth=True)
+    tasks = [Task(told, PLAN[0]), Task(told, PLAN[1], 1), Task(told, PLAN[2], 1), Task(told, PLAN[3])]
+    with Crew((trial, other), workers) as crew:
+        found = dict(crew.do(tasks))
+    assert [found[index][0] for index in range(4)] == [
+        "oracle",
+        "blind-insertion",
+        "blind-insertion",
+        "oracle",
+    ]
+    assert [found[index][1] for index in range(4)] == [0, 1, 2, 3]
+    assert all(found[index][2] for index in range(4))
+
+
+def told(env: Any, policy: Any, episode: Episode) -> tuple[str, int, bool]:
+    return policy.name, episode.seed, "privileged" in env.observation_space.spaces
 
 
 class OddError(Exception):

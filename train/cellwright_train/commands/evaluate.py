@@ -89,7 +89,10 @@ class Evaluate:
             )
             self._require_feasible(trial)
             whole = self._with_control(trial)
-            with Crew(trial, self.workers) as crew, Journal(self.json, whole, self._setting) as journal:
+            with (
+                Crew(trial, self.workers) as crew,
+                Journal.of_trial(self.json, whole, self._setting) as journal,
+            ):
                 parts = [] if page is None else self._parts(crew, trial, journal)
                 done = {self._arms * index: part.result for index, part in enumerate(parts)}
                 results = self._results(crew, whole, journal, done)

@@ -1,4 +1,4 @@
-"""The processes that work on the parts of a trial: this one, or workers that may be killed."""
+"""The processes that work on the parts of trials: this one, or workers that may be killed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing import connection
 from multiprocessing.connection import Connection
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 import gymnasium
 
@@ -30,11 +30,23 @@ _MOST_TRIES = 3
 _JOIN_TIMEOUT_S = 5.0
 
 
-class Crew:
-    """Works on parts of a trial with up to `workers` processes; with one it is this process that works."""
+class Task(NamedTuple):
+    """A part, and what is done with it."""
 
-    def __init__(self, trial: Trial, workers: int) -> None:
-        self._trial = trial
+    job: Job[Any]
+    episode: Episode
+    trial: int = 0
+    """Number of the trial in whose workplace it is done."""
+
+
+class Crew:
+    """Works on parts of trials with up to `workers` processes; with one it is this process that works.
+
+    A process opens the workplace of a trial when it first has a part of it, and keeps it.
+    """
+
+    def __init__(self, trials: Trial | Sequence[Trial], workers: int) -> None:
+        self._trials = (trials,) if isinstance(trials, Trial) else tuple(trials)
         self._most = workers
         self._workers: list[_Worker] = []
 
@@ -45,21 +57,26 @@ class Crew:
         for worker in self._workers:
             worker.end()
         self._workers.clear()
-        self._trial.close()
+        self._close_own()
 
     def work(self, job: Job[Result], plan: Sequence[Episode]) -> Iterator[tuple[int, Result]]:
-        """Do `job` for every part of `plan`, yielding its index and result as soon as it is done.
+        """Do `job` for every part of `plan` in the first trial; otherwise as `do`."""
+        return self.do([Task(job, episode) for episode in plan])
 
-        A worker that dies is replaced and its part repeated. Raises what `job` raises, and `UsageError` where
+    def do(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
+        """Do every task, yielding its index and result as soon as it is done.
+
+        A worker that dies is replaced and its part repeated. Raises what a job raises, and `UsageError` where
         one part takes worker after worker with it.
         """
-        if min(self._most, len(plan)) < 2 and not self._workers:
-            yield from ((index, job(*self._trial.workplace, episode)) for index, episode in enumerate(plan))
+        if min(self._most, len(tasks)) < 2 and not self._workers:
+            for number, task in enumerate(tasks):
+                yield number, task.job(*self._trials[task.trial].workplace, task.episode)
             return
-        self._trial.close()  # the workers open their own
-        waiting, tries = deque(range(len(plan))), [0] * len(plan)
+        self._close_own()  # the workers open their own
+        waiting, tries = deque(range(len(tasks))), [0] * len(tasks)
         while waiting or any(worker.busy_with is not None for worker in self._workers):
-            self._hand_out(job, plan, waiting)
+            self._hand_out(tasks, waiting)
             for worker in self._ready():
                 index = worker.busy_with
                 assert index is not None
@@ -68,7 +85,7 @@ class Crew:
                 except _WorkerDiedError as death:
                     self._workers.remove(worker)
                     tries[index] += 1
-                    seed = plan[index].seed
+                    seed = tasks[index].episode.seed
                     if tries[index] == _MOST_TRIES:
                         raise UsageError(
                             f"{_MOST_TRIES} workers in turn {death} at seed {seed}; was memory short?"
@@ -78,14 +95,18 @@ class Crew:
                 else:
                     yield index, result
 
-    def _hand_out(self, job: Job[Any], plan: Sequence[Episode], waiting: deque[int]) -> None:
+    def _close_own(self) -> None:
+        for trial in self._trials:
+            trial.close()
+
+    def _hand_out(self, tasks: Sequence[Task], waiting: deque[int]) -> None:
         idle = [worker for worker in self._workers if worker.busy_with is None]
         while waiting and (idle or len(self._workers) < self._most):
             if not idle:
-                idle.append(_Worker(self._trial))
+                idle.append(_Worker(self._trials))
                 self._workers.append(idle[-1])
             index = waiting.popleft()
-            idle.pop().begin(index, job, plan[index])
+            idle.pop().begin(index, tasks[index])
 
     def _ready(self) -> list[_Worker]:
         busy = {worker.pipe: worker for worker in self._workers if worker.busy_with is not None}
@@ -97,27 +118,27 @@ class _WorkerDiedError(Exception):
 
 
 class _Worker:
-    """A process that opens the trial's workplace and does one job after the other."""
+    """A process that does one task after the other."""
 
-    def __init__(self, trial: Trial) -> None:
+    def __init__(self, trials: tuple[Trial, ...]) -> None:
         self.pipe, theirs = CONTEXT.Pipe()
         lifeline, self._lifeline = CONTEXT.Pipe(duplex=False)
         self.busy_with: int | None = None
         """Index of its part."""
-        self._unsent: list[Any] = [trial]
+        self._unsent: list[Any] = [trials]
         self._sender = threading.Thread()
-        # The trial is not among the arguments: Python writes these into a pipe whose other end it holds open
-        # itself, and would wait for ever for a process that is killed before it has read them.
+        # The trials are no arguments: Python writes these into a pipe whose other end it holds open itself,
+        # and would wait for ever for a process that is killed before it has read them.
         self._process = CONTEXT.Process(target=_run_worker, args=(theirs, lifeline), daemon=True)
         with plain_child_environment():
             self._process.start()
         theirs.close()
         lifeline.close()
 
-    def begin(self, index: int, job: Job[Any], episode: Episode) -> None:
-        """Send it a job, without waiting for it to be read; that it is gone shows when it answers."""
+    def begin(self, index: int, task: Task) -> None:
+        """Send it a task, without waiting for it to be read; that it is gone shows when it answers."""
         self.busy_with = index
-        self._unsent.append((job, episode))
+        self._unsent.append(task)
         self._sender = threading.Thread(target=self._send, daemon=True)
         self._sender.start()
 
@@ -156,14 +177,14 @@ class _Worker:
 
 
 def _run_worker(pipe: Connection, lifeline: Connection) -> None:
-    """Do jobs until the pipe closes."""
+    """Do tasks until the pipe closes."""
     end_with_parent(lifeline)
     with contextlib.suppress(EOFError, OSError):
-        trial: Trial = pipe.recv()
+        trials: tuple[Trial, ...] = pipe.recv()
         while True:
-            job, episode = pipe.recv()
+            job, episode, number = pipe.recv()
             try:
-                answer: tuple[bool, Any] = (True, job(*trial.workplace, episode))
+                answer: tuple[bool, Any] = (True, job(*trials[number].workplace, episode))
             except Exception as error:
                 answer = (False, _dumped(error))
             pipe.send(answer)

@@ -8,7 +8,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -27,30 +27,29 @@ _MOST_BYTES = 1 << 28
 class Journal:
     """`FILE.partial` beside the `FILE` of the results: a line that says what was asked for, one per part.
 
-    It outlives the process, however that ends. The same evaluation, of any length, begins with what it holds;
-    another one is refused, so that nothing is lost or mixed up. Two processes cannot share one.
+    It outlives the process, however that ends. The same work, of any length, begins with what it holds;
+    another is refused, so that nothing is lost or mixed up. Two processes cannot share one.
     """
 
-    def __init__(self, results: Path | None, trial: Trial, setting: Mapping[str, str]) -> None:
-        """Open the journal of `results`, none where they go to no regular file."""
+    def __init__(
+        self, results: Path | None, asked: Mapping[str, Any], parts: Sequence[tuple[str, type[EpisodeResult]]]
+    ) -> None:
+        """Open the journal of `results`, none where they go to no regular file.
+
+        `asked` is what decides the results, as JSON; `parts` are a unique key and the kind of result of each.
+        """
         self.finished: dict[int, EpisodeResult] = {}
-        """Results that were there already, by index in the plan."""
+        """Results that were there already, by index in `parts`."""
         self.path: Path | None = None
-        self._keys = [_key(episode) for episode in trial.plan]
+        self._parts = parts
         self._rows = 0
         self._file: io.FileIO | None = None
         if results is None or (results.exists() and not results.is_file()):
             return
         self.path = results.with_name(results.name + _SUFFIX)
-        asked = {
-            **trial.identity,
-            "policy": trial.policy.name,
-            "env": trial.cell.env,
-            **setting,
-        }
         try:
             self._file = self.path.open("a+b", buffering=0)
-            self._read(self._file, asked, trial)
+            self._read(self._file, asked)
         except OSError as error:
             self._close()
             raise UsageError(f"{self.path} cannot be written: {error.strerror}") from error
@@ -58,12 +57,19 @@ class Journal:
             self._close()
             raise
 
+    @classmethod
+    def of_trial(cls, results: Path | None, trial: Trial, setting: Mapping[str, str]) -> Self:
+        """That of one trial, whose cell and products `setting` names."""
+        asked = {**trial.identity, "policy": trial.policy.name, "env": trial.cell.env, **setting}
+        kind = family_of(trial.cell.env).result
+        return cls(results, asked, [(part_key(episode), kind) for episode in trial.plan])
+
     def note(self, index: int, result: EpisodeResult) -> None:
-        """Keep the result of part `index` of the plan. A full disk ends the journal, not the work."""
+        """Keep the result of part `index`. A full disk ends the journal, not the work."""
         if self._file is None:
             return
         try:
-            _append(self._file, {"part": self._keys[index], "result": result.as_json()})
+            _append(self._file, {"part": self._parts[index][0], "result": result.as_json()})
             self._rows += 1
         except OSError as error:
             print(f"{self.path} keeps no more parts: {error.strerror}", file=sys.stderr)
@@ -89,7 +95,7 @@ class Journal:
             self._file.close()
             self._file = None
 
-    def _read(self, file: io.FileIO, asked: Mapping[str, Any], trial: Trial) -> None:
+    def _read(self, file: io.FileIO, asked: Mapping[str, Any]) -> None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -108,14 +114,17 @@ class Journal:
                     f"{self.path} keeps {self._rows} finished parts of another evaluation; "
                     "remove it, or name another --json"
                 )
-            kind = family_of(trial.cell.env).result
             rows = [json.loads(line) for line in whole[1:]]
-            found = {row["part"]: kind.from_json(row["result"]) for row in rows}
+            found = {row["part"]: row["result"] for row in rows}
+            self.finished = {
+                index: kind.from_json(found[key])
+                for index, (key, kind) in enumerate(self._parts)
+                if key in found
+            }
         except UsageError:
             raise
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise UsageError(f"{self.path} cannot be read, remove it: {one_line(error)}") from error
-        self.finished = {index: found[key] for index, key in enumerate(self._keys) if key in found}
 
 
 def _append(file: io.FileIO, entry: Mapping[str, Any]) -> None:
@@ -126,5 +135,6 @@ def _append(file: io.FileIO, entry: Mapping[str, Any]) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-def _key(episode: Episode) -> str:
+def part_key(episode: Episode) -> str:
+    """What tells a part from all others of its cell."""
     return conditions_hash(**episode._asdict())

@@ -37,6 +37,8 @@ class Trial:
     """Whether the cell records its trace."""
     pictures: bool = False
     """Whether it can be filmed."""
+    truth: bool = False
+    """Whether the cell shows the group `privileged`, also to a policy that does not need it."""
 
     @classmethod
     def resolve(
@@ -94,7 +96,7 @@ class Trial:
         """Where this process works on it, opened at first use; raises `UsageError` or BundleError."""
         if "_workplace" not in self.__dict__:
             env = self.cell.make(
-                privileged=self.policy.needs_privileged, trace=self.trace, render=self.pictures
+                privileged=self.truth or self.policy.needs_privileged, trace=self.trace, render=self.pictures
             )
             try:
                 self.__dict__["_workplace"] = Workplace(env, self.policy.load(env))

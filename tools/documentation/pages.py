@@ -6,7 +6,16 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools.documentation import aims, comparison, disturbances, environments, results, settings, welds
+from tools.documentation import (
+    aims,
+    comparison,
+    disturbances,
+    environments,
+    results,
+    scenarios,
+    settings,
+    welds,
+)
 from tools.documentation.errors import DocumentationError
 
 Block = Callable[..., str]
@@ -30,6 +39,9 @@ def blocks(recorded: Path) -> dict[str, Block]:
         "search-ranges": settings.search_ranges,
         "disturbances": disturbances.disturbances,
         "line-changes": disturbances.line_changes,
+        "keys": scenarios.keys,
+        "scenarios": scenarios.scenarios,
+        "measures": scenarios.measures,
         "products": welds.products,
         "product-ranges": welds.product_ranges,
         "constants": welds.constants,

@@ -21,13 +21,27 @@ from cellwright_train.commands.bench import Bench
 from cellwright_train.commands.demo import Demo
 from cellwright_train.commands.evaluate import Evaluate
 from cellwright_train.commands.export import Export
+from cellwright_train.commands.leaderboard import Leaderboard
+from cellwright_train.commands.regress import Regress
+from cellwright_train.commands.scenarios import Scenarios
 from cellwright_train.commands.train import Train
 from cellwright_train.commands.verify import Verify
 from cellwright_train.commands.watch import Watch
 from cellwright_train.errors import Stopped, UsageError, one_line, require_training_seed
 from cellwright_train.terminal import lasting_output
 
-COMMANDS = ("demo", "train", "evaluate", "export", "verify", "bench", "watch")
+COMMANDS = (
+    "demo",
+    "train",
+    "evaluate",
+    "scenarios",
+    "leaderboard",
+    "regress",
+    "export",
+    "verify",
+    "bench",
+    "watch",
+)
 BAD_INPUT = 2
 INTERRUPTED = 130
 _LEAST = {"episodes": 1, "parts": 1, "workers": 1, "seed": 0}
@@ -35,7 +49,7 @@ _LEAST = {"episodes": 1, "parts": 1, "workers": 1, "seed": 0}
 _MOST = {"episodes": 10**6, "parts": 10**4, "workers": 1024, "seed": 2**53}
 """The largest: a plan is held in memory, and a seed has to survive any reader of JSON."""
 _ENDING = [signal.SIGTERM, signal.SIGHUP]
-_OF_CELLS = ("cv2", "gymnasium", "numba", "pybullet", "tqdm")
+_OF_CELLS = ("cv2", "gymnasium", "junitparser", "msgspec", "numba", "pybullet", "scipy", "tqdm")
 _OF_TRAINING = (
     *("PIL", "jinja2", "matplotlib", "onnx", "onnxscript"),
     *("safetensors", "stable_baselines3", "tensorboard", "torch"),
@@ -46,6 +60,9 @@ Command = (
     Annotated[Demo, subcommand("demo")]
     | Annotated[Train, subcommand("train")]
     | Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[Scenarios, subcommand("scenarios")]
+    | Annotated[Leaderboard, subcommand("leaderboard")]
+    | Annotated[Regress, subcommand("regress")]
     | Annotated[Export, subcommand("export")]
     | Annotated[Verify, subcommand("verify")]
     | Annotated[Bench, subcommand("bench")]

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -23,11 +23,14 @@ if TYPE_CHECKING:
     from cellwright_train.results.feasible import Feasible
     from cellwright_train.results.matched import Matched
     from cellwright_train.results.result import EpisodeResult, Evaluation
+    from cellwright_train.rollout.cell import Episode
     from cellwright_train.rollout.crew import Crew
     from cellwright_train.rollout.journal import Journal
     from cellwright_train.rollout.recording import PartRecord
     from cellwright_train.rollout.trial import Trial
+    from cellwright_train.scenarios.scenario import Scenario
 
+_FIRST_SEED = 100_000
 _ROOM_BYTES, _ROOM_BYTES_A_PART = 1 << 16, 1 << 11
 
 
@@ -38,8 +41,10 @@ class Evaluate:
     policy: Positional[Policy]
     env: Env = None
     episodes: int = 100
-    seed: int = 100_000
-    """First seed; episode i uses seed + i."""
+    scenario: Annotated[str | None, arg(metavar="NAME|FILE")] = None
+    """Parts of a scenario, see `cellwright scenarios`; it decides cell, products and disturbances."""
+    seed: int | None = None
+    """First seed; episode i uses seed + i. Default: 100000, or that of the scenario."""
     products: Products = "train"
     """A split or one product."""
     disturbances: Disturbances = "train"
@@ -65,8 +70,10 @@ class Evaluate:
 
     def run(self) -> int:
         """Run the command; returns the exit code."""
+        from cellwright_train.rollout.cell import CellChoice
         from cellwright_train.rollout.crew import Crew
         from cellwright_train.rollout.journal import Journal
+        from cellwright_train.rollout.policies import resolve_policy
         from cellwright_train.rollout.trial import Trial
 
         if self.tries < 1:
@@ -76,17 +83,25 @@ class Evaluate:
         begin_s = time.perf_counter()
         room_bytes = _ROOM_BYTES + _ROOM_BYTES_A_PART * self.episodes * self._arms
         with reserved(self.json, self.report, room_bytes=room_bytes) as (results_file, page):
-            trial = Trial.resolve(
-                self.policy,
-                env=self.env,
-                products=self.products,
-                disturbances=self.disturbances,
-                line_change=self.line_change,
-                seed=self.seed,
-                episodes=self.episodes,
-                trace=self.report is not None,
-                pictures=self.report is not None,
-            )
+            shown = self.report is not None
+            if self._scenario is None:
+                trial = Trial.resolve(
+                    self.policy,
+                    env=self.env,
+                    products=self.products,
+                    disturbances=self.disturbances,
+                    line_change=self.line_change,
+                    seed=self._seed,
+                    episodes=self.episodes,
+                    trace=shown,
+                    pictures=shown,
+                )
+            else:
+                policy = resolve_policy(self.policy)
+                policy.require_fit(self._scenario.env)
+                choice = CellChoice(env=self._scenario.env)
+                plan = self._scenario_plan(self._scenario)
+                trial = Trial(policy=policy, cell=choice, plan=plan, trace=shown, pictures=shown)
             self._require_feasible(trial)
             whole = self._with_control(trial)
             with (
@@ -108,7 +123,38 @@ class Evaluate:
 
         A search has no control: it asks what can be done, not what the change does.
         """
-        return 1 if self.line_change is None or self.tries > 1 else 2
+        changed = self.line_change is not None if self._scenario is None else bool(self._scenario.changes)
+        return 2 if changed and self.tries == 1 else 1
+
+    @cached_property
+    def _scenario(self) -> Scenario | None:
+        """That of `--scenario`; raises `UsageError` for an option that it decides."""
+        from cellwright_train.scenarios.catalogue import scenario
+
+        if self.scenario is None:
+            return None
+        for name, default in (
+            ("env", None),
+            ("products", "train"),
+            ("disturbances", "train"),
+            ("line_change", None),
+        ):
+            if getattr(self, name) != default:
+                raise UsageError(f"--scenario decides --{name.replace('_', '-')}; leave that out")
+        return scenario(self.scenario)
+
+    @property
+    def _seed(self) -> int:
+        """The first seed."""
+        if self.seed is not None:
+            return self.seed
+        return _FIRST_SEED if self._scenario is None else self._scenario.seed
+
+    def _scenario_plan(self, scenario: Scenario) -> tuple[Episode, ...]:
+        first = self._seed - scenario.seed
+        if first < 0:
+            raise UsageError(f"--seed of {scenario.name} begins at {scenario.seed}, got {self._seed}")
+        return scenario.plan(first + self.episodes)[first:]
 
     def _with_control(self, trial: Trial) -> Trial:
         """The trial with the control of each part right after it."""
@@ -120,6 +166,9 @@ class Evaluate:
     @property
     def _setting(self) -> dict[str, str]:
         """What decides the results besides policy, cell and plan, as the results repeat it."""
+        if self._scenario is not None:
+            chosen = {"scenario": self._scenario.name, "scenario_identity": self._scenario.identity}
+            return chosen if self.tries == 1 else chosen | {"tries": str(self.tries)}
         chosen = {"products": self.products, "disturbances": self.disturbances}
         if self.line_change is not None:
             chosen["line_change"] = self.line_change
@@ -131,7 +180,7 @@ class Evaluate:
 
         if self.feasible is None:
             return None
-        asked = {"env": trial.cell.env, "seed": self.seed, **self._setting}
+        asked = {"env": trial.cell.env, "seed": self._seed, **self._setting}
         return Feasible.read(self.feasible, asked, len(trial.plan))
 
     def _results(
@@ -196,6 +245,8 @@ class Evaluate:
                 told = evaluation.as_json() | self._setting | trial.identity
                 if matched is not None:
                     told |= matched.as_json()
+                if self._scenario is not None:
+                    told["bar"] = self._bar(results)
                 if feasible is not None:
                     told["feasible"] = feasible.as_json(evaluation)
                 file.write((json.dumps(told, allow_nan=False) + "\n").encode())
@@ -219,6 +270,8 @@ class Evaluate:
 
         after = "" if self.line_change is None else f", after {self.line_change}"
         caption = f"{self.products} products, {self.disturbances} disturbances{after}"
+        if self._scenario is not None:
+            caption = self._scenario.name
         evaluation, matched = self._arm_by_arm(trial, results)
         rows = [evaluation]
         if matched is not None:
@@ -229,6 +282,22 @@ class Evaluate:
         console().print(evaluation_table(rows, caption))
         if matched is not None:
             print(effect_line(matched))
+        if self._scenario is not None:
+            bar = self._bar(results)
+            print(f"bar: {bar['text']}: {'reached' if bar['reached'] else 'missed'}")
+
+    def _bar(self, results: Sequence[EpisodeResult]) -> dict[str, Any]:
+        """The bar of the scenario, and what the parts come to."""
+        assert self._scenario is not None
+        arms = [results[arm :: self._arms] for arm in range(self._arms)]
+        good, control = (sum(result.good for result in arm) for arm in (arms[0], arms[-1]))
+        return {
+            "text": str(self._scenario.bar),
+            "reached": self._scenario.bar.reached(good, len(arms[0]), control),
+            "good": good,
+            "parts": len(arms[0]),
+            "control": control if self._arms == 2 else None,
+        }
 
     def _write_page(
         self, crew: Crew, trial: Trial, parts: Sequence[PartRecord[Any]], begin_s: float, out: Output
@@ -242,10 +311,13 @@ class Evaluate:
         shown = next((part for part in parts if part.result.good), parts[0])
         job = partial(filmed, steps=len(shown.actions), frames=FRAMES)
         ((_, film),) = crew.work(job, [shown.episode])
-        command = (
-            f"cellwright evaluate {trial.policy.name} --env {trial.cell.env} --episodes {len(parts)} "
-            f"--seed {self.seed} --products {self.products} --disturbances {self.disturbances}"
-        )
+        command = f"cellwright evaluate {trial.policy.name} --episodes {len(parts)} --seed {self._seed}"
+        if self._scenario is not None:
+            command += f" --scenario {self.scenario}"
+        else:
+            command += (
+                f" --env {trial.cell.env} --products {self.products} --disturbances {self.disturbances}"
+            )
         if self.line_change is not None:
             command += f" --line-change {self.line_change}"
         made = provenance(command, time.perf_counter() - begin_s)
@@ -258,6 +330,9 @@ class Evaluate:
         """What an evaluation chose and what has changed at the line."""
         from cellwright_train.rollout.families import cell_class, require_line_change
 
+        if self._scenario is not None:
+            changes = " ".join(change.description for change in self._scenario.changes)
+            return f"{self._scenario.pain} {changes} Bar: {self._scenario.bar}.".replace("  ", " ")
         told = f"Products: {self.products}. Disturbances: {self.disturbances}."
         if self.line_change is None:
             return told

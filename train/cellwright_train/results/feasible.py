@@ -13,7 +13,7 @@ from cellwright_train.errors import UsageError, one_line
 from cellwright_train.results.result import Evaluation
 
 _MOST_BYTES = 1 << 28
-_SAME = ("env", "seed", "products", "disturbances", "line_change")
+_SAME = ("env", "seed", "products", "disturbances", "line_change", "scenario_identity")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,153 @@
+"""Results of a regression as a file, joined from shards, and as JUnit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
+
+from cellwright_runtime.files.json_text import parse_json
+from cellwright_runtime.files.reading import read_file
+from cellwright_train.errors import UsageError, one_line
+from cellwright_train.regression.outcome import EXIT_CODES, Verdict, gravest
+from cellwright_train.regression.pooled import Pooled, pooled
+from cellwright_train.regression.rule import Budget
+
+_MOST_BYTES = 1 << 26
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What a regression says, as its file holds it."""
+
+    head: Mapping[str, Any]
+    """Suite, baseline, versions and the rate of false alarms: the same in every shard."""
+    expected: tuple[str, ...]
+    """Every scenario of the suite."""
+    scenarios: Mapping[str, Any]
+    """Entries of `Outcome.as_json` by scenario: those that were examined."""
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Scenarios that were not examined."""
+        return tuple(name for name in self.expected if name not in self.scenarios)
+
+    @property
+    def pooled(self) -> Pooled | None:
+        """What all scenarios say together; None where some are missing, or no pair was weighed."""
+        columns = [
+            {finding["measure"]: (finding["worse"], finding["better"]) for finding in entry["findings"]}
+            for entry in self.scenarios.values()
+            if entry["findings"]
+        ]
+        if self.missing or not columns:
+            return None
+        budget = Budget(scenarios=len(self.expected), alpha=self.head["false_alarms"])
+        return pooled(columns, alpha=budget.pooled_alpha)
+
+    @property
+    def verdict(self) -> Verdict:
+        """That of the gravest scenario, or of all together. What was not examined decides nothing."""
+        verdicts: list[Verdict] = [entry["verdict"] for entry in self.scenarios.values()]
+        if self.missing:
+            verdicts.append("UNDERPOWERED")
+        together = self.pooled
+        if together is not None and together.regression:
+            verdicts.append("REGRESSION")
+        return gravest(verdicts)
+
+    @property
+    def exit_code(self) -> int:
+        """0 unchanged or no regression, 1 regression, 2 not comparable, 3 underpowered."""
+        return EXIT_CODES[self.verdict]
+
+    def as_json(self) -> dict[str, Any]:
+        """What is written; scenarios that were not examined are null."""
+        together = self.pooled
+        return {
+            **self.head,
+            "verdict": self.verdict,
+            "exit_code": self.exit_code,
+            "pooled": None
+            if together is None
+            else {
+                "regression": bool(together.regression),
+                "log_e": together.log_e,
+                "measure": together.column,
+                "worse": together.worse,
+                "better": together.better,
+            },
+            "scenarios": {name: self.scenarios.get(name) for name in self.expected},
+        }
+
+    def junit(self) -> bytes:
+        """One test a scenario: a failure is a regression, an error is what could not be decided."""
+        suite = TestSuite(f"cellwright regress {self.head['suite']}")
+        for name in self.expected:
+            case = TestCase(name, classname=str(self.head["suite"]))
+            told, kind = _junit_result(self.scenarios.get(name))
+            if kind is not None:
+                result = kind(told)
+                result.text = json.dumps(self.scenarios.get(name), indent=1)
+                case.result = [result]
+            suite.add_testcase(case)
+        together = self.pooled
+        if together is not None and together.regression:
+            case = TestCase("all scenarios together", classname=str(self.head["suite"]))
+            case.result = [Failure(f"{together.worse} pairs worse and {together.better} better")]
+            suite.add_testcase(case)
+        document = JUnitXml()
+        document.add_testsuite(suite)
+        document.update_statistics()  # type: ignore[no-untyped-call]
+        text: bytes = document.tostring()  # type: ignore[no-untyped-call]
+        return text
+
+
+def read_shard(path: Path) -> Told:
+    """What `cellwright regress --json` wrote; raises `FileError` or `UsageError`."""
+    data = parse_json(read_file(path, most_bytes=_MOST_BYTES), str(path))
+    try:
+        scenarios = {name: entry for name, entry in data["scenarios"].items() if entry is not None}
+        for name, entry in scenarios.items():
+            if entry["verdict"] not in EXIT_CODES:
+                raise ValueError(f"{name} has the verdict {entry['verdict']!r:.40}")
+            for finding in entry["findings"] or ():
+                finding["measure"], int(finding["worse"]), int(finding["better"])
+        head = {name: data[name] for name in ("suite", "cellwright", "baseline", "false_alarms", "policies")}
+        return Told(head=head, expected=tuple(data["scenarios"]), scenarios=scenarios)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UsageError(f"{path} holds no results of `cellwright regress`: {one_line(error)}") from None
+
+
+def merged(shards: Sequence[tuple[Path, Told]]) -> Told:
+    """One result of all; raises `UsageError` where they are of other work or share a scenario."""
+    first_path, first = shards[0]
+    scenarios: dict[str, Any] = {}
+    for path, shard in shards:
+        for name, value in first.head.items():
+            if shard.head[name] != value:
+                raise UsageError(f"{path} is of another {name} than {first_path}")
+        if shard.expected != first.expected:
+            raise UsageError(f"{path} has other scenarios than {first_path}")
+        if twice := scenarios.keys() & shard.scenarios.keys():
+            raise UsageError(f"{path} repeats the scenario {min(twice)}")
+        scenarios |= shard.scenarios
+    return Told(head=first.head, expected=first.expected, scenarios=scenarios)
+
+
+def _junit_result(entry: Mapping[str, Any] | None) -> tuple[str, type[Failure] | type[Error] | None]:
+    if entry is None:
+        return "not examined", Error
+    verdict: Verdict = entry["verdict"]
+    if verdict == "REGRESSION":
+        return "REGRESSION", Failure
+    if verdict == "NOT COMPARABLE":
+        return f"NOT COMPARABLE: {entry['not_comparable']}", Error
+    if verdict == "UNDERPOWERED":
+        needed = entry["needed_pairs"]
+        return f"UNDERPOWERED: {needed or 'an unknown number of'} pairs would decide", Error
+    return verdict, None

@@ -1,0 +1,148 @@
+"""The scenarios that come with cellwright, a TOML file each, and those of a user's own file."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from cellwright_envs.disturbances.line_change import LineChange
+from cellwright_envs.disturbances.named_sets import resolve_named
+from cellwright_train.errors import UsageError, one_line, unknown
+from cellwright_train.lines.cells import cell_id, products
+from cellwright_train.lines.file import Name, Seed, Sentence
+from cellwright_train.lines.operations import applied, operations
+from cellwright_train.lines.places import Place
+from cellwright_train.lines.strict import TomlText, WrongValueError, converted
+from cellwright_train.rollout.families import cell_class, require_line_change
+from cellwright_train.scenarios.scenario import Bar, Scenario
+
+_SUFFIX = ".toml"
+
+
+class ChangeEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of `line_change` and `set`."""
+
+    line_change: Name | None = None
+    """A change of the cell's catalogue, such as `moved-fixture`."""
+    description: Sentence | None = None
+    """One sentence for reports; needed with `set`."""
+    set: dict[str, Any] = {}
+    """Fields of disturbances with their operation: `set."exposure.mean_gain" = { times = 0.55 }`."""
+
+
+class BarEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a policy has to reach: one of `good` and `kept`, and why."""
+
+    good: float | None = None
+    """Fraction of parts that are good."""
+    kept: float | None = None
+    """Fraction of good parts over that of the same parts without the changes."""
+    reason: Sentence
+    """Why so much, or from where."""
+
+
+class ScenarioFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a file of a scenario says. Its name is that of the scenario."""
+
+    pain: Sentence
+    """What hurts, in one plain sentence."""
+    cell: Name
+    """Task, such as `weld-seam`; its newest version is taken."""
+    products: Annotated[str, Meta(min_length=1, max_length=400)] = "train"
+    """A product, several joined by `+`, or a split: `train`, `held-out`, `all`."""
+    disturbances: Name = "train"
+    """Set of disturbances, or several joined by `+`."""
+    seed: Seed
+    """Part i has the seed `seed` + i."""
+    change: tuple[ChangeEntry, ...] = ()
+    """What came over the line before the parts, each under a header `[[change]]`."""
+    bar: BarEntry
+    """What a policy has to reach."""
+
+
+@cache
+def scenario_names() -> tuple[str, ...]:
+    """Names of all scenarios that come with cellwright, in order."""
+    found = files("cellwright_train.scenarios").joinpath("shipped").iterdir()
+    return tuple(sorted(each.name.removesuffix(_SUFFIX) for each in found if each.name.endswith(_SUFFIX)))
+
+
+def scenario(name: str) -> Scenario:
+    """The scenario called `name`, or that of a file ending in `.toml`; raises `UsageError` or `FileError`."""
+    if name.endswith(_SUFFIX):
+        path = Path(name)
+        return _scenario(path.name.removesuffix(_SUFFIX), TomlText.read(path))
+    return _shipped(name)
+
+
+@cache
+def _shipped(name: str) -> Scenario:
+    if name not in scenario_names():
+        raise unknown("scenario", name, scenario_names(), note=", or a file ending in .toml")
+    text = files("cellwright_train.scenarios").joinpath("shipped", name + _SUFFIX).read_text("utf-8")
+    return _scenario(name, TomlText.parse(text, name + _SUFFIX))
+
+
+def _scenario(name: str, text: TomlText) -> Scenario:
+    try:
+        return _checked(name, converted(text.content, ScenarioFile))
+    except WrongValueError as error:
+        raise text.refusal(error) from None
+
+
+def _checked(name: str, held: ScenarioFile) -> Scenario:
+    try:
+        env_id = cell_id(held.cell)
+    except UsageError as error:
+        raise WrongValueError(("cell",), one_line(error)) from None
+    cell = cell_class(env_id)
+    try:
+        disturbances = resolve_named(held.disturbances, cell.disturbance_sets)
+    except ValueError as error:
+        raise WrongValueError(("disturbances",), one_line(error)) from None
+    try:
+        made = products(held.products, env_id)
+    except UsageError as error:
+        raise WrongValueError(("products",), one_line(error)) from None
+    changes = []
+    for number, entry in enumerate(held.change):
+        change = _change(entry, cell, ("change", number))
+        place: Place = ("change", number, "set" if entry.set else "line_change")
+        disturbances = applied(cell, disturbances, change, place)
+        changes.append(change)
+    try:
+        bar = Bar(good=held.bar.good, kept=held.bar.kept, reason=held.bar.reason)
+    except ValueError as error:
+        raise WrongValueError(("bar",), one_line(error)) from None
+    if bar.kept is not None and not changes:
+        raise WrongValueError(
+            ("bar", "kept"), "compares with the parts before a change, and there is no change"
+        )
+    return Scenario(
+        name=name,
+        pain=held.pain,
+        env=env_id,
+        products=made,
+        disturbances=held.disturbances,
+        changes=tuple(changes),
+        seed=held.seed,
+        bar=bar,
+    )
+
+
+def _change(entry: ChangeEntry, cell: Any, place: Place) -> LineChange:
+    if (entry.line_change is None) == (not entry.set):
+        raise WrongValueError(place, "needs one of line_change and set")
+    if entry.line_change is not None:
+        try:
+            found: LineChange = require_line_change(cell, entry.line_change)
+        except UsageError as error:
+            raise WrongValueError((*place, "line_change"), one_line(error)) from None
+        return found
+    if entry.description is None:
+        raise WrongValueError(place, "needs a description beside its set")
+    return LineChange(description=entry.description, changes=operations(entry.set, (*place, "set")))

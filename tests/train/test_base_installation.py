@@ -24,6 +24,7 @@ MORE = {
     "gymnasium",
     "jinja2",
     "matplotlib",
+    "msgspec",
     "numba",
     "onnx",
     "onnxscript",

@@ -10,6 +10,7 @@ from typing import Any
 import cellwright_assets
 import cellwright_envs
 import cellwright_perception
+import cellwright_train.lines
 from cellwright_envs.welding.inspection.editions import EDITIONS, NEWEST, Edition, edition_of
 from cellwright_envs.welding.inspection.quality import ANY, NONE, Feature, Limit, LimitRow
 from cellwright_envs.welding.part.product import PRODUCTS, SPLITS, WeldProcedure, WeldProduct
@@ -20,7 +21,7 @@ from tools.documentation.markdown import table
 from tools.documentation.settings import ranges_of
 from tools.documentation.source import assumptions_in, field_texts, is_assumed
 
-SCANNED = (cellwright_envs, cellwright_perception, cellwright_assets)
+SCANNED = (cellwright_envs, cellwright_perception, cellwright_assets, cellwright_train.lines)
 """Packages that are searched for assumptions."""
 
 

@@ -24,6 +24,7 @@ from cellwright_train.commands.export import Export
 from cellwright_train.commands.leaderboard import Leaderboard
 from cellwright_train.commands.regress import Regress
 from cellwright_train.commands.scenarios import Scenarios
+from cellwright_train.commands.shift import Shift
 from cellwright_train.commands.train import Train
 from cellwright_train.commands.verify import Verify
 from cellwright_train.commands.watch import Watch
@@ -34,6 +35,7 @@ COMMANDS = (
     "demo",
     "train",
     "evaluate",
+    "shift",
     "scenarios",
     "leaderboard",
     "regress",
@@ -44,9 +46,9 @@ COMMANDS = (
 )
 BAD_INPUT = 2
 INTERRUPTED = 130
-_LEAST = {"episodes": 1, "parts": 1, "workers": 1, "seed": 0}
+_LEAST = {"episodes": 1, "parts": 1, "workers": 1, "seed": 0, "draw": 0, "changes": 0}
 """The smallest value of an option; some may be left out."""
-_MOST = {"episodes": 10**6, "parts": 10**4, "workers": 1024, "seed": 2**53}
+_MOST = {"episodes": 10**6, "parts": 10**4, "workers": 1024, "seed": 2**53, "draw": 10**9}
 """The largest: a plan is held in memory, and a seed has to survive any reader of JSON."""
 _ENDING = [signal.SIGTERM, signal.SIGHUP]
 _OF_CELLS = ("cv2", "gymnasium", "junitparser", "msgspec", "numba", "pybullet", "scipy", "tqdm")
@@ -63,6 +65,7 @@ Command = (
     | Annotated[Scenarios, subcommand("scenarios")]
     | Annotated[Leaderboard, subcommand("leaderboard")]
     | Annotated[Regress, subcommand("regress")]
+    | Annotated[Shift, subcommand("shift")]
     | Annotated[Export, subcommand("export")]
     | Annotated[Verify, subcommand("verify")]
     | Annotated[Bench, subcommand("bench")]

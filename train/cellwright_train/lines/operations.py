@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-from cellwright_envs.disturbances.line_change import LineChange, Operation, Value
+from cellwright_envs.disturbances.line_change import LineChange, Operation, plus, times, to
 from cellwright_train.errors import one_line
 from cellwright_train.lines.cells import belongs_elsewhere
 from cellwright_train.lines.file import Operations
@@ -23,12 +23,8 @@ def operations(content: Mapping[str, Any], place: Place) -> dict[str, Operation]
 
 def _operation(content: Any, place: Place) -> Operation:
     given = converted(content, Operations, place)
-    ways: tuple[tuple[Literal["times", "plus", "to"], Value | None], ...] = (
-        ("times", given.times),
-        ("plus", given.plus),
-        ("to", given.to),
-    )
-    found = [Operation(how=how, value=value) for how, value in ways if value is not None]
+    pairs = ((times, given.times), (plus, given.plus), (to, given.to))
+    found = [make(value) for make, value in pairs if value is not None]
     if len(found) != 1:
         raise WrongValueError(place, "needs one of times, plus and to")
     return found[0]

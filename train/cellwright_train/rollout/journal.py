@@ -32,16 +32,21 @@ class Journal:
     """
 
     def __init__(
-        self, results: Path | None, asked: Mapping[str, Any], parts: Sequence[tuple[str, type[EpisodeResult]]]
+        self,
+        results: Path | None,
+        asked: Mapping[str, Any],
+        parts: Sequence[tuple[str, type[EpisodeResult]]] = (),
     ) -> None:
         """Open the journal of `results`, none where they go to no regular file.
 
-        `asked` is what decides the results, as JSON; `parts` are a unique key and the kind of result of each.
+        `asked` is what decides the results, as JSON; `parts` are a unique key and the kind of result of each
+        part that is known at the beginning.
         """
         self.finished: dict[int, EpisodeResult] = {}
         """Results that were there already, by index in `parts`."""
         self.path: Path | None = None
         self._parts = parts
+        self._found: Mapping[str, Any] = {}
         self._rows = 0
         self._file: io.FileIO | None = None
         if results is None or (results.exists() and not results.is_file()):
@@ -66,14 +71,28 @@ class Journal:
 
     def note(self, index: int, result: EpisodeResult) -> None:
         """Keep the result of part `index`. A full disk ends the journal, not the work."""
+        self.keep(self._parts[index][0], result)
+
+    def keep(self, key: str, result: EpisodeResult) -> None:
+        """The same for a part that was not known at the beginning."""
         if self._file is None:
             return
         try:
-            _append(self._file, {"part": self._parts[index][0], "result": result.as_json()})
+            _append(self._file, {"part": key, "result": result.as_json()})
             self._rows += 1
         except OSError as error:
             print(f"{self.path} keeps no more parts: {error.strerror}", file=sys.stderr)
             self._close()
+
+    def kept(self, key: str, kind: type[EpisodeResult]) -> EpisodeResult | None:
+        """The result of a part that was there already, of this kind; None where it was not."""
+        try:
+            return kind.from_json(self._found[key]) if key in self._found else None
+        except (ValueError, KeyError, TypeError) as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> UsageError:
+        return UsageError(f"{self.path} cannot be read, remove it: {one_line(error)}")
 
     def discard(self) -> None:
         """Remove it: the results are where they belong."""
@@ -115,16 +134,13 @@ class Journal:
                     "remove it, or name another --json"
                 )
             rows = [json.loads(line) for line in whole[1:]]
-            found = {row["part"]: row["result"] for row in rows}
-            self.finished = {
-                index: kind.from_json(found[key])
-                for index, (key, kind) in enumerate(self._parts)
-                if key in found
-            }
+            self._found = {row["part"]: row["result"] for row in rows}
         except UsageError:
             raise
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise UsageError(f"{self.path} cannot be read, remove it: {one_line(error)}") from error
+            raise self._damaged(error) from error
+        results = ((index, self.kept(key, kind)) for index, (key, kind) in enumerate(self._parts))
+        self.finished = {index: result for index, result in results if result is not None}
 
 
 def _append(file: io.FileIO, entry: Mapping[str, Any]) -> None:

@@ -27,7 +27,7 @@ class Leaderboard:
 
     def run(self) -> int:
         """Run the command; returns the exit code."""
-        from cellwright_train.report.tables import leaderboard_table
+        from cellwright_train.report.scenario_tables import leaderboard_table
         from cellwright_train.scenarios.leaderboard import read_scores
 
         with reserved(self.json) as (file,):

@@ -263,7 +263,7 @@ class Regress:
 
     def _tell(self, told: Told, file: Output | None, junit_file: Output | None) -> None:
         """Write the results, then show them, whatever becomes of the files."""
-        from cellwright_train.report.tables import regression_table
+        from cellwright_train.report.regression_table import regression_table
 
         try:
             if file is not None:

@@ -23,7 +23,7 @@ class Scenarios:
 
     def run(self) -> int:
         """Run the command; returns the exit code."""
-        from cellwright_train.report.tables import scenarios_table
+        from cellwright_train.report.scenario_tables import scenarios_table
         from cellwright_train.scenarios.catalogue import scenario, scenario_names
 
         with reserved(self.json) as (file,):

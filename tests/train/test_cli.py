@@ -17,7 +17,7 @@ PEG = ("--env", "cellwright/PegInsertion-v0")
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], "demo, train, evaluate, shift, scenarios, leaderboard, regress, export, verify, bench, watch"),
+        ([], "demo, train, evaluate, scenarios, leaderboard, regress, shift, export, verify, bench, watch"),
         (["evalaute"], "did you mean evaluate?"),
         (["evaluate"], "POLICY"),
         (["evaluate", "oracle", "--epsiodes", "3"], "did you mean --episodes?"),

@@ -311,13 +311,12 @@ class Evaluate:
         shown = next((part for part in parts if part.result.good), parts[0])
         job = partial(filmed, steps=len(shown.actions), frames=FRAMES)
         ((_, film),) = crew.work(job, [shown.episode])
-        command = f"cellwright evaluate {trial.policy.name} --episodes {len(parts)} --seed {self._seed}"
-        if self._scenario is not None:
-            command += f" --scenario {self.scenario}"
-        else:
-            command += (
-                f" --env {trial.cell.env} --products {self.products} --disturbances {self.disturbances}"
-            )
+        chosen = (
+            f"--env {trial.cell.env}" if self._scenario is None else f"--scenario {self.scenario}",
+            f"--episodes {len(parts)} --seed {self._seed}",
+            f"--products {self.products} --disturbances {self.disturbances}" * (self._scenario is None),
+        )
+        command = " ".join(["cellwright evaluate", trial.policy.name, *filter(None, chosen)])
         if self.line_change is not None:
             command += f" --line-change {self.line_change}"
         made = provenance(command, time.perf_counter() - begin_s)

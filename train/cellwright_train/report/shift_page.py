@@ -140,14 +140,16 @@ def _running_yield(accounts: Sequence[Account]) -> str:
 
 def _made(accounts: Sequence[Account]) -> str:
     """Good parts over the clock: the slope is good parts an hour, and a stop is flat."""
+    is_long = max(account.elapsed_s for account in accounts) > 2 * _HOUR_S
+    unit, unit_s = ("hours", _HOUR_S) if is_long else ("minutes", 60.0)
     with plot(9.2, 2.8) as drawn:
         axis = drawn.figure.subplots()
         dress(axis, "good parts made")
         for account, colour in _coloured(accounts):
-            hours = [row.end_s / _HOUR_S for row in account.rows]
+            times = [row.end_s / unit_s for row in account.rows]
             good = list(accumulate(int(row.result.good) for row in account.rows))
-            axis.step([0.0, *hours], [0, *good], where="post", color=colour, lw=1.6, label=account.name)
-        axis.set_xlabel("hours", color=INK)
+            axis.step([0.0, *times], [0, *good], where="post", color=colour, lw=1.6, label=account.name)
+        axis.set_xlabel(unit, color=INK)
         axis.legend(frameon=False, labelcolor=INK, fontsize=8, loc="upper left")
     return drawn.svg
 

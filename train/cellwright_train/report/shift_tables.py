@@ -24,7 +24,8 @@ def shift_table(accounts: Sequence[Account]) -> Table:
     )
     table.add_column("policy", no_wrap=True)
     for cell in cells_of(accounts[0]):
-        table.add_column(f"{cell.heading}\n{cell.unit}", justify="right", overflow="fold")
+        widest = max(map(len, cell.heading.split()))
+        table.add_column(f"{cell.heading}\n{cell.unit}", justify="right", overflow="fold", min_width=widest)
     for account in accounts:
         texts = (f"{cell.value}\n[dim]{cell.interval}[/dim]".rstrip() for cell in cells_of(account))
         table.add_row(account.name, *texts)

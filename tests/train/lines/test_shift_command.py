@@ -87,6 +87,7 @@ def test_every_contender_makes_every_part_and_the_results_say_all(
     told = json.loads(results.read_text())
     made = find_line(str(tmp_path / "pegs.toml"))
     assert (told["line_hash"], told["cells"]) == (made.hash, dict(made.cells))
+    assert {"numpy", "pybullet", "onnxruntime"} < set(told["versions"])
     assert told["line"]["batch"][0]["change"] == [{"after": 6, "line_change": "moved-fixture"}]
     assert [change["part"] for change in told["changes"]] == [7]
     oracle, spiral = told["shifts"]

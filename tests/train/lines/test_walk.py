@@ -190,6 +190,10 @@ def test_teaching_undoes_what_it_can_and_nothing_else() -> None:
     assert after.exposure.mean_gain == pytest.approx(1.0)
     assert after.contact_friction.factor == (2.0, 2.0)
     assert teaching(env_id, Episode(1)) is None
+    usual = cell_class(env_id).disturbance_sets["none"]
+    assert learnt.apply(usual).exposure.mean_gain == pytest.approx(2.0), (
+        "in full light again it is twice as bright"
+    )
 
 
 @pytest.mark.parametrize("task", ["weld-seam", "peg-insertion", "gear-mesh"])

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 _ROOM_BYTES, _ROOM_BYTES_A_PART = 1 << 16, 1 << 11
 _PARTS, _CHANGES, _CELLS = 100, 5, "weld-seam"
+_PACKAGES = ("gymnasium", "numba", "numpy", "onnxruntime", "pybullet")
+"""Packages whose versions results name: what cells and policies compute with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +147,7 @@ class Shift:
         line = plan.line
         return {
             "cellwright": version("cellwright"),
+            "versions": {name: version(name) for name in _PACKAGES},
             "line": msgspec.to_builtins(line.file),
             "line_hash": line.hash,
             "cells": dict(line.cells),

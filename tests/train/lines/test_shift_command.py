@@ -110,13 +110,17 @@ def test_every_contender_makes_every_part_and_the_results_say_all(
     assert output.endswith(f"written to {results}\n")
 
 
-def test_a_mixed_line_takes_a_policy_for_each_cell(faked: Faked, tmp_path: Path) -> None:
+def test_a_mixed_line_takes_a_policy_for_each_cell(
+    faked: Faked, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     results = tmp_path / "results.json"
     names = "taught-program+spiral-search,oracle"
     assert main(["shift", "mixed-shift", "--policies", names, "--workers", "1", "--json", str(results)]) == 0
     joined, oracle = json.loads(results.read_text())["shifts"]
     assert joined["cells"]["weld-seam"]["policy"] == "taught-program"
     assert joined["cells"]["peg-insertion"]["policy"] == "spiral-search"
+    output = capsys.readouterr().out
+    assert "OEE" in output, "a long name leaves room for every figure"
     fates = "".join(row["fate"][0] for row in joined["per_part"])
     assert fates == "ggggg" + "ggggg" + "ssggg" + "ggggg", (
         "bad welds are noticed, the pegs' change is announced"

@@ -11,6 +11,9 @@ from cellwright_train.lines.account import Account
 from cellwright_train.lines.changeover import Changeover
 from cellwright_train.report.shift_cells import cells_of, number
 
+_WIDEST_NAME = 18
+"""A longer one is folded: a column that no longer fits would be left out in silence."""
+
 
 def shift_table(accounts: Sequence[Account]) -> Table:
     """One row per contender; under some values their 95 % interval."""
@@ -22,10 +25,11 @@ def shift_table(accounts: Sequence[Account]) -> Table:
         box=box.SIMPLE_HEAD,  # with lines between so many columns no interval fits
         collapse_padding=True,
     )
-    table.add_column("policy", no_wrap=True)
+    table.add_column("policy", overflow="fold", min_width=_WIDEST_NAME, max_width=_WIDEST_NAME)
     for cell in cells_of(accounts[0]):
         widest = max(map(len, cell.heading.split()))
-        table.add_column(f"{cell.heading}\n{cell.unit}", justify="right", overflow="fold", min_width=widest)
+        heading = "\n".join((*cell.heading.split(), cell.unit))
+        table.add_column(heading, justify="right", overflow="fold", min_width=widest)
     for account in accounts:
         texts = (f"{cell.value}\n[dim]{cell.interval}[/dim]".rstrip() for cell in cells_of(account))
         table.add_row(account.name, *texts)

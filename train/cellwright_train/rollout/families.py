@@ -22,6 +22,8 @@ class Family:
 
     result: type[EpisodeResult]
     evaluation: type[Evaluation[Any]]
+    instruction: str
+    """The job in words, for whoever reads a recorded episode; `{product}` is what is made."""
     picture_period_s: float
     """Time between two pictures of a film."""
     views_in_picture: bool
@@ -30,10 +32,18 @@ class Family:
 
 FAMILIES: dict[str, Family] = {
     "welding": Family(
-        result=WeldResult, evaluation=WeldEvaluation, picture_period_s=0.24, views_in_picture=False
+        result=WeldResult,
+        evaluation=WeldEvaluation,
+        instruction="weld the seam of {product.name}",
+        picture_period_s=0.24,
+        views_in_picture=False,
     ),
     "assembly": Family(
-        result=InsertionResult, evaluation=InsertionEvaluation, picture_period_s=0.1, views_in_picture=True
+        result=InsertionResult,
+        evaluation=InsertionEvaluation,
+        instruction="fit the {product.noun} {product.name} to its {product.place}",
+        picture_period_s=0.1,
+        views_in_picture=True,
     ),
 }
 """By `CellEnv.family`."""

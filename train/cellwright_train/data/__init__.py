@@ -1,0 +1,1 @@
+"""Episodes as datasets that other learning stacks read."""

@@ -28,7 +28,9 @@ MORE = {
     "numba",
     "onnx",
     "onnxscript",
+    "pyarrow",
     "pybullet",
+    "rerun",
     "safetensors",
     "stable_baselines3",
     "tensorboard",
@@ -60,6 +62,8 @@ def test_a_bundle_is_verified_and_what_was_left_out_is_said() -> None:
         (MORE, "verify zoo:peg-insertion --against somewhere", "sim"),
         (MORE, "demo", "train"),
         (LEARNING, "export somewhere --out bundle", "train"),
+        ({"pyarrow"}, "record oracle --out somewhere", "data"),
+        ({"rerun"}, "watch oracle --viewer", "viewer"),
     ],
 )
 def test_a_command_that_needs_more_names_the_extra(names: set[str], command: str, extra: str) -> None:

@@ -18,6 +18,7 @@ PEG = ("--env", "cellwright/PegInsertion-v0")
     ("arguments", "told"),
     [
         ([], "demo, train, evaluate, scenarios, leaderboard, regress, shift, export, verify, bench, watch"),
+        ([], "demo, train, evaluate, export, verify, bench, watch, record"),
         (["evalaute"], "did you mean evaluate?"),
         (["evaluate"], "POLICY"),
         (["evaluate", "oracle", "--epsiodes", "3"], "did you mean --episodes?"),
@@ -63,7 +64,13 @@ PEG = ("--env", "cellwright/PegInsertion-v0")
         (["export", "oracle", "--out", "/tmp/never"], "export takes a run directory"),
         (["train", "weld-saem"], "did you mean 'weld-seam'?"),
         (["train", "--resume", "--run-dir", "/no/such/run"], "no checkpoints"),
-        (["watch", "oracle", "--out", "weld.docx"], "use .gif or .png"),
+        (["watch", "oracle", "--out", "weld.docx"], "use .gif, .png or .rrd"),
+        (["record", "oracle"], "--out"),
+        (["record", "orakle", "--out", "/tmp/never"], "did you mean 'oracle'?"),
+        (["record", "oracle", "--out", "/no/such/place/a"], "cannot be written: No such file or directory"),
+        (["record", "oracle", "--out", __file__], "is no directory that can be replaced"),
+        (["record", "oracle", "--out", "/"], "is no directory that can be replaced"),
+        (["record", "oracle", "--out", "/tmp/never", "--episodes", "0"], "--episodes must be at least 1"),
     ],
 )
 def test_bad_input_gets_one_line_and_exit_code_2(

@@ -25,6 +25,7 @@ from cellwright_train.commands.leaderboard import Leaderboard
 from cellwright_train.commands.regress import Regress
 from cellwright_train.commands.scenarios import Scenarios
 from cellwright_train.commands.shift import Shift
+from cellwright_train.commands.record import Record
 from cellwright_train.commands.train import Train
 from cellwright_train.commands.verify import Verify
 from cellwright_train.commands.watch import Watch
@@ -39,6 +40,7 @@ COMMANDS = (
     "scenarios",
     "leaderboard",
     "regress",
+    "record",
     "export",
     "verify",
     "bench",
@@ -56,7 +58,8 @@ _OF_TRAINING = (
     *("PIL", "jinja2", "matplotlib", "onnx", "onnxscript"),
     *("safetensors", "stable_baselines3", "tensorboard", "torch"),
 )
-"""Modules that the base installation does not have."""
+_EXTRAS = dict.fromkeys(_OF_TRAINING, "train") | {"pyarrow": "data", "rerun": "viewer"}
+"""Modules that the base installation does not have; an extra brings those that not every command needs."""
 
 Command = (
     Annotated[Demo, subcommand("demo")]
@@ -70,6 +73,7 @@ Command = (
     | Annotated[Verify, subcommand("verify")]
     | Annotated[Bench, subcommand("bench")]
     | Annotated[Watch, subcommand("watch")]
+    | Annotated[Record, subcommand("record")]
 )
 
 
@@ -107,9 +111,9 @@ def _run(arguments: list[str]) -> int:
         return command.run()
     except ModuleNotFoundError as error:
         missing = (error.name or "").split(".")[0]
-        if missing not in (*_OF_CELLS, *_OF_TRAINING):
+        if missing not in (*_OF_CELLS, *_EXTRAS):
             raise
-        extra = "train" if missing in _OF_TRAINING else command.extra
+        extra = _EXTRAS.get(missing, command.extra)
         raise UsageError(
             f"this needs {missing}, which is not installed: pip install 'cellwright[{extra}]'"
         ) from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tyro.conf import Positional
 
@@ -12,7 +12,11 @@ from cellwright_train.commands.options import Disturbances, Env, Policy, Product
 from cellwright_train.errors import UsageError
 from cellwright_train.outputs import Output
 
-FORMATS = (".gif", ".png")
+if TYPE_CHECKING:
+    from cellwright_train.rollout.trial import Trial
+
+FORMATS = (".gif", ".png", ".rrd")
+DEFAULT_OUT = Path("film.gif")
 _ROOM_BYTES = 1 << 20
 
 
@@ -21,8 +25,11 @@ class Watch:
     """Film a policy at work; needs no display."""
 
     policy: Positional[Policy]
-    out: Path = Path("film.gif")
-    """A .gif animation, or a .png strip of moments."""
+    out: Path | None = None
+    """A .gif animation, a .png strip of moments, or an .rrd recording of every step for Rerun; default:
+    film.gif."""
+    viewer: bool = False
+    """Show every step in a window of Rerun instead of writing a file."""
     env: Env = None
     episodes: int = 1
     seed: int = 0
@@ -36,32 +43,60 @@ class Watch:
 
     def run(self) -> int:
         """Run the command; returns the exit code."""
-        from cellwright_train.rollout.film import film
-        from cellwright_train.rollout.trial import Trial
+        if self.viewer:
+            self._show()
+        else:
+            self._film(self.out or DEFAULT_OUT)
+        return 0
 
-        if self.out.suffix not in FORMATS:
-            raise UsageError(
-                f"--out {self.out} ends in {self.out.suffix or 'nothing'}; use {' or '.join(FORMATS)}"
-            )
-        if self.out.exists() and not self.force:
-            raise UsageError(f"{self.out} exists; choose another --out or pass --force")
-        with Output(self.out, room_bytes=_ROOM_BYTES) as file:
-            trial = Trial.resolve(
-                self.policy,
-                env=self.env,
-                products=self.products,
-                disturbances=self.disturbances,
-                seed=self.seed,
-                episodes=self.episodes,
-                trace=True,
-                pictures=True,
-            )
+    def _show(self) -> None:
+        from cellwright_train.rollout.viewer import Viewer, shown
+
+        if self.out is not None:
+            raise UsageError(f"--viewer shows and --out {self.out} writes; leave one of them out")
+        trial = self._trial(trace=False)
+        try:
+            print(*shown(trial, Viewer.window()), sep="\n")
+        finally:
+            trial.close()
+
+    def _film(self, out: Path) -> None:
+        if out.suffix not in FORMATS:
+            known = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
+            raise UsageError(f"--out {out} ends in {out.suffix or 'nothing'}; use {known}")
+        if out.exists() and not self.force:
+            raise UsageError(f"{out} exists; choose another --out or pass --force")
+        with Output(out, room_bytes=_ROOM_BYTES) as file:
+            trial = self._trial(trace=out.suffix != ".rrd")
             try:
-                pictures, told = film(trial, self.out.suffix)
+                data, told = _filmed(trial, out.suffix)
             finally:
                 trial.close()
-            file.write(pictures)
-        for line in told:
-            print(line)
-        print(f"written to {self.out} ({len(pictures) / 1e6:.1f} MB)")
-        return 0
+            file.write(data)
+        print(*told, sep="\n")
+        print(f"written to {out} ({len(data) / 1e6:.1f} MB)")
+
+    def _trial(self, *, trace: bool) -> Trial:
+        from cellwright_train.rollout.trial import Trial
+
+        return Trial.resolve(
+            self.policy,
+            env=self.env,
+            products=self.products,
+            disturbances=self.disturbances,
+            seed=self.seed,
+            episodes=self.episodes,
+            trace=trace,
+            pictures=True,
+        )
+
+
+def _filmed(trial: Trial, suffix: str) -> tuple[bytes, list[str]]:
+    """The content of the file, and a line per part."""
+    if suffix == ".rrd":
+        from cellwright_train.rollout.viewer import recording
+
+        return recording(trial)
+    from cellwright_train.rollout.film import film
+
+    return film(trial, suffix)

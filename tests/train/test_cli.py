@@ -64,6 +64,15 @@ PEG = ("--env", "cellwright/PegInsertion-v0")
         (["export", "oracle", "--out", "/tmp/never"], "export takes a run directory"),
         (["train", "weld-saem"], "did you mean 'weld-seam'?"),
         (["train", "--resume", "--run-dir", "/no/such/run"], "no checkpoints"),
+        (["train", "debug", "--demonstrations", "/no/such"], "is no cell of a known family"),
+        (
+            ["train", "peg-insertion", "--run-dir", "/tmp/never", "--demonstrations", "/no/such"],
+            "/no/such cannot be read",
+        ),
+        (
+            ["train", "--resume", "--run-dir", "/no/such/run", "--demonstrations", "a"],
+            "--resume goes on after its demonstrations; leave a out",
+        ),
         (["watch", "oracle", "--out", "weld.docx"], "use .gif, .png or .rrd"),
         (["record", "oracle"], "--out"),
         (["record", "orakle", "--out", "/tmp/never"], "did you mean 'oracle'?"),

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tyro.conf import Positional, arg
 
 from cellwright_train.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from cellwright_train.learning.presets import TrainConfig
 
 DEFAULT_PRESET, DEFAULT_SEED = "weld-seam", 1
 
@@ -32,6 +38,9 @@ class Train:
     """Processes that step the cells; default: the preset's or the run's own."""
     device: Annotated[str | None, arg(metavar="{cpu,cuda}")] = None
     """Where the networks act and learn; default: the preset's or the run's own."""
+    demonstrations: Annotated[Path | None, arg(metavar="DIR")] = None
+    """Begin with the good episodes of this dataset, which `cellwright record` wrote, instead of the preset's
+    own demonstrations."""
 
     extra: ClassVar[str] = "train"
     """What of the installation brings all that it needs."""
@@ -59,6 +68,7 @@ class Train:
 
     def _begun(self) -> Path:
         from cellwright_train.learning.presets import PRESETS
+        from cellwright_train.learning.runs import RunDirectory
         from cellwright_train.learning.training import on_machine, train
 
         preset, seed = self.preset or DEFAULT_PRESET, DEFAULT_SEED if self.seed is None else self.seed
@@ -66,13 +76,30 @@ class Train:
             raise unknown("preset", preset, PRESETS)
         if self._directory.exists() and not self._directory.is_dir():
             raise UsageError(f"{self._directory} is a file; name a directory with --run-dir")
+        config = on_machine(PRESETS[preset], workers=self.workers, device=self.device)
+        command = f"cellwright train {preset} --seed {seed}{self._machine}"
+        weights = None
+        if self.demonstrations is not None:
+            RunDirectory.require_empty(self._directory)
+            config, weights = self._imitated(config, seed)
+            command += f" --demonstrations {shlex.quote(str(self.demonstrations))}"
         return train(
-            on_machine(PRESETS[preset], workers=self.workers, device=self.device),
+            config,
             self._directory,
             seed=seed,
             minutes=self.minutes,
-            command=f"cellwright train {preset} --seed {seed}{self._machine}",
+            initial_weights=weights,
+            command=command,
         )
+
+    def _imitated(self, config: TrainConfig, seed: int) -> tuple[TrainConfig, Mapping[str, Tensor]]:
+        """The training that is left after imitation of a dataset, and the weights that came of it."""
+        from cellwright_train.data.warm_start import imitated, without_collecting
+        from cellwright_train.learning.progress import ProgressBar
+
+        assert self.demonstrations is not None
+        with ProgressBar() as bar:
+            return without_collecting(config), imitated(config, self.demonstrations, seed=seed, report=bar)
 
     def _resumed(self) -> Path:
         from cellwright_train.learning.training import resume
@@ -83,6 +110,8 @@ class Train:
                 f"--resume goes on with the preset and the seed that {self.run_dir} began with; "
                 f"leave {given} out"
             )
+        if self.demonstrations is not None:
+            raise UsageError(f"--resume goes on after its demonstrations; leave {self.demonstrations} out")
         if self.run_dir is None and self.preset is None:
             raise UsageError("--resume needs a run: name it with --run-dir, or name its preset")
         if not (self._directory / "checkpoints").is_dir():

@@ -101,7 +101,7 @@ class RunDirectory:
     def begin(cls, path: Path, config: TrainConfig, seed: int) -> Iterator[RunDirectory]:
         """Start a run and hold its lock in the block; raises as `create` and `locked` do."""
         require_training_seed(seed)
-        cls._require_empty(path)
+        cls.require_empty(path)
         path.mkdir(parents=True, exist_ok=True)
         run = cls(path=path)
         with run.locked():
@@ -114,7 +114,7 @@ class RunDirectory:
         Raises `RunExistsError` rather than write over one, `UsageError` for no valid seed.
         """
         require_training_seed(seed)
-        cls._require_empty(path)
+        cls.require_empty(path)
         path.mkdir(parents=True, exist_ok=True)
         run = cls(path=path)
         run.checkpoints.mkdir()
@@ -124,7 +124,8 @@ class RunDirectory:
         return run
 
     @staticmethod
-    def _require_empty(path: Path) -> None:
+    def require_empty(path: Path) -> None:
+        """Raise `RunExistsError` where something is at `path` that a new run would write over."""
         if path.exists() and (not path.is_dir() or any(entry.name != _LOCK for entry in path.iterdir())):
             raise RunExistsError(
                 f"{path} is not empty; choose another, or: cellwright train --resume --run-dir {path}"

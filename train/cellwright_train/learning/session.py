@@ -71,6 +71,7 @@ class TrainingSession:
         self.best_score = run.best_score
         self._resets = 0
         self._expert = expert
+        self._was_given_weights = False
         self.rates = Rates()
         self._metrics_rows = 0
         if config.ppo.teacher_coefficient > 0:
@@ -89,9 +90,16 @@ class TrainingSession:
         self._metrics_rows = state.metrics_rows
         torch.manual_seed(self.seed + self.model.num_timesteps)
 
+    def begin_with(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Go on from a policy's `state_dict`, which the run then keeps from its first moment."""
+        self.model.policy.load_state_dict(weights)
+        self._was_given_weights = True
+
     def run_to_end(self) -> None:
         """Do what is left of the run."""
         self._begin_logs()
+        if self._was_given_weights:
+            self.save()  # nothing but this run has them
         if self.config.ppo.teacher_coefficient > 0:
             self.model.teacher = self._teacher().act_batch
         try:

@@ -49,7 +49,7 @@ def train(
             run.note_command(command)
         with _session(run, config, minutes, expert, report) as session:
             if initial_weights is not None:
-                session.model.policy.load_state_dict(initial_weights)
+                session.begin_with(initial_weights)
             session.run_to_end()
     return run.path
 

@@ -51,6 +51,7 @@ def right(
     with DatasetWriter(place, layout) as dataset:
         for number in range(EPISODES):
             dataset.add(episode(number))
+            assert len(Dataset.open(place, layout).rows) == number + 1
             contents.append(content(place))
     return contents
 

@@ -17,8 +17,10 @@ PEG = ("--env", "cellwright/PegInsertion-v0")
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], "demo, train, evaluate, scenarios, leaderboard, regress, shift, export, verify, bench, watch"),
-        ([], "demo, train, evaluate, export, verify, bench, watch, record"),
+        (
+            [],
+            "evaluate, scenarios, leaderboard, regress, shift, export, verify, bench, watch, record",
+        ),
         (["evalaute"], "did you mean evaluate?"),
         (["evaluate"], "POLICY"),
         (["evaluate", "oracle", "--epsiodes", "3"], "did you mean --episodes?"),

@@ -9,6 +9,7 @@ from pathlib import Path
 from tools.documentation import (
     aims,
     comparison,
+    data,
     disturbances,
     environments,
     lines,
@@ -17,7 +18,6 @@ from tools.documentation import (
     settings,
     welds,
 )
-from tools.documentation import aims, comparison, data, disturbances, environments, results, settings, welds
 from tools.documentation.errors import DocumentationError
 
 Block = Callable[..., str]
@@ -62,7 +62,7 @@ def blocks(recorded: Path) -> dict[str, Block]:
         "insertion-aims": functools.partial(aims.insertion_aims, recorded),
         "insertion-comparison": functools.partial(results.insertion_comparison, recorded),
         "defect-codes": functools.partial(results.defect_codes, recorded),
-        "keys": data.keys,
+        "keyboard": data.keys,
         "bench": functools.partial(results.bench, recorded),
     }
 

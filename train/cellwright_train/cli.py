@@ -22,10 +22,10 @@ from cellwright_train.commands.demo import Demo
 from cellwright_train.commands.evaluate import Evaluate
 from cellwright_train.commands.export import Export
 from cellwright_train.commands.leaderboard import Leaderboard
+from cellwright_train.commands.record import Record
 from cellwright_train.commands.regress import Regress
 from cellwright_train.commands.scenarios import Scenarios
 from cellwright_train.commands.shift import Shift
-from cellwright_train.commands.record import Record
 from cellwright_train.commands.train import Train
 from cellwright_train.commands.verify import Verify
 from cellwright_train.commands.watch import Watch

@@ -25,7 +25,7 @@ from cellwright_train.learning.progress import Progress, RecentRate, Reporter
 from cellwright_train.learning.training_cells import aux_indices, make_cells
 from cellwright_train.learning.vec_env import PoolVecEnv
 from cellwright_train.rollout.cell import CellChoice, Episode, Observation, run_episode
-from cellwright_train.rollout.families import family_of
+from cellwright_train.rollout.families import cell_class, family_of, require_line_change
 from cellwright_train.rollout.steps import Step, Watched
 
 PASSES = 20
@@ -78,7 +78,9 @@ def _repeated(dataset: Dataset, number: int) -> tuple[dict[str, NDArray[Any]], N
     """What the cell shows in an episode, with the true state, and the recorded actions."""
     episode, row = dataset.episode(number), dataset.rows[number]
     made_by, product = row.made_by, row.facts["result"]["product"]
-    part = Episode(row.seed, product, made_by.get("line_change"))
+    name = made_by.get("line_change")
+    changes = () if name is None else (require_line_change(cell_class(made_by["env"]), name),)
+    part = Episode(row.seed, product, changes)
     choice = CellChoice(env=made_by["env"], products=(product,), disturbances=made_by["disturbances"])
     steps: list[Step] = []
 

@@ -4,6 +4,7 @@ A cell says itself to which family it belongs (`CellEnv.family`), so a new task 
 nothing here.
 """
 
+import importlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +69,10 @@ def require_line_change(cell: Any, name: str) -> Any:
 
 def cell_class(env_id: str) -> Any:
     """The class that makes an environment; raises `UsageError` where a function does."""
-    entry = gymnasium.spec(canonical_env(env_id)).entry_point
+    module, _, name = canonical_env(env_id).rpartition(":")
+    if module:
+        importlib.import_module(module)  # it registers the environment; `gymnasium.spec` does not look there
+    entry = gymnasium.spec(name).entry_point
     made: Any = gymnasium.envs.registration.load_env_creator(entry) if isinstance(entry, str) else entry
     if not isinstance(made, type):
         raise UsageError(f"{env_id} is made by a function, so its family is not known before it is made")

@@ -1,4 +1,4 @@
-"""Ours against enumeration, and against two tools that nobody here wrote, where they are installed.
+"""Ours against enumeration, and against two tools that nobody here wrote.
 
 What answers what: `sign_test` is `robostats.mcnemar(..., method="exact")` and
 `verdikt.stats.paired_p(exact=True)`, with the discordant pairs as its counts. Both know success only, so that
@@ -11,10 +11,12 @@ import itertools
 
 import numpy as np
 import pytest
+import robostats
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import stats
+from verdikt.stats import paired_p
 
 from cellwright_train.regression.paired import sign_test, wilcoxon
 
@@ -50,7 +52,6 @@ def test_wilcoxon_is_scipys_where_that_is_exact(pairs: int) -> None:
 
 @pytest.mark.parametrize(("worse", "better"), COUNTS)
 def test_mcnemar_agrees_with_robostats(worse: int, better: int) -> None:
-    robostats = pytest.importorskip("robostats")
     success: NDArray[np.bool_] = np.array(
         [(True, False)] * worse + [(False, True)] * better + [(True, True)] * 5
     )
@@ -69,6 +70,4 @@ def test_mcnemar_agrees_with_robostats(worse: int, better: int) -> None:
 
 @pytest.mark.parametrize(("worse", "better"), COUNTS)
 def test_mcnemar_agrees_with_verdikt(worse: int, better: int) -> None:
-    pytest.importorskip("statsmodels")
-    verdikt = pytest.importorskip("verdikt.stats")
-    assert sign_test(worse, better) == pytest.approx(verdikt.paired_p(worse, better), abs=1e-9)
+    assert sign_test(worse, better) == pytest.approx(paired_p(worse, better), abs=1e-9)

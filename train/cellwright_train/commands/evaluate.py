@@ -60,6 +60,8 @@ class Evaluate:
     be made good."""
     json: Path | None = None
     """Write the results here; while the work goes on, finished parts are kept beside it."""
+    csv: Path | None = None
+    """Write a row per part here (CSV), without the control."""
     report: Path | None = None
     """Write a page with plots, pictures and every part here (HTML)."""
     workers: int = field(default_factory=default_workers)
@@ -82,7 +84,11 @@ class Evaluate:
             raise UsageError("--report shows one try: leave out --tries")
         begin_s = time.perf_counter()
         room_bytes = _ROOM_BYTES + _ROOM_BYTES_A_PART * self.episodes * self._arms
-        with reserved(self.json, self.report, room_bytes=room_bytes) as (results_file, page):
+        with reserved(self.json, self.csv, self.report, room_bytes=room_bytes) as (
+            results_file,
+            table,
+            page,
+        ):
             shown = self.report is not None
             if self._scenario is None:
                 trial = Trial.resolve(
@@ -111,7 +117,7 @@ class Evaluate:
                 parts = [] if page is None else self._parts(crew, trial, journal)
                 done = {self._arms * index: part.result for index, part in enumerate(parts)}
                 results = self._results(crew, whole, journal, done)
-                self._tell(trial, results, results_file)
+                self._tell(trial, results, results_file, table)
                 if page is not None:
                     self._write_page(crew, trial, parts, begin_s, page)
                 journal.discard()
@@ -236,11 +242,17 @@ class Evaluate:
         kept = "" if journal.path is None else f"; {journal.path} keeps them, the same command goes on there"
         print(f"{len(done)} of {len(trial.plan)} parts were finished{kept}", file=sys.stderr)
 
-    def _tell(self, trial: Trial, results: Sequence[EpisodeResult], file: Output | None) -> None:
-        """Write the results, then show them, whatever becomes of the file."""
+    def _tell(
+        self, trial: Trial, results: Sequence[EpisodeResult], file: Output | None, table: Output | None
+    ) -> None:
+        """Write the results, then show them, whatever becomes of the files."""
+        from cellwright_train.results.episode_table import episode_table
+
+        evaluation, matched = self._arm_by_arm(trial, results)
         try:
+            if table is not None:
+                table.write(episode_table(evaluation, trial.identity).encode())
             if file is not None:
-                evaluation, matched = self._arm_by_arm(trial, results)
                 feasible = self._require_feasible(trial)
                 told = evaluation.as_json() | self._setting | trial.identity
                 if matched is not None:
@@ -252,8 +264,9 @@ class Evaluate:
                 file.write((json.dumps(told, allow_nan=False) + "\n").encode())
         finally:
             self._print_table(trial, results)
-        if file is not None:
-            print(f"written to {file.path}")
+        for written in (file, table):
+            if written is not None:
+                print(f"written to {written.path}")
 
     def _arm_by_arm(
         self, trial: Trial, results: Sequence[EpisodeResult]

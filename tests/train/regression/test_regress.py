@@ -287,6 +287,51 @@ def test_a_scenario_is_a_junit_test(desk: Desk) -> None:
     assert next(root.iter("failure")).attrib["message"] == "REGRESSION"
 
 
+def test_a_regression_names_the_command_that_repeats_its_worst_part(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, told = desk.told("--policy", "peg-insertion=spiral-search")
+    entry = told["scenarios"]["near"]
+    assert len(entry["rows"]) == entry["pairs"]
+    worst = next(row for row in entry["rows"] if row["seed"] == entry["worst"]["seed"])
+    measure = max(entry["findings"], key=lambda finding: finding["log_e"])["measure"]
+    worse = [row["seed"] for row in entry["rows"] if is_worse(row, measure)]
+    assert entry["since_seed"] == worse[0]
+    command = entry["worst"]["replay"]
+    assert command in capsys.readouterr().out
+    replayed = desk.directory / "replayed.json"
+    assert main([*command.split()[1:], "--json", str(replayed)]) == 0
+    (part,) = json.loads(replayed.read_text())["per_episode"]
+    assert part["seed"] == worst["seed"]
+    assert part["peak_force_n"] == pytest.approx(worst["values"]["peak_force_n"][1], rel=1e-5)
+
+
+def is_worse(row: dict[str, Any], measure: str) -> bool:
+    if measure == "success":
+        return row["good"] == [True, False]
+    before, now = row["values"][measure]
+    return now is None if before is not None and now is None else before is not None and now > before
+
+
+@pytest.mark.slow
+def test_the_page_shows_every_pair_and_the_worst_part(desk: Desk) -> None:
+    page = desk.directory / "page.html"
+    _, told = desk.told("--policy", "peg-insertion=spiral-search", "--report", str(page))
+    text = page.read_text()
+    entry = told["scenarios"]["near"]
+    assert 'pegs: <span class="REGRESSION">' in text
+    assert entry["worst"]["replay"] in text
+    assert text.count("data:image/webp") == len(
+        [each for each in told["scenarios"].values() if each["verdict"] == "REGRESSION"]
+    )
+    assert "http://" not in text.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    )
+    joined = desk.directory / "joined.html"
+    assert main(["regress", str(desk.suite), "--merge", str(desk.results), "--report", str(joined)]) == 1
+    assert entry["worst"]["replay"] in joined.read_text()
+
+
 def suite_line(old: str, new: str) -> Callable[[Desk], None]:
     def change(desk: Desk) -> None:
         assert old in desk.suite.read_text()
@@ -328,6 +373,7 @@ def suite_line(old: str, new: str) -> Callable[[Desk], None]:
         (None, ("--accept", " "), "--accept needs a reason"),
         (None, ("--accept", "x", "--shard", "1/2"), "leave out --shard"),
         (None, ("--merge", "x.json", "--accept", "x"), "leave out --accept"),
+        (None, ("--accept", "x", "--report", "x.html"), "leave out --accept"),
     ],
 )
 def test_bad_input_is_one_line_and_loses_nothing(
@@ -349,7 +395,11 @@ def test_bad_input_is_one_line_and_loses_nothing(
 
 
 @pytest.mark.parametrize(
-    "data", ["{", "[]", '{"suite": "pegs"}', '{"scenarios": {"near": {"verdict": "GOOD"}}}']
+    "data",
+    [
+        *("{", "[]", '{"suite": "pegs"}', '{"scenarios": {"near": {"verdict": "GOOD"}}}'),
+        '{"scenarios": {"near": {"verdict": "REGRESSION", "findings": [{"measure": "success"}]}}}',
+    ],
 )
 def test_what_is_no_result_is_not_joined(desk: Desk, data: str, capsys: pytest.CaptureFixture[str]) -> None:
     file = desk.directory / "shard.json"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from cellwright_train.results.result import EpisodeResult
     from cellwright_train.rollout.crew import Crew
     from cellwright_train.rollout.policies import PolicyReference
+    from cellwright_train.rollout.recording import PartRecord
     from cellwright_train.scenarios.scenario import Scenario
 
 _ROOM_BYTES = 1 << 22
@@ -64,6 +67,8 @@ class Regress:
     """Write the results here; while the work goes on, finished parts are kept beside it."""
     junit: Path | None = None
     """Write a test per scenario here (JUnit XML)."""
+    report: Path | None = None
+    """Write a page with every pair, and pictures of what got worse, here (HTML)."""
     workers: int = field(default_factory=default_workers)
     """Processes; the verdicts do not depend on it."""
 
@@ -77,17 +82,25 @@ class Regress:
 
         self._require_sense()
         suite = Suite.read(self.suite)
-        with reserved(self.json, self.junit, room_bytes=_ROOM_BYTES) as (results_file, junit_file):
+        begin_s = time.perf_counter()
+        pictures: Mapping[str, PartRecord[Any]] = {}
+        with reserved(self.json, self.junit, self.report, room_bytes=_ROOM_BYTES) as (file, junit_file, page):
             if self.merge:
                 told = merged([(path, read_shard(path)) for path in self.merge])
                 if (name := told.head["suite"]) != suite.name:
                     raise UsageError(f"{self.merge[0]} is of the suite {name!r}, not {suite.name!r}")
-                self._tell(told, results_file, junit_file)
+                self._tell(told, file, junit_file)
             else:
-                told = self._examined(suite, partial(self._tell, file=results_file, junit_file=junit_file))
+                told, pictures = self._examined(
+                    suite, partial(self._tell, file=file, junit_file=junit_file), pictured=page is not None
+                )
+            if page is not None:
+                self._write_page(told, pictures, begin_s, page)
         return 0 if self.accept is not None else told.exit_code
 
     def _require_sense(self) -> None:
+        if self.report is not None and self.accept is not None:
+            raise UsageError("--report shows a comparison; leave out --accept")
         if self.against is None and not self.merge:
             raise UsageError("name the baseline with --against; with --accept REASON it is recorded there")
         if self.merge and (self.accept is not None or self.shard is not None or self.scenario):
@@ -110,8 +123,13 @@ class Regress:
             return named(suite.scenarios, self.scenario)
         return suite.scenarios if self.shard is None else suite.shard(self.shard)
 
-    def _examined(self, suite: Suite, tell: Callable[[Told], None]) -> Told:
-        """Do the work, record the baseline where it was asked for, and `tell` what was found."""
+    def _examined(
+        self, suite: Suite, tell: Callable[[Told], None], *, pictured: bool
+    ) -> tuple[Told, Mapping[str, PartRecord[Any]]]:
+        """Do the work, record the baseline where it was asked for, and `tell` what was found.
+
+        Returns that, and where `pictured` the parts that show best what got worse, by scenario.
+        """
         from cellwright_train.regression.baseline import Baseline
         from cellwright_train.regression.told import Told
 
@@ -136,7 +154,50 @@ class Regress:
             found = {each.scenario: each.as_json() for each in outcomes}
             return Told(head=head, expected=names, scenarios=found)
 
-        return self._work(suite, chosen, policies, baseline, told_of, tell)
+        outcomes = self._work(suite, chosen, policies, baseline, told_of, tell)
+        pictures = self._pictures(chosen, policies, outcomes) if pictured else {}
+        return told_of(outcomes), pictures
+
+    def _pictures(
+        self,
+        chosen: Sequence[Scenario],
+        policies: Mapping[str, PolicyReference],
+        outcomes: Sequence[Outcome],
+    ) -> Mapping[str, PartRecord[Any]]:
+        """The part of each REGRESSION that shows it best, worked on once more with pictures."""
+        from cellwright_train.rollout.cell import CellChoice
+        from cellwright_train.rollout.crew import Crew, Task
+        from cellwright_train.rollout.recording import pictured
+        from cellwright_train.rollout.trial import Trial
+
+        shown = [
+            (scenario, outcome.worst.seed - scenario.seed)
+            for scenario, outcome in zip(chosen, outcomes, strict=True)
+            if outcome.verdict == "REGRESSION" and outcome.worst is not None
+        ]
+        if not shown:
+            return {}
+        cells = list(dict.fromkeys(scenario.env for scenario, _ in shown))
+        trials = [
+            Trial(policy=policies[env], cell=CellChoice(env=env), plan=(), trace=True, pictures=True)
+            for env in cells
+        ]
+        tasks = [
+            Task(pictured, scenario.plan(index + 1)[index], cells.index(scenario.env))
+            for scenario, index in shown
+        ]
+        with Crew(trials, self.workers) as crew:
+            return {shown[number][0].name: record for number, record in crew.do(tasks)}
+
+    def _write_page(
+        self, told: Told, pictures: Mapping[str, PartRecord[Any]], begin_s: float, page: Output
+    ) -> None:
+        from cellwright_train.report.page import provenance
+        from cellwright_train.report.regression_page import regression_page
+
+        made = provenance(self._command, time.perf_counter() - begin_s)
+        page.write(regression_page(told, pictures, made).encode())
+        print(f"written to {page.path}; open it in a browser")
 
     def _policies(self, suite: Suite, chosen: Sequence[Scenario]) -> dict[str, PolicyReference]:
         """The candidate of each cell, by id of the environment."""
@@ -164,6 +225,16 @@ class Regress:
         assert self.against is not None
         return hashlib.sha256(self.against.read_bytes()).hexdigest()
 
+    @property
+    def _command(self) -> str:
+        """What makes the same page."""
+        many = {"policy": self.policy, "scenario": self.scenario, "merge": self.merge}
+        one = {"against": self.against, "shard": self.shard, "live": self.live, "minutes": self.minutes}
+        words = ["cellwright", "regress", str(self.suite)]
+        words += [f"--{name}={value}" for name, value in one.items() if value is not None]
+        words += [f"--{name}={value}" for name, values in many.items() for value in values]
+        return shlex.join(words)
+
     def _work(
         self,
         suite: Suite,
@@ -172,7 +243,7 @@ class Regress:
         baseline: Baseline | None,
         told_of: Callable[[Sequence[Outcome]], Told],
         tell: Callable[[Told], None],
-    ) -> Told:
+    ) -> Sequence[Outcome]:
         from cellwright_train.regression.examination import examine
         from cellwright_train.regression.rule import Budget
         from cellwright_train.rollout.cell import CellChoice
@@ -216,10 +287,9 @@ class Regress:
             )
             if self.accept is not None:
                 self._record(suite, cases, outcomes, policies, baseline, crew, finished, note)
-            told = told_of(outcomes)
-            tell(told)
+            tell(told_of(outcomes))
             journal.discard()
-        return told
+        return outcomes
 
     def _record(
         self,
@@ -277,6 +347,9 @@ class Regress:
             if written is not None:
                 print(f"written to {written.path}")
         if self.accept is None:
+            for name, entry in told.scenarios.items():
+                if entry["verdict"] == "REGRESSION" and entry["worst"]:
+                    print(f"{name}, the part that shows it best: {entry['worst']['replay']}")
             print(told.verdict)
 
 

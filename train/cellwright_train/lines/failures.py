@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import gymnasium
-
 from cellwright_train.lines.account import Account
 from cellwright_train.lines.line import Event
 from cellwright_train.lines.shift import Shift
 from cellwright_train.lines.walk import Row
-from cellwright_train.rollout.cell import Episode, EpisodePolicy
 from cellwright_train.rollout.crew import Crew, Task
-from cellwright_train.rollout.recording import PartRecord, record_part
+from cellwright_train.rollout.recording import PartRecord, pictured
 
 MOST = 12
 """Failures with pictures; each takes two episodes and two fine pictures."""
@@ -71,9 +68,3 @@ def filmed_failures(shift: Shift, accounts: Sequence[Account], crew: Crew) -> li
     ]
     records = dict(crew.do(tasks))
     return [FilmedFailure(failure=failure, record=records[index]) for index, failure in enumerate(chosen)]
-
-
-def pictured(env: gymnasium.Env[Any, Any], policy: EpisodePolicy, episode: Episode) -> PartRecord[Any]:
-    """Work on one part and keep its trace, with a picture of its beginning and one of its end."""
-    steps = len(record_part(env, policy, episode).actions)
-    return record_part(env, policy, episode, picture_every=max(1, steps - 1))

@@ -39,6 +39,11 @@ class Case:
     not_comparable: str = ""
     """Why, where that is known before any work."""
 
+    @property
+    def replay(self) -> str:
+        """The command that works on parts of it with the candidate, without the seed."""
+        return f"cellwright evaluate {self.policy} --scenario {self.scenario.reference}"
+
 
 @dataclass
 class _Weighing:
@@ -99,6 +104,7 @@ class _Weighing:
             scenario=self.case.scenario.name,
             verdict=verdict,
             policy=self.case.policy,
+            replay=self.case.replay,
             differences=self.located.differences,
             not_comparable=self.not_comparable,
             judgement=self.decision.judgement() if self.pairs else None,

@@ -18,6 +18,19 @@ from cellwright_train.regression.pooled import Pooled, pooled
 from cellwright_train.regression.rule import Budget
 
 _MOST_BYTES = 1 << 26
+_ENTRY = (
+    "policy",
+    "differences",
+    "not_comparable",
+    "needed_pairs",
+    "pairs",
+    "decided_after",
+    "worst",
+    "rows",
+)
+_FINDING = ("measure", "unit", "margin", "worse_is", "worse", "better", "equal", "log_e", "difference")
+_PAIR = ("seed", "product", "good", "values")
+"""Fields of `Outcome.as_json` that are read here and by the page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,12 +128,21 @@ def read_shard(path: Path) -> Told:
         for name, entry in scenarios.items():
             if entry["verdict"] not in EXIT_CODES:
                 raise ValueError(f"{name} has the verdict {entry['verdict']!r:.40}")
+            _require(entry, _ENTRY, name)
             for finding in entry["findings"] or ():
-                finding["measure"], int(finding["worse"]), int(finding["better"])
+                _require(finding, _FINDING, f"a finding of {name}")
+            for row in entry["rows"] or ():
+                _require(row, _PAIR, f"a pair of {name}")
         head = {name: data[name] for name in ("suite", "cellwright", "baseline", "false_alarms", "policies")}
         return Told(head=head, expected=tuple(data["scenarios"]), scenarios=scenarios)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UsageError(f"{path} holds no results of `cellwright regress`: {one_line(error)}") from None
+
+
+def _require(held: Mapping[str, Any], names: Sequence[str], where: str) -> None:
+    for name in names:
+        if name not in held:
+            raise ValueError(f"{where} lacks {name}")
 
 
 def merged(shards: Sequence[tuple[Path, Told]]) -> Told:

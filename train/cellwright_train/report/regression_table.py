@@ -50,6 +50,8 @@ def found_in_words(entry: Mapping[str, Any]) -> str:
         words.append(
             f"{worst['measure']} worse in {worst['worse']} pairs, better in {worst['better']}{much}{least}"
         )
+        if entry["since_seed"] is not None:
+            words.append(f"first in the part with seed {entry['since_seed']}")
     if entry["verdict"] == "UNDERPOWERED":
         needed = entry["needed_pairs"]
         words.append(

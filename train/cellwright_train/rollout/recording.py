@@ -102,3 +102,9 @@ def record_part(
         views=tuple(channel.name for channel in cell.observation_components["image"]),
         views_in_picture=family_of(env).views_in_picture,
     )
+
+
+def pictured(env: gymnasium.Env[Any, Any], policy: EpisodePolicy, episode: Episode) -> PartRecord[Any]:
+    """Work on one part and keep its trace, with a picture of its beginning and one of its end."""
+    steps = len(record_part(env, policy, episode).actions)
+    return record_part(env, policy, episode, picture_every=max(1, steps - 1))

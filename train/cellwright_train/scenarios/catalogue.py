@@ -75,7 +75,7 @@ def scenario(name: str) -> Scenario:
     """The scenario called `name`, or that of a file ending in `.toml`; raises `UsageError` or `FileError`."""
     if name.endswith(_SUFFIX):
         path = Path(name)
-        return _scenario(path.name.removesuffix(_SUFFIX), TomlText.read(path))
+        return _scenario(path.name.removesuffix(_SUFFIX), TomlText.read(path), name)
     return _shipped(name)
 
 
@@ -84,17 +84,17 @@ def _shipped(name: str) -> Scenario:
     if name not in scenario_names():
         raise unknown("scenario", name, scenario_names(), note=", or a file ending in .toml")
     text = files("cellwright_train.scenarios").joinpath("shipped", name + _SUFFIX).read_text("utf-8")
-    return _scenario(name, TomlText.parse(text, name + _SUFFIX))
+    return _scenario(name, TomlText.parse(text, name + _SUFFIX), name)
 
 
-def _scenario(name: str, text: TomlText) -> Scenario:
+def _scenario(name: str, text: TomlText, reference: str) -> Scenario:
     try:
-        return _checked(name, converted(text.content, ScenarioFile))
+        return _checked(name, converted(text.content, ScenarioFile), reference)
     except WrongValueError as error:
         raise text.refusal(error) from None
 
 
-def _checked(name: str, held: ScenarioFile) -> Scenario:
+def _checked(name: str, held: ScenarioFile, reference: str) -> Scenario:
     try:
         env_id = cell_id(held.cell)
     except UsageError as error:
@@ -131,6 +131,7 @@ def _checked(name: str, held: ScenarioFile) -> Scenario:
         changes=tuple(changes),
         seed=held.seed,
         bar=bar,
+        reference=reference,
     )
 
 

@@ -55,6 +55,8 @@ class Scenario:
     seed: int
     """Part i has the seed `seed` + i."""
     bar: Bar
+    reference: str
+    """How a command names it: its name, or its file."""
 
     @property
     def identity(self) -> str:

@@ -8,7 +8,7 @@ PYTHON311 := $(shell for p in python3.11 python3 python; do \
   $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && command -v $$p && break; done)
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test check format lint types layers install docs bench clean
+.PHONY: demo test regress check format lint types layers install docs bench clean
 
 demo: $(STAMP)
 	$(VENV)/bin/cellwright demo
@@ -16,7 +16,12 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(PYTHON) -m pytest --numprocesses auto --dist worksteal
 
-check: $(STAMP) format lint types layers install test
+# `make regress ACCEPT="why"` records the baseline anew after a change that is meant.
+regress: $(STAMP)
+	$(VENV)/bin/cellwright regress tests/suite/cells.toml --against tests/suite/cells.json --minutes 3 \
+	  $(if $(ACCEPT),--accept "$(ACCEPT)")
+
+check: $(STAMP) format lint types layers install test regress
 
 format: $(STAMP)
 	$(VENV)/bin/ruff format --check

@@ -10,6 +10,8 @@ import msgspec
 
 from cellwright_train.regression.yardsticks import MEASURES, SUCCESS_MARGIN
 from cellwright_train.scenarios.catalogue import scenario, scenario_names
+from cellwright_train.scenarios.scenario import Scenario
+from cellwright_train.scenarios.shift_scenario import ShiftScenario
 from tools.documentation.markdown import shown, table
 from tools.documentation.source import attribute_texts
 
@@ -34,10 +36,12 @@ def _default(field: Any) -> str:
 def scenarios() -> str:
     """Every scenario that ships."""
     found = [scenario(name) for name in scenario_names()]
-    rows = [
-        (f"`{each.name}`", each.pain, each.disturbances, str(each.bar), each.bar.reason) for each in found
-    ]
+    rows = [(f"`{each.name}`", each.pain, _under(each), str(each.bar), each.bar.reason) for each in found]
     return table(("scenario", "what hurts", "disturbances", "bar", "why"), rows)
+
+
+def _under(each: Scenario | ShiftScenario) -> str:
+    return each.line.file.disturbances if isinstance(each, ShiftScenario) else each.disturbances
 
 
 def measures() -> str:

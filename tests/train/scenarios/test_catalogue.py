@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 
 import gymnasium
 import pytest
 
 from cellwright_envs.disturbances.line_change import plus
+from cellwright_train.cli import main
 from cellwright_train.errors import UsageError
 from cellwright_train.rollout.cell import reset_options
 from cellwright_train.rollout.families import cell_class
-from cellwright_train.scenarios.catalogue import scenario, scenario_names
-from cellwright_train.scenarios.scenario import Bar
+from cellwright_train.scenarios.catalogue import cell_scenario, scenario, scenario_names
+from cellwright_train.scenarios.scenario import Bar, Scenario
+from cellwright_train.scenarios.shift_scenario import ShiftScenario
 
+CELL_SCENARIOS = [name for name in scenario_names() if isinstance(scenario(name), Scenario)]
+SHIFTS = [name for name in scenario_names() if name not in CELL_SCENARIOS]
 FAMILIES = {name.split("-")[0] for name in scenario_names()}
 
 
 def test_there_are_scenarios_of_every_cell_and_their_parts_are_their_own() -> None:
-    found = [scenario(name) for name in scenario_names()]
+    found = [cell_scenario(name) for name in CELL_SCENARIOS]
     assert {each.env for each in found} == set(_cells())
     seeds = [each.seed for each in found]
     assert len(set(seeds)) == len(seeds)
@@ -34,9 +39,9 @@ def _cells() -> list[str]:
     return list(cells().values())
 
 
-@pytest.mark.parametrize("name", scenario_names())
+@pytest.mark.parametrize("name", CELL_SCENARIOS)
 def test_every_scenario_is_a_sentence_with_a_bar_and_can_begin(name: str) -> None:
-    each = scenario(name)
+    each = cell_scenario(name)
     assert each.pain[0].isupper()
     assert each.pain.endswith(".")
     assert each.bar.reason.endswith(".")
@@ -57,7 +62,7 @@ class _Wrapped(gymnasium.Wrapper):
 
 
 def test_a_plan_goes_on_where_it_was_and_its_control_lacks_the_changes_alone() -> None:
-    each = scenario("weld-three-changes")
+    each = cell_scenario("weld-three-changes")
     assert each.plan(7)[:3] == each.plan(3)
     assert [episode.seed for episode in each.plan(3)] == [each.seed, each.seed + 1, each.seed + 2]
     for changed, control in zip(each.plan(4), each.plan(4, control=True), strict=True):
@@ -178,3 +183,81 @@ def test_a_fault_in_a_file_is_one_line(old: str, new: str, message: str, tmp_pat
 def test_an_unknown_scenario_names_the_nearest() -> None:
     with pytest.raises(UsageError, match="did you mean 'peg-dim-light'"):
         scenario("peg-dimlight")
+
+
+def test_five_are_shifts_in_several_cells_in_which_nobody_announces_what_changes() -> None:
+    assert len(SHIFTS) == 5
+    for name in SHIFTS:
+        each = scenario(name)
+        assert isinstance(each, ShiftScenario)
+        assert len(each.cells) >= 2
+        assert each.line.file.description == each.pain
+        assert each.line.events or each.line.file.wear
+        assert not any(event.announced for event in each.line.events)
+        assert (each.bar.kept or 0) > 0
+    assert len({scenario(name).identity for name in scenario_names()}) == len(scenario_names())
+
+
+SHIFT = """pain = "A test."
+seed = 900
+cell = "peg-insertion"
+handling_s = 4.0
+[[batch]]
+product = "round-16-1"
+parts = 2
+[[batch]]
+cell = "gear-mesh"
+product = "m1-z24-b8-0.25"
+parts = 2
+[[batch.change]]
+line_change = "dim-light"
+[bar]
+kept = 0.5
+reason = "A test."
+"""
+
+
+def test_a_shift_is_scored_beside_itself_without_the_changes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, results = tmp_path / "mine.toml", tmp_path / "results.json"
+    file.write_text(SHIFT)
+    asked = ["evaluate", "oracle", "--scenario", str(file), "--workers", "1"]
+    assert main([*asked, "--json", str(results)]) == 0
+    told = json.loads(results.read_text())
+    assert told["scenario_identity"] == scenario(str(file)).identity
+    assert told["bar"]["parts"] == len(told["per_episode"]) == len(told["control"]) == 4
+    pairs = zip(told["per_episode"], told["control"], strict=True)
+    assert [one["conditions"] == other["conditions"] for one, other in pairs] == [True, True, False, False]
+    assert told["bar"]["good"] == sum(each["success"] for each in told["per_episode"])
+    assert "bar: 50 % of the good parts kept: reached" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "more", "message"),
+    [
+        ("pain", "pian", [], "needs the key 'pain'"),
+        ("seed = 900", 'seed = 900\nname = "x"', [], "mine.toml:3: name: follows from the name of the file"),
+        ("parts = 2", "part = 2", [], "did you mean 'parts'"),
+        ("kept = 0.5", "kept = 1.5", [], "mine.toml:14: bar: need one of good and kept"),
+        ("", "", ["--episodes", "5"], "leave --episodes out"),
+        ("", "", ["--report", "x.html"], "leave --report out"),
+        ("", "", ["--line-change", "dim-light"], "leave --line-change out"),
+    ],
+)
+def test_a_fault_in_a_shift_is_one_line(
+    old: str, new: str, more: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(SHIFT.replace(old, new, 1) if old else SHIFT)
+    assert main(["evaluate", "oracle", "--scenario", str(file), *more]) == 2
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.count("\n") == 1
+
+
+def test_a_suite_refuses_a_shift(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    suite = tmp_path / "suite.toml"
+    suite.write_text('name = "x"\nscenarios = ["mixed-everything"]\n[policies]\n')
+    assert main(["regress", str(suite), "--against", "no.json"]) == 2
+    assert "is a shift in several cells" in capsys.readouterr().err

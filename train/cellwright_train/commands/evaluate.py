@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cellwright_train.rollout.recording import PartRecord
     from cellwright_train.rollout.trial import Trial
     from cellwright_train.scenarios.scenario import Scenario
+    from cellwright_train.scenarios.shift_scenario import ShiftScenario
 
 _FIRST_SEED = 100_000
 _ROOM_BYTES, _ROOM_BYTES_A_PART = 1 << 16, 1 << 11
@@ -78,6 +79,8 @@ class Evaluate:
         from cellwright_train.rollout.policies import resolve_policy
         from cellwright_train.rollout.trial import Trial
 
+        if (shift := self._shift) is not None:
+            return self._work_off(shift)
         if self.tries < 1:
             raise UsageError(f"--tries must be at least 1, got {self.tries}")
         if self.tries > 1 and self.report is not None:
@@ -133,9 +136,53 @@ class Evaluate:
         return 2 if changed and self.tries == 1 else 1
 
     @cached_property
+    def _shift(self) -> ShiftScenario | None:
+        """That of `--scenario` where it is one of several cells; raises `UsageError` for what it decides."""
+        from cellwright_train.scenarios.catalogue import scenario
+        from cellwright_train.scenarios.shift_scenario import ShiftScenario
+
+        if self.scenario is None or not isinstance(found := scenario(self.scenario), ShiftScenario):
+            return None
+        kept = {"policy", "scenario", "json", "workers"}
+        for own in fields(self):
+            if own.name not in kept and getattr(self, own.name) != own.default:
+                option = f"--{own.name.replace('_', '-')}"
+                raise UsageError(
+                    f"{self.scenario} is a shift, which is worked off as it is: leave {option} out"
+                )
+        return found
+
+    def _work_off(self, scenario: ShiftScenario) -> int:
+        """A shift and its control: write what it came to, then show it."""
+        from cellwright_train.lines.contenders import Contender
+        from cellwright_train.lines.shift import Shift
+        from cellwright_train.report.shift_tables import shift_table
+        from cellwright_train.rollout.crew import Crew
+        from cellwright_train.rollout.journal import Journal
+        from cellwright_train.scenarios.scored_shift import digest, scored_shift
+
+        contender = Contender.resolve(self.policy, scenario.line.cells)
+        shift = Shift(line=scenario.line, contenders=(contender,))
+        asked = {"scenario": scenario.identity, "policy": digest(contender)}
+        room_bytes = _ROOM_BYTES + 2 * _ROOM_BYTES_A_PART * len(scenario.line.parts)
+        with reserved(self.json, room_bytes=room_bytes) as (file,):
+            with Crew(shift.trials, self.workers) as crew, Journal(self.json, asked) as journal:
+                scored = scored_shift(scenario, contender, crew, shift, journal)
+                if file is not None:
+                    file.write((json.dumps(scored.as_json(), allow_nan=False) + "\n").encode())
+                journal.discard()
+            console().print(shift_table([scored.account]))
+            control = sum(result.good for result in scored.control)
+            print(f"the same parts without the changes: {control} of {len(scored.control)} good")
+            print(f"bar: {scenario.bar}: {'reached' if scored.reached else 'missed'}")
+        if file is not None:
+            print(f"written to {file.path}")
+        return 0
+
+    @cached_property
     def _scenario(self) -> Scenario | None:
         """That of `--scenario`; raises `UsageError` for an option that it decides."""
-        from cellwright_train.scenarios.catalogue import scenario
+        from cellwright_train.scenarios.catalogue import cell_scenario
 
         if self.scenario is None:
             return None
@@ -147,7 +194,7 @@ class Evaluate:
         ):
             if getattr(self, name) != default:
                 raise UsageError(f"--scenario decides --{name.replace('_', '-')}; leave that out")
-        return scenario(self.scenario)
+        return cell_scenario(self.scenario)
 
     @property
     def _seed(self) -> int:

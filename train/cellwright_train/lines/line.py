@@ -91,7 +91,7 @@ class Line:
     def of(cls, toml: TomlText) -> Line:
         """The line of a file; raises `UsageError` with the file's line, the key and what would be right."""
         try:
-            return _expanded(converted(toml.content, LineFile), toml.text)
+            return expanded(converted(toml.content, LineFile), toml.text)
         except WrongValueError as error:
             raise toml.refusal(error) from error
 
@@ -101,7 +101,8 @@ class Line:
         return conditions_hash(line=msgspec.to_builtins(self.file))
 
 
-def _expanded(file: LineFile, text: str) -> Line:
+def expanded(file: LineFile, text: str) -> Line:
+    """The line that `file` says, where `text` is that of the file; raises `WrongValueError`."""
     if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", file.name):
         raise WrongValueError(("name",), f"must be lower-case words joined by '-', got {file.name!r}")
     if (count := sum(batch.parts for batch in file.batch)) > _MOST_PARTS:

@@ -16,7 +16,7 @@ from cellwright_train.lines.strict import TomlText, WrongValueError, converted
 from cellwright_train.regression.measure import SUCCESS, Measure
 from cellwright_train.regression.yardsticks import MEASURES, SUCCESS_MARGIN
 from cellwright_train.rollout.families import cell_class
-from cellwright_train.scenarios.catalogue import scenario, scenario_names
+from cellwright_train.scenarios.catalogue import cell_scenario, scenario, scenario_names
 from cellwright_train.scenarios.scenario import Scenario
 
 Fraction = Annotated[float, Meta(gt=0.0, lt=1.0)]
@@ -27,7 +27,7 @@ class SuiteFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     name: Annotated[str, Meta(min_length=1, max_length=60)]
     scenarios: Annotated[tuple[str, ...], Meta(min_length=1)]
-    """Names of scenarios, or `all`."""
+    """Names of scenarios of one cell, or `all` of these."""
     policies: dict[str, str]
     """Policy of each cell, by the cell's task: `weld-seam = "zoo:weld-seam"`."""
     parts: Annotated[int, Meta(ge=1, le=2000)] = 60
@@ -64,11 +64,13 @@ class Suite:
 
     @classmethod
     def _checked(cls, held: SuiteFile) -> Self:
-        names = scenario_names() if held.scenarios == ("all",) else held.scenarios
+        names = held.scenarios
+        if names == ("all",):
+            names = tuple(name for name in scenario_names() if isinstance(scenario(name), Scenario))
         chosen = []
         for number, name in enumerate(names):
             try:
-                chosen.append(scenario(name))
+                chosen.append(cell_scenario(name))
             except UsageError as error:
                 raise WrongValueError(("scenarios", number), str(error)) from None
         if len(set(names)) < len(names):

@@ -6,15 +6,17 @@ from rich.table import Table
 
 from cellwright_train.scenarios.leaderboard import Score
 from cellwright_train.scenarios.scenario import Scenario
+from cellwright_train.scenarios.shift_scenario import ShiftScenario
 
 
-def scenarios_table(scenarios: Sequence[Scenario]) -> Table:
+def scenarios_table(scenarios: Sequence[Scenario | ShiftScenario]) -> Table:
     """One row per scenario."""
     table = Table(title=f"{len(scenarios)} scenarios", title_justify="left")
     for heading in ("name", "cell", "what hurts", "bar"):
         table.add_column(heading, no_wrap=heading == "name", overflow="fold")
     for each in scenarios:
-        table.add_row(each.name, each.env.removeprefix("cellwright/"), each.pain, str(each.bar))
+        cells = ", ".join(cell.removeprefix("cellwright/") for cell in each.cells)
+        table.add_row(each.name, cells, each.pain, str(each.bar))
     return table
 
 

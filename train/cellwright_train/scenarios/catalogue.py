@@ -13,12 +13,14 @@ from cellwright_envs.disturbances.line_change import LineChange
 from cellwright_envs.disturbances.named_sets import resolve_named
 from cellwright_train.errors import UsageError, one_line, unknown
 from cellwright_train.lines.cells import cell_id, products
-from cellwright_train.lines.file import Name, Seed, Sentence
+from cellwright_train.lines.file import LineFile, Name, Seed, Sentence
+from cellwright_train.lines.line import expanded
 from cellwright_train.lines.operations import applied, operations
 from cellwright_train.lines.places import Place
 from cellwright_train.lines.strict import TomlText, WrongValueError, converted
 from cellwright_train.rollout.families import cell_class, require_line_change
 from cellwright_train.scenarios.scenario import Bar, Scenario
+from cellwright_train.scenarios.shift_scenario import ShiftScenario
 
 _SUFFIX = ".toml"
 
@@ -43,6 +45,15 @@ class BarEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Fraction of good parts over that of the same parts without the changes."""
     reason: Sentence
     """Why so much, or from where."""
+
+
+class ShiftHead(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a file of a shift says beside the keys of a line. Of these it has neither name nor description."""
+
+    pain: Sentence
+    """What hurts, in one plain sentence."""
+    bar: BarEntry
+    """What a policy has to reach."""
 
 
 class ScenarioFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,8 +82,19 @@ def scenario_names() -> tuple[str, ...]:
     return tuple(sorted(each.name.removesuffix(_SUFFIX) for each in found if each.name.endswith(_SUFFIX)))
 
 
-def scenario(name: str) -> Scenario:
-    """The scenario called `name`, or that of a file ending in `.toml`; raises `UsageError` or `FileError`."""
+def cell_scenario(name: str) -> Scenario:
+    """The scenario of one cell called `name`, as `scenario` finds it; raises `UsageError` for a shift."""
+    found = scenario(name)
+    if isinstance(found, ShiftScenario):
+        raise UsageError(f"{name} is a shift in several cells; name a scenario of one cell")
+    return found
+
+
+def scenario(name: str) -> Scenario | ShiftScenario:
+    """The scenario called `name`, or that of a file ending in `.toml`; raises `UsageError` or `FileError`.
+
+    A file with batches is that of a shift.
+    """
     if name.endswith(_SUFFIX):
         path = Path(name)
         return _scenario(path.name.removesuffix(_SUFFIX), TomlText.read(path), name)
@@ -80,18 +102,43 @@ def scenario(name: str) -> Scenario:
 
 
 @cache
-def _shipped(name: str) -> Scenario:
+def _shipped(name: str) -> Scenario | ShiftScenario:
     if name not in scenario_names():
         raise unknown("scenario", name, scenario_names(), note=", or a file ending in .toml")
     text = files("cellwright_train.scenarios").joinpath("shipped", name + _SUFFIX).read_text("utf-8")
     return _scenario(name, TomlText.parse(text, name + _SUFFIX), name)
 
 
-def _scenario(name: str, text: TomlText, reference: str) -> Scenario:
+def _scenario(name: str, text: TomlText, reference: str) -> Scenario | ShiftScenario:
     try:
+        if "batch" in text.content:
+            return _shift(name, text, reference)
         return _checked(name, converted(text.content, ScenarioFile), reference)
     except WrongValueError as error:
         raise text.refusal(error) from None
+
+
+def _shift(name: str, text: TomlText, reference: str) -> ShiftScenario:
+    head = {key: text.content[key] for key in ("pain", "bar") if key in text.content}
+    rest = {key: value for key, value in text.content.items() if key not in head}
+    told = converted(head, ShiftHead)
+    for key in ("name", "description"):
+        if key in rest:
+            raise WrongValueError((key,), "follows from the name of the file and from its pain; leave it out")
+    return ShiftScenario(
+        name=name,
+        pain=told.pain,
+        line=expanded(converted({"name": name, "description": told.pain, **rest}, LineFile), text.text),
+        bar=_bar(told.bar),
+        reference=reference,
+    )
+
+
+def _bar(entry: BarEntry) -> Bar:
+    try:
+        return Bar(good=entry.good, kept=entry.kept, reason=entry.reason)
+    except ValueError as error:
+        raise WrongValueError(("bar",), one_line(error)) from None
 
 
 def _checked(name: str, held: ScenarioFile, reference: str) -> Scenario:
@@ -114,10 +161,7 @@ def _checked(name: str, held: ScenarioFile, reference: str) -> Scenario:
         place: Place = ("change", number, "set" if entry.set else "line_change")
         disturbances = applied(cell, disturbances, change, place)
         changes.append(change)
-    try:
-        bar = Bar(good=held.bar.good, kept=held.bar.kept, reason=held.bar.reason)
-    except ValueError as error:
-        raise WrongValueError(("bar",), one_line(error)) from None
+    bar = _bar(held.bar)
     if bar.kept is not None and not changes:
         raise WrongValueError(
             ("bar", "kept"), "compares with the parts before a change, and there is no change"

@@ -59,6 +59,11 @@ class Scenario:
     """How a command names it: its name, or its file."""
 
     @property
+    def cells(self) -> tuple[str, ...]:
+        """Ids of its cells, of which it has one."""
+        return (self.env,)
+
+    @property
     def identity(self) -> str:
         """Hash of what decides its parts; their number is no part of it."""
         return conditions_hash(

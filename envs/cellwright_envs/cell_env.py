@@ -200,6 +200,10 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         """Draw from other disturbances, a set or its name, from the next reset on."""
         self.disturbances = resolve_named(disturbances, self.disturbance_sets)
 
+    def set_products(self, product: Any) -> None:
+        """Make other products, given as to the constructor, from the next reset on."""
+        self.products = self._resolve_products(product)
+
     def constructor_arguments(self) -> dict[str, Any]:
         """Arguments that make another cell like this one."""
         return {

@@ -37,13 +37,15 @@ _MOMENTS = {"first_moment": "exp_avg", "second_moment": "exp_avg_sq", "moment_st
 """Names of Adam's state in the file and in torch."""
 _COUNTERS = {"steps": "num_timesteps", "updates": "_n_updates", "rollouts": "rollouts"}
 """Names of counters in the file and in `CellPPO`."""
+_POLICY = "policy/"
+"""What the names of weights begin with."""
 _HALF_WORD = ("has_uint32", "uinteger")
 """What a PCG64 has kept of its last 64 bits."""
 
 
 def write_checkpoint(directory: Path, model: CellPPO) -> None:
     """Write all that `restore` needs into the directory, which has to be there."""
-    tensors = {f"policy/{name}": tensor for name, tensor in model.policy.state_dict().items()}
+    tensors = {f"{_POLICY}{name}": tensor for name, tensor in model.policy.state_dict().items()}
     for name, parameter in model.policy.named_parameters():
         state = model.policy.optimizer.state.get(parameter, {})
         tensors |= {f"{ours}/{name}": state[theirs] for ours, theirs in _MOMENTS.items() if theirs in state}
@@ -74,6 +76,20 @@ def read_policy(directory: Path, network: NetworkConfig) -> CellActorCritic:
     policy.load_state_dict(files.weights())
     policy.set_training_mode(False)
     return policy
+
+
+def require_weights(
+    weights: Mapping[str, NDArray[Any]],
+    space: spaces.Dict,
+    actions: spaces.Box,
+    network: NetworkConfig,
+    aux_indices: tuple[int, ...],
+    where: Path,
+) -> None:
+    """Raise `FileError` unless `weights`, read from `where`, are those of such a policy and no others."""
+    with torch.device("meta"):
+        made = _built(space, actions, network, aux_indices, where)
+    _require_shapes({name: np.shape(values) for name, values in weights.items()}, made, where)
 
 
 def restore(directory: Path, model: CellPPO) -> None:
@@ -133,18 +149,14 @@ class _Files:
 
     def require_fit(self, policy: CellActorCritic) -> None:
         """Raise `FileError` unless the file holds the weights of `policy`, neither more nor others."""
-        wanted = {f"policy/{name}": tuple(tensor.shape) for name, tensor in policy.state_dict().items()}
-        held = {name: shape for name, shape in self._shapes.items() if name.startswith("policy/")}
-        for name in sorted(wanted.keys() | held.keys()):
-            if wanted.get(name) != held.get(name):
-                raise FileError(
-                    f"{self._where} {name} is {held.get(name, 'missing')}, "
-                    f"the run's configuration makes it {wanted.get(name, 'nothing')}"
-                )
+        held = {name: shape for name, shape in self._shapes.items() if name.startswith(_POLICY)}
+        _require_shapes(
+            {name.removeprefix(_POLICY): shape for name, shape in held.items()}, policy, self._where
+        )
 
     def weights(self) -> Mapping[str, torch.Tensor]:
-        names = [name for name in self._tensors if name.startswith("policy/")]
-        return {name.removeprefix("policy/"): torch.from_numpy(self._tensors[name]) for name in names}
+        names = [name for name in self._tensors if name.startswith(_POLICY)]
+        return {name.removeprefix(_POLICY): torch.from_numpy(self._tensors[name]) for name in names}
 
     def moments(self, policy: nn.Module) -> Iterator[tuple[nn.Parameter, dict[str, torch.Tensor]]]:
         """Adam's state of each parameter that has one."""
@@ -205,6 +217,16 @@ class _Files:
         if values.shape != shape or values.dtype != torch.float32:
             raise FileError(f"{self._where} {name} is {tuple(values.shape)}, its parameter {tuple(shape)}")
         return values if shape == () else torch.empty_like(parameter, requires_grad=False).copy_(values)
+
+
+def _require_shapes(held: Mapping[str, tuple[int, ...]], policy: CellActorCritic, where: Path) -> None:
+    wanted = {name: tuple(tensor.shape) for name, tensor in policy.state_dict().items()}
+    for name in sorted(wanted.keys() | held.keys()):
+        if wanted.get(name) != held.get(name):
+            raise FileError(
+                f"{where} {_POLICY}{name} is {held.get(name, 'missing')}, "
+                f"the run's configuration makes it {wanted.get(name, 'nothing')}"
+            )
 
 
 def _built(

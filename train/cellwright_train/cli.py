@@ -17,6 +17,7 @@ from typing import Annotated, NoReturn
 import tyro
 from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 
+from cellwright_train.commands.adapt import Adapt
 from cellwright_train.commands.bench import Bench
 from cellwright_train.commands.demo import Demo
 from cellwright_train.commands.evaluate import Evaluate
@@ -35,6 +36,7 @@ from cellwright_train.terminal import lasting_output
 COMMANDS = (
     "demo",
     "train",
+    "adapt",
     "evaluate",
     "shift",
     "scenarios",
@@ -48,9 +50,9 @@ COMMANDS = (
 )
 BAD_INPUT = 2
 INTERRUPTED = 130
-_LEAST = {"episodes": 1, "parts": 1, "workers": 1, "seed": 0, "draw": 0, "changes": 0}
+_LEAST = {"episodes": 1, "parts": 1, "measured": 1, "workers": 1, "seed": 0, "draw": 0, "changes": 0}
 """The smallest value of an option; some may be left out."""
-_MOST = {"episodes": 10**6, "parts": 10**4, "workers": 1024, "seed": 2**53, "draw": 10**9}
+_MOST = {"episodes": 10**6, "parts": 10**4, "measured": 10**5, "workers": 1024, "seed": 2**53, "draw": 10**9}
 """The largest: a plan is held in memory, and a seed has to survive any reader of JSON."""
 _ENDING = [signal.SIGTERM, signal.SIGHUP]
 _OF_CELLS = ("cv2", "gymnasium", "junitparser", "msgspec", "numba", "pybullet", "scipy", "tqdm")
@@ -64,6 +66,7 @@ _EXTRAS = dict.fromkeys(_OF_TRAINING, "train") | {"pyarrow": "data", "rerun": "v
 Command = (
     Annotated[Demo, subcommand("demo")]
     | Annotated[Train, subcommand("train")]
+    | Annotated[Adapt, subcommand("adapt")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Scenarios, subcommand("scenarios")]
     | Annotated[Leaderboard, subcommand("leaderboard")]

@@ -9,13 +9,16 @@ from typing import Any
 
 import pytest
 
+from cellwright_envs.welding.disturbances import NAMED
 from cellwright_train.learning.curriculum import (
     CurriculumConfig,
     FactorConfig,
     FactorCurriculum,
+    LineCurriculum,
     Mixture,
     StagedCurriculum,
 )
+from cellwright_train.learning.line_conditions import FieldChange, PartConditions, StretchConfig
 
 
 class RecordingCells:
@@ -155,3 +158,75 @@ def test_a_factor_curriculum_that_cannot_work_is_refused() -> None:
         FactorConfig(disturbances="train", narrow_at=0.9)
     with pytest.raises(ValueError, match=r"self.start=1.5"):
         FactorConfig(disturbances="train", start=1.5)
+
+
+class LineCells:
+    """Stands in for a vector environment of four cells that note what they are given."""
+
+    num_envs = 4
+
+    def __init__(self) -> None:
+        self.given: list[list[tuple[str, float]]] = [[] for _ in range(4)]
+        self._products = [""] * 4
+
+    def get_attr(self, name: str, indices: Sequence[int]) -> list[Any]:
+        assert name == "disturbance_sets"
+        return [NAMED]
+
+    def env_method(self, name: str, value: Any, *, indices: Sequence[int]) -> list[Any]:
+        for index in indices:
+            if name == "set_products":
+                self._products[index] = value
+            else:
+                assert name == "set_disturbances"
+                self.given[index].append((self._products[index], value.exposure.mean_gain))
+        return []
+
+
+def line_curriculum(cells: LineCells, kept: float = 0.25) -> LineCurriculum:
+    def of(product: str, gain: float) -> PartConditions:
+        change = FieldChange(field="exposure.mean_gain", how="to", value=(gain,))
+        return PartConditions(product=product, disturbances="none", changes=(change,))
+
+    config = StretchConfig(
+        before=(of("a", 1.0), of("b", 1.0)), after=(of("a", 0.5), of("b", 0.5), of("c", 0.5)), kept=kept
+    )
+    return LineCurriculum(config, cells)  # type: ignore[arg-type]
+
+
+def test_a_line_gives_most_cells_what_it_is_now_and_the_rest_what_it_was() -> None:
+    cells = LineCells()
+    curriculum = line_curriculum(cells)
+    curriculum.apply()
+    assert sorted(curriculum.sets) == ["after", "after", "after", "before"]
+    gains = {"after": 0.5, "before": 1.0}
+    assert [given[-1][1] for given in cells.given] == [gains[name] for name in curriculum.sets]
+    for cell in (0, 1, 2, 3) * 3:
+        curriculum.start_episode(cell)
+    now = [given for given, name in zip(cells.given, curriculum.sets, strict=True) if name == "after"]
+    assert Counter(product for given in now for product, _ in given) == {"a": 4, "b": 4, "c": 4}
+
+
+def test_a_test_meets_the_same_on_both_sides_every_time() -> None:
+    cells = LineCells()
+    curriculum = line_curriculum(cells, kept=0.0)
+    curriculum.apply()
+    assert set(curriculum.sets) == {"after"}
+    tests = []
+    for _ in range(2):
+        names = curriculum.begin_test(Mixture(sets=("none",), fractions=(1.0,)))
+        tests.append([(name, given[-1]) for name, given in zip(names, cells.given, strict=True)])
+        curriculum.start_episode(1)
+    assert tests[0] == tests[1]
+    assert Counter(name for name, _ in tests[0]) == {"after": 2, "before": 2}
+
+
+def test_a_line_is_restored_at_its_turn() -> None:
+    first, again = LineCells(), LineCells()
+    curriculum = line_curriculum(first)
+    curriculum.apply()
+    curriculum.start_episode(0)
+    restored = line_curriculum(again)
+    restored.restore(json.loads(json.dumps(curriculum.state())))
+    curriculum.apply()
+    assert [given[-1] for given in again.given] == [given[-1] for given in first.given]

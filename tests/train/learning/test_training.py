@@ -22,7 +22,7 @@ from cellwright_policies.networks import CellActorCritic, NetworkConfig
 from cellwright_policies.ppo import CellPPO, PPOConfig
 from cellwright_policies.threads import StepThreads
 from cellwright_train.errors import UsageError
-from cellwright_train.learning.curriculum import Mixture
+from cellwright_train.learning.curriculum import Mixture, set_disturbances
 from cellwright_train.learning.demonstrations import (
     DemonstrationConfig,
     Demonstrations,
@@ -109,7 +109,9 @@ def test_demonstrations_are_learnt_in_seconds(tmp_path: Path) -> None:
     run = train(config, tmp_path / "run", seed=1, expert=Expert(), report=reports)
     policy = load_policy_from_run(run, "last")
     with PoolVecEnvContext() as env:
-        scores = evaluate_in_training(policy, env, EvaluationConfig(episodes=16, mixture=MILD))
+        names = MILD.assign(env.num_envs)
+        set_disturbances(env, names)
+        scores = evaluate_in_training(policy, env, EvaluationConfig(episodes=16), names)
     assert scores["success_rate"] >= 0.8
     assert reports[-1].stage == "imitation"
     assert [report.steps for report in reports if report.stage == "demonstrations"][-1] == 6_000
@@ -148,9 +150,10 @@ def test_ppo_learns_to_track_from_images_alone(tmp_path: Path) -> None:
             seed=0,
         )
         evaluation = EvaluationConfig(episodes=16)
-        before = evaluate_in_training(model.policy, env, evaluation)
+        names = ["none"] * env.num_envs
+        before = evaluate_in_training(model.policy, env, evaluation, names)
         model.learn(24_000)
-        after = evaluate_in_training(model.policy, env, evaluation)
+        after = evaluate_in_training(model.policy, env, evaluation, names)
     assert after["return"] > before["return"] + 25
     assert after["success_rate"] > 0.6
 

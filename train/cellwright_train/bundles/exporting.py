@@ -129,6 +129,8 @@ def _provenance(directory: Path, config: ExportConfig) -> dict[str, Any]:
         "versions": run.versions,
         "exported_with": {name: version(name) for name in _PACKAGES},
     }
+    if parent := run.parent:
+        facts["parent"] = {name: printable(value) for name, value in parent.items()}
     with contextlib.suppress(UsageError):  # whoever lost the file has the policy all the same
         facts["seed"] = run.seed
     return facts

@@ -22,7 +22,7 @@ from cellwright_train.errors import UsageError
 from cellwright_train.learning.demonstrations import Demonstrations, DemonstrationStore
 from cellwright_train.learning.presets import TrainConfig
 from cellwright_train.learning.progress import Progress, RecentRate, Reporter
-from cellwright_train.learning.training_cells import aux_indices, make_cells
+from cellwright_train.learning.training_cells import aux_indices, make_cells, privileged_names
 from cellwright_train.learning.vec_env import PoolVecEnv
 from cellwright_train.rollout.cell import CellChoice, Episode, Observation, run_episode
 from cellwright_train.rollout.families import cell_class, family_of, require_line_change
@@ -65,7 +65,7 @@ def imitated(config: TrainConfig, directory: Path, *, seed: int, report: Reporte
             env.action_space,
             lambda _: config.ppo.learning_rate,
             network=config.network,
-            aux_indices=aux_indices(config, env),
+            aux_indices=aux_indices(config, privileged_names(env)),
         )
         policy.fit_inputs(
             {key: np.asarray(rows) for key, rows in store.observations.items() if rows.dtype != np.uint8}

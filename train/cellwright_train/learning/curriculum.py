@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 from stable_baselines3.common.vec_env import VecEnv
 
+from cellwright_train.learning.line_conditions import StretchConfig
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture:
@@ -75,6 +77,8 @@ class CurriculumConfig:
 
     factors: FactorConfig | None = None
     """Settings for widening each disturbance by itself; None goes through `mixtures` instead."""
+    line: StretchConfig | None = None
+    """A change of a line to adapt to, instead of `mixtures`."""
 
     mixtures: tuple[Mixture, ...] = (UNDISTURBED,)
     """Disturbances of the cells, stage by stage."""
@@ -88,6 +92,8 @@ class CurriculumConfig:
     def __post_init__(self) -> None:
         if not self.mixtures:
             raise ValueError(f"need at least one stage, got {self.mixtures=}")
+        if self.factors is not None and self.line is not None:
+            raise ValueError("need one of self.factors and self.line, got both")
         if not 0.0 <= self.promote_at <= 1.0:
             raise ValueError(f"need 0 <= {self.promote_at=} <= 1")
         if self.window_episodes < 1 or self.longest_stage_steps < 1:
@@ -105,6 +111,12 @@ class Curriculum(Protocol):
 
     def start_episode(self, cell: int) -> None:
         """A cell was reset."""
+
+    def begin_test(self, mixture: Mixture) -> list[str]:
+        """Give each cell what a test of the policy meets, `mixture` where nothing else is asked for.
+
+        Returns the name of each cell's set. `apply` brings the training back.
+        """
 
     def record(self, cell: int, success: bool) -> None:
         """Count an episode that has just ended in `cell`."""
@@ -124,6 +136,8 @@ class Curriculum(Protocol):
 
 def make_curriculum(config: CurriculumConfig, env: VecEnv) -> Curriculum:
     """The curriculum that `config` describes."""
+    if config.line is not None:
+        return LineCurriculum(config.line, env)
     return StagedCurriculum(config, env) if config.factors is None else FactorCurriculum(config.factors, env)
 
 
@@ -145,6 +159,10 @@ class StagedCurriculum:
 
     def start_episode(self, cell: int) -> None:
         """Nothing changes between stages."""
+
+    def begin_test(self, mixture: Mixture) -> list[str]:
+        """Spread `mixture` over the cells."""
+        return _test_of(mixture, self._env)
 
     def record(self, cell: int, success: bool) -> None:
         """Count a finished training episode."""
@@ -208,6 +226,10 @@ class FactorCurriculum:
         self._running[cell] = self._next[cell]
         self._assign(cell)
 
+    def begin_test(self, mixture: Mixture) -> list[str]:
+        """Spread `mixture` over the cells."""
+        return _test_of(mixture, self._env)
+
     def record(self, cell: int, success: bool) -> None:
         """Count the trial that has ended in `cell`; a verdict follows the last one that it needs."""
         name = self._running[cell]
@@ -251,6 +273,74 @@ class FactorCurriculum:
         self._next[cell] = name
         widths = self.widths | {name: min(self.widths[name] + self._config.step, 1.0)}
         self._env.env_method("narrow_disturbances", self._config.disturbances, widths, indices=[cell])
+
+
+class LineCurriculum:
+    """Parts of a line after a change, and on some of the cells those before it.
+
+    Conditions take turns, cell by cell and episode by episode.
+    """
+
+    def __init__(self, config: StretchConfig, env: VecEnv) -> None:
+        self._config = config
+        self._env = env
+        self._known = env.get_attr("disturbance_sets", indices=[0])[0]
+        self._sets = {
+            name: [(each.product, each.disturbance_set(self._known)) for each in conditions]
+            for name, conditions in (("before", config.before), ("after", config.after))
+        }
+        self._turns = {"before": 0, "after": 0}
+        self.sets = Mixture(sets=("after", "before"), fractions=(1.0 - config.kept, config.kept)).assign(
+            env.num_envs
+        )
+
+    def apply(self) -> None:
+        """Give each cell its next part's conditions."""
+        for cell in range(self._env.num_envs):
+            self.start_episode(cell)
+
+    def start_episode(self, cell: int) -> None:
+        """Give `cell` what its next part meets."""
+        self._give(cell, self.sets[cell], self._turns[self.sets[cell]])
+        self._turns[self.sets[cell]] += 1
+
+    def begin_test(self, mixture: Mixture) -> list[str]:
+        """Half of the cells before the change, half after it, with the same conditions in every test."""
+        names = [("after", "before")[cell % 2] for cell in range(self._env.num_envs)]
+        for cell, name in enumerate(names):
+            self._give(cell, name, cell // 2)
+        return names
+
+    def record(self, cell: int, success: bool) -> None:
+        """Nothing depends on success."""
+
+    def update(self, steps: int) -> bool:
+        """Return False: nothing changes on the way."""
+        return False
+
+    def metrics(self) -> dict[str, float]:
+        """Nothing."""
+        return {}
+
+    def state(self) -> dict[str, Any]:
+        """Return what `restore` needs, as JSON."""
+        return {"turns": dict(self._turns)}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on where `state` was taken."""
+        self._turns = {name: int(state["turns"][name]) for name in self._turns}
+        self.apply()
+
+    def _give(self, cell: int, name: str, turn: int) -> None:
+        product, disturbances = self._sets[name][turn % len(self._sets[name])]
+        self._env.env_method("set_products", product, indices=[cell])
+        self._env.env_method("set_disturbances", disturbances, indices=[cell])
+
+
+def _test_of(mixture: Mixture, env: VecEnv) -> list[str]:
+    names = mixture.assign(env.num_envs)
+    set_disturbances(env, names)
+    return names
 
 
 def set_disturbances(env: VecEnv, sets: Sequence[str]) -> None:

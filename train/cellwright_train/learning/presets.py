@@ -26,6 +26,8 @@ class EvaluationConfig:
     """Disturbances they meet."""
     every_minutes: float = 6.0
     """Time between tests."""
+    every_steps: int | None = None
+    """Control steps between tests, instead of the time."""
     seed: int = 3_000_000_000
     """Seed of the first cell; training draws its seeds below 2**31."""
 
@@ -34,6 +36,8 @@ class EvaluationConfig:
             raise ValueError(f"need {self.episodes=} >= 1 and {self.seed=} >= 0")
         if self.every_minutes <= 0:
             raise ValueError(f"need {self.every_minutes=} > 0")
+        if self.every_steps is not None and self.every_steps < 1:
+            raise ValueError(f"need {self.every_steps=} >= 1")
 
 
 @dataclass(frozen=True, kw_only=True)

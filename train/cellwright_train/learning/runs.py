@@ -34,6 +34,7 @@ from cellwright_train.learning.settings import rebuilt
 _PACKAGES = ("cellwright", "gymnasium", "numba", "numpy", "pybullet", "stable-baselines3", "torch")
 _KEPT_CHECKPOINTS = 2
 _CONFIG, _SEED, _COMMANDS, _VERSIONS = "config.json", "seed", "commands", "versions.json"
+_PARENT = "parent.json"
 _STATE = "state.json"
 _LOCK = ".lock"
 _OF_OLD = "model.zip"
@@ -66,11 +67,21 @@ class RunState:
     seconds: float
     metrics_rows: int
     curriculum: Mapping[str, Any]
+    parts: int = 0
+    """Episodes of PPO that have ended; 0 in runs that are older than this count."""
     scores: Mapping[str, Any] = field(default_factory=dict)
     """Of the test that made it the best; of no meaning in other checkpoints."""
 
     def __post_init__(self) -> None:
-        for name in ("steps", "rounds_collected", "rounds_done", "passes_done", "resets", "metrics_rows"):
+        for name in (
+            "steps",
+            "rounds_collected",
+            "rounds_done",
+            "passes_done",
+            "resets",
+            "metrics_rows",
+            "parts",
+        ):
             if getattr(self, name) < 0:
                 raise ValueError(f"need self.{name}={getattr(self, name)} >= 0")
         if self.rounds_collected not in (self.rounds_done, self.rounds_done + 1):
@@ -88,7 +99,8 @@ class RunState:
 class RunDirectory:
     """Paths of one run.
 
-    `config.json versions.json seed commands metrics.csv tensorboard/ checkpoints/ best/`
+    `config.json versions.json seed commands metrics.csv tensorboard/ checkpoints/ best/`, and `parent.json`
+    where it goes on from another policy.
 
     `checkpoints/<number>` and `best/<number>` are directories with weights, counters and `state.json`, which
     appear complete or not at all; the highest number counts. A process that trains holds the lock.
@@ -197,6 +209,22 @@ class RunDirectory:
     def note_command(self, line: str) -> None:
         """Add `line` to `commands`."""
         write_beside(self.path / _COMMANDS, "".join(f"{each}\n" for each in (*self.commands, line)).encode())
+
+    @property
+    def parent(self) -> dict[str, str]:
+        """What is known of the policy from which it went on: name, hash, command; empty for none."""
+        path = self.path / _PARENT
+        if not path.exists():
+            return {}
+        try:
+            found = parse_json(read_file(path, most_bytes=_MOST_TEXT_BYTES), "it")
+            return {name: str(value) for name, value in dict(found).items()}
+        except (ValueError, TypeError) as error:
+            raise UsageError(f"{path} cannot be loaded, remove it: {one_line(error)}") from error
+
+    def note_parent(self, parent: Mapping[str, str]) -> None:
+        """Write where the policy comes from."""
+        write_beside(self.path / _PARENT, _json(parent))
 
     @property
     def versions(self) -> dict[str, str]:

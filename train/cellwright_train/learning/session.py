@@ -62,7 +62,10 @@ class TrainingSession:
             CellActorCritic,
             env,
             config=config.ppo,
-            policy_kwargs={"network": config.network, "aux_indices": aux_indices(config, env)},
+            policy_kwargs={
+                "network": config.network,
+                "aux_indices": aux_indices(config, privileged_names(env)),
+            },
             seed=seed,
             device=config.device,
         )
@@ -70,8 +73,11 @@ class TrainingSession:
         self.rounds_collected = self.rounds_done = self.passes_done = 0
         self.best_score = run.best_score
         self._resets = 0
+        self.parts = 0
+        """Episodes of PPO that have ended."""
         self._expert = expert
-        self._was_given_weights = False
+        self.was_given_weights = False
+        """Whether training goes on from a policy that `begin_with` was given."""
         self.rates = Rates()
         self._metrics_rows = 0
         if config.ppo.teacher_coefficient > 0:
@@ -83,7 +89,7 @@ class TrainingSession:
         self.run.restore(checkpoint, self.model)
         self.rounds_collected, self.rounds_done = state.rounds_collected, state.rounds_done
         self.passes_done = state.passes_done
-        self._resets = state.resets
+        self._resets, self.parts = state.resets, state.parts
         self.clock.spent_before_s = state.seconds
         with reading(checkpoint / "state.json", f"remove {checkpoint} to go on from the one before it"):
             self.curriculum.restore(dict(state.curriculum))
@@ -93,12 +99,12 @@ class TrainingSession:
     def begin_with(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Go on from a policy's `state_dict`, which the run then keeps from its first moment."""
         self.model.policy.load_state_dict(weights)
-        self._was_given_weights = True
+        self.was_given_weights = True
 
     def run_to_end(self) -> None:
         """Do what is left of the run."""
         self._begin_logs()
-        if self._was_given_weights:
+        if self.was_given_weights:
             self.save()  # nothing but this run has them
         if self.config.ppo.teacher_coefficient > 0:
             self.model.teacher = self._teacher().act_batch
@@ -124,7 +130,9 @@ class TrainingSession:
 
     def test(self) -> dict[str, float]:
         """Test the policy on the fixed episodes and keep it if it is the best; cells need a reset then."""
-        scores = evaluate_in_training(self.model.policy, self.env, self.config.evaluation)
+        config = self.config.evaluation
+        names = self.curriculum.begin_test(config.mixture)
+        scores = evaluate_in_training(self.model.policy, self.env, config, names)
         score = (scores["success_rate"], scores["return"])
         if score > self.best_score:
             self.run.save_best(self.model, dataclasses.replace(self._state(), scores=scores))
@@ -165,6 +173,7 @@ class TrainingSession:
             resets=self._resets,
             seconds=self.clock.spent_s(),
             metrics_rows=self._metrics.rows,
+            parts=self.parts,
             curriculum=self.curriculum.state(),
         )
 
@@ -313,10 +322,13 @@ class _TrainingCallback(BaseCallback):
         self._episodes: dict[str, deque[tuple[float, float, float]]] = {}
         self._sets: list[str] = []
         self._saved_s = self._tested_s = time.monotonic()
+        self._tested_at = session.model.num_timesteps
         self._shown: dict[str, float] = {}
 
     def _on_training_start(self) -> None:
         self._sets = list(self._session.curriculum.sets)
+        if self._session.was_given_weights and self.num_timesteps == 0:
+            self.test()  # nothing learned later is kept that is worse than what was given
 
     def _on_step(self) -> bool:
         for cell, info in enumerate(self.locals["infos"]):
@@ -336,12 +348,9 @@ class _TrainingCallback(BaseCallback):
         rate = self._rate.mark(self.num_timesteps)
         self._record(rate)
         now_s = time.monotonic()
-        if (
-            not self.model.warming_up
-            and now_s - self._tested_s > 60 * session.config.evaluation.every_minutes
-        ):
+        if not self.model.warming_up and self._is_test_due(now_s):
             self.test()
-            self._tested_s = now_s
+            self._tested_s, self._tested_at = now_s, self.num_timesteps
         if now_s - self._saved_s > 60 * session.config.checkpoint_minutes:
             session.save()
             self._saved_s = now_s
@@ -349,6 +358,12 @@ class _TrainingCallback(BaseCallback):
             self._episodes.clear()
         stage = "critic" if self.model.warming_up else "ppo"
         session.report_on(stage, self.num_timesteps, session.config.steps, rate, self._shown)
+
+    def _is_test_due(self, now_s: float) -> bool:
+        config = self._session.config.evaluation
+        if config.every_steps is not None:
+            return self.num_timesteps - self._tested_at >= config.every_steps
+        return now_s - self._tested_s > 60 * config.every_minutes
 
     def _on_training_end(self) -> None:
         self.test()
@@ -369,6 +384,7 @@ class _TrainingCallback(BaseCallback):
 
     def _end_episode(self, cell: int, info: Mapping[str, Any]) -> None:
         name = self._sets[cell]
+        self._session.parts += 1
         success = bool(info.get("is_success", False))
         episodes = self._episodes.setdefault(name, deque(maxlen=100))
         episodes.append((float(success), info["episode"]["r"], info["episode"]["l"]))
@@ -388,6 +404,7 @@ class _TrainingCallback(BaseCallback):
             self.logger.record(f"rollout/return_{name}", reward)
             self.logger.record(f"rollout/length_{name}", length)
             self._shown[name] = float(success)
+        self.logger.record("time/parts", self._session.parts)
         self.logger.record("time/steps_per_s", steps_per_s)
         self.logger.record("time/minutes", self._session.clock.spent_s() / 60)
         for name, value in self._session.curriculum.metrics().items():

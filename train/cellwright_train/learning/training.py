@@ -19,10 +19,6 @@ from cellwright_train.learning.runs import NoCheckpointError, RunDirectory
 from cellwright_train.learning.session import TrainingSession
 from cellwright_train.learning.training_cells import make_cells
 
-_MOST_SEED_SHIFT = 2**31
-_NEVER = 2**62
-_METRICS = "metrics.csv"
-
 
 def train(
     config: TrainConfig,
@@ -34,19 +30,23 @@ def train(
     initial_weights: Mapping[str, torch.Tensor] | None = None,
     report: Reporter | None = None,
     command: str = "",
+    parent: Mapping[str, str] | None = None,
 ) -> Path:
     """Train as `config` says and return the run directory.
 
     `minutes` bounds the wall-clock time: the run then stops, tests, saves, and can be resumed. `expert`
     stands in for the scripted expert that `config` names. `initial_weights` are a policy's `state_dict`, from
     which training goes on. `report` hears how far it is; a bar is drawn where it is None. `command` is noted
-    in the run as what trained it. Ctrl-C saves before it goes on to the caller. Raises `RunExistsError` where
-    `run_dir` is not empty, and `UsageError` where it cannot be written.
+    in the run as what trained it, and `parent` as where those weights come from. Ctrl-C saves before it goes
+    on to the caller. Raises `RunExistsError` where `run_dir` is not empty, and `UsageError` where it cannot
+    be written.
     """
     _require_device(config.device)
     with RunDirectory.begin(Path(run_dir), config, seed) as run:
         if command:
             run.note_command(command)
+        if parent is not None:
+            run.note_parent(parent)
         with _session(run, config, minutes, expert, report) as session:
             if initial_weights is not None:
                 session.begin_with(initial_weights)

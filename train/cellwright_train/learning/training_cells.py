@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -77,12 +77,11 @@ def privileged_names(env: gym.Env | PoolVecEnv) -> tuple[str, ...]:
     return tuple(component.name for component in groups[PRIVILEGED])
 
 
-def aux_indices(config: TrainConfig, env: PoolVecEnv) -> tuple[int, ...]:
-    """Components of `privileged` that the auxiliary head predicts; raises `UsageError` for an unknown
-    name."""
-    if not config.aux_targets:
-        return ()
-    names = privileged_names(env)
+def aux_indices(config: TrainConfig, names: Sequence[str]) -> tuple[int, ...]:
+    """Components of `privileged`, called `names`, that the auxiliary head predicts.
+
+    Raises `UsageError` for a target that is not among them.
+    """
     unknown = [name for name in config.aux_targets if name not in names]
     if unknown:
         raise UsageError(f"unknown auxiliary targets {', '.join(unknown)}; known: {', '.join(names)}")

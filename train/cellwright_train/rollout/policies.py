@@ -104,8 +104,8 @@ class RunReference(PolicyReference):
     def digest(self) -> str:
         """Of its weights."""
         found = hashlib.sha256()
-        for name, values in self._policy.state_dict().items():
-            found.update(name.encode() + values.numpy().tobytes())
+        for name, values in self.weights.items():
+            found.update(name.encode() + values.tobytes())
         return found.hexdigest()
 
     def load(self, env: gymnasium.Env[Any, Any]) -> EpisodePolicy:
@@ -120,6 +120,11 @@ class RunReference(PolicyReference):
         if self._policy.action_space != env.action_space:
             raise UsageError(f"{self.name} was trained with other actions than {self.environment} has now")
         return policy
+
+    @property
+    def weights(self) -> dict[str, NDArray[Any]]:
+        """Of the whole training policy, by state-dict name."""
+        return {name: values.numpy() for name, values in self._policy.state_dict().items()}
 
     @property
     def _policy(self) -> Any:

@@ -5,6 +5,7 @@
          manifest.json   layout with units, rates, limits, training provenance, scores, hashes
          golden.npz      recorded observations with the outputs the training framework gave for them
          scorecard.json  what the policy scored, seed by seed
+         safety.json     the envelope: limits, trained ranges and times, each with its source
          weights.npz     optional: every weight of the training policy, to continue training from it
 ```
 
@@ -31,6 +32,7 @@ from cellwright_runtime.bundle.container import (
     bundle_errors,
     write_container,
 )
+from cellwright_runtime.bundle.safety import MOST_SAFETY_BYTES, SAFETY, Safety
 from cellwright_runtime.bundle.vectors import GOLDEN, Golden
 from cellwright_runtime.files.archive import read_npz
 from cellwright_runtime.files.fields import Fields, wrong
@@ -46,7 +48,7 @@ WEIGHTS = "weights.npz"
 KIND = Kind(
     name="policy",
     required={POLICY: 16 * 2**20, GOLDEN: 16 * 2**20, SCORECARD: 4 * 2**20},
-    optional={WEIGHTS: 32 * 2**20},
+    optional={SAFETY: MOST_SAFETY_BYTES, WEIGHTS: 32 * 2**20},
 )
 """Sizes are at least ten times those of the shipped policies, and small enough for a robot's computer."""
 OUTPUTS = ("action", "action_preclip", "command")
@@ -170,6 +172,8 @@ class Bundle:
     """The recorded vectors."""
     scorecard: Mapping[str, Any]
     """What the policy scored, as the exporter wrote it."""
+    safety: Safety | None = None
+    """The envelope; None for a bundle that was exported before there was one."""
 
     @classmethod
     def load(cls, directory: str | Path) -> Self:
@@ -190,6 +194,7 @@ class Bundle:
             golden = Golden.from_bytes(container.files[GOLDEN], layout, len(spec.action))
             if WEIGHTS in container.files:
                 _weights(container.files[WEIGHTS])
+            safety = _safety(container.files[SAFETY], spec) if SAFETY in container.files else None
         return cls(
             directory=container.directory,
             spec=spec,
@@ -198,6 +203,7 @@ class Bundle:
             cost=cost,
             golden=golden,
             scorecard=scorecard,
+            safety=safety,
         )
 
     @property
@@ -312,6 +318,22 @@ def _scorecard(data: bytes, spec: PolicySpec) -> dict[str, Any]:
         if ours != theirs:
             raise FileError(f"{MANIFEST} scores {name[:80]} is not what {SCORECARD} says")
     return card
+
+
+def _safety(data: bytes, spec: PolicySpec) -> Safety:
+    safety = Safety.from_bytes(data)
+    low_dimensional = {each.name: math.prod(each.shape) for each in spec.observation if each.dtype != "uint8"}
+    views = [part.name for each in spec.observation if each.dtype == "uint8" for part in each.components]
+    found = {each.group: len(each.low.value) for each in safety.observed}
+    if found != low_dimensional:
+        raise FileError(f"{SAFETY} observed describes {found}, the manifest has {low_dimensional}")
+    if (seen := [each.view for each in safety.views]) != views:
+        raise FileError(
+            f"{SAFETY} views describes {', '.join(seen)[:200]}, the manifest has {', '.join(views)}"
+        )
+    if not math.isclose(safety.timing.control_period_s.number * spec.control_rate_hz, 1.0, rel_tol=1e-9):
+        raise FileError(f"{SAFETY} timing control_period_s is not that of {spec.control_rate_hz:g} Hz")
+    return safety
 
 
 def _weights(data: bytes) -> dict[str, NDArray[Any]]:

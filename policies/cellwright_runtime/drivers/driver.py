@@ -120,6 +120,11 @@ class RobotState:
         return replace(self, age_s=age_s, status=self.status | silent)
 
 
+def told(status: Status) -> str:
+    """The bits of a status in words."""
+    return ", ".join(str(flag.name).lower().replace("_", " ") for flag in Status if flag & status)
+
+
 class Driver(Protocol[Setpoint_contra, State_co]):
     """A device at its controller's rate: `connect`, then `send_setpoint` and `read_state` once a cycle.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 from abc import ABC, abstractmethod
@@ -114,6 +115,80 @@ class LinkedDriver(ABC):
     @abstractmethod
     def _release(self) -> None:
         """Let go of what is open, also where connecting failed half-way."""
+
+
+class ListeningDriver(LinkedDriver):
+    """A driver to which the robot speaks first, by UDP: the answer goes to whoever spoke."""
+
+    def __init__(
+        self,
+        mode: Mode,
+        reaches: dict[Mode, Reach],
+        *,
+        listen: str,
+        port: int,
+        silence_s: float,
+        clock: Clock,
+    ) -> None:
+        super().__init__(mode, reaches, silence_s=silence_s, clock=clock)
+        self._address = listen, port
+        self._link: socket.socket | None = None
+        self._robot: tuple[str, int] | None = None
+
+    def _open(self) -> RobotState:
+        self._link, self._robot = bound_socket(self.name, *self._address), None
+        self._forget()
+        end = self._clock() + FIRST_STATE_S
+        while self._clock() < end:
+            state = self._next()
+            if state is not None:
+                return state
+        unread = self.counters["packets that cannot be read"]
+        why = f" that can be read ({unread} cannot)" if unread else ""
+        at = f"{self._address[0]} port {self._address[1]}"
+        raise DriverError(f"no packet{why} came to {at} in {FIRST_STATE_S:g} s: {self._hint()}")
+
+    def _next(self) -> RobotState | None:
+        assert self._link is not None
+        end = self._clock() + self.silence_s
+        while (left := end - self._clock()) > 0.0:
+            packet = newest(self._link, left)
+            if packet is None:
+                return None
+            data, sender, older = packet
+            self.counters["packets skipped"] += older
+            if self._robot not in (None, sender):
+                self.counters["packets of others"] += 1
+                continue
+            self._sender = sender
+            state = self._understood(data)
+            if state is not None:
+                self._robot = sender
+                return state
+        return None
+
+    def _say(self, answer: bytes) -> None:
+        """Send to the robot; one that does not listen any more is noticed by its silence."""
+        assert self._link is not None
+        with contextlib.suppress(ConnectionError, BlockingIOError):
+            self._link.sendto(answer, self._sender)
+
+    def _release(self) -> None:
+        if self._link is not None:
+            self._link.close()
+        self._link = None
+
+    @abstractmethod
+    def _forget(self) -> None:
+        """Begin a new conversation."""
+
+    @abstractmethod
+    def _understood(self, data: bytes) -> RobotState | None:
+        """The state that a packet tells, or None, counted, where it tells none."""
+
+    @abstractmethod
+    def _hint(self) -> str:
+        """What may be wrong at the robot where nothing comes."""
 
 
 def bound_socket(name: str, address: str, port: int) -> socket.socket:

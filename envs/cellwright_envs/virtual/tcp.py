@@ -39,6 +39,10 @@ class TcpClient(ABC):
             self._port.forget(self)
             self._link.close()
 
+    def count_malformed(self, what: str) -> None:
+        """Count `what` and go on."""
+        self._port.counters[f"{self._port.name}: {what}"] += 1
+
     def malformed(self, what: str) -> None:
         """Count `what` and drop the connection: after it nothing can be told apart any more."""
         self._port.counters[f"{self._port.name}: {what}"] += 1

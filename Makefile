@@ -57,7 +57,7 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON311) -m venv $(VENV)
 	@# torch alone and first, so that pip settles its build (CPU or CUDA) before anything depends on it
 	$(PYTHON) -m pip install --disable-pip-version-check $(TORCH) -c constraints.txt
-	$(PYTHON) -m pip install --disable-pip-version-check -e '.[train,data,viewer,dev,peers]' -c constraints.txt
+	$(PYTHON) -m pip install --disable-pip-version-check -e '.[train,data,viewer,dev,clients,peers]' -c constraints.txt
 	@# without libGL the desktop build of OpenCV does not load; the headless build of the same version does
 	@$(PYTHON) -c 'import cv2' 2>/dev/null || { \
 	  version=$$(sed -n 's/^opencv-python==//p' constraints.txt); \

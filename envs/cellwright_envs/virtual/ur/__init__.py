@@ -1,0 +1,1 @@
+"""A virtual controller of Universal Robots: RTDE, script and dashboard ports."""

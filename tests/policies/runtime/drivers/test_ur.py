@@ -1,0 +1,214 @@
+"""The driver `ur` against the virtual UR, each in a process of its own."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cellwright_runtime.drivers.driver import DriverError, Mode, SetpointError, Status
+from cellwright_runtime.drivers.servo import ServoThread
+from cellwright_runtime.drivers.ur import UrDriver
+from tests.processes import Process
+
+HOST = "127.0.63.1"
+SERVE = """
+import numpy as np
+from cellwright_envs.virtual.kinematic_arm import KinematicArm
+from cellwright_envs.virtual.ur.controller import VirtualUr
+from cellwright_envs.virtual.ur.safety import Safety
+ur = VirtualUr(KinematicArm(), address={host!r}, lockstep={lockstep})
+ur.start()
+"""
+
+
+def until(done: Callable[[], Any], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Process]:
+    process = Process(SERVE.format(host=HOST, lockstep=False))
+    yield process
+    process.close()
+
+
+@pytest.fixture
+def ur(served: Process) -> Process:
+    served.do("ur.release(); ur.power(True); ur.end_program()")
+    return served
+
+
+def test_an_observer_reads_and_uploads_no_program(ur: Process) -> None:
+    before = ur.ask("ur.counters['script: programs']")
+    driver = UrDriver(HOST, silence_s=1.0)
+    state = driver.connect()
+    later = [driver.read_state() for _ in range(20)][-1]
+    assert later.time_s > state.time_s
+    assert later.status == Status.NOT_IN_CONTROL
+    assert 0.0 <= later.age_s < 1.0
+    np.testing.assert_allclose(later.joints_rad, ur.ask("ur.follower.state.joints_rad.tolist()"), atol=1e-9)
+    np.testing.assert_allclose(later.tool, ur.ask("ur.follower.state.tool.tolist()"), atol=1e-9)
+    with pytest.raises(DriverError, match="made to observe"):
+        driver.send_setpoint(np.zeros(0))
+    with pytest.raises(DriverError, match="switches no output"):
+        driver.set_digital_output(0, True)
+    driver.close()
+    assert ur.ask("ur.counters['script: programs']") == before
+
+
+def test_setpoints_of_a_servo_thread_are_followed_and_stop_brings_rest(ur: Process) -> None:
+    driver = UrDriver(HOST, Mode.JOINT_POSITION, silence_s=1.0)
+    start = driver.connect().joints_rad
+    sent = []
+
+    def decide(state: Any) -> np.ndarray:
+        sent.append(start + 0.0005 * len(sent) * np.array([1.0, -1.0, 0.5, 0.0, 0.0, 1.0]))
+        return sent[-1]
+
+    servo = ServoThread(driver, decide)
+    servo.start()
+    until(lambda: len(sent) >= 150)
+    servo.stop()
+    assert servo.cycles >= 149
+    until(lambda: ur.ask("ur.motion is None and not ur.program_runs()"))
+    reached = np.array(ur.ask("ur.follower.state.joints_rad.tolist()"))
+    assert reached[0] - start[0] == pytest.approx(sent[-1][0] - start[0], abs=0.04)
+    assert reached[0] - start[0] > 0.03
+    with pytest.raises(DriverError, match="it was stopped; connect again"):
+        driver.send_setpoint(start)
+    driver.close()
+
+
+def test_a_thread_that_fails_stops_the_arm(ur: Process) -> None:
+    driver = UrDriver(HOST, Mode.JOINT_VELOCITY, silence_s=1.0)
+    driver.connect()
+    cycles = []
+
+    def decide(state: Any) -> np.ndarray:
+        cycles.append(state.time_s)
+        return np.array([0.2 if len(cycles) < 50 else np.nan, 0, 0, 0, 0, 0])
+
+    servo = ServoThread(driver, decide)
+    servo.start()
+    until(lambda: not servo.alive)
+    with pytest.raises(SetpointError, match="setpoint must be 6 finite numbers"):
+        servo.stop()
+    until(lambda: ur.ask("ur.motion is None"))
+    assert ur.ask("ur.counters['protective stops']") == 0  # the nan never left
+    driver.close()
+
+
+@pytest.mark.parametrize("mode", [Mode.JOINT_POSITION, Mode.JOINT_VELOCITY])
+def test_silence_of_this_computer_ends_the_motion(ur: Process, mode: Mode) -> None:
+    before = ur.ask("ur.counters['watchdog']")
+    driver = UrDriver(HOST, mode, silence_s=1.0)
+    start = driver.connect().joints_rad
+    driver.send_setpoint(start + 0.001 if mode is Mode.JOINT_POSITION else np.full(6, 0.1))
+    until(lambda: ur.ask("ur.counters['watchdog']") > before and ur.ask("ur.motion is None"))
+    until(lambda: driver.read_state().status & Status.NOT_IN_CONTROL)
+    with pytest.raises(DriverError, match="takes no setpoint; its program has ended"):
+        driver.send_setpoint(start if mode is Mode.JOINT_POSITION else np.zeros(6))
+    driver.close()
+
+
+def test_setpoints_that_cannot_be_meant_never_leave(ur: Process) -> None:
+    driver = UrDriver(HOST, Mode.JOINT_POSITION, silence_s=1.0)
+    start = driver.connect().joints_rad
+    for wrong, told in (
+        (start * np.inf, "6 finite numbers"),
+        (start[:5], "6 finite numbers"),
+        (np.full(6, 1e6), "setpoint 0 is 1e"),
+        (start + 0.5, r"setpoint 0 is 0.5 from the one before; the controller follows 0.35 a cycle"),
+    ):
+        with pytest.raises(SetpointError, match=told):
+            driver.send_setpoint(wrong)
+    assert ur.ask("ur.program_runs() and not ur._program.real_time and ur._watched is None")
+    driver.send_setpoint(start)
+    until(lambda: ur.ask("ur._watched == ('input_int_register_0', 0.1)"))
+    driver.close()
+
+
+@pytest.mark.parametrize(
+    ("pressed", "flags", "told"),
+    [
+        ("ROBOT_EMERGENCY_STOP", Status.EMERGENCY_STOP | Status.NOT_READY, "emergency stop, not ready"),
+        ("PROTECTIVE_STOP", Status.PROTECTIVE_STOP, "protective stop"),
+        ("SAFEGUARD_STOP", Status.SAFEGUARD_STOP, "safeguard stop"),
+        ("VIOLATION", Status.FAULT | Status.NOT_READY, "fault, not ready"),
+        ("REDUCED", Status.REDUCED, None),
+    ],
+)
+def test_bits_of_the_safety_system_become_status(
+    ur: Process, pressed: str, flags: Status, told: str | None
+) -> None:
+    driver = UrDriver(HOST, silence_s=1.0)
+    driver.connect()
+    ur.do(f"ur.press(Safety.{pressed})")
+    until(lambda: driver.read_state().status == flags | Status.NOT_IN_CONTROL)
+    driver.close()
+    moving = UrDriver(HOST, Mode.JOINT_POSITION, silence_s=1.0)
+    if told is None:
+        moving.connect()
+    else:
+        with pytest.raises(DriverError, match=f"at {HOST} is not ready: {told}$"):
+            moving.connect()
+    moving.close()
+
+
+def test_outputs_reach_the_cabinet_and_inputs_come_back(ur: Process) -> None:
+    driver = UrDriver(HOST, Mode.JOINT_POSITION, silence_s=1.0)
+    driver.connect()
+    driver.set_digital_output(5, True)
+    driver.set_analogue_output(1, 0.75)
+    ur.do("ur.digital_inputs = 0b10; ur.analogue_inputs = [2.5, 10.0]")
+    until(lambda: ur.ask("ur.inputs.digital_outputs >> 5 & 1 and ur.inputs.analogue_output(1) == 7.5"))
+    until(lambda: driver.read_state().digital_inputs == 0b10)
+    assert driver.read_state().analogue_inputs == (0.25, 1.0)
+    with pytest.raises(DriverError, match="digital outputs 0 to 7, got 8"):
+        driver.set_digital_output(8, True)
+    with pytest.raises(DriverError, match="analogue outputs 0 and 1, from 0 to 1, got 0: nan"):
+        driver.set_analogue_output(0, float("nan"))
+    driver.close()
+
+
+def test_a_silent_controller_is_said_to_be_silent() -> None:
+    """In lock-step it waits for setpoints, so that nothing comes while none is sent."""
+    host = "127.0.63.2"
+    process = Process(SERVE.format(host=host, lockstep=True) + "ur.patience_s = 3.0\n")
+    driver = UrDriver(host, Mode.JOINT_POSITION, silence_s=0.3)
+    try:
+        start = driver.connect().joints_rad
+        driver.send_setpoint(start)
+        states = [driver.read_state() for _ in range(4)]
+        silent = next(state for state in states if state.status & Status.SILENT)
+        assert silent.age_s > 0.3
+        assert driver.counters["reads without a new state"] >= 1
+    finally:
+        driver.close()
+        process.close()
+
+
+def test_a_controller_that_is_not_there_is_one_line() -> None:
+    with pytest.raises(
+        DriverError, match=r"no UR controller answers at 127\.0\.63\.9 port 30004: Connection"
+    ):
+        UrDriver("127.0.63.9").connect()
+    with pytest.raises(DriverError, match="takes the modes observe, joint-position, joint-velocity, got"):
+        UrDriver(HOST, Mode.TOOL_POSE)
+
+
+def test_without_the_client_the_extra_is_named() -> None:
+    program = (
+        "import sys; sys.modules['rtde_receive'] = None\n"
+        "from cellwright_runtime.drivers.ur import UrDriver\n"
+        "UrDriver('127.0.63.9').connect()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1].endswith("pip install 'cellwright[ur]'")

@@ -1,1 +1,1 @@
-"""Controllers in front of a simulated cell, for robot programs that do not drive a robot yet."""
+"""Plants, and vendors' controllers in front of them, for robot programs that do not drive a robot yet."""

@@ -1,4 +1,4 @@
-"""The base of simulated arms: the life of a driver, and a period that is a multiple of the physics'."""
+"""The base of simulated arms: a plant whose period is a multiple of the physics'."""
 
 from __future__ import annotations
 
@@ -7,40 +7,48 @@ from abc import ABC, abstractmethod
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_runtime.drivers.driver import ArmReading
+from cellwright_assets.arithmetic import product
+from cellwright_envs.physics.kinematics import forward_kinematics
+from cellwright_runtime.drivers.driver import DriverError, RobotState
 from cellwright_runtime.interface.arrays import numbers
+from cellwright_runtime.interface.rotation import rotation_vector
 
 Array = NDArray[np.float64]
 
 
-class VirtualArm(ABC):
-    """An `ArmDriver` of a simulated arm; time passes in `read` alone."""
+def pose_vector(pose: Array) -> Array:
+    """A pose (4, 4) as a position [m] and a rotation vector [rad], (6,)."""
+    return np.array([*pose[:3, 3], *rotation_vector(pose[:3, :3].tolist())])
 
-    def __init__(self, period_s: float, physics_period_s: float) -> None:
+
+class VirtualArm(ABC):
+    """A `Plant` of a simulated cell, whose arm is told where its tool (4, 4 from the flange) is to be."""
+
+    def __init__(self, period_s: float, physics_period_s: float, tool_from_flange: Array) -> None:
         steps = period_s / physics_period_s
         if abs(steps - round(steps)) > 1e-9 or steps < 1:
             raise ValueError(f"{period_s=} is no whole multiple of the physics' {physics_period_s}")
         self.period_s = period_s
+        self.tool_from_flange = tool_from_flange
         self._periods: int | None = None
-        self._target = np.zeros(6)
 
-    def reset(self) -> ArmReading:
+    def begin(self) -> RobotState:
         """Bring the arm to where work begins, at rest."""
         self._periods = 0
-        reading = self._place()
-        self._target = reading.tool.copy()
-        return reading
+        return self._place()
 
-    def command(self, tool: Array) -> None:
-        """Where the tool (6,) is to be at the end of the period that begins."""
-        self._require_reset()
-        self._target = numbers("tool", tool, 6)
+    def move_tool(self, tool: Array) -> RobotState:
+        """One period towards the tool's pose (6,)."""
+        target = numbers("tool", tool, 6)
+        if self._periods is None:
+            raise DriverError("the simulated arm has not begun")
+        self._periods += 1
+        return self._advance(target)
 
-    def read(self) -> ArmReading:
-        """Let one period pass."""
-        self._require_reset()
-        self._periods = (self._periods or 0) + 1
-        return self._advance(self._target)
+    def move_joints(self, joints_rad: Array) -> RobotState:
+        """One period towards where joints (6,) [rad] hold the tool."""
+        joints = numbers("joints_rad", joints_rad, 6)
+        return self.move_tool(pose_vector(product(forward_kinematics(joints), self.tool_from_flange)))
 
     def close(self) -> None:
         """Let go of the simulation."""
@@ -51,16 +59,12 @@ class VirtualArm(ABC):
     def _time_s(self) -> float:
         return (self._periods or 0) * self.period_s
 
-    def _require_reset(self) -> None:
-        if self._periods is None:
-            raise ValueError("call reset before command and read")
-
     @abstractmethod
-    def _place(self) -> ArmReading:
+    def _place(self) -> RobotState:
         """Put everything where work begins."""
 
     @abstractmethod
-    def _advance(self, target: Array) -> ArmReading:
+    def _advance(self, target: Array) -> RobotState:
         """One period towards `target` (6,)."""
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""The assembly cell's compliant arm behind the protocol of a driver."""
+"""The assembly cell's compliant arm as a plant."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from cellwright_envs.assembly.cell import (
     AssemblyCell,
     CellState,
     Conditions,
+    arm,
     physics_periods_s,
 )
 from cellwright_envs.assembly.compliance import ComplianceConfig
 from cellwright_envs.assembly.parts.part import Part
 from cellwright_envs.virtual.arm import VirtualArm
-from cellwright_runtime.drivers.driver import ArmReading
+from cellwright_runtime.drivers.driver import RobotState
 
 Array = NDArray[np.float64]
 
 
 class CompliantArm(VirtualArm):
-    """A UR10e under compliant control that holds a part over its fixture; commands are its reference."""
+    """A UR10e under compliant control that holds a part over its fixture; targets are its reference."""
 
     def __init__(
         self,
@@ -35,19 +36,19 @@ class CompliantArm(VirtualArm):
     ) -> None:
         """Work begins with the tool at `start` (6,), at rest, over a fixture at `fixture_w` (4, 4)."""
         compliance = compliance or ComplianceConfig()
-        super().__init__(period_s, max(physics_periods_s(period_s, compliance)))
+        super().__init__(period_s, max(physics_periods_s(period_s, compliance)), arm().tool)
         self._cell = AssemblyCell(period_s, compliance)
         self._begin = part, conditions, start.copy(), fixture_w.copy()
         self._fixture_w = fixture_w.copy()
 
-    def _place(self) -> ArmReading:
+    def _place(self) -> RobotState:
         return self._reading(self._cell.begin(*self._begin))
 
-    def _advance(self, target: Array) -> ArmReading:
+    def _advance(self, target: Array) -> RobotState:
         return self._reading(self._cell.move(target, self._fixture_w))
 
-    def _reading(self, state: CellState) -> ArmReading:
-        return ArmReading(
+    def _reading(self, state: CellState) -> RobotState:
+        return RobotState(
             time_s=self._time_s,
             tool=state.tool.copy(),
             joints_rad=self._cell.joints_rad.copy(),

@@ -145,11 +145,10 @@ def test_an_arm_behind_a_driver_runs_at_every_controllers_cycle(name: str, perio
     arm = CompliantArm(
         part, conditions, start=start, fixture_w=fixture_w, compliance=GAINS, period_s=period_s
     )
-    goal = arm.reset().tool
+    goal = arm.begin().tool.copy()
     for _ in range(round(0.12 / period_s)):
         goal[0] += 0.01 * period_s
-        arm.command(goal)
-        reading = arm.read()
+        reading = arm.move_tool(goal)
     # Late by the reference filter and by the servo, 20 and 34 ms, whatever the cycle.
     assert goal[0] - reading.tool[0] == pytest.approx(0.01 * 0.054, rel=0.12)
     arm.close()

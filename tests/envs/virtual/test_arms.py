@@ -1,4 +1,4 @@
-"""Below the interface, cells are driven at the rate of a robot's controller."""
+"""Below the interface, simulated arms are driven at the rate of a robot's controller."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,12 +7,16 @@ import gymnasium
 import numpy as np
 import pytest
 
+from cellwright_assets import ur10e
+from cellwright_assets.welding_torch import TCP_FROM_FLANGE
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, pose_matrix
 from cellwright_envs.virtual.compliant_arm import CompliantArm
+from cellwright_envs.virtual.kinematic_arm import ACCELERATION_LIMIT_RAD_S2, KinematicArm
 from cellwright_envs.virtual.torch_arm import TorchArm
 from cellwright_envs.welding.part.product import PRODUCTS
 from cellwright_envs.welding.weld_cell import taught_program
-from cellwright_runtime.drivers.driver import ArmDriver, ArmReading
+from cellwright_runtime.drivers.driver import DriverError, Mode, RobotDriver, RobotState, SetpointError
+from cellwright_runtime.drivers.sim import SimDriver
 from cellwright_runtime.interface.compliant_reference import InsertionInterface
 from cellwright_runtime.interface.rotation import rotation_vector
 
@@ -27,12 +31,12 @@ def peg() -> Iterator[Any]:
     env.close()
 
 
-def torch_arm(period_s: float = 0.004) -> ArmDriver:
-    return TorchArm(PRODUCT, path_position_m=-0.02, period_s=period_s)
+def torch_arm(period_s: float = 0.004) -> RobotDriver:
+    return SimDriver(TorchArm(PRODUCT, path_position_m=-0.02, period_s=period_s))
 
 
-def compliant_arm(env: Any, period_s: float = 1.0 / 240.0) -> ArmDriver:
-    return CompliantArm(
+def compliant_arm(env: Any, period_s: float = 1.0 / 240.0) -> RobotDriver:
+    plant = CompliantArm(
         env.product,
         env.conditions,
         start=env.interface.reference,
@@ -40,21 +44,22 @@ def compliant_arm(env: Any, period_s: float = 1.0 / 240.0) -> ArmDriver:
         compliance=env.config.compliance,
         period_s=period_s,
     )
+    return SimDriver(plant)
 
 
-def driven(arm: ArmDriver, command: np.ndarray) -> ArmReading:
-    arm.command(command)
-    return arm.read()
+def driven(arm: RobotDriver, command: np.ndarray) -> RobotState:
+    arm.send_setpoint(command)
+    return arm.read_state()
 
 
 @pytest.mark.parametrize("period_s", [0.004, 0.008, 0.012])
 def test_a_torch_follows_its_taught_path_in_the_controllers_cycle(period_s: float) -> None:
     frames, rotations_w, _ = taught_program(PRODUCT)
     arm = torch_arm(period_s)
-    arm.reset()
+    arm.connect()
     for index in range(frames.index(-0.02), frames.index(0.05)):
         tool = np.array([*frames.points_w[index], *rotation_vector(rotations_w[index].tolist())])
-        before = arm.read()
+        before = arm.read_state()
         for _ in range(round(0.048 / period_s)):  # 1 mm in 48 ms
             reading = driven(arm, tool)
         assert reading.time_s - before.time_s == pytest.approx(0.048)
@@ -64,19 +69,20 @@ def test_a_torch_follows_its_taught_path_in_the_controllers_cycle(period_s: floa
 
 
 def test_a_torch_that_is_sent_into_the_part_touches_it() -> None:
-    arm = TorchArm(PRODUCT, path_position_m=0.02)
-    tool = arm.reset().tool
-    assert arm.touching is None
+    plant = TorchArm(PRODUCT, path_position_m=0.02)
+    arm = SimDriver(plant)
+    tool = arm.connect().tool
+    assert plant.touching is None
     for _ in range(100):
         driven(arm, tool - np.array([0.0, 0.0, 0.02, 0.0, 0.0, 0.0]))
-    assert arm.touching == "part"
+    assert plant.touching == "part"
     arm.close()
 
 
 def test_a_compliant_arm_does_in_twelve_cycles_what_an_environment_does_in_one_step(peg: Any) -> None:
     """The interface decides at 20 Hz; the controller gets a straight line to its reference at 240 Hz."""
     arm = compliant_arm(peg)
-    reading = arm.reset()
+    reading = arm.connect()
     interface = InsertionInterface(peg.layout, origin=NOMINAL_FIXTURE_W)
     interface.begin(reading.tool, reading.wrench, reference=peg.interface.reference)
     reference, felt_n = interface.reference.copy(), 0.0
@@ -99,10 +105,10 @@ def test_a_compliant_arm_does_in_twelve_cycles_what_an_environment_does_in_one_s
 
 def test_the_last_command_holds_until_another_comes(peg: Any) -> None:
     for arm in (torch_arm(), compliant_arm(peg)):
-        start = arm.reset().tool
+        start = arm.connect().tool
         driven(arm, start + np.array([1e-3, 0.0, 0.0, 0.0, 0.0, 0.0]))
         for _ in range(100):
-            reading = arm.read()
+            reading = arm.read_state()
         np.testing.assert_allclose(reading.tool[:3] - start[:3], [1e-3, 0.0, 0.0], atol=1e-4)
         arm.close()
 
@@ -111,7 +117,7 @@ def test_a_reset_begins_again(peg: Any) -> None:
     for arm in (torch_arm(), compliant_arm(peg)):
         readings = []
         for _ in range(2):
-            start = arm.reset()
+            start = arm.connect()
             assert start.time_s == 0.0
             moved = driven(arm, start.tool + np.array([0.0, 1e-3, 0.0, 0.0, 0.0, 0.0]))
             readings.append((start.tool, moved.tool, moved.joints_rad))
@@ -120,24 +126,80 @@ def test_a_reset_begins_again(peg: Any) -> None:
         arm.close()
 
 
-MAKERS: list[Callable[[Any], ArmDriver]] = [lambda env: torch_arm(), compliant_arm]
+MAKERS: list[Callable[[Any], RobotDriver]] = [lambda env: torch_arm(), compliant_arm]
 
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_commands_that_cannot_be_meant_and_a_life_out_of_order_are_refused(
-    make: Callable[[Any], ArmDriver], peg: Any
+    make: Callable[[Any], RobotDriver], peg: Any
 ) -> None:
     arm = make(peg)
-    with pytest.raises(ValueError, match="call reset before"):
-        arm.read()
-    start = arm.reset().tool
+    with pytest.raises(DriverError, match="call connect first"):
+        arm.read_state()
+    start = arm.connect().tool
     for wrong in (start[:3], start * np.nan):
-        with pytest.raises(ValueError, match="tool must be 6 finite numbers"):
-            arm.command(wrong)
-    np.testing.assert_allclose(arm.read().tool, start, atol=1e-5)
+        with pytest.raises(SetpointError, match="setpoint must be 6 finite numbers"):
+            arm.send_setpoint(wrong)
+    with pytest.raises(SetpointError, match="setpoint 2 is 20; the controller takes -10 to 10"):
+        arm.send_setpoint(np.array([0.0, 0.0, 20.0, 0.0, 0.0, 0.0]))
+    np.testing.assert_allclose(arm.read_state().tool, start, atol=1e-5)
     arm.close()
-    with pytest.raises(ValueError, match="call reset before"):
-        arm.command(start)
+    with pytest.raises(DriverError, match="call connect first"):
+        arm.send_setpoint(start)
+
+
+def test_a_stopped_arm_holds_and_takes_nothing_until_it_is_connected_again() -> None:
+    arm = SimDriver(KinematicArm())
+    start = arm.connect().tool
+    for _ in range(20):
+        driven(arm, start + np.array([0.05, 0.0, 0.0, 0.0, 0.0, 0.0]))
+    arm.stop()
+    with pytest.raises(DriverError, match="it was stopped; connect again"):
+        arm.send_setpoint(start)
+    where = [arm.read_state().tool for _ in range(200)][-1]
+    assert 0.0005 < where[0] - start[0] < 0.04
+    np.testing.assert_array_equal(arm.read_state().tool, where)
+    arm.connect()
+    arm.send_setpoint(start)
+
+
+def test_an_arm_that_observes_takes_no_setpoint() -> None:
+    arm = SimDriver(KinematicArm(), Mode.OBSERVE)
+    arm.connect()
+    with pytest.raises(DriverError, match="made to observe"):
+        arm.send_setpoint(np.zeros(0))
+    with pytest.raises(ValueError, match="takes the modes observe, joint-position, tool-pose, got path-corr"):
+        SimDriver(KinematicArm(), Mode.PATH_CORRECTION)
+
+
+@pytest.mark.parametrize("period_s", [0.002, 0.004, 0.008, 0.012])
+def test_a_kinematic_arm_keeps_its_speeds_and_accelerations_and_does_not_overshoot(period_s: float) -> None:
+    plant = KinematicArm(period_s=period_s)
+    arm = SimDriver(plant, Mode.JOINT_POSITION)
+    start = arm.connect().joints_rad
+    goal = start + np.array([1.5, -1.0, 0.5, 0.05, -0.003, 0.0])
+    path = [start] + [driven(arm, goal).joints_rad for _ in range(round(2.0 / period_s))]
+    speeds = np.diff(path, axis=0) / period_s
+    assert (np.abs(speeds) <= np.array(ur10e.SPEED_LIMIT_RAD_S) + 1e-9).all()
+    assert np.abs(np.diff(speeds, axis=0) / period_s).max() <= ACCELERATION_LIMIT_RAD_S2 + 1e-6
+    assert (np.sign(goal - start) * (np.array(path) - goal) <= 1e-4).all()
+    np.testing.assert_allclose(path[-1], goal, atol=1e-6)
+
+
+def test_joints_and_tool_are_two_ways_to_say_one_thing(peg: Any) -> None:
+    """What closes the loop between a controller of joints and a cell that is told its tool."""
+    kinematic = KinematicArm(tool_from_flange=TCP_FROM_FLANGE)
+    for plant in (TorchArm(PRODUCT, path_position_m=-0.02), kinematic):
+        start = plant.begin()
+        joints = start.joints_rad + np.array([0.002, -0.001, 0.001, 0.002, 0.0, 0.001])
+        for _ in range(60):
+            moved = plant.move_joints(joints)
+        np.testing.assert_allclose(moved.joints_rad, joints, atol=1e-4)
+        tool = start.tool + np.array([1e-3, 2e-3, -1e-3, 0.0, 0.0, 0.0])
+        for _ in range(60):
+            moved = plant.move_tool(tool)
+        np.testing.assert_allclose(moved.tool, tool, atol=1e-5)
+        plant.close()
 
 
 def test_a_cycle_that_is_no_whole_number_of_physics_steps_is_refused(peg: Any) -> None:

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from cellwright_runtime.envelope.faults import Stage
 from cellwright_runtime.envelope.limits import Axes, Limits
 from cellwright_runtime.envelope.motion import Sweep
-from cellwright_runtime.envelope.poses import TurnsFrom
+from cellwright_runtime.envelope.poses import TurnsFrom, angle_between
 from cellwright_runtime.interface.rotation import rotation_rows, rotation_vector
-from cellwright_runtime.kinematics import error_twist, tool_and_jacobian, track
+from cellwright_runtime.kinematics import tool_and_jacobian, track
 
 Array = NDArray[np.float64]
 Numbers = list[float]
@@ -129,10 +129,12 @@ class PoseSpace:
 
     def __init__(self, limits: Limits, period_s: float) -> None:
         self._tool = _Tool(limits, period_s)
+        self._posed: tuple[Numbers, Numbers] = [], []
         self.axes = self._tool.axes
         self._slew = _Slew(self.axes, period_s)
 
     def begin(self, tool: Sequence[float], joints_rad: Sequence[float]) -> Numbers:
+        self._posed = [], []
         return self._slew.begin(self._tool.begin(tool))
 
     def resume(self, coordinates: Numbers) -> Numbers:
@@ -149,14 +151,19 @@ class PoseSpace:
         return self._tool.holds(sweep.low, sweep.high, math.hypot(*sweep.speed[:3]))
 
     def setpoint(self, coordinates: Numbers) -> Array:
-        return np.array(self._tool.turns.pose(coordinates))
+        return np.array(self._pose(coordinates))
 
     def error(
         self, coordinates: Numbers, tool: Sequence[float], joints_rad: Sequence[float]
     ) -> tuple[float, float]:
-        wanted = self._tool.turns.pose(coordinates)
-        twist = error_twist(_matrix(tool), np.array(wanted[:3]), np.array(rotation_rows(*wanted[3:])))
-        return math.hypot(*twist[:3].tolist()), math.hypot(*twist[3:].tolist())
+        wanted = self._pose(coordinates)
+        turned = angle_between(rotation_rows(*tool[3:6]), rotation_rows(*wanted[3:]))
+        return math.dist(wanted[:3], tool[:3]), turned
+
+    def _pose(self, coordinates: Numbers) -> Numbers:
+        if coordinates != self._posed[0]:
+            self._posed = list(coordinates), self._tool.turns.pose(coordinates)
+        return self._posed[1]
 
 
 class JointSpace:
@@ -265,15 +272,10 @@ def _clamped(values: Numbers, axes: Axes) -> Numbers:
 
 
 def _differ(first: Numbers, second: Numbers) -> bool:
-    return any(abs(one - other) > _CHANGED for one, other in zip(first, second, strict=True))
+    return first != second and any(
+        abs(one - other) > _CHANGED for one, other in zip(first, second, strict=True)
+    )
 
 
 def _dot(normal: Sequence[float], place: Sequence[float]) -> float:
     return normal[0] * place[0] + normal[1] * place[1] + normal[2] * place[2]
-
-
-def _matrix(pose: Sequence[float]) -> Array:
-    matrix = np.eye(4)
-    matrix[:3, :3] = rotation_rows(*pose[3:6])
-    matrix[:3, 3] = pose[:3]
-    return matrix

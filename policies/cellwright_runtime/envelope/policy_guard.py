@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_runtime.envelope.faults import Fault
-from cellwright_runtime.envelope.inference import InferenceThread
+from cellwright_runtime.envelope.inference import Inference
 from cellwright_runtime.envelope.observation_guard import Finding, ObservationGuard
 from cellwright_runtime.runtime import Decision, DecisionError
 
@@ -21,7 +21,7 @@ class PolicyGuard:
 
     def __init__(
         self,
-        inference: InferenceThread,
+        inference: Inference,
         guard: ObservationGuard,
         *,
         deadline_s: float,
@@ -32,11 +32,6 @@ class PolicyGuard:
         self._deadline_s, self._preclip = deadline_s, preclip
         self._number = 0
         self._asked_s: float | None = None
-
-    @property
-    def waiting(self) -> bool:
-        """Whether an answer is due."""
-        return self._asked_s is not None
 
     def reset(self) -> None:
         """Begin the next part."""
@@ -54,26 +49,23 @@ class PolicyGuard:
         found = self._guard.check(now_s, observation, ages_s=ages_s)
         if found:
             return found
-        if not self._inference.ask(self._number + 1, observation):
+        if self._asked_s is not None or not self._inference.ask(self._number + 1, observation):
             return [Finding(Fault.LATE, "the decision before is not finished")]
         self._number += 1
         self._asked_s = now_s
         return []
 
-    def answer(self, now_s: float, *, wait_s: float = 0.0) -> tuple[Decision | None, list[Finding]]:
-        """The decision, once; None while there is none, or where it may not be acted on.
-
-        `wait_s` lets a program in simulated time wait for the policy.
-        """
+    def answer(self, now_s: float) -> tuple[Decision | None, list[Finding]]:
+        """The decision, once; None while there is none, or where it may not be acted on."""
         if self._asked_s is None:
             return None, []
-        answer = self._inference.take(self._number, wait_s=wait_s)
+        answer = self._inference.take(self._number)
         if answer is None:
             late_s = now_s - self._asked_s
-            if late_s <= self._deadline_s and not wait_s:
+            if late_s <= self._deadline_s:
                 return None, []
             self._asked_s = None  # what comes now is thrown away
-            return None, [Finding(Fault.LATE, f"no decision after {1e3 * max(late_s, wait_s):.0f} ms")]
+            return None, [Finding(Fault.LATE, f"no decision after {1e3 * late_s:.0f} ms")]
         self._asked_s = None
         if answer.decision is None:
             if isinstance(answer.error, DecisionError):

@@ -34,6 +34,14 @@ class TurnsFrom:
         return [*map(float, coordinates[:3]), *rotation_vector(turned)]
 
 
+def angle_between(one: Rows, other: Rows) -> float:
+    """Angle [rad] of the turn from one rotation to another."""
+    trace = sum(
+        a * b for left, right in zip(one, other, strict=True) for a, b in zip(left, right, strict=True)
+    )
+    return math.acos(min(max(0.5 * (trace - 1.0), -1.0), 1.0))
+
+
 def _nearest(
     turn: tuple[float, float, float], near: tuple[float, float, float]
 ) -> tuple[float, float, float]:

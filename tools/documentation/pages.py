@@ -11,6 +11,7 @@ from tools.documentation import (
     comparison,
     data,
     disturbances,
+    envelope,
     environments,
     lines,
     results,
@@ -63,6 +64,11 @@ def blocks(recorded: Path) -> dict[str, Block]:
         "insertion-comparison": functools.partial(results.insertion_comparison, recorded),
         "defect-codes": functools.partial(results.defect_codes, recorded),
         "keyboard": data.keys,
+        "states": envelope.states,
+        "transitions": envelope.transitions,
+        "kinds-of-faults": envelope.kinds_of_faults,
+        "fault-times": functools.partial(envelope.fault_times, recorded),
+        "setpoint-counts": functools.partial(envelope.setpoint_counts, recorded),
         "bench": functools.partial(results.bench, recorded),
     }
 

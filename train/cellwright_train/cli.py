@@ -60,7 +60,10 @@ _OF_TRAINING = (
     *("PIL", "jinja2", "matplotlib", "onnx", "onnxscript"),
     *("safetensors", "stable_baselines3", "tensorboard", "torch"),
 )
-_EXTRAS = dict.fromkeys(_OF_TRAINING, "train") | {"pyarrow": "data", "rerun": "viewer"}
+_EXTRAS = dict.fromkeys(_OF_TRAINING, "train") | {
+    **{"mcap": "robot", "ruckig": "robot"},
+    **{"pyarrow": "data", "rerun": "viewer"},
+}
 """Modules that the base installation does not have; an extra brings those that not every command needs."""
 
 Command = (

@@ -16,11 +16,11 @@ from cellwright_assets.prisms import prism_mesh, round_outline
 from cellwright_envs.assembly.cameras import CameraRig
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, AssemblyCell, Conditions, pose_matrix
 from cellwright_envs.assembly.parts.part import Part, Shape
-from cellwright_envs.physics.kinematics import link_poses
 from cellwright_envs.rendering.scene import Scene
 from cellwright_envs.rendering.shot import Shot
 from cellwright_envs.rendering.studio import Studio
 from cellwright_perception.camera import looking_at
+from cellwright_runtime.kinematics import link_poses
 
 Array = NDArray[np.float64]
 Colour = tuple[float, float, float]

@@ -12,7 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from cellwright_assets import arithmetic, ur10e
 from cellwright_assets.arithmetic import length
 from cellwright_assets.welding_torch import TCP_FROM_FLANGE
-from cellwright_envs.physics.kinematics import (
+from cellwright_envs.physics.transforms import inverted, product
+from cellwright_runtime.kinematics import (
     A2_M,
     A3_M,
     CONTINUITY_RAD,
@@ -27,7 +28,6 @@ from cellwright_envs.physics.kinematics import (
     smallest_of_each,
     track,
 )
-from cellwright_envs.physics.transforms import inverted, product
 
 Array = NDArray[np.float64]
 

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_assets.arithmetic import product
-from cellwright_envs.physics.kinematics import forward_kinematics
 from cellwright_runtime.drivers.driver import DriverError, RobotState
 from cellwright_runtime.interface.arrays import numbers
 from cellwright_runtime.interface.rotation import rotation_vector
+from cellwright_runtime.kinematics import forward_kinematics
 
 Array = NDArray[np.float64]
 

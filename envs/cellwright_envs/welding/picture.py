@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_assets import box_mesh, robot_meshes, tube_mesh
-from cellwright_envs.physics.kinematics import link_poses
 from cellwright_envs.rendering.scene import PointLight, Scene
 from cellwright_envs.rendering.shot import Shot
 from cellwright_envs.rendering.studio import Studio
@@ -23,6 +22,7 @@ from cellwright_envs.welding.weld_camera import CONTACT_TIP_M, WIRE_RADIUS_M
 from cellwright_envs.welding.weld_cell import FIXTURE_HALF_M, ORIGIN_W, TABLE_HALF_M, WeldCell
 from cellwright_envs.welding.wire_placement import WirePlacement
 from cellwright_perception.seam.taught_path import STEP_M
+from cellwright_runtime.kinematics import link_poses
 
 Array = NDArray[np.float64]
 Colour = tuple[float, float, float]

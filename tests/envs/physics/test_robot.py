@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from cellwright_assets import TCP_FROM_FLANGE, asset_path, ur10e
-from cellwright_envs.physics.kinematics import (
+from cellwright_envs.physics.robot import LOWEST_JOINT_M, Arm, UnreachablePoseError
+from cellwright_envs.welding.weld_cell import WeldCell
+from cellwright_runtime.kinematics import (
     CONTINUITY_RAD,
     forward_kinematics,
     inverse_kinematics,
     jacobian,
     link_poses,
 )
-from cellwright_envs.physics.robot import LOWEST_JOINT_M, Arm, UnreachablePoseError
-from cellwright_envs.welding.weld_cell import WeldCell
 
 Array = NDArray[np.float64]
 

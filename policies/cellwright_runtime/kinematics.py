@@ -67,7 +67,7 @@ def forward_kinematics(q: Array) -> Array:
 
 
 @compiled
-def _tool_and_jacobian(q: Array, tool: Array) -> tuple[Array, Array]:
+def tool_and_jacobian(q: Array, tool: Array) -> tuple[Array, Array]:
     """Return the tool pose (4, 4) and the Jacobian (6, 6) of its point."""
     poses = link_poses(q)
     last = poses[6]
@@ -101,7 +101,7 @@ def jacobian(q: Array, tool: Array) -> Array:
 
     `tool` (4, 4) is the tool pose seen from the flange.
     """
-    return _tool_and_jacobian(q, tool)[1]
+    return tool_and_jacobian(q, tool)[1]
 
 
 @compiled
@@ -191,7 +191,7 @@ def track(
     """Return (6,) [rad]: joints moved from `q` towards the target; see `robot.Arm.track`."""
     reached = q.copy()
     for _ in range(iterations):
-        pose, jac = _tool_and_jacobian(reached, tool)
+        pose, jac = tool_and_jacobian(reached, tool)
         twist = error_twist(pose, position_b, rotation_b)
         # A far target is approached in steps for which the linearisation holds.
         shift2, turn2 = 0.0, 0.0
@@ -329,7 +329,7 @@ def posture(path: Array, tool: Array) -> tuple[Array, Array]:
     jacobians = np.empty((len(path), 6, 6))
     distances_m = np.empty((len(path), 3))
     for index in range(len(path)):
-        jacobian_now = _tool_and_jacobian(path[index], tool)[1]
+        jacobian_now = tool_and_jacobian(path[index], tool)[1]
         for row in range(6):
             for joint in range(6):
                 jacobians[index, row, joint] = jacobian_now[row, joint]

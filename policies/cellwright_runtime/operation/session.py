@@ -1,0 +1,255 @@
+"""One session of a policy on a robot: read, decide, guard, send, and remember the last seconds.
+
+`cycle` is called at the controller's rate. Without arming it reads and decides, and sends nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright_runtime.drivers.driver import (
+    STOPS,
+    DriverError,
+    RobotDriver,
+    RobotState,
+    SetpointError,
+    Status,
+)
+from cellwright_runtime.envelope.envelope import Envelope
+from cellwright_runtime.envelope.faults import Fault
+from cellwright_runtime.envelope.observation_guard import Finding
+from cellwright_runtime.envelope.policy_guard import PolicyGuard
+from cellwright_runtime.envelope.ring import Ring, log_name
+from cellwright_runtime.envelope.states import State
+from cellwright_runtime.operation.task import Task
+
+Array = NDArray[np.float64]
+
+NOT_OURS = STOPS | Status.NOT_READY | Status.NOT_IN_CONTROL | Status.IN_USE
+"""Bits with which a controller says that it does not follow setpoints."""
+_OVER = (State.STOPPED, State.ESTOP)
+
+
+class Session:
+    """A task, its policy and a driver under one envelope."""
+
+    def __init__(
+        self,
+        task: Task,
+        guard: PolicyGuard,
+        envelope: Envelope,
+        driver: RobotDriver,
+        *,
+        clock: Callable[[], float] | None = None,
+        about: Mapping[str, str] | None = None,
+        logs: Path | None = None,
+    ) -> None:
+        """`clock` is monotonic; None takes the controller's own time, as of a simulated one.
+
+        `logs` is the directory for the logs of stops; None keeps none. `about` goes into them.
+        """
+        self.task, self.envelope, self.driver = task, envelope, driver
+        self.ring, self.logs, self.about = Ring(), logs, dict(about or {})
+        self.written: list[Path] = []
+        self.decisions = 0
+        self._guard, self._clock = guard, clock
+        self._state: RobotState | None = None
+        self._next_s = 0.0
+        self._told = 0
+        self._over = False
+
+    @property
+    def state(self) -> State:
+        """Of the envelope."""
+        return self.envelope.state
+
+    @property
+    def over(self) -> bool:
+        """Whether the session has ended: stopped, or the work is done and the robot at rest."""
+        return self._over
+
+    def connect(self) -> RobotState:
+        """Reach the robot and begin the work; nothing moves.
+
+        Raises DriverError or ValueError, one line, where that is not possible.
+        """
+        self._state = self.driver.connect()
+        now_s = self.now_s
+        self._guard.reset()
+        self.task.begin(self._state, now_s)
+        self._next_s = now_s
+        return self._state
+
+    @property
+    def now_s(self) -> float:
+        """The session's clock."""
+        if self._clock is not None:
+            return self._clock()
+        return 0.0 if self._state is None else self._state.time_s
+
+    def arm(self) -> None:
+        """Take over the robot; raises NotAllowedError, one line, where it is not fit to be moved."""
+        state = self._require_connected()
+        if word := _stopped(state):
+            self.envelope.cycle(self.now_s, state, stopped=word)
+        self.envelope.arm(self.now_s, state)
+
+    def start(self) -> None:
+        """Let the policy move the robot."""
+        self.envelope.start(self.now_s)
+
+    def cycle(self) -> None:
+        """One cycle of the controller."""
+        self._require_connected()
+        state, fresh = self._read()
+        now_s = self.now_s
+        if fresh:
+            self.task.sense(state, now_s)
+        self._decide(state, now_s)
+        target: list[float] | None = None
+        if self.envelope.rights.moves:
+            target = self._target(state, now_s)
+        else:
+            self.task.rest(now_s)
+        setpoint = self.envelope.cycle(now_s, state if fresh else None, target, stopped=_stopped(state))
+        if setpoint is not None:
+            self._send(setpoint, now_s)
+        self._remember(now_s, state, target, setpoint)
+        self._finish(now_s)
+
+    def close(self) -> None:
+        """Stop the robot and let go of it."""
+        try:
+            self.driver.stop()
+        finally:
+            self.driver.close()
+
+    def _read(self) -> tuple[RobotState, bool]:
+        """The newest state, and whether it is new."""
+        before = self._require_connected()
+        try:
+            state = self.driver.read_state()
+        except DriverError as problem:
+            self.envelope.fault(self.now_s, Fault.SILENT, str(problem))
+            return before, False
+        self._state = state
+        return state, Status.SILENT not in state.status
+
+    def _decide(self, state: RobotState, now_s: float) -> None:
+        """At the control rate ask the policy; act on its answer when it comes."""
+        found: list[Finding] = []
+        if now_s >= self._next_s - 1e-9:
+            period_s = self.task.control_period_s
+            missed = max(0, int((now_s - self._next_s) / period_s + 1e-6))
+            self._next_s += (missed + 1) * period_s
+            found += self._ask(state, now_s)
+        decision, late = self._guard.answer(now_s)
+        found += late
+        for finding in found:
+            self.envelope.fault(now_s, finding.fault, finding.detail)
+        if decision is None and not found:
+            return
+        if decision is not None:
+            self.decisions += 1
+            if self.envelope.rights.moves:
+                self.task.act(decision.action, state, now_s)
+        nothing: dict[str, Any] = {"preclip": None, "action": None, "command": None}
+        values = nothing if decision is None else {
+            "preclip": decision.action_preclip, "action": decision.action, "command": decision.command
+        }  # fmt: skip
+        told = [f"{finding.fault.name.lower()}: {finding.detail}" for finding in found]
+        self.ring.add(now_s, "decision", {**values, "found": told})
+
+    def _ask(self, state: RobotState, now_s: float) -> list[Finding]:
+        try:
+            observed = self.task.observe(state, now_s)
+        except ValueError as problem:  # what an interface refuses: of another shape, or not finite
+            return [Finding(Fault.NOT_FINITE, str(problem))]
+        return self._guard.ask(now_s, observed.observation, ages_s=observed.ages_s)
+
+    def _target(self, state: RobotState, now_s: float) -> list[float] | None:
+        try:
+            wanted: list[float] = self.task.target(state, now_s).tolist()
+        except ValueError as problem:
+            self.envelope.fault(now_s, Fault.TARGET, str(problem))
+            return None
+        return wanted
+
+    def _send(self, setpoint: Array, now_s: float) -> None:
+        try:
+            self.driver.send_setpoint(setpoint)
+        except (DriverError, SetpointError) as problem:
+            self.envelope.fault(now_s, Fault.SEND, str(problem))
+
+    def _remember(
+        self, now_s: float, state: RobotState, target: list[float] | None, setpoint: Array | None
+    ) -> None:
+        self.ring.add(
+            now_s,
+            "cycle",
+            {
+                "state": self.state.value,
+                "blend": self.envelope.blend,
+                "target": target,
+                "setpoint": setpoint,
+                "tool": state.tool,
+                "joints_rad": state.joints_rad,
+                "wrench": state.wrench,
+                "stages": [stage.value for stage in self.envelope.stages],
+            },
+        )
+        happenings = self.envelope.happenings
+        for each in happenings[self._told :]:
+            self.ring.add(
+                each.time_s,
+                "happening",
+                {
+                    "state": each.state.value,
+                    "fault": "" if each.fault is None else each.fault.name.lower(),
+                    "detail": each.detail,
+                },
+            )
+        self._told = len(happenings)
+
+    def _finish(self, now_s: float) -> None:
+        """End the session where it stopped, or where the work is done."""
+        if self.state in _OVER and not self._over:
+            self._over = True
+            self.driver.stop()
+            self.write_log(self.envelope.reason or "")
+        elif self.envelope.rights.moves and self.task.verdict():
+            self.envelope.finish(now_s)
+        elif self.state is State.ARMED and self.task.verdict() and self.envelope.at_rest:
+            self._over = True
+
+    def write_log(self, reason: str) -> Path | None:
+        """Write what is remembered, and return the file; None without a directory for it."""
+        if self.logs is None:
+            return None
+        self.logs.mkdir(parents=True, exist_ok=True)
+        number = 1 + len(list(self.logs.glob("stop-*.mcap")))
+        path = self.logs / log_name(number, reason)
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        counts = {
+            f"interventions {stage.value}": str(count) for stage, count in self.envelope.tally.total.items()
+        }
+        self.ring.write(path, {**self.about, "reason": reason, "written": stamp, **counts})
+        self.written.append(path)
+        return path
+
+    def _require_connected(self) -> RobotState:
+        if self._state is None:
+            raise ValueError("call connect before arm and cycle")
+        return self._state
+
+
+def _stopped(state: RobotState) -> str:
+    """What stop the controller reports, in words; empty for none."""
+    bits = state.status & NOT_OURS
+    return " and ".join((each.name or "").lower().replace("_", " ") for each in bits)

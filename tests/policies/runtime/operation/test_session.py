@@ -1,0 +1,116 @@
+"""A session reads, decides, sends only where it is armed, and remembers why it stopped."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mcap.reader import make_reader
+
+from cellwright_runtime.drivers.driver import Mode, Status
+from cellwright_runtime.envelope.states import NotAllowedError, State
+from tools.envelope.faults import CASES
+from tools.envelope.workplace import SPEC, Workplace
+
+
+def broken(name: str, place: Workplace) -> None:
+    next(each for each in CASES if each.name == name).break_it(place.faults)
+
+
+def messages(path: Path, topic: str) -> list[dict]:
+    with path.open("rb") as file:
+        return [json.loads(each.data) for _, _, each in make_reader(file).iter_messages(topics=[topic])]
+
+
+def about(path: Path) -> dict[str, str]:
+    with path.open("rb") as file:
+        return next(iter(make_reader(file).iter_metadata())).metadata
+
+
+def test_a_dry_run_decides_and_sends_nothing() -> None:
+    place = Workplace()
+    place.session.connect()
+    place.run(0.5)
+    assert place.session.state is State.DISARMED
+    assert place.session.decisions == pytest.approx(0.5 * SPEC.control_rate_hz, abs=1)
+    assert place.sent == []
+
+
+def test_nothing_moves_before_a_start() -> None:
+    place = Workplace()
+    place.session.connect()
+    place.session.arm()
+    place.run(0.3)
+    assert place.session.state is State.ARMED
+    assert np.ptp(np.array(place.sent), axis=0).max() < 1e-12
+
+
+@pytest.mark.parametrize("mode", [Mode.TOOL_POSE, Mode.JOINT_POSITION])
+def test_a_policy_is_asked_at_its_rate_and_moves_the_robot(mode: Mode) -> None:
+    place = Workplace(mode)
+    place.session.connect()
+    place.session.arm()
+    place.session.start()
+    place.run(1.5)
+    assert place.session.state is State.RUNNING
+    assert place.session.decisions == pytest.approx(1.5 * SPEC.control_rate_hz, abs=1)
+    assert np.ptp([place.driver.tool_of(each)[2] for each in place.sent[::20]]) > 0.025
+
+
+def test_a_stop_ends_the_session_and_writes_the_last_seconds(tmp_path: Path) -> None:
+    place = Workplace()
+    place.session.logs, place.session.about = tmp_path / "logs", {"bundle": "peg-insertion"}
+    place.session.connect()
+    place.session.arm()
+    place.session.start()
+    place.run(0.8)
+    broken("force", place)
+    place.run(1.0)
+    assert place.session.over
+    assert place.session.state is State.STOPPED
+    (path,) = place.session.written
+    assert path.name == "stop-001-force-or-torque-above-its-limit-a-force.mcap"
+    told = about(path)
+    assert told["bundle"] == "peg-insertion"
+    assert told["reason"] == "force or torque above its limit: a force of 60 N, 30 N are allowed"
+    assert int(told["interventions force"]) > 0
+    cycles, happenings = messages(path, "/cycle"), messages(path, "/happening")
+    assert [each["state"] for each in happenings][-1] == "stopped"
+    assert cycles[0]["state"] == "blending"
+    assert cycles[-1]["setpoint"] is None
+    assert {each["state"] for each in cycles} == {"blending", "running", "hold", "stopped"}
+    assert cycles[-1]["wrench"][2] == 60.0
+    assert len(messages(path, "/decision")) == place.session.decisions
+    with pytest.raises(NotAllowedError, match="arm is not possible while stopped, stopped by: force"):
+        place.session.arm()
+
+
+def test_a_robot_that_reports_a_stop_is_not_armed() -> None:
+    place = Workplace()
+    place.session.connect()
+    place.faults.state = lambda state: state.__class__(**{**vars(state), "status": Status.EMERGENCY_STOP})
+    place.run(0.01)
+    with pytest.raises(NotAllowedError, match="cannot arm: the controller reports emergency stop"):
+        place.session.arm()
+
+
+def test_work_that_is_done_ends_at_rest_without_a_stop() -> None:
+    place = Workplace()
+    place.session.connect()
+    place.session.arm()
+    place.session.start()
+    place.run(0.8)
+    place.session.task._verdict = "seated"  # type: ignore[attr-defined]
+    place.run(1.0)
+    assert place.session.over
+    assert place.session.state is State.ARMED
+    assert place.envelope.at_rest
+    assert place.envelope.reason is None
+
+
+def test_a_cycle_without_a_connection_is_refused() -> None:
+    place = Workplace()
+    with pytest.raises(ValueError, match="call connect before"):
+        place.session.cycle()
+    place.session.connect()
+    place.session.close()

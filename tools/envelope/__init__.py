@@ -1,0 +1,1 @@
+"""Proof of the envelope: setpoints of policies that want to break it, and faults while it moves."""

@@ -2,8 +2,8 @@
 
 Each file holds many episodes of one policy in one scenario, as `cellwright evaluate --scenario NAME --json`
 writes them. A repeat draws two disjoint lots of them without replacement for every scenario. One is the
-baseline, the other the candidate. The lots are exchangeable, so that every alarm is false. Nothing is located:
-the decision, the pooled test and the verdict of the suite are those of `cellwright regress`.
+baseline, the other the candidate. The lots are exchangeable, so that every alarm is false. Nothing is
+located: the decision, the pooled test and the verdict of the suite are those of `cellwright regress`.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ import tyro
 from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 
 from cellwright_train.commands.bench import Bench
+from cellwright_train.commands.codegen import Codegen
 from cellwright_train.commands.demo import Demo
 from cellwright_train.commands.evaluate import Evaluate
 from cellwright_train.commands.export import Export
@@ -43,12 +44,13 @@ COMMANDS = (
     "record",
     "export",
     "verify",
+    "codegen",
     "bench",
     "watch",
 )
 BAD_INPUT = 2
 INTERRUPTED = 130
-_LEAST = {"episodes": 1, "parts": 1, "workers": 1, "seed": 0, "draw": 0, "changes": 0}
+_LEAST = {"episodes": 1, "parts": 1, "workers": 1, "seed": 0, "draw": 0, "changes": 0, "vectors": 1}
 """The smallest value of an option; some may be left out."""
 _MOST = {"episodes": 10**6, "parts": 10**4, "workers": 1024, "seed": 2**53, "draw": 10**9}
 """The largest: a plan is held in memory, and a seed has to survive any reader of JSON."""
@@ -71,6 +73,7 @@ Command = (
     | Annotated[Shift, subcommand("shift")]
     | Annotated[Export, subcommand("export")]
     | Annotated[Verify, subcommand("verify")]
+    | Annotated[Codegen, subcommand("codegen")]
     | Annotated[Bench, subcommand("bench")]
     | Annotated[Watch, subcommand("watch")]
     | Annotated[Record, subcommand("record")]

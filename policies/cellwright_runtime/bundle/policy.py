@@ -170,6 +170,8 @@ class Bundle:
     """The recorded vectors."""
     scorecard: Mapping[str, Any]
     """What the policy scored, as the exporter wrote it."""
+    digest: str
+    """SHA-256 of the manifest, which has those of all files."""
 
     @classmethod
     def load(cls, directory: str | Path) -> Self:
@@ -198,6 +200,7 @@ class Bundle:
             cost=cost,
             golden=golden,
             scorecard=scorecard,
+            digest=container.digest,
         )
 
     @property

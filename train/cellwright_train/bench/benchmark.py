@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from cellwright_policies import zoo
-from cellwright_train.bench import assembly, rendering, training
+from cellwright_train.bench import assembly, code, rendering, training
 from cellwright_train.bench.figures import (
     ALL_ENV_DISTURBANCES,
     FULL,
@@ -49,6 +49,7 @@ def measure(*, quick: bool = False, progress: bool = True) -> dict[str, Any]:
         rendering.weld_seam_against_panda_gym,
         assembly.insertion_steps,
         bundle_latency,
+        code.generated_code,
         training.ppo_throughput,
     ]
     figures: Figures = {}

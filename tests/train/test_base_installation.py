@@ -1,7 +1,9 @@
 """What the command does where only numpy, onnxruntime, tyro and rich are installed."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -53,6 +55,15 @@ def test_a_bundle_is_verified_and_what_was_left_out_is_said() -> None:
     assert "golden vectors" in done.stdout
     told = "scores and closed loop were left out: they need the cells, pip install 'cellwright[sim]'\n"
     assert done.stdout.endswith(told)
+
+
+def test_code_is_generated(tmp_path: Path) -> None:
+    done = without(MORE, "codegen", "zoo:weld-seam", "--out", str(tmp_path / "code"), "--vectors", "2")
+    assert (done.returncode, done.stderr) == (0, "")
+    files = ["policy.h", "policy.c", "policy_selftest.c", "policy.st"]
+    assert done.stdout.endswith(f"{tmp_path / 'code'}: {', '.join(files)}\n")
+    assert sorted(path.name for path in (tmp_path / "code").iterdir()) == sorted(files)
+    assert re.search(r"stack, compiled here with -O2\W+1,\d{3} bytes", done.stdout)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ PEG = ("--env", "cellwright/PegInsertion-v0")
     [
         (
             [],
-            "evaluate, scenarios, leaderboard, regress, shift, export, verify, bench, watch, record",
+            "evaluate, scenarios, leaderboard, regress, shift, export, verify, codegen, bench, watch, record",
         ),
         (["evalaute"], "did you mean evaluate?"),
         (["evaluate"], "POLICY"),
@@ -62,6 +62,13 @@ PEG = ("--env", "cellwright/PegInsertion-v0")
         ),
         (["verify", "/no/such/bundle"], "is not a directory"),
         (["verify", "."], "no manifest.json"),
+        (["codegen", "/no/such/bundle", "--out", "/tmp/never"], "is not a directory; codegen takes a bundle"),
+        (["codegen", "zoo:peg", "--out", "/tmp/never"], "did you mean 'zoo:peg-insertion'?"),
+        (["codegen", ".", "--out", "/tmp/never"], "no manifest.json"),
+        (["codegen", "zoo:peg-insertion", "--out", "/tmp/never", "--prefix", "A b"], "--prefix 'A b' cannot"),
+        (["codegen", "zoo:peg-insertion", "--out", "/tmp/never", "--vectors", "0"], "must be at least 1"),
+        (["codegen", "zoo:weld-seam", "--out", "/proc/never"], "/proc/never cannot be written"),
+        (["codegen", "zoo:weld-seam", "--out", "/tmp"], "/tmp exists; choose another directory or pass"),
         (["export", "/no/such/run", "--out", "/tmp/never"], "does not exist"),
         (["export", "oracle", "--out", "/tmp/never"], "export takes a run directory"),
         (["train", "weld-saem"], "did you mean 'weld-seam'?"),

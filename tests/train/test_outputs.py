@@ -9,7 +9,7 @@ import pytest
 
 from cellwright_train.cli import main
 from cellwright_train.errors import UsageError
-from cellwright_train.outputs import Output, require_new_directory, reserved
+from cellwright_train.outputs import Output, require_new_directory, reserved, write_directory
 
 LONG = "n" * 300
 
@@ -130,3 +130,37 @@ def test_a_directory_that_cannot_be_made_is_refused(
         with pytest.raises(UsageError, match="cannot be written"):
             require_new_directory(tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_directory_appears_with_all_its_files_and_replaces_only_what_is_asked_for(tmp_path: Path) -> None:
+    target, first = tmp_path / "deep" / "code", {"a.c": b"one", "b.c": b"two"}
+    write_directory(target, first, force=False)
+    assert {path.name: path.read_bytes() for path in target.iterdir()} == first
+    with pytest.raises(UsageError, match="code exists; choose another directory or pass --force"):
+        write_directory(target, {"a.c": b"new"}, force=False)
+    with pytest.raises(UsageError, match=r"code holds b\.c, which would be lost"):
+        write_directory(target, {"a.c": b"new"}, force=True)
+    write_directory(target, {"a.c": b"new", "b.c": b"", "c.c": b""}, force=True)
+    assert (target / "a.c").read_bytes() == b"new"
+    assert [path.name for path in target.parent.iterdir()] == ["code"]
+
+
+def test_a_directory_that_cannot_be_replaced_keeps_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "code"
+    write_directory(target, {"a.c": b"one"}, force=False)
+    replace = os.replace
+
+    def broken(source: Path, to: Path) -> None:
+        if Path(source).name == "new":
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        replace(source, to)
+
+    monkeypatch.setattr(os, "replace", broken)
+    with pytest.raises(UsageError, match="code cannot be written: Input/output error"):
+        write_directory(target, {"a.c": b"two"}, force=True)
+    assert (target / "a.c").read_bytes() == b"one"
+    assert [path.name for path in tmp_path.iterdir()] == ["code"]
+    with pytest.raises(UsageError, match=r"a\.c is a file; name a directory"):
+        write_directory(target / "a.c", {"a.c": b"two"}, force=True)

@@ -19,6 +19,7 @@ from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 
 from cellwright_train.commands.adapt import Adapt
 from cellwright_train.commands.bench import Bench
+from cellwright_train.commands.codegen import Codegen
 from cellwright_train.commands.demo import Demo
 from cellwright_train.commands.evaluate import Evaluate
 from cellwright_train.commands.export import Export
@@ -45,12 +46,22 @@ COMMANDS = (
     "record",
     "export",
     "verify",
+    "codegen",
     "bench",
     "watch",
 )
 BAD_INPUT = 2
 INTERRUPTED = 130
-_LEAST = {"episodes": 1, "parts": 1, "measured": 1, "workers": 1, "seed": 0, "draw": 0, "changes": 0}
+_LEAST = {
+    "episodes": 1,
+    "parts": 1,
+    "measured": 1,
+    "workers": 1,
+    "seed": 0,
+    "draw": 0,
+    "changes": 0,
+    "vectors": 1,
+}
 """The smallest value of an option; some may be left out."""
 _MOST = {"episodes": 10**6, "parts": 10**4, "measured": 10**5, "workers": 1024, "seed": 2**53, "draw": 10**9}
 """The largest: a plan is held in memory, and a seed has to survive any reader of JSON."""
@@ -77,6 +88,7 @@ Command = (
     | Annotated[Shift, subcommand("shift")]
     | Annotated[Export, subcommand("export")]
     | Annotated[Verify, subcommand("verify")]
+    | Annotated[Codegen, subcommand("codegen")]
     | Annotated[Bench, subcommand("bench")]
     | Annotated[Watch, subcommand("watch")]
     | Annotated[Record, subcommand("record")]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 import stat
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -124,3 +126,36 @@ def require_new_directory(directory: Path) -> None:
         probe.rmdir()
     except OSError as error:
         raise UsageError(f"{directory} cannot be written: {error.strerror}") from error
+
+
+def write_directory(directory: Path, files: Mapping[str, bytes], *, force: bool) -> None:
+    """Write `files`, by name, to a directory that is there complete or not at all.
+
+    Raises `UsageError` where it exists, unless `force` is set and it holds no other files.
+    """
+    if directory.exists():
+        if not force:
+            raise UsageError(f"{directory} exists; choose another directory or pass --force to replace it")
+        if not directory.is_dir():
+            raise UsageError(f"{directory} is a file; name a directory")
+        if foreign := sorted(set(os.listdir(directory)) - set(files)):
+            raise UsageError(f"{directory} holds {foreign[0]}, which would be lost; choose another directory")
+    require_new_directory(directory)
+    scratch = Path(tempfile.mkdtemp(prefix=".cellwright-", dir=directory.parent))
+    try:
+        fresh, aside = scratch / "new", scratch / "old"
+        fresh.mkdir()
+        for name, data in files.items():
+            (fresh / name).write_bytes(data)
+        if directory.exists():
+            os.replace(directory, aside)
+        try:
+            os.replace(fresh, directory)
+        except OSError:
+            if aside.exists():
+                os.replace(aside, directory)
+            raise
+    except OSError as error:
+        raise UsageError(f"{directory} cannot be written: {error.strerror}") from error
+    finally:
+        shutil.rmtree(scratch)

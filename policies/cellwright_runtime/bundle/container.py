@@ -55,6 +55,8 @@ class Container:
     content: Mapping[str, Any]
     """Fields of the manifest that belong to the kind; the container does not check them."""
     files: Mapping[str, bytes]
+    digest: str
+    """SHA-256 of the manifest, which has those of all files, in hex digits."""
 
     @classmethod
     def load(cls, directory: Path, kind: Kind) -> Self:
@@ -65,7 +67,7 @@ class Container:
             limits = {**kind.required, **kind.optional}
             files = {name: _file(directory / name, entry, limits[name]) for name, entry in listed.items()}
             content = {name: value for name, value in manifest.items() if name not in _OWN_FIELDS}
-        return cls(directory=directory, content=content, files=files)
+        return cls(directory=directory, content=content, files=files, digest=manifest_digest(manifest))
 
 
 @contextmanager

@@ -174,6 +174,8 @@ class Bundle:
     """What the policy scored, as the exporter wrote it."""
     safety: Safety | None = None
     """The envelope; None for a bundle that was exported before there was one."""
+    digest: str
+    """SHA-256 of the manifest, which has those of all files."""
 
     @classmethod
     def load(cls, directory: str | Path) -> Self:
@@ -204,6 +206,7 @@ class Bundle:
             golden=golden,
             scorecard=scorecard,
             safety=safety,
+            digest=container.digest,
         )
 
     @property

@@ -30,13 +30,25 @@ def require_bounded(model: Model, name: str) -> Cost:
     Raises `FileError` where an operator is not on the list of operators or does not fit its inputs, and where
     the graph needs more than `MOST_MULTIPLICATIONS` or `MOST_ELEMENTS`.
     """
+    return _bounded(model, name)[0]
+
+
+def known_values(model: Model, name: str) -> Mapping[str, Value]:
+    """Shape and type of every tensor of `model`, with its elements where they are constant, by name.
+
+    Raises `FileError` as `require_bounded` does.
+    """
+    return _bounded(model, name)[1]
+
+
+def _bounded(model: Model, name: str) -> tuple[Cost, Mapping[str, Value]]:
     try:
-        return _cost(model)
+        return _run(model)
     except OperatorError as error:
         raise FileError(f"{name} {error}") from None
 
 
-def _cost(model: Model) -> Cost:
+def _run(model: Model) -> tuple[Cost, Mapping[str, Value]]:
     if twice := model.constants.keys() & model.inputs.keys():
         raise OperatorError(f"has {min(twice)} as an input and as a constant")
     known = {**model.constants, **model.inputs}
@@ -59,7 +71,7 @@ def _cost(model: Model) -> Cost:
             known[output] = value
     _require_said(model.said, known)
     _require_said(model.outputs, known)
-    return Cost(multiplications=work, elements=elements)
+    return Cost(multiplications=work, elements=elements), known
 
 
 def _input(known: Mapping[str, Value], operator: Operator, name: str) -> Value | None:

@@ -6,12 +6,10 @@ import sys
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from tyro.conf import Positional, arg
-
-from cellwright_train.commands.options import default_workers
-from cellwright_train.errors import UsageError, unknown
+from cellwright_train.commands.options import BundleName, bundle_directory, default_workers
+from cellwright_train.errors import UsageError
 from cellwright_train.terminal import console
 
 if TYPE_CHECKING:
@@ -24,7 +22,7 @@ _CELL = ("gymnasium", "pybullet")
 class Verify:
     """Prove that a bundle does what the trained policy did: files, graph, recorded vectors, and parts."""
 
-    bundle: Positional[Annotated[str, arg(metavar="BUNDLE", help="a bundle directory, or zoo:NAME")]]
+    bundle: BundleName
     against: Path | None = None
     """A run directory: repeat the seeds with its policy instead of trusting the recorded results."""
     episodes: int = 20
@@ -40,7 +38,7 @@ class Verify:
         from cellwright_runtime.verification import verify_open_loop
         from cellwright_train.report.tables import verification_table
 
-        directory = self._directory()
+        directory = bundle_directory(self.bundle, "verify")
         if self.against is not None and self.episodes == 0:
             raise UsageError("--against repeats episodes, and --episodes 0 leaves them out; drop one of them")
         cell_is_here = all(find_spec(name) for name in _CELL)
@@ -73,18 +71,3 @@ class Verify:
                 f"{self.against} is an expert; --against takes the run that the bundle was exported from"
             )
         return reference
-
-    def _directory(self) -> Path:
-        from cellwright_policies import zoo
-
-        if self.bundle.startswith("zoo:"):
-            name = self.bundle.removeprefix("zoo:")
-            if name not in zoo.names():
-                raise unknown("zoo policy", self.bundle, [f"zoo:{known}" for known in zoo.names()])
-            return zoo.path(name)
-        directory = Path(self.bundle)
-        if not directory.is_dir():
-            raise UsageError(
-                f"{self.bundle} is not a directory; verify takes a bundle, as `cellwright export` writes it"
-            )
-        return directory

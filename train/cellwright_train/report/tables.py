@@ -45,6 +45,16 @@ def verification_table(bundle: str, checks: Sequence[Check]) -> Table:
     return table
 
 
+def figures_of_code(bundle: str, rows: Sequence[tuple[str, str]]) -> Table:
+    """What the code of a bundle needs, one figure a row."""
+    table = Table(title=f"code of {bundle}", title_justify="left", show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
 def figures_table(figures: Mapping[str, Any]) -> Table:
     """The figures of `cellwright bench`, one row each, with the spread over repeats."""
     table = Table(title="bench", title_justify="left")

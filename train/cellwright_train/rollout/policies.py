@@ -74,11 +74,8 @@ class BundleReference(PolicyReference):
 
     @property
     def digest(self) -> str:
-        """Of all its files."""
-        found = hashlib.sha256()
-        for name, data in sorted(self.bundle.files.items()):
-            found.update(f"{name} {len(data)} ".encode() + data)
-        return found.hexdigest()
+        """Of its manifest, which has the hashes of all files."""
+        return self.bundle.digest
 
     def load(self, env: gymnasium.Env[Any, Any]) -> EpisodePolicy:
         """In ONNX Runtime."""

@@ -1,10 +1,14 @@
 """What several commands are asked for."""
 
 import os
+from pathlib import Path
 from typing import Annotated
 
-from tyro.conf import arg
+from tyro.conf import Positional, arg
 
+from cellwright_train.errors import UsageError, unknown
+
+BundleName = Positional[Annotated[str, arg(metavar="BUNDLE", help="a bundle directory, or zoo:NAME")]]
 POLICY_HELP = "a bundle, a run directory, an expert's name, or zoo:NAME"
 
 Policy = Annotated[str, arg(metavar="POLICY", help=POLICY_HELP)]
@@ -22,3 +26,20 @@ Disturbances = Annotated[str, arg(metavar="{none,train,hard}|NAME")]
 def default_workers() -> int:
     """As many processes as there are cores, up to four."""
     return min(os.cpu_count() or 1, 4)
+
+
+def bundle_directory(name: str, command: str) -> Path:
+    """The directory that `BundleName` means; raises `UsageError` where there is none, for this `command`."""
+    from cellwright_policies import zoo
+
+    if name.startswith("zoo:"):
+        known = zoo.names()
+        if name.removeprefix("zoo:") not in known:
+            raise unknown("zoo policy", name, [f"zoo:{each}" for each in known])
+        return zoo.path(name.removeprefix("zoo:"))
+    directory = Path(name)
+    if not directory.is_dir():
+        raise UsageError(
+            f"{name} is not a directory; {command} takes a bundle, as `cellwright export` writes it"
+        )
+    return directory

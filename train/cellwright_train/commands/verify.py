@@ -6,15 +6,14 @@ import sys
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from tyro.conf import Positional, arg
-
-from cellwright_train.commands.options import default_workers
-from cellwright_train.errors import UsageError, unknown
+from cellwright_train.commands.options import BundleName, bundle_directory, default_workers
+from cellwright_train.errors import UsageError
 from cellwright_train.terminal import console
 
 if TYPE_CHECKING:
+    from cellwright_runtime.verification import Check
     from cellwright_train.rollout.policies import PolicyReference
 
 _CELL = ("gymnasium", "pybullet")
@@ -24,11 +23,13 @@ _CELL = ("gymnasium", "pybullet")
 class Verify:
     """Prove that a bundle does what the trained policy did: files, graph, recorded vectors, and parts."""
 
-    bundle: Positional[Annotated[str, arg(metavar="BUNDLE", help="a bundle directory, or zoo:NAME")]]
+    bundle: BundleName
     against: Path | None = None
     """A run directory: repeat the seeds with its policy instead of trusting the recorded results."""
     episodes: int = 20
     """Recorded episodes to repeat; 0 leaves the closed loop out."""
+    key: Path | None = None
+    """A public key in PEM, which has to have signed the bundle."""
     workers: int = field(default_factory=default_workers)
 
     extra: ClassVar[str] = "sim"
@@ -37,22 +38,27 @@ class Verify:
     def run(self) -> int:
         """Run the command; returns the exit code: 1 where a check fails, 2 where no bundle can be read."""
         from cellwright_runtime.bundle.container import BundleError
-        from cellwright_runtime.verification import verify_open_loop
+        from cellwright_runtime.verification import verify_open_loop, verify_signature
         from cellwright_train.report.tables import verification_table
 
-        directory = self._directory()
+        directory = bundle_directory(self.bundle, "verify")
         if self.against is not None and self.episodes == 0:
             raise UsageError("--against repeats episodes, and --episodes 0 leaves them out; drop one of them")
+        # First of all, since nothing else of a bundle that a stranger changed has to be looked at.
+        signed = [] if self.key is None else [verify_signature(directory, self.key)]
         cell_is_here = all(find_spec(name) for name in _CELL)
-        if self.against is not None or cell_is_here:
+        if not all(check.passed for check in signed):
+            checks: list[Check] = []
+        elif self.against is not None or cell_is_here:
             from cellwright_train.bundles.verification import verify
 
             reference = self._reference()
             checks = verify(directory, against=reference, episodes=self.episodes, workers=self.workers)
         else:
             checks = verify_open_loop(directory)
-        if not checks[0].passed:
+        if checks and not checks[0].passed:
             raise BundleError(checks[0].detail)
+        checks = [*signed, *checks]
         console().print(verification_table(self.bundle, checks))
         failed = [check for check in checks if not check.passed]
         for check in failed:
@@ -73,18 +79,3 @@ class Verify:
                 f"{self.against} is an expert; --against takes the run that the bundle was exported from"
             )
         return reference
-
-    def _directory(self) -> Path:
-        from cellwright_policies import zoo
-
-        if self.bundle.startswith("zoo:"):
-            name = self.bundle.removeprefix("zoo:")
-            if name not in zoo.names():
-                raise unknown("zoo policy", self.bundle, [f"zoo:{known}" for known in zoo.names()])
-            return zoo.path(name)
-        directory = Path(self.bundle)
-        if not directory.is_dir():
-            raise UsageError(
-                f"{self.bundle} is not a directory; verify takes a bundle, as `cellwright export` writes it"
-            )
-        return directory

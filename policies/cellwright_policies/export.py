@@ -1,7 +1,6 @@
 """Writing bundles: one ONNX graph from raw observation to physical command, proved against torch first."""
 
 import copy
-import io
 import logging
 import tempfile
 import warnings
@@ -17,8 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from cellwright_runtime.bundle.cameras import TrainedView
+from cellwright_runtime.bundle.card import model_card
 from cellwright_runtime.bundle.container import BundleError, refuse_existing
+from cellwright_runtime.bundle.leapp import leapp_yaml
 from cellwright_runtime.bundle.policy import (
+    CARD,
+    LEAPP,
     OUTPUTS,
     POLICY,
     SCORECARD,
@@ -28,6 +32,7 @@ from cellwright_runtime.bundle.policy import (
     headline,
     write_bundle,
 )
+from cellwright_runtime.bundle.safety import SAFETY, Safety
 from cellwright_runtime.bundle.vectors import GOLDEN, Golden
 from cellwright_runtime.files.archive import npz_bytes
 from cellwright_runtime.files.json_text import canonical_json
@@ -117,8 +122,38 @@ def export_bundle(
     }
     if weights is not None:
         files[WEIGHTS] = npz_bytes(weights)
-    spec = replace(spec, scores=headline(scorecard))
+    return _write(replace(spec, scores=headline(scorecard)), files, directory, overwrite=overwrite)
+
+
+def export_again(
+    bundle: Bundle,
+    *,
+    cameras: tuple[TrainedView, ...],
+    safety: Safety | None,
+    directory: str | Path,
+    overwrite: bool = False,
+) -> Bundle:
+    """Write `bundle` anew with this envelope, these cameras, and what follows from both.
+
+    Its weights, golden vectors, scores and provenance stay, and so does what the graph computes: only
+    annotations that nothing needs are dropped. Equal input gives equal bytes; a signature is not kept. Raises
+    as `export_bundle` does.
+    """
+    directory = Path(directory)
+    refuse_existing(directory, overwrite=overwrite)
+    kept = {name: bundle.files[name] for name in (GOLDEN, SCORECARD, WEIGHTS) if name in bundle.files}
+    graph = _without_traces(onnx.load_from_string(bundle.files[POLICY])).SerializeToString(deterministic=True)
+    envelope = {} if safety is None else {SAFETY: safety.to_bytes()}
+    files = {POLICY: graph, **envelope, **kept}
+    return _write(replace(bundle.spec, cameras=cameras), files, directory, overwrite=overwrite)
+
+
+def _write(spec: PolicySpec, files: dict[str, bytes], directory: Path, *, overwrite: bool) -> Bundle:
+    """Add what follows from manifest and graph, replay the golden vectors, and write the bundle."""
+    safety = Safety.from_bytes(files[SAFETY]) if SAFETY in files else None
+    files = files | {LEAPP: leapp_yaml(files[POLICY], spec), CARD: model_card(spec, safety)}
     with _trial(spec, files) as runtime:
+        golden = runtime.bundle.golden
         decisions = replay(runtime, golden.observations)
         refuse_disagreement(np.stack([decision.action_preclip for decision in decisions]), golden)
     write_bundle(directory, spec, files, overwrite=overwrite)
@@ -131,7 +166,6 @@ def to_onnx(actor: nn.Module, spec: PolicySpec) -> bytes:
     resting = tuple(
         torch.zeros((1, *group.shape), dtype=getattr(torch, group.dtype)) for group in spec.observation
     )
-    buffer = io.BytesIO()
     with _quiet_exporter():
         program = torch.onnx.export(
             module,
@@ -145,8 +179,7 @@ def to_onnx(actor: nn.Module, spec: PolicySpec) -> bytes:
         )
     if program is None:
         raise ExportError("torch.onnx.export returned no program")
-    onnx.save(_without_traces(program.model_proto), buffer)
-    return buffer.getvalue()
+    return _without_traces(program.model_proto).SerializeToString(deterministic=True)
 
 
 def golden_vectors(actor: nn.Module, spec: PolicySpec, observations: Observations) -> Golden:
@@ -232,13 +265,15 @@ def _quiet_exporter() -> Iterator[None]:
 
 
 def _without_traces(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Drop stack traces and source paths that the exporter leaves on nodes and values."""
+    """Drop stack traces and source paths that the exporter leaves, and the shapes that it noted in between.
+
+    Those shapes are of the graph before it was optimised. Runtimes compute them anew, but quantisers believe
+    them and then refuse the graph.
+    """
     del model.metadata_props[:]
     del model.graph.metadata_props[:]
-    for part in (*model.graph.node, *model.graph.initializer, *model.graph.value_info):
-        part.doc_string = ""
-        del part.metadata_props[:]
-    for part in (*model.graph.input, *model.graph.output):
+    del model.graph.value_info[:]
+    for part in (*model.graph.node, *model.graph.initializer, *model.graph.input, *model.graph.output):
         part.doc_string = ""
         del part.metadata_props[:]
     return model

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cellwright_runtime.bundle.policy import Bundle
+from cellwright_runtime.bundle.card import model_card
+from cellwright_runtime.bundle.leapp import leapp_yaml
+from cellwright_runtime.bundle.policy import CARD, LEAPP, POLICY, Bundle
+from cellwright_runtime.bundle.signature import require_public_key, require_signature
 from cellwright_runtime.files.reading import FileError
 from cellwright_runtime.parity import PARITY, edge_cases, parity, replay
 from cellwright_runtime.runtime import Decision, Runtime
@@ -69,7 +72,19 @@ def verify_open_loop(directory: Path) -> list[Check]:
         attempt("golden coverage", lambda: _check_coverage(runtime.bundle)),
         attempt("clipping and commands", lambda: _check_outputs(runtime.bundle, decisions)),
         attempt("edge observations", lambda: _check_edges(runtime)),
+        attempt("sidecars", lambda: _check_sidecars(runtime.bundle)),
     ]
+
+
+def verify_signature(directory: Path, key: Path) -> Check:
+    """Whether the public `key` signed the bundle; raises `FileError` where it is no key."""
+    require_public_key(key)
+
+    def check() -> str:
+        require_signature(Bundle.load(directory).container, key)
+        return f"{key} signed these files"
+
+    return attempt("signature", check)
 
 
 def _graph(bundle: Bundle) -> str:
@@ -144,3 +159,19 @@ def _check_outputs(bundle: Bundle, decisions: list[Decision]) -> str:
 def _check_edges(runtime: Runtime) -> str:
     decisions = list(replay(runtime, edge_cases(runtime.spec)))  # each raises where it is not finite
     return f"{len(decisions)} black, white, constant and extreme observations give finite actions"
+
+
+def _check_sidecars(bundle: Bundle) -> str:
+    """A card that praises what the manifest does not, or another graph's description, would mislead."""
+    wanted = {
+        LEAPP: leapp_yaml(bundle.files[POLICY], bundle.spec),
+        CARD: model_card(bundle.spec, bundle.safety),
+    }
+    for name, content in wanted.items():
+        if name in bundle.files and bundle.files[name] != content:
+            raise CheckFailedError(
+                f"{name} is not what this version makes of manifest and graph; write the bundle anew with "
+                "cellwright export"
+            )
+    here = [name for name in wanted if name in bundle.files]
+    return f"{' and '.join(here)} follow from manifest and graph" if here else "there are none"

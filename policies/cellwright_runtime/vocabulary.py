@@ -72,7 +72,7 @@ class ControllerSetup:
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
         """Value (n,) of a setting; raises ValueError where there is none of this name."""
-        return np.array(self._setting(name).value)
+        return np.array(self.setting(name).value)
 
     def __contains__(self, name: object) -> bool:
         """Whether there is a setting of this name."""
@@ -82,7 +82,7 @@ class ControllerSetup:
         self, name: str, unit: str, *, count: int = 1, above: float | None = None
     ) -> NDArray[np.float64]:
         """Value (count,) of a setting in `unit`, `above` a bound; raises ValueError where it is another."""
-        setting = self._setting(name)
+        setting = self.setting(name)
         if setting.unit != unit or len(setting.value) != count:
             raise ValueError(
                 f"{name} must be {count} number(s) in {unit}, got {list(setting.value)} in {setting.unit}"
@@ -96,7 +96,8 @@ class ControllerSetup:
         """Say whether there is a setting of this name."""
         return any(setting.name == name for setting in self.settings)
 
-    def _setting(self, name: str) -> Setting:
+    def setting(self, name: str) -> Setting:
+        """The setting of this name; raises ValueError where there is none."""
         for setting in self.settings:
             if setting.name == name:
                 return setting

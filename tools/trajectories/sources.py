@@ -23,6 +23,10 @@ EXEMPT = {
     "envs/cellwright_envs/rendering/picture.py": "draws for people, after the step",
     "envs/cellwright_envs/rendering/studio.py": "draws for people, after the step",
     "envs/cellwright_envs/welding/picture.py": "draws for people, after the step",
+    "policies/cellwright_runtime/camera/calibration.py": "of real cameras, which no simulated step has",
+    "policies/cellwright_runtime/camera/lens.py": "of real cameras, which no simulated step has",
+    "policies/cellwright_runtime/camera/sources.py": "of real cameras, which no simulated step has",
+    "policies/cellwright_runtime/camera/warp.py": "of real cameras, which no simulated step has",
 }
 
 _BLAS = ("vdot", "matmul", "inner", "einsum", "tensordot", "linalg", "kron", "correlate", "convolve")

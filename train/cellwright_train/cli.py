@@ -19,15 +19,20 @@ from tyro.conf import OmitArgPrefixes, OmitSubcommandPrefixes, subcommand
 
 from cellwright_train.commands.adapt import Adapt
 from cellwright_train.commands.bench import Bench
+from cellwright_train.commands.calibrate import Calibrate
 from cellwright_train.commands.codegen import Codegen
 from cellwright_train.commands.demo import Demo
+from cellwright_train.commands.diff import Diff
 from cellwright_train.commands.evaluate import Evaluate
 from cellwright_train.commands.export import Export
+from cellwright_train.commands.inspect import Inspect
+from cellwright_train.commands.keygen import Keygen
 from cellwright_train.commands.leaderboard import Leaderboard
 from cellwright_train.commands.record import Record
 from cellwright_train.commands.regress import Regress
 from cellwright_train.commands.scenarios import Scenarios
 from cellwright_train.commands.shift import Shift
+from cellwright_train.commands.sign import Sign
 from cellwright_train.commands.train import Train
 from cellwright_train.commands.verify import Verify
 from cellwright_train.commands.watch import Watch
@@ -47,6 +52,11 @@ COMMANDS = (
     "export",
     "verify",
     "codegen",
+    "inspect",
+    "diff",
+    "keygen",
+    "sign",
+    "calibrate",
     "bench",
     "watch",
 )
@@ -72,7 +82,7 @@ _OF_TRAINING = (
     *("safetensors", "stable_baselines3", "tensorboard", "torch"),
 )
 _EXTRAS = dict.fromkeys(_OF_TRAINING, "train") | {
-    **{"mcap": "robot", "ruckig": "robot"},
+    **dict.fromkeys(("cryptography", "mcap", "ruckig"), "robot"),
     **{"pyarrow": "data", "rerun": "viewer"},
 }
 """Modules that the base installation does not have; an extra brings those that not every command needs."""
@@ -89,6 +99,11 @@ Command = (
     | Annotated[Export, subcommand("export")]
     | Annotated[Verify, subcommand("verify")]
     | Annotated[Codegen, subcommand("codegen")]
+    | Annotated[Inspect, subcommand("inspect")]
+    | Annotated[Diff, subcommand("diff")]
+    | Annotated[Keygen, subcommand("keygen")]
+    | Annotated[Sign, subcommand("sign")]
+    | Annotated[Calibrate, subcommand("calibrate")]
     | Annotated[Bench, subcommand("bench")]
     | Annotated[Watch, subcommand("watch")]
     | Annotated[Record, subcommand("record")]

@@ -3,11 +3,12 @@
 ```
 <bundle>/manifest.json   kind of bundle, fields of that kind, size and hash of every other file
          ...             the files of that kind, and no others
+         bundle.sig      optional: a signature over the hashes of all of these
 ```
 
 A kind, such as a policy, defines which files it has and how large each may be. The container does not
-interpret them. The hashes detect damage and careless edits. They are not a signature: whoever forges a bundle
-can compute them, too.
+interpret them. The hashes detect damage and careless edits. They are no signature: whoever forges a bundle
+can compute them, too. `cellwright_runtime.bundle.signature` makes and checks one.
 """
 
 import hashlib
@@ -25,6 +26,8 @@ from cellwright_runtime.files.json_text import canonical_json, parse_json
 from cellwright_runtime.files.reading import FileError, read_file
 
 MANIFEST = "manifest.json"
+SIGNATURE = "bundle.sig"
+SIGNATURE_BYTES = 64
 SCHEMA_VERSION = 2
 _MOST_MANIFEST_BYTES = 2**20
 _OWN_FIELDS = ("schema_version", "kind", "files", "manifest_sha256")
@@ -56,18 +59,31 @@ class Container:
     """Fields of the manifest that belong to the kind; the container does not check them."""
     files: Mapping[str, bytes]
     digest: str
-    """SHA-256 of the manifest, which has those of all files, in hex digits."""
+    """SHA-256 of the manifest, which has those of all files: one number for the whole bundle, in hex."""
+    manifest: bytes
+    """The manifest's file as it was read."""
+    signature: bytes | None = None
+    """The signature that lies in the bundle, which nobody has checked."""
 
     @classmethod
     def load(cls, directory: Path, kind: Kind) -> Self:
         """Read a bundle of this kind; raises `BundleError` if it is damaged, changed or of another kind."""
         with bundle_errors():
-            manifest, listed = _manifest(directory, kind)
-            _refuse_foreign(directory, {MANIFEST, *listed})
+            text = _manifest_text(directory)
+            manifest, listed = _manifest(directory, kind, text)
+            _refuse_foreign(directory, {MANIFEST, SIGNATURE, *listed})
             limits = {**kind.required, **kind.optional}
             files = {name: _file(directory / name, entry, limits[name]) for name, entry in listed.items()}
             content = {name: value for name, value in manifest.items() if name not in _OWN_FIELDS}
-        return cls(directory=directory, content=content, files=files, digest=manifest_digest(manifest))
+            signature = _signature(directory / SIGNATURE)
+        return cls(
+            directory=directory,
+            content=content,
+            files=files,
+            digest=manifest_digest(manifest),
+            manifest=text,
+            signature=signature,
+        )
 
 
 @contextmanager
@@ -158,14 +174,28 @@ def manifest_digest(manifest: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical_json(rest)).hexdigest()
 
 
-def _manifest(directory: Path, kind: Kind) -> tuple[dict[str, Any], dict[str, Fields]]:
-    """The manifest of a bundle, and its entries for the other files, by name."""
+def _manifest_text(directory: Path) -> bytes:
     if not directory.is_dir():
         raise BundleError(f"{directory} is not a directory; a bundle is a directory with a {MANIFEST}")
     path = directory / MANIFEST
     if not path.exists() and not path.is_symlink():
         raise BundleError(f"{directory} holds no {MANIFEST}, so it is not a bundle")
-    manifest = parse_json(read_file(path, most_bytes=_MOST_MANIFEST_BYTES), str(path))
+    return read_file(path, most_bytes=_MOST_MANIFEST_BYTES)
+
+
+def _signature(path: Path) -> bytes | None:
+    if not path.exists() and not path.is_symlink():
+        return None
+    data = read_file(path, most_bytes=SIGNATURE_BYTES)
+    if len(data) != SIGNATURE_BYTES:
+        raise BundleError(f"{path} has {len(data)} bytes, a signature has {SIGNATURE_BYTES}")
+    return data
+
+
+def _manifest(directory: Path, kind: Kind, text: bytes) -> tuple[dict[str, Any], dict[str, Fields]]:
+    """The manifest of a bundle, and its entries for the other files, by name."""
+    path = directory / MANIFEST
+    manifest = parse_json(text, str(path))
     fields = Fields(manifest, str(path))
     version = fields.optional("schema_version", None)
     if type(version) is not int or version != SCHEMA_VERSION:

@@ -6,6 +6,8 @@
          golden.npz      recorded observations with the outputs the training framework gave for them
          scorecard.json  what the policy scored, seed by seed
          safety.json     the envelope: limits, trained ranges and times, each with its source
+         leapp.yaml      the graph as LEAPP describes one, for programs that read that format
+         CARD.md         all of this for people
          weights.npz     optional: every weight of the training policy, to continue training from it
 ```
 
@@ -24,6 +26,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_runtime.bundle.cameras import TrainedView, read_view
 from cellwright_runtime.bundle.container import (
     MANIFEST,
     BundleError,
@@ -45,10 +48,12 @@ from cellwright_runtime.vocabulary import SI_UNITS, Component, ControllerSetup, 
 POLICY = "policy.onnx"
 SCORECARD = "scorecard.json"
 WEIGHTS = "weights.npz"
+LEAPP = "leapp.yaml"
+CARD = "CARD.md"
 KIND = Kind(
     name="policy",
     required={POLICY: 16 * 2**20, GOLDEN: 16 * 2**20, SCORECARD: 4 * 2**20},
-    optional={SAFETY: MOST_SAFETY_BYTES, WEIGHTS: 32 * 2**20},
+    optional={SAFETY: MOST_SAFETY_BYTES, WEIGHTS: 32 * 2**20, LEAPP: 2**20, CARD: 2**20},
 )
 """Sizes are at least ten times those of the shipped policies, and small enough for a robot's computer."""
 OUTPUTS = ("action", "action_preclip", "command")
@@ -121,6 +126,8 @@ class PolicySpec:
     """Physical commands in order; action -1 maps to `low`, +1 to `high`."""
     controller: ControllerSetup = field(default_factory=ControllerSetup)
     """Settings and frames that the policy expects of the controller that it commands."""
+    cameras: tuple[TrainedView, ...] = ()
+    """Pinhole and place of the views in the image, for warping the frames of a real camera to them."""
     training: Mapping[str, Any] = field(default_factory=dict)
     """Provenance: command, seed, steps, versions, hash of the configuration."""
     scores: Mapping[str, Any] = field(default_factory=dict)
@@ -140,7 +147,18 @@ class PolicySpec:
             raise BundleError(f"an observation has {observed:,} numbers, {MOST_OBSERVED:,} are allowed")
         if not self.action:
             raise BundleError("a policy needs at least one action")
+        channels = [
+            part.name for group in self.observation if group.dtype == "uint8" for part in group.components
+        ]
+        if [each.view for each in self.cameras] != [name for name in channels if name in self._seen]:
+            raise BundleError(
+                f"cameras describe {', '.join(self._seen)}, the image has {', '.join(channels)}"
+            )
         _require_si(self.action)
+
+    @property
+    def _seen(self) -> tuple[str, ...]:
+        return tuple(each.view for each in self.cameras)
 
     @property
     def layout(self) -> Layout:
@@ -172,10 +190,12 @@ class Bundle:
     """The recorded vectors."""
     scorecard: Mapping[str, Any]
     """What the policy scored, as the exporter wrote it."""
-    safety: Safety | None = None
+    safety: Safety | None
     """The envelope; None for a bundle that was exported before there was one."""
     digest: str
     """SHA-256 of the manifest, which has those of all files."""
+    container: Container
+    """The files as they were read, with their signature."""
 
     @classmethod
     def load(cls, directory: str | Path) -> Self:
@@ -207,6 +227,7 @@ class Bundle:
             scorecard=scorecard,
             safety=safety,
             digest=container.digest,
+            container=container,
         )
 
     @property
@@ -227,6 +248,8 @@ def write_bundle(
     content = asdict(spec)
     for setting in content["controller"]["settings"]:
         del setting["meaning"]
+    if not content["cameras"]:
+        del content["cameras"]
     write_container(Path(directory), KIND, content, files, overwrite=overwrite)
 
 
@@ -253,6 +276,7 @@ def _spec(content: Mapping[str, Any]) -> PolicySpec:
             observation=tuple(_group(group) for group in fields.items("observation")),
             action=_components(fields, "action"),
             controller=_controller(Fields(fields.take("controller"), f"{MANIFEST} controller")),
+            cameras=tuple(read_view(view) for view in fields.items("cameras")) if "cameras" in fields else (),
             training=fields.object("training"),
             scores=fields.object("scores"),
         )

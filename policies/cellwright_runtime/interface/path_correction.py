@@ -21,6 +21,7 @@ from cellwright_perception.seam.look_ahead import LookAhead
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 from cellwright_perception.seam.taught_path import SeamFrames, TorchPlace
 from cellwright_perception.seam.tracker import PROFILE_POINTS, SeamTrackingSensor
+from cellwright_runtime.bundle.cameras import seam_sensor
 from cellwright_runtime.interface.arrays import decision, numbers
 from cellwright_runtime.interface.averages import WeldAverages
 from cellwright_runtime.interface.groups import BoundedGroups
@@ -155,7 +156,7 @@ class WeldInterface:
         wanted = COMMANDS if self._follower is None else TRACKED_COMMANDS
         if (named := tuple(each.name for each in layout.actions)) != wanted:
             raise ValueError(f"a weld's actions are {', '.join(wanted)}; got {', '.join(named)}")
-        self.geometry = _geometry(layout, laser_sigma_m)
+        self.geometry = seam_sensor(layout.controller, layout.image_size_px, laser_sigma_m=laser_sigma_m)
         self._period_s = period_s
         self._reach: list[float] = layout.reach.tolist()
         self._rate_m_s = self._reach[:2] if self._follower is None else [self._follower.rate_m_s] * 2
@@ -344,21 +345,6 @@ class WeldInterface:
 def _check_place(torch: TorchPlace) -> None:
     if not all(map(math.isfinite, torch)):
         raise ValueError(f"a torch's place must be finite, got {torch}")
-
-
-def _geometry(layout: Layout, laser_sigma_m: float) -> SeamSensorGeometry:
-    setup = layout.controller
-    px, py, pz = setup.read("camera", "m", count=3).tolist()
-    tx, ty, tz = setup.read("camera_target", "m", count=3).tolist()
-    return SeamSensorGeometry(
-        look_ahead_m=float(setup.read("laser_look_ahead", "m", above=0.0)[0]),
-        laser_sigma_m=laser_sigma_m,
-        camera_position_t=(px, py, pz),
-        camera_target_t=(tx, ty, tz),
-        image_size_px=layout.image_size_px,
-        overview_focal_px=float(setup.read("overview_focal", "1", above=0.0)[0]),
-        stripe_focal_px=float(setup.read("stripe_focal", "1", above=0.0)[0]),
-    )
 
 
 def _line_tracker(layout: Layout, geometry: SeamSensorGeometry) -> LineTracker | None:

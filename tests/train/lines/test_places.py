@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from cellwright_runtime.files.places import Place, line_of, told
 from cellwright_train.lines.library import shipped
-from cellwright_train.lines.places import Place, line_of, told
 from cellwright_train.lines.strict import TomlText
 
 TEXT = '''# a comment

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -13,11 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from cellwright_policies.export import MIN_ON_POLICY, export_bundle
+from cellwright_policies.export import MIN_ON_POLICY, export_again, export_bundle
 from cellwright_runtime.bundle.container import BundleError, refuse_existing
 from cellwright_runtime.bundle.policy import MOST_EPISODES, Bundle, PolicySpec
 from cellwright_runtime.files.fields import LONGEST_NAME
 from cellwright_runtime.files.reading import printable, read_file
+from cellwright_train.bundles.envelope import range_margins, safety_envelope
+from cellwright_train.bundles.observed import measure
+from cellwright_train.bundles.scorecards import recorded_trial
 from cellwright_train.errors import UsageError
 from cellwright_train.learning.runs import RunDirectory
 from cellwright_train.rollout import cell
@@ -85,14 +89,36 @@ def export_run(trial: Trial, config: ExportConfig) -> Bundle:
         controller=controller,
         training=_provenance(reference.path, config),
     )
-    return export_bundle(
-        policy.actor,
-        spec=spec,
-        observations=recorder.rows(GOLDEN_VECTORS),
-        scorecard=scores.as_json() | {"disturbances": trial.cell.disturbances},
-        directory=config.directory,
-        weights=_weights(policy) if config.with_weights else None,
-        overwrite=config.overwrite,
+    with tempfile.TemporaryDirectory() as scratch:
+        plain = export_bundle(
+            policy.actor,
+            spec=spec,
+            observations=recorder.rows(GOLDEN_VECTORS),
+            scorecard=scores.as_json() | {"disturbances": trial.cell.disturbances},
+            directory=Path(scratch) / "plain",
+            weights=_weights(policy) if config.with_weights else None,
+        )
+        return export_bundle_again(
+            plain, config.directory, overwrite=config.overwrite, progress=config.progress
+        )
+
+
+def export_bundle_again(bundle: Bundle, directory: Path, *, overwrite: bool, progress: bool) -> Bundle:
+    """Write `bundle` with cameras and safety envelope, measured while it works on its recorded parts.
+
+    The same bundle gives the same bytes, whether it had an envelope before or not, on processors of one
+    class. Raises BundleError where the target exists or the scorecard records nothing to repeat.
+    """
+    refuse_existing(directory, overwrite=overwrite)
+    spec = bundle.spec
+    trial = recorded_trial(bundle)
+    measured = measure(trial, spec, range_margins(spec), progress=progress)
+    return export_again(
+        bundle,
+        cameras=cell.trained_views(spec),
+        safety=safety_envelope(spec, measured),
+        directory=directory,
+        overwrite=overwrite,
     )
 
 

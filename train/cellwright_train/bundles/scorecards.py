@@ -2,7 +2,7 @@
 
 import math
 import typing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -14,11 +14,15 @@ from cellwright_runtime.files.json_text import canonical_json
 from cellwright_runtime.files.reading import FileError
 from cellwright_train.errors import one_line
 from cellwright_train.results.result import EpisodeResult, Evaluation
-from cellwright_train.rollout.cell import Episode
+from cellwright_train.rollout.cell import CellChoice, Episode
 from cellwright_train.rollout.families import family_of
+from cellwright_train.rollout.policies import BundleReference
+from cellwright_train.rollout.trial import Trial
 
 _ROUNDING = 1e-9
 """Of a score; sums may round differently on another machine."""
+_LATER = ("cut_off", "iso_edition")
+"""Scores that came later than some bundles, which lack them."""
 _CALLED = {float: "a number", int: "a whole number", bool: "true or false", str: "a text"}
 
 
@@ -28,7 +32,31 @@ def recorded(bundle: Bundle) -> list[tuple[Episode, EpisodeResult]]:
     if not entries:
         raise FileError(f"{SCORECARD} records no episode to repeat")
     kind = family_of(bundle.spec.environment).result
-    return [_episode(kind, entry, f"{SCORECARD} episode {i}") for i, entry in enumerate(entries)]
+    found = [_episode(kind, entry, f"{SCORECARD} episode {i}") for i, entry in enumerate(entries)]
+    for index, (episode, _) in enumerate(found):
+        # Seeds that were picked, or repeated, make any score.
+        if episode.seed != found[0][0].seed + index:
+            raise FileError(
+                f"{SCORECARD} episode {index} has the seed {episode.seed}, not {found[0][0].seed + index}: "
+                "seeds count up from the first"
+            )
+    return found
+
+
+def recorded_cell(bundle: Bundle, plan: Sequence[Episode]) -> CellChoice:
+    """The cell in which the scorecard's parts were worked on; raises `FileError` where it does not say."""
+    products = tuple(dict.fromkeys(episode.product for episode in plan if episode.product))
+    disturbances = bundle.scorecard.get("disturbances")
+    if not isinstance(disturbances, str):
+        raise wrong(f"{SCORECARD} disturbances", disturbances, "a name")
+    return CellChoice(env=bundle.spec.environment, products=products, disturbances=disturbances)
+
+
+def recorded_trial(bundle: Bundle) -> Trial:
+    """The bundle on all parts of its scorecard; raises `FileError` as `recorded` does."""
+    plan = tuple(episode for episode, _ in recorded(bundle))
+    reference = BundleReference(name=f"bundle {bundle.spec.name}", bundle=bundle)
+    return Trial(policy=reference, cell=recorded_cell(bundle, plan), plan=plan)
 
 
 def require_own_scores(bundle: Bundle) -> Evaluation[Any]:
@@ -46,7 +74,11 @@ def require_own_scores(bundle: Bundle) -> Evaluation[Any]:
             wanted = headline(told.as_json())
     except (ValueError, ArithmeticError) as error:
         raise FileError(f"{SCORECARD} episodes add up to no scores: {one_line(error)}") from None
-    for name, value in headline(card).items():  # a score that came later than the bundle may be missing
+    held = headline(card)
+    for name, value in wanted.items():
+        if name not in held and name not in _LATER:
+            raise FileError(f"{SCORECARD} lacks the score {name}, which its episodes make {value!r:.40}")
+    for name, value in held.items():
         _require_alike(value, wanted.get(name), f"{SCORECARD} {name}")
     return told
 

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from cellwright_runtime.bundle.container import MANIFEST
-from cellwright_runtime.bundle.policy import SCORECARD, Bundle, PolicySpec
+from cellwright_runtime.bundle.policy import Bundle, PolicySpec
 from cellwright_runtime.verification import Check, CheckFailedError, attempt, verify_open_loop
 from cellwright_runtime.vocabulary import Component, ControllerSetup, Setting
-from cellwright_train.bundles.scorecards import recorded, require_own_scores
+from cellwright_train.bundles.scorecards import recorded, recorded_cell, require_own_scores
 from cellwright_train.errors import UsageError
 from cellwright_train.results.result import Evaluation
 from cellwright_train.rollout import cell
-from cellwright_train.rollout.cell import CellChoice, Episode
+from cellwright_train.rollout.cell import CellChoice
 from cellwright_train.rollout.evaluation import evaluate
 from cellwright_train.rollout.policies import BundleReference, PolicyReference
 from cellwright_train.rollout.trial import Trial
@@ -85,7 +85,7 @@ def _check_layout(spec: PolicySpec) -> str:
     try:
         groups = cell.observation_groups(env, tuple(group.name for group in spec.observation))
         actions, rate_hz = cell.action_components(env), cell.control_rate_hz(env)
-        controller = cell.controller(env)
+        controller, cameras = cell.controller(env), cell.trained_views(spec)
     except KeyError as error:
         raise CheckFailedError(f"{choice.env} has no observation group {error}") from None
     finally:
@@ -103,6 +103,8 @@ def _check_layout(spec: PolicySpec) -> str:
             f"{MANIFEST} says {spec.control_rate_hz} Hz, {choice.env} runs at {rate_hz} Hz"
         )
     _same_controller(spec.controller, controller, choice.env)
+    if spec.cameras and spec.cameras != cameras:
+        raise CheckFailedError(f"{MANIFEST} cameras are not those of its controller settings")
     return f"names, units, bounds, order and controller settings are those of {choice.env}"
 
 
@@ -145,7 +147,7 @@ def _check_closed_loop(
     bundle = Bundle.load(directory)
     everything = recorded(bundle)
     plan, wanted = (list(each)[:episodes] for each in zip(*everything, strict=True))
-    choice = _choice(bundle, [episode for episode, _ in everything])
+    choice = recorded_cell(bundle, [episode for episode, _ in everything])
     if against is not None:
         against.require_fit(choice.env)
         beside = Trial(policy=against, cell=choice, plan=tuple(plan))
@@ -171,11 +173,3 @@ def _check_closed_loop(
 
 def _graded(evaluation: Evaluation[Any]) -> str:
     return f", graded by {evaluation.graded_by}" if evaluation.graded_by else ""
-
-
-def _choice(bundle: Bundle, plan: Sequence[Episode]) -> CellChoice:
-    products = tuple(dict.fromkeys(episode.product for episode in plan if episode.product))
-    disturbances = bundle.scorecard.get("disturbances")
-    if not isinstance(disturbances, str):
-        raise CheckFailedError(f"{SCORECARD} disturbances is {disturbances!r}, not a name")
-    return CellChoice(env=bundle.spec.environment, products=products, disturbances=disturbances)

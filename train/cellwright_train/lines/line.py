@@ -10,12 +10,13 @@ from functools import cached_property
 import msgspec
 
 from cellwright_envs.conditions import conditions_hash
+from cellwright_runtime.files.places import Place
+from cellwright_runtime.files.strict_toml import WrongValueError, converted
 from cellwright_train.errors import UsageError
 from cellwright_train.lines.cells import cell_id
 from cellwright_train.lines.file import LineFile, Wear
-from cellwright_train.lines.places import Place
 from cellwright_train.lines.station import Happening, Station
-from cellwright_train.lines.strict import TomlText, WrongValueError, converted
+from cellwright_train.lines.strict import TomlText
 from cellwright_train.rollout.cell import Episode
 
 _MOST_PARTS = 10**4

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from cellwright_envs.disturbances.line_change import LineChange, Operation, plus, times, to
+from cellwright_runtime.files.places import Place
+from cellwright_runtime.files.strict_toml import WrongValueError, converted
 from cellwright_train.errors import one_line
 from cellwright_train.lines.cells import belongs_elsewhere
 from cellwright_train.lines.file import Operations
-from cellwright_train.lines.places import Place
-from cellwright_train.lines.strict import WrongValueError, converted
 
 
 def operations(content: Mapping[str, Any], place: Place) -> dict[str, Operation]:

@@ -8,12 +8,12 @@ from typing import Any
 
 from cellwright_envs.disturbances.line_change import LineChange, Operation
 from cellwright_envs.disturbances.named_sets import resolve_named
+from cellwright_runtime.files.places import Place
+from cellwright_runtime.files.strict_toml import WrongValueError
 from cellwright_train.errors import UsageError, one_line, unknown
 from cellwright_train.lines.cells import belongs_elsewhere, products
 from cellwright_train.lines.file import Batch, Change, Wear
 from cellwright_train.lines.operations import applied, operations, worn_by
-from cellwright_train.lines.places import Place
-from cellwright_train.lines.strict import WrongValueError
 from cellwright_train.lines.teaching import is_teachable
 from cellwright_train.rollout.cell import Episode
 from cellwright_train.rollout.families import cell_class

@@ -10,9 +10,10 @@ from typing import Annotated, Self
 
 from msgspec import Meta, Struct
 
+from cellwright_runtime.files.strict_toml import WrongValueError, converted
 from cellwright_train.errors import UsageError, unknown
 from cellwright_train.lines.cells import cell_id, cells
-from cellwright_train.lines.strict import TomlText, WrongValueError, converted
+from cellwright_train.lines.strict import TomlText
 from cellwright_train.regression.measure import SUCCESS, Measure
 from cellwright_train.regression.yardsticks import MEASURES, SUCCESS_MARGIN
 from cellwright_train.rollout.families import cell_class

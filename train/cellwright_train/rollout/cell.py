@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from cellwright_envs.disturbances.line_change import LineChange
 from cellwright_envs.disturbances.named_sets import resolve_named
-from cellwright_runtime.bundle.policy import ObservationGroup
+from cellwright_runtime.bundle.cameras import TrainedView
+from cellwright_runtime.bundle.cameras import trained_views as views_of
+from cellwright_runtime.bundle.policy import ObservationGroup, PolicySpec
 from cellwright_runtime.vocabulary import Component, ControllerSetup
 from cellwright_train.environments import canonical_env
 from cellwright_train.errors import UsageError, one_line
@@ -156,6 +158,13 @@ def controller(env: gymnasium.Env[Any, Any]) -> ControllerSetup:
     cell: Any = env.unwrapped
     setup: ControllerSetup = cell.layout.controller
     return setup
+
+
+def trained_views(spec: PolicySpec) -> tuple[TrainedView, ...]:
+    """Pinholes and places of the views that a policy of this description takes."""
+    images = [group for group in spec.observation if group.dtype == "uint8"]
+    names = tuple(part.name for group in images for part in group.components)
+    return views_of(spec.controller, names, images[0].shape[-1]) if images else ()
 
 
 def _group(key: str, space: Any, described: Any) -> ObservationGroup:

@@ -11,13 +11,14 @@ from msgspec import Meta, Struct
 
 from cellwright_envs.disturbances.line_change import LineChange
 from cellwright_envs.disturbances.named_sets import resolve_named
+from cellwright_runtime.files.places import Place
+from cellwright_runtime.files.strict_toml import WrongValueError, converted
 from cellwright_train.errors import UsageError, one_line, unknown
 from cellwright_train.lines.cells import cell_id, products
 from cellwright_train.lines.file import LineFile, Name, Seed, Sentence
 from cellwright_train.lines.line import expanded
 from cellwright_train.lines.operations import applied, operations
-from cellwright_train.lines.places import Place
-from cellwright_train.lines.strict import TomlText, WrongValueError, converted
+from cellwright_train.lines.strict import TomlText
 from cellwright_train.rollout.families import cell_class, require_line_change
 from cellwright_train.scenarios.scenario import Bar, Scenario
 from cellwright_train.scenarios.shift_scenario import ShiftScenario

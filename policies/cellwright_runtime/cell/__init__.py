@@ -1,0 +1,1 @@
+"""The real cell around a policy: its file, its cameras, and their calibration."""

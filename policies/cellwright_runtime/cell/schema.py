@@ -1,0 +1,149 @@
+"""What a cell's file says, key by key. Units are at the end of each key, and ranges catch another unit."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Name = Annotated[str, Meta(min_length=1, max_length=60)]
+Metre = Annotated[float, Meta(ge=-20.0, le=20.0)]
+"""A place in a cell: 20 m are beyond every arm, and so is most of what is written in millimetres."""
+Angle = Annotated[float, Meta(ge=-6.2832, le=6.2832)]
+"""Of a rotation vector or a joint: a full turn, so that most degrees are beyond."""
+Point = tuple[Metre, Metre, Metre]
+Turn = tuple[Angle, Angle, Angle]
+Pixels = Annotated[int, Meta(ge=16, le=16384)]
+Focal = Annotated[float, Meta(ge=16.0, le=200_000.0)]
+Coefficient = Annotated[float, Meta(ge=-100.0, le=100.0)]
+Channel = Annotated[int, Meta(ge=0, le=63)]
+Seconds = Annotated[float, Meta(gt=0.0, le=10.0)]
+Volts = Annotated[float, Meta(ge=-10.0, le=10.0)]
+Above = Annotated[float, Meta(gt=0.0)]
+
+
+class Frame(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where one frame stands in another."""
+
+    position_m: Point
+    """Its origin."""
+    rotation_rad: Turn = (0.0, 0.0, 0.0)
+    """Its rotation vector: the axis, times the angle. It is neither roll, pitch and yaw nor a quaternion."""
+
+
+class Robot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The arm and its controller."""
+
+    model: Name
+    """Such as `UR10e`; a policy that was trained with another is refused."""
+    joints: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=16)]
+    """Names in the order in which the controller counts them."""
+    driver: Name = ""
+    """Driver that `cellwright deploy` takes where none is named."""
+    host: Annotated[str, Meta(max_length=200)] = ""
+    """Name or address of the controller."""
+
+
+class Camera(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A camera as it was calibrated. `cellwright calibrate` writes this table."""
+
+    name: Name
+    views: Annotated[tuple[Name, ...], Meta(min_length=1, max_length=8)]
+    """Views of the policy that it gives, such as `hand`."""
+    source: Annotated[str, Meta(min_length=1, max_length=400)]
+    """`device:0`, a video address, `directory:PATH` or `shared:PATH`."""
+    width_px: Pixels
+    height_px: Pixels
+    focal_px: tuple[Focal, Focal]
+    """Along columns and rows."""
+    principal_px: tuple[float, float]
+    """Column and row of the optical axis; the centre of the first pixel is (0, 0)."""
+    distortion: Annotated[tuple[Coefficient, ...], Meta(max_length=14)] = ()
+    """Coefficients of OpenCV's model in its order: k1, k2, p1, p2, k3, and so on."""
+    mounted_on: Name
+    """`flange` or `base`: the frame of the next two keys."""
+    position_m: Point
+    """Optical centre."""
+    rotation_rad: Turn
+    """Rotation vector of the camera's frame: z looks forward, x right, y down in the image."""
+    residual_px: Annotated[float, Meta(ge=0.0, le=100.0)] | None = None
+    """Of the calibration: root mean square over the corners, in the picture."""
+    residual_mm: Annotated[float, Meta(ge=0.0, le=100.0)] | None = None
+    """The same in space, with the robot's poses."""
+    exposure_s: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
+    """From the middle of the exposure to the arrival of the frame, which is the age of a frame that has just
+    arrived."""
+
+
+class AnalogueOutput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A quantity that leaves as a voltage, in a straight line between two points."""
+
+    name: Name
+    """Such as `wire_feed`."""
+    channel: Channel
+    volts: tuple[Volts, Volts]
+    """At `low` and at `high`."""
+    unit: Name
+    """SI, such as m/s: 12 m/min are 0.2 m/s."""
+    low: float
+    high: float
+
+
+class AnalogueInput(AnalogueOutput, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A quantity that arrives as a voltage."""
+
+
+class Digital(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A signal that is on or off."""
+
+    name: Name
+    """Such as `arc_on`."""
+    channel: Channel
+    inverted: bool = False
+    """Whether no voltage means on."""
+
+
+class Limits(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Limits that are stricter than those of the bundle; a looser one is refused where both are known."""
+
+    tool_speed_m_s: Annotated[float, Meta(gt=0.0, le=5.0)] | None = None
+    force_n: Annotated[float, Meta(gt=0.0, le=1000.0)] | None = None
+    torque_n_m: Annotated[float, Meta(gt=0.0, le=200.0)] | None = None
+    joint_low_rad: tuple[Angle, ...] | None = None
+    joint_high_rad: tuple[Angle, ...] | None = None
+    joint_velocity_rad_s: tuple[Annotated[float, Meta(gt=0.0, le=20.0)], ...] | None = None
+    joint_acceleration_rad_s2: tuple[Annotated[float, Meta(gt=0.0, le=500.0)], ...] | None = None
+    joint_jerk_rad_s3: tuple[Annotated[float, Meta(gt=0.0, le=50_000.0)], ...] | None = None
+    joint_margin_rad: Annotated[float, Meta(gt=0.0, le=3.0)] | None = None
+    workspace_margin_m: Annotated[float, Meta(gt=0.0, le=1.0)] | None = None
+    observation_age_s: Seconds | None = None
+    image_age_s: Seconds | None = None
+    inference_s: Seconds | None = None
+    silence_s: Seconds | None = None
+
+
+class Box(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A box that the tool's origin stays in."""
+
+    name: Name
+    frame: Name = "base"
+    """`base` or `fixture`."""
+    low_m: Point
+    high_m: Point
+
+
+class Cell(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A cell."""
+
+    robot: Robot
+    tool: Frame | None = None
+    """The policy's tool frame in the frame of the flange."""
+    fixture: Frame | None = None
+    """The nominal fixture in the frame of the robot's base; an insertion needs it."""
+    camera: tuple[Camera, ...] = ()
+    analogue_output: tuple[AnalogueOutput, ...] = ()
+    analogue_input: tuple[AnalogueInput, ...] = ()
+    digital_output: tuple[Digital, ...] = ()
+    digital_input: tuple[Digital, ...] = ()
+    limits: Limits = Limits()
+    workspace: tuple[Box, ...] = ()

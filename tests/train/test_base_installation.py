@@ -61,6 +61,7 @@ def test_a_bundle_is_verified_and_what_was_left_out_is_said() -> None:
         (MORE, "evaluate oracle", "sim"),
         (MORE, "verify zoo:peg-insertion --against somewhere", "sim"),
         (MORE, "demo", "train"),
+        (MORE, "virtual-controller ur", "sim"),
         (LEARNING, "export somewhere --out bundle", "train"),
         ({"pyarrow"}, "record oracle --out somewhere", "data"),
         ({"rerun"}, "watch oracle --viewer", "viewer"),

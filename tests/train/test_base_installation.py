@@ -72,6 +72,7 @@ def test_code_is_generated(tmp_path: Path) -> None:
         (MORE, "evaluate oracle", "sim"),
         (MORE, "verify zoo:peg-insertion --against somewhere", "sim"),
         (MORE, "demo", "train"),
+        (MORE, "virtual-controller ur", "sim"),
         (LEARNING, "export somewhere --out bundle", "train"),
         ({"pyarrow"}, "record oracle --out somewhere", "data"),
         ({"rerun"}, "watch oracle --viewer", "viewer"),

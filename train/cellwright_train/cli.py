@@ -35,6 +35,7 @@ from cellwright_train.commands.shift import Shift
 from cellwright_train.commands.sign import Sign
 from cellwright_train.commands.train import Train
 from cellwright_train.commands.verify import Verify
+from cellwright_train.commands.virtual_controller import VirtualControllerCommand
 from cellwright_train.commands.watch import Watch
 from cellwright_train.errors import Stopped, UsageError, one_line, require_training_seed
 from cellwright_train.terminal import lasting_output
@@ -59,6 +60,7 @@ COMMANDS = (
     "calibrate",
     "bench",
     "watch",
+    "virtual-controller",
 )
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -107,6 +109,7 @@ Command = (
     | Annotated[Bench, subcommand("bench")]
     | Annotated[Watch, subcommand("watch")]
     | Annotated[Record, subcommand("record")]
+    | Annotated[VirtualControllerCommand, subcommand("virtual-controller")]
 )
 
 

@@ -12,9 +12,11 @@ from cellwright_envs.assembly.cell import (
     Conditions,
     arm,
     physics_periods_s,
+    pose_matrix,
 )
 from cellwright_envs.assembly.compliance import ComplianceConfig
 from cellwright_envs.assembly.parts.part import Part
+from cellwright_envs.physics.transforms import product
 from cellwright_envs.virtual.arm import VirtualArm
 from cellwright_runtime.drivers.driver import RobotState
 
@@ -41,6 +43,11 @@ class CompliantArm(VirtualArm):
         self._begin = part, conditions, start.copy(), fixture_w.copy()
         self._fixture_w = fixture_w.copy()
 
+    @property
+    def poses_w(self) -> tuple[Array, Array, Array]:
+        """Poses (4, 4) of hand, part and fixture, as cameras see them after the last period."""
+        return self._seen
+
     def _place(self) -> RobotState:
         return self._reading(self._cell.begin(*self._begin))
 
@@ -48,6 +55,8 @@ class CompliantArm(VirtualArm):
         return self._reading(self._cell.move(target, self._fixture_w))
 
     def _reading(self, state: CellState) -> RobotState:
+        part_w = np.asarray(product(self._cell.fixture_w, state.part_f))
+        self._seen = pose_matrix(self._cell.hand), part_w, self._cell.fixture_w.copy()
         return RobotState(
             time_s=self._time_s,
             tool=state.tool.copy(),

@@ -154,7 +154,6 @@ class VirtualController(ABC):
                     self._cycle()
         except BaseException as error:
             self.failure = error
-            raise
         finally:
             self._ended.set()
 

@@ -163,6 +163,23 @@ def test_setpoints_that_cannot_be_meant_never_leave_and_silence_is_said() -> Non
     driver.close()
 
 
+def test_only_the_robot_that_spoke_first_is_heard_and_answered() -> None:
+    first, second = virtual(), virtual(address="127.0.81.2")
+    driver = AbbEgmDriver(Mode.JOINT_POSITION, port=PORT, silence_s=1.0)
+    first.start()
+    try:
+        start = driver.connect().joints_rad
+        second.start()
+        until(lambda: driver.read_state() is not None and driver.counters["packets of others"] > 5)
+        driver.send_setpoint(start)
+        until(lambda: first.counters["messages"] == 1)
+        assert second.counters["messages"] == 0
+    finally:
+        driver.close()
+        first.close()
+        second.close()
+
+
 def test_a_robot_that_does_not_speak_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cellwright_runtime.drivers.link.FIRST_STATE_S", 0.2)
     told = r"EGMMoveL after EGMActMove\?.*instance of External Motion Interface Data with level Path"

@@ -164,7 +164,7 @@ def test_only_an_answer_to_the_newest_telegram_counts() -> None:
     assert robot.counters["telegrams that cannot be read"] == 1
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=2000) | st.text(max_size=300).map(str.encode))
 def test_no_packet_ends_the_controller_or_moves_the_arm(robot: VirtualKukaRsi, data: bytes) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:

@@ -195,6 +195,31 @@ def test_a_silent_controller_is_said_to_be_silent() -> None:
         process.close()
 
 
+def test_in_lock_step_a_cycle_passes_for_each_setpoint_and_two_runs_are_one() -> None:
+    """What a weld of 21 s needs: its time is counted in cycles, whatever the processor does meanwhile."""
+    host = "127.0.63.3"
+    paths = []
+    for _ in range(2):
+        process = Process(SERVE.format(host=host, lockstep=True) + "ur.patience_s = 30.0\n")
+        driver = UrDriver(host, Mode.JOINT_POSITION, silence_s=20.0)
+        try:
+            start = driver.connect().joints_rad
+            driver.send_setpoint(start)
+            driver.read_state()
+            path = []
+            for cycle in range(200):
+                driver.send_setpoint(start + 0.0005 * cycle)
+                state = driver.read_state()
+                path.append((state.time_s, *state.joints_rad))
+            paths.append(np.array(path))
+        finally:
+            driver.close()
+            process.close()
+    passed_s = np.diff(paths[0][:, 0])
+    np.testing.assert_allclose(passed_s, 0.002, atol=1e-9)
+    np.testing.assert_array_equal(np.diff(paths[0], axis=0)[:, 1:], np.diff(paths[1], axis=0)[:, 1:])
+
+
 def test_a_controller_that_is_not_there_is_one_line() -> None:
     with pytest.raises(
         DriverError, match=r"no UR controller answers at 127\.0\.63\.9 port 30004: Connection"

@@ -1,0 +1,109 @@
+"""Plants made of environments: the arm of a registered cell, with its part, its taught path and its
+cameras."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright_envs.assembly.cameras import VIEWS
+from cellwright_envs.assembly.cell import COARSE_PHYSICS_PERIOD_S
+from cellwright_envs.physics.world import ARM_PHYSICS_PERIOD_S
+from cellwright_envs.virtual.compliant_arm import CompliantArm
+from cellwright_envs.virtual.kinematic_arm import KinematicArm
+from cellwright_envs.virtual.torch_arm import TorchArm
+from cellwright_envs.welding.weld_cell import taught_program
+from cellwright_perception.seam.taught_path import STEP_M
+from cellwright_runtime.drivers.sim import Plant
+from cellwright_runtime.interface.rotation import rotation_vector
+
+Array = NDArray[np.float64]
+Frame = Callable[[], NDArray[np.uint8]]
+"""Takes a picture (H, W) or (H, W, 3) of the plant as it is now."""
+Path = Callable[[float], Array]
+
+ROBOT_PERIOD_S = 0.004
+"""Of a compliant arm with a robot's lag, whose physics divides even milliseconds."""
+_RUN_UP_M = 0.01
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """What stands behind a virtual controller."""
+
+    plant: Plant
+    tool_from_flange: Array = field(default_factory=lambda: np.eye(4))
+    """(4, 4)"""
+    path: Path | None = None
+    """Where the program of a welding robot has the tool (6,) at a time [s]."""
+    cameras: Mapping[str, Frame] = field(default_factory=dict)
+
+
+def bare_arm(period_s: float) -> Cell:
+    """A kinematic arm without a cell."""
+    return Cell(plant=KinematicArm(period_s=period_s))
+
+
+def cell_of(env_id: str, *, product: str, disturbances: str, seed: int) -> Cell:
+    """The cell of a registered environment, with the part of one seed.
+
+    Raises ValueError where the environment has no arm that can be driven, or knows no such product.
+    """
+    env: Any = gymnasium.make(env_id, product=product, disturbances=disturbances).unwrapped
+    try:
+        env.reset(seed=seed)
+        makers = {"assembly": _insertion, "welding": _weld}
+        if getattr(env, "family", None) not in makers:
+            raise ValueError(f"{env_id} is no cell with an arm; take one of welding or assembly")
+        return makers[env.family](env)
+    finally:
+        env.close()
+
+
+def _insertion(env: Any) -> Cell:
+    compliance = env.config.compliance
+    plant = CompliantArm(
+        env.product,
+        env.conditions,
+        start=env.interface.reference,
+        fixture_w=env.cell.fixture_w,
+        compliance=compliance,
+        period_s=COARSE_PHYSICS_PERIOD_S if compliance.arm is None else ROBOT_PERIOD_S,
+    )
+    cameras, size = env.cameras, env.config.cameras.image_size_px
+
+    def frame(view: int) -> Frame:
+        def take() -> NDArray[np.uint8]:
+            views = np.empty((len(VIEWS), size, size), np.uint8)
+            cameras.take(*plant.poses_w, views)
+            return views[view]
+
+        return take
+
+    return Cell(
+        plant=plant,
+        tool_from_flange=plant.tool_from_flange,
+        cameras={name: frame(view) for view, name in enumerate(VIEWS)},
+    )
+
+
+def _weld(env: Any) -> Cell:
+    product = env.product
+    frames, rotations_w, _ = taught_program(product)
+    speed_m_s = product.procedure.travel_speed_m_s
+    first, last = frames.index(-_RUN_UP_M), frames.index(frames.length_m)
+
+    def path(time_s: float) -> Array:
+        along = min(first + speed_m_s * time_s / STEP_M, float(last))
+        index = min(int(along), last - 1)
+        rest = along - index
+        point = frames.points_w[index] * (1.0 - rest) + frames.points_w[index + 1] * rest
+        return np.array([*point, *rotation_vector(rotations_w[index].tolist())])
+
+    plant = TorchArm(product, path_position_m=-_RUN_UP_M, period_s=ARM_PHYSICS_PERIOD_S)
+    return Cell(plant=plant, tool_from_flange=plant.tool_from_flange, path=path)

@@ -1,0 +1,51 @@
+"""`cellwright virtual-controller`: what it says, and what it refuses in one line."""
+
+import socket
+
+import pytest
+
+from cellwright_train.cli import main
+
+
+def test_it_serves_a_cell_with_its_cameras_and_counts_what_came(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["virtual-controller", "ur", "--env", "cellwright/PegInsertion-v0", "--listen", "127.0.53.1"]
+    assert main([*arguments, "--video-port", "0", "--seconds", "0.2"]) == 0
+    served, video, counted = capsys.readouterr().out.splitlines()
+    assert served == "ur at 127.0.53.1, RTDE 30004, script 30003, dashboard 29999; Ctrl-C ends it"
+    assert video.startswith("video: http://127.0.53.1:")
+    assert video.endswith("/fixed")
+    assert counted
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["urr"], "unknown controller 'urr'; did you mean 'ur'? known: ur, kuka-rsi, abb-egm, fanuc-stream"),
+        (["ur", "--listen", "10.0.0.1"], "10.0.0.1 can be reached from outside of this computer"),
+        (["ur", "--listen", "::1"], "'::1' is no IPv4 address"),
+        (["ur", "--variant", "polyscope-6"], "unknown version 'polyscope-6'; known: polyscope-5"),
+        (["abb-egm", "--variant", "axis"], "unknown guidance 'axis'; known: joint, pose, path"),
+        (["kuka-rsi", "--variant", "x"], "unknown kind of correction 'x'; known: absolute, relative"),
+        (["fanuc-stream", "--variant", "5"], "unknown version of Stream Motion '5'; known: 3, 4"),
+        (["ur", "--sensor-port", "99"], "--sensor-port is for kuka-rsi and abb-egm; ur listens itself"),
+        (["abb-egm", "--sensor-port", "70000"], "--sensor-port must be from 0 to 65535, got 70000"),
+        (["ur", "--video-port", "0"], "--video-port needs a cell with cameras"),
+        (["ur", "--seconds", "nan"], "--seconds must be more than 0, got nan"),
+        (["ur", "--env", "cellwright/Nothing-v0"], "unknown environment 'cellwright/Nothing-v0'"),
+        (["ur", "--env", "cellwright/PegInsertion-v0", "--products", "nothing"], "nothing"),
+    ],
+)
+def test_bad_input_is_one_line(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["virtual-controller", *arguments]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert told in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.53.2", 30004)):
+        assert main(["virtual-controller", "ur", "--listen", "127.0.53.2"]) == 2
+    assert (
+        capsys.readouterr().err == "cellwright: cannot serve 127.0.53.2 port 30004: Address already in use\n"
+    )

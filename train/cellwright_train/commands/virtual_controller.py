@@ -1,0 +1,141 @@
+"""`cellwright virtual-controller`."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from tyro.conf import Positional, arg
+
+from cellwright_train.commands.options import Disturbances, Products
+from cellwright_train.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from cellwright_envs.virtual.catalogue import Kind
+    from cellwright_envs.virtual.cells import Cell
+    from cellwright_envs.virtual.controller import VirtualController
+    from cellwright_envs.virtual.video import VideoServer
+
+_SENSOR_PORTS = {"kuka-rsi": 49152, "abb-egm": 6510}
+_MOST_PORT = 65535
+
+
+@dataclass(frozen=True, kw_only=True)
+class VirtualControllerCommand:
+    """Serve a vendor's robot controller in front of a simulated arm, until Ctrl-C."""
+
+    controller: Positional[Annotated[str, arg(metavar="{ur,kuka-rsi,abb-egm,fanuc-stream}")]]
+    env: Annotated[
+        str | None, arg(metavar="ID", help="the cell behind it; default: an arm without a cell")
+    ] = None
+    listen: str = "127.0.0.1"
+    """The address of the controller; each of several takes its own, such as 127.0.0.2."""
+    variant: str = ""
+    """ur: polyscope-5, polyscope-5.4, polyscope-5.23 or polyscope-x; kuka-rsi: absolute or relative; abb-egm:
+    joint,
+    pose or path; fanuc-stream: 3 or 4."""
+    sensor: str = "127.0.0.1"
+    """kuka-rsi and abb-egm: the address of the computer that they send to."""
+    sensor_port: int | None = None
+    """Its port; default: 49152 for kuka-rsi, 6510 for abb-egm."""
+    video_port: int | None = None
+    """Serve the cell's cameras as video at this port; 0 takes one that is free."""
+    lockstep: bool = False
+    """Let time pass only as setpoints come."""
+    anywhere: bool = False
+    """Allow addresses that other computers can reach."""
+    seconds: float | None = None
+    """End after this time."""
+    seed: int = 0
+    """The episode whose part and conditions the cell has."""
+    products: Products = "train"
+    disturbances: Disturbances = "none"
+
+    extra: ClassVar[str] = "sim"
+    """What of the installation brings all that it needs."""
+
+    def run(self) -> int:
+        """Run the command; returns the exit code."""
+        from cellwright_envs.virtual.catalogue import KINDS
+
+        kind = KINDS.get(self.controller)
+        if kind is None:
+            raise unknown("controller", self.controller, KINDS)
+        for name, port in (("--sensor-port", self.sensor_port), ("--video-port", self.video_port)):
+            if port is not None and not 0 <= port <= _MOST_PORT:
+                raise UsageError(f"{name} must be from 0 to {_MOST_PORT}, got {port}")
+        if self.seconds is not None and not self.seconds > 0.0:
+            raise UsageError(f"--seconds must be more than 0, got {self.seconds:g}")
+        cell = self._cell(kind)
+        video = self._video(cell)
+        try:
+            controller = self._controller(kind, cell).start()
+            try:
+                self._serve(kind, controller, video)
+            finally:
+                controller.close()
+                print(_counted(controller))
+        finally:
+            if video is not None:
+                video.close()
+        return 0
+
+    def _cell(self, kind: Kind) -> Cell:
+        from cellwright_envs.virtual.cells import bare_arm, cell_of
+        from cellwright_train.environments import canonical_env
+
+        if self.env is None:
+            return bare_arm(kind.cycle_s)
+        try:
+            return cell_of(
+                canonical_env(self.env), product=self.products, disturbances=self.disturbances, seed=self.seed
+            )
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+
+    def _controller(self, kind: Kind, cell: Cell) -> VirtualController:
+        options: dict[str, object] = {
+            "address": self.listen,
+            "lockstep": self.lockstep,
+            "anywhere": self.anywhere,
+        }
+        if kind.speaks_first:
+            port = _SENSOR_PORTS[self.controller] if self.sensor_port is None else self.sensor_port
+            options |= {"sensor_address": self.sensor, "sensor_port": port}
+        elif self.sensor_port is not None:
+            raise UsageError(f"--sensor-port is for kuka-rsi and abb-egm; {self.controller} listens itself")
+        return kind.make(cell, variant=self.variant, **options)
+
+    def _video(self, cell: Cell) -> VideoServer | None:
+        if self.video_port is None:
+            return None
+        if not cell.cameras:
+            what = "an arm without a cell" if self.env is None else self.env
+            raise UsageError(
+                f"--video-port needs a cell with cameras, such as an insertion; {what} has none here"
+            )
+        from cellwright_envs.virtual.video import VideoServer
+
+        return VideoServer(cell.cameras, address=self.listen, port=self.video_port, anywhere=self.anywhere)
+
+    def _serve(self, kind: Kind, controller: VirtualController, video: VideoServer | None) -> None:
+        if kind.speaks_first:
+            port = _SENSOR_PORTS[self.controller] if self.sensor_port is None else self.sensor_port
+            where = f"{self.listen}, {kind.ports} to {self.sensor} port {port}"
+        else:
+            where = f"{self.listen}, {kind.ports}"
+        print(f"{self.controller} at {where}; Ctrl-C ends it", flush=True)
+        if video is not None:
+            video.start()
+            print("video: " + " ".join(video.urls), flush=True)
+        end = None if self.seconds is None else time.monotonic() + self.seconds
+        while controller.failure is None and (end is None or time.monotonic() < end):
+            time.sleep(0.05)
+        if controller.failure is not None:
+            raise controller.failure
+
+
+def _counted(controller: VirtualController) -> str:
+    counted = {name: number for name, number in sorted(controller.counters.items()) if number}
+    return "; ".join(f"{name}: {number}" for name, number in counted.items()) or "nothing came"

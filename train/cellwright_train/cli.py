@@ -22,6 +22,7 @@ from cellwright_train.commands.bench import Bench
 from cellwright_train.commands.calibrate import Calibrate
 from cellwright_train.commands.codegen import Codegen
 from cellwright_train.commands.demo import Demo
+from cellwright_train.commands.deploy import Deploy
 from cellwright_train.commands.diff import Diff
 from cellwright_train.commands.evaluate import Evaluate
 from cellwright_train.commands.export import Export
@@ -30,6 +31,7 @@ from cellwright_train.commands.keygen import Keygen
 from cellwright_train.commands.leaderboard import Leaderboard
 from cellwright_train.commands.record import Record
 from cellwright_train.commands.regress import Regress
+from cellwright_train.commands.replay import Replay
 from cellwright_train.commands.scenarios import Scenarios
 from cellwright_train.commands.shift import Shift
 from cellwright_train.commands.sign import Sign
@@ -58,6 +60,8 @@ COMMANDS = (
     "keygen",
     "sign",
     "calibrate",
+    "deploy",
+    "replay",
     "bench",
     "watch",
     "virtual-controller",
@@ -106,6 +110,8 @@ Command = (
     | Annotated[Keygen, subcommand("keygen")]
     | Annotated[Sign, subcommand("sign")]
     | Annotated[Calibrate, subcommand("calibrate")]
+    | Annotated[Deploy, subcommand("deploy")]
+    | Annotated[Replay, subcommand("replay")]
     | Annotated[Bench, subcommand("bench")]
     | Annotated[Watch, subcommand("watch")]
     | Annotated[Record, subcommand("record")]

@@ -15,8 +15,8 @@ from cellwright_envs.physics.world import Box, World
 from cellwright_envs.welding.disturbances import WeldDisturbanceState
 from cellwright_envs.welding.part.product import WeldProduct
 from cellwright_envs.welding.part.seam import FLANK_M, SeamDeviation, deviate, seam_frames
-from cellwright_perception.compiled import compiled
 from cellwright_perception.seam.taught_path import LEAD_IN_M, STEP_M, SeamFrames
+from cellwright_runtime.interface.torch_path import TorchPath
 
 Array = NDArray[np.float64]
 
@@ -55,37 +55,6 @@ def _arm() -> Arm:
     return Arm()
 
 
-@compiled
-def _pose_at(  # type: ignore[no-untyped-def]
-    position, points, rotations, seam_rotations, lateral_m, height_m, point_out, rotation_out
-):
-    """Torch pose at fractional sample `position`, moved `lateral_m` and `height_m` across the seam."""
-    index = min(max(int(position), 0), points.shape[0] - 2)
-    fraction = position - index
-    for i in range(3):
-        y = (1 - fraction) * seam_rotations[index, i, 1] + fraction * seam_rotations[index + 1, i, 1]
-        z = (1 - fraction) * seam_rotations[index, i, 2] + fraction * seam_rotations[index + 1, i, 2]
-        on_path = (1 - fraction) * points[index, i] + fraction * points[index + 1, i]
-        point_out[i] = on_path + lateral_m * y + height_m * z
-        for j in range(3):
-            rotation_out[i, j] = (1 - fraction) * rotations[index, i, j] + fraction * rotations[
-                index + 1, i, j
-            ]
-    x, z = rotation_out[:, 0], rotation_out[:, 2]
-    length = np.sqrt(z[0] ** 2 + z[1] ** 2 + z[2] ** 2)
-    for i in range(3):
-        z[i] /= length
-    along = x[0] * z[0] + x[1] * z[1] + x[2] * z[2]
-    for i in range(3):
-        x[i] -= along * z[i]
-    length = np.sqrt(x[0] ** 2 + x[1] ** 2 + x[2] ** 2)
-    for i in range(3):
-        x[i] /= length
-    rotation_out[0, 1] = z[1] * x[2] - z[2] * x[1]
-    rotation_out[1, 1] = z[2] * x[0] - z[0] * x[2]
-    rotation_out[2, 1] = z[0] * x[1] - z[1] * x[0]
-
-
 class WeldCell:
     """One robot, one table, one part at a time."""
 
@@ -100,7 +69,6 @@ class WeldCell:
         self._product: WeldProduct | None = None
         self._arm = _arm()
         self._max_step_rad = np.asarray(ur10e.SPEED_LIMIT_RAD_S) * sub_steps * self.world.physics_period_s
-        self._point, self._rotation = np.empty(3), np.empty((3, 3))
 
     def _furnish(self) -> None:
         """Put arm, fixture and table into an empty world."""
@@ -123,6 +91,7 @@ class WeldCell:
         if product is self._product:
             return
         self.frames, self.torch_rotations_w, self._joint_path = taught_program(product)
+        self._path = TorchPath(self.frames, self.torch_rotations_w)
         if self._left_behind >= LEFT_BEHIND:
             self.world.clear(self.world.physics_period_s)
             self._furnish()
@@ -135,28 +104,24 @@ class WeldCell:
     def start(self, deviation: SeamDeviation, path_position_m: float) -> Array:
         """Place the part as it lies and the torch above the path; return the tool's pose (4, 4)."""
         self.world.place_static("part", deviation.translation_w, deviation.yaw_rad, ORIGIN_W)
-        sample = (path_position_m + LEAD_IN_M) / STEP_M
-        self._commanded = self._joint_path[int(sample) // PLAN_STEP].copy()
+        sample = int((path_position_m + LEAD_IN_M) / STEP_M)
+        self._commanded = self._joint_path[sample // PLAN_STEP].copy()
         for _ in range(20):
-            self._commanded = self._solve(sample, 0.0, 0.0)
+            self._commanded = self._solve(path_position_m, 0.0, 0.0)
         self.world.reset_arm(self._commanded)
         self.joints_rad = self._commanded
         return self._tool_pose(self._commanded)
 
-    def _solve(self, sample: float, lateral_m: float, height_m: float) -> Array:
-        frames = self.frames
-        _pose_at(
-            sample, frames.points_w, self.torch_rotations_w, frames.rotations_w, lateral_m, height_m,
-            self._point, self._rotation,
-        )  # fmt: skip
-        return self._arm.track(self._commanded, self._point, self._rotation, self._max_step_rad)
+    def _solve(self, path_position_m: float, lateral_m: float, height_m: float) -> Array:
+        point, rotation = self._path.pose(path_position_m, lateral_m, height_m)
+        return self._arm.track(self._commanded, point, rotation, self._max_step_rad)
 
     def _tool_pose(self, joints_rad: Array) -> Array:
         return self._arm.tool_pose(joints_rad)
 
     def move(self, path_position_m: float, lateral_m: float, height_m: float) -> Array:
         """One control period towards a corrected point of the path; return the tool pose reached (4, 4)."""
-        return self._follow(self._solve((path_position_m + LEAD_IN_M) / STEP_M, lateral_m, height_m))
+        return self._follow(self._solve(path_position_m, lateral_m, height_m))
 
     def move_to(self, point_w: Array, rotation_w: Array) -> Array:
         """One control period towards a tool at a point (3,), turned (3, 3); return its pose (4, 4)."""

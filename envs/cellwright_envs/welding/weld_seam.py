@@ -51,6 +51,7 @@ from cellwright_runtime.interface.path_correction import (
     WeldCommand,
     WeldInterface,
 )
+from cellwright_runtime.interface.torch_path import SLOW_DOWN_M, welding
 from cellwright_runtime.vocabulary import Component
 
 if TYPE_CHECKING:
@@ -59,9 +60,6 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 LONGEST_SEAM_M = 0.6
-STRIKE_EARLY_M = 0.4e-3
-SLOW_DOWN_M = 2e-3
-"""Before this distance to the start the torch approaches fast, behind it at welding speed."""
 TIME_RESERVE = 1.1
 """Time until an episode is cut off, over the time of a weld at the slowest speed allowed."""
 
@@ -236,17 +234,21 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         config, dt = self.config, self.config.control_period_s
         for axis, wanted_m in enumerate((command.lateral_m, command.height_m)):
             self._reached[axis] = self.disturbed.backlash.apply(wanted_m, self._reached[axis])
-        # The arc strikes just before the seam, so that its first millimetre is full.
-        arc_on = self.wire.wire_m >= -STRIKE_EARLY_M
         changed = self.disturbed.procedure_change.procedure(self.wire.wire_m / self.cell.frames.length_m)
-        speed = self._nominal[2] * changed.travel_speed_factor * command.travel_speed_factor
-        if self.wire.wire_m < -SLOW_DOWN_M:
-            speed = config.approach_speed_m_s
-        self._command_m += speed * dt
+        nominal = self._nominal
+        done = welding(
+            command,
+            self.wire.wire_m,
+            wire_feed_m_s=nominal[0] * changed.wire_feed_factor,
+            voltage_v=nominal[1] + changed.voltage_offset_v,
+            travel_speed_m_s=nominal[2] * changed.travel_speed_factor,
+            approach_speed_m_s=config.approach_speed_m_s,
+        )
+        arc_on = done.arc_on
+        self._command_m += done.travel_speed_m_s * dt
         self._time_s += dt
         self._arc_time_s += dt * arc_on
-        self._wire_feed_m_s = self._nominal[0] * changed.wire_feed_factor * command.wire_feed_factor
-        self._voltage_v = self._nominal[1] + changed.voltage_offset_v + command.voltage_offset_v
+        self._wire_feed_m_s, self._voltage_v = done.wire_feed_m_s, done.voltage_v
         self._pose_w = self.cell.move(self._command_m, *self._reached)
         self._touching = self.cell.world.touching()
         before_m = self.wire.wire_m

@@ -88,6 +88,7 @@ class TaughtSeam:
         """
         self.programme = programme
         self.frames = frames
+        self.torch_rotations_w = torch_rotations_w
         self.look_ahead = LookAhead(frames, torch_rotations_w, geometry)
 
 

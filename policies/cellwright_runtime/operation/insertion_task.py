@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cellwright_runtime.drivers.driver import RobotState
+from cellwright_runtime.envelope.observation_guard import Finding
 from cellwright_runtime.interface.compliant_reference import InsertionInterface
 from cellwright_runtime.interface.force_loop import ForceLoop
 from cellwright_runtime.interface.rotation import rotation_rows
@@ -89,6 +90,9 @@ class InsertionTask:
         wrench = state.wrench - self._tare
         turned = np.concatenate([rows @ wrench[:3], rows @ wrench[3:]])
         return self._loop.step(turned, reference)
+
+    def problem(self) -> Finding | None:
+        return None
 
     def verdict(self) -> str:
         return self._verdict

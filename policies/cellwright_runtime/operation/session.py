@@ -74,6 +74,11 @@ class Session:
         """Whether the session has ended: stopped, or the work is done and the robot at rest."""
         return self._over
 
+    @property
+    def done(self) -> str:
+        """What the task says of finished work; empty while it is not finished."""
+        return self.task.verdict()
+
     def connect(self) -> RobotState:
         """Reach the robot and begin the work; nothing moves.
 
@@ -117,6 +122,8 @@ class Session:
             target = self._target(state, now_s)
         else:
             self.task.rest(now_s)
+        if (problem := self.task.problem()) is not None:
+            self.envelope.fault(now_s, problem.fault, problem.detail)
         setpoint = self.envelope.cycle(now_s, state if fresh else None, target, stopped=_stopped(state))
         if setpoint is not None:
             self._send(setpoint, now_s)

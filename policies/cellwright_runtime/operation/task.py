@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_runtime.drivers.driver import RobotState
+from cellwright_runtime.envelope.observation_guard import Finding
 
 Array = NDArray[np.float64]
 
@@ -62,6 +63,9 @@ class Task(Protocol):
 
     def target(self, state: RobotState, now_s: float) -> Array:
         """Where the tool (6,) is to be at the end of the cycle that begins."""
+
+    def problem(self) -> Finding | None:
+        """What is wrong with a device of the task alone, such as its power source; asked every cycle."""
 
     def verdict(self) -> str:
         """Why the work is over; empty while it is not."""

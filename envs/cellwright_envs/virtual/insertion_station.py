@@ -1,0 +1,115 @@
+"""The cell of an insertion's environment at the rate of a controller: arm, cameras, and the truth.
+
+What an episode meets is drawn by the environment from its seed, as in training. Its latency delays setpoints
+here. Its factor on the motions that a policy commands is left out: it acts above the interface, where a robot
+knows nothing of it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import gymnasium
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright_assets.arithmetic import product
+from cellwright_envs.assembly.arm_dynamics import COARSE_PERIOD_S
+from cellwright_envs.assembly.cell import COARSE_PHYSICS_PERIOD_S, NOMINAL_FIXTURE_W, AssemblyCell, arm
+from cellwright_envs.assembly.insertion import SENSOR_NOISE, Insertion
+from cellwright_envs.virtual.arm import pose_vector
+from cellwright_runtime.drivers.driver import DriverError, RobotState
+from cellwright_runtime.interface.arrays import numbers
+from cellwright_runtime.kinematics import forward_kinematics
+from cellwright_runtime.operation.task import Frame
+
+Array = NDArray[np.float64]
+
+ORIGIN_B = tuple(NOMINAL_FIXTURE_W.tolist())
+"""Nominal fixture in the base frame [m]."""
+
+
+class InsertionStation:
+    """A `Plant` with the cameras of its cell, for one part."""
+
+    def __init__(self, env_id: str, *, seed: int, product: str | None = None, disturbances: str) -> None:
+        """The episode of `seed`; `product` None takes the parts of training."""
+        env: Any = gymnasium.make(env_id, disturbances=disturbances).unwrapped
+        if not isinstance(env, Insertion):
+            raise ValueError(f"{env_id} is no insertion")
+        self.env: Insertion[Any] = env
+        config = env.config
+        physics_s = COARSE_PHYSICS_PERIOD_S if config.compliance.arm is None else COARSE_PERIOD_S
+        self._steps = round(config.control_period_s / physics_s)
+        self.period_s = config.control_period_s / self._steps
+        env.cell.close()
+        env.cell = AssemblyCell(self.period_s, config.compliance, even_friction=config.even_friction)
+        self._options = None if product is None else {"product": product}
+        self._seed = seed
+        self._cycles: int | None = None
+
+    def begin(self) -> RobotState:
+        """Hold the part where the approach ends, at rest; time begins at 0."""
+        env = self.env
+        env.reset(seed=self._seed, options=self._options)
+        self._cycles = 0
+        self._peak_n = 0.0
+        self._noise = np.random.default_rng(self._seed)
+        delay = env.disturbed.actuator_latency.steps * self._steps
+        self._pending = deque([env._state.tool.copy()] * delay)
+        self._newest = Frame(image=env.delivered_frame.copy(), exposed_s=0.0, number=0)
+        return self._state()
+
+    def move_tool(self, tool: Array) -> RobotState:
+        """One cycle towards the reference (6,) of the compliant controller."""
+        env, target = self.env, numbers("tool", tool, 6)
+        if self._cycles is None:
+            raise DriverError("the simulated cell has not begun")
+        self._pending.append(target)
+        delayed = self._pending.popleft()
+        env._played_m = env.disturbed.backlash.apply(delayed[:3], env._played_m)
+        self._cycles += 1
+        env._time_s = self._cycles * self.period_s
+        env._state = env.cell.move(np.concatenate([env._played_m, delayed[3:]]), env._fixture_now())
+        self._peak_n = max(self._peak_n, env._state.peak_force_n)
+        if self._cycles % self._steps == 0:
+            env._state = env._state._replace(peak_force_n=self._peak_n)
+            env.measurement, self._peak_n = env._measure(), 0.0
+            image = env._take_frame()
+            self._newest = Frame(image=image, exposed_s=env._time_s, number=self._cycles // self._steps)
+        return self._state()
+
+    def move_joints(self, joints_rad: Array) -> RobotState:
+        """One cycle towards where joints (6,) [rad] hold the tool."""
+        joints = numbers("joints_rad", joints_rad, 6)
+        return self.move_tool(pose_vector(product(forward_kinematics(joints), arm().tool)))
+
+    def newest(self) -> Frame:
+        """The newest pair of pictures that has arrived, of the hand's camera and of the fixed one."""
+        return self._newest
+
+    def seated(self) -> bool:
+        """The truth: whether the part has been seated for the time that counts as success."""
+        return self.env._succeeded(self.env.measurement)
+
+    def broken(self) -> bool:
+        """The truth: whether it bore too much."""
+        return self.env._failed(self.env.measurement)
+
+    def close(self) -> None:
+        """Let go of the simulation."""
+        self._cycles = None
+        self.env.close()
+
+    def _state(self) -> RobotState:
+        env, cycles = self.env, self._cycles or 0
+        sensor = env.disturbed.force_sensor
+        # The mean over a control period has the noise that the environment gives it.
+        noise = sensor.noise_factor * np.sqrt(self._steps) * SENSOR_NOISE * self._noise.standard_normal(6)
+        return RobotState(
+            time_s=cycles * self.period_s,
+            tool=env._state.tool.copy(),
+            joints_rad=env.cell.joints_rad.copy(),
+            wrench=env._state.wrench_t + np.array(sensor.error(env._time_s)) + noise,
+        )

@@ -1,0 +1,172 @@
+"""A weld at work: the seam sensor's frames and the source's meters in, a torch pose and two outputs out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
+from cellwright_runtime.drivers.driver import DriverError, RobotState
+from cellwright_runtime.drivers.power_source import PowerCommand, PowerSource
+from cellwright_runtime.envelope.faults import Fault
+from cellwright_runtime.envelope.observation_guard import Finding
+from cellwright_runtime.interface.path_correction import SensorFrame, TaughtSeam, WeldInterface
+from cellwright_runtime.interface.rotation import rotation_vector
+from cellwright_runtime.interface.torch_path import TorchPath, Welding, welding
+from cellwright_runtime.operation.line import Line
+from cellwright_runtime.operation.task import Observed
+from cellwright_runtime.vocabulary import Layout
+
+Array = NDArray[np.float64]
+
+LONGEST_STRIKE_S = 1.0
+"""An arc that does not burn after this will not (assumption)."""
+
+
+class Exposed(NamedTuple):
+    """A frame of the seam sensor, and when it was exposed on the session's clock."""
+
+    frame: SensorFrame
+    exposed_s: float
+
+
+class SeamCamera(Protocol):
+    """The seam sensor."""
+
+    def newest(self) -> Exposed | None:
+        """The newest frame that has arrived; None before the first."""
+
+    def expose(self, window_px: tuple[float, float]) -> None:
+        """Read the next frame with its window around the laser line shifted by (columns, rows)."""
+
+
+class WeldTask:
+    """A `Task`: one seam, from over the lead-in to its end."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        seam_of: Callable[[SeamSensorGeometry], TaughtSeam],
+        camera: SeamCamera,
+        power: PowerSource,
+        *,
+        cycle_s: float,
+        interface: WeldInterface | None = None,
+    ) -> None:
+        """`seam_of` makes the taught seam, in the base frame, for the geometry of the policy's sensor."""
+        self.control_period_s = layout.control_period_s
+        self.interface = interface or WeldInterface(layout)
+        self.power = power
+        self._seam = seam_of(self.interface.geometry)
+        self._approach_m_s = float(layout.controller.read("approach_speed", "m/s", above=0.0)[0])
+        self._approach_m = float(layout.controller.read("approach", "m", above=0.0)[0])
+        self._camera, self._cycle_s = camera, cycle_s
+        self._path = TorchPath(self._seam.frames, self._seam.torch_rotations_w)
+        self._signals = len(layout.groups["signals"]) // len(layout.controller["signals_lags"])
+
+    def begin(self, state: RobotState, now_s: float) -> None:
+        self._power_state = self.power.connect()
+        self.interface.begin(self._seam, self._meters())
+        self._place = self._seam.frames.place(state.tool[:3], -self._approach_m)
+        self._line = Line(np.array([-self._approach_m, 0.0, 0.0]), self.control_period_s)
+        self._welding: Welding | None = None
+        self._problem: Finding | None = None
+        self._asked_s: float | None = None
+        self._burnt = False
+
+    def sense(self, state: RobotState, now_s: float) -> None:
+        self._place = self._seam.frames.place(state.tool[:3], self._place.path_position_m)
+        try:
+            self._power_state = self.power.read()
+        except DriverError as gone:
+            self._problem = Finding(Fault.POWER_SOURCE, str(gone))
+            return
+        self._problem = self._arc_problem(now_s)
+
+    def problem(self) -> Finding | None:
+        return self._problem
+
+    def observe(self, state: RobotState, now_s: float) -> Observed:
+        exposed = self._camera.newest()
+        if exposed is None:
+            raise ValueError("the seam sensor has sent no frame yet")
+        observation = self.interface.observe(self._place, exposed.frame, self._meters())
+        self._camera.expose(self.interface.window_px(self._place.path_position_m))
+        return Observed(observation, {"seam sensor": now_s - exposed.exposed_s, "robot": state.age_s})
+
+    def act(self, action: NDArray[Any], state: RobotState, now_s: float) -> None:
+        command = self.interface.correct(self.interface.accept(action))
+        programme = self._seam.programme
+        done = welding(
+            command,
+            self._place.path_position_m,
+            wire_feed_m_s=programme.wire_feed_m_s,
+            voltage_v=programme.voltage_v,
+            travel_speed_m_s=programme.travel_speed_m_s,
+            approach_speed_m_s=self._approach_m_s,
+        )
+        self._welding = done
+        # A torch that travels on before its arc burns leaves a gap.
+        waits = done.arc_on and not (self._asked_s is None or self._power_state.arc_established)
+        travel_m = 0.0 if waits else done.travel_speed_m_s * self.control_period_s
+        along_m = float(self._line.end[0]) + travel_m
+        self._line.to(np.array([along_m, command.lateral_m, command.height_m]), now_s)
+
+    def target(self, state: RobotState, now_s: float) -> Array:
+        self._put_out(now_s)
+        point, rotation = self._path.pose(*self._line.at(now_s + self._cycle_s).tolist())
+        rows: Any = rotation.tolist()
+        return np.array([*point, *rotation_vector(rows)])
+
+    def verdict(self) -> str:
+        return "seam done" if self._place.path_position_m >= self._seam.frames.length_m else ""
+
+    def rest(self, now_s: float) -> None:
+        """Nothing travels, and nothing burns."""
+        self._line = Line(self._line.at(now_s), self.control_period_s)
+        self._asked_s, self._burnt, self._welding = None, False, None
+        try:
+            self.power.stop()
+        except DriverError as gone:
+            self._problem = Finding(Fault.POWER_SOURCE, str(gone))
+
+    def _put_out(self, now_s: float) -> None:
+        done, wiring = self._welding, self.power.wiring
+        if done is None:
+            return
+        if done.arc_on and self._asked_s is None:
+            self._asked_s = now_s
+        try:
+            self.power.send(
+                PowerCommand(
+                    wire_feed_v=wiring.wire_feed.volts(done.wire_feed_m_s) if done.arc_on else 0.0,
+                    voltage_v=wiring.voltage.volts(done.voltage_v) if done.arc_on else 0.0,
+                    arc_on=done.arc_on,
+                )
+            )
+        except (DriverError, ValueError) as refused:
+            self._problem = Finding(Fault.POWER_SOURCE, str(refused))
+
+    def _arc_problem(self, now_s: float) -> Finding | None:
+        if not self._power_state.ready:
+            return Finding(Fault.POWER_SOURCE, "the power source reports a fault")
+        if self._asked_s is None:
+            return None
+        if self._power_state.arc_established:
+            self._burnt = True
+        elif self._burnt:
+            return Finding(Fault.POWER_SOURCE, "the arc went out")
+        elif now_s - self._asked_s > LONGEST_STRIKE_S:
+            return Finding(Fault.POWER_SOURCE, f"no arc after {1e3 * (now_s - self._asked_s):.0f} ms")
+        return None
+
+    def _meters(self) -> Array:
+        signals = self._power_state.signals
+        if len(signals) != self._signals:
+            raise ValueError(
+                f"the power source gives {len(signals)} signals, the policy observes {self._signals}"
+            )
+        return np.array(signals)

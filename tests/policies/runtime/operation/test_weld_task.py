@@ -1,0 +1,181 @@
+"""A weld's process commands leave as a shop wires them, and its arc is watched."""
+
+import numpy as np
+import pytest
+
+from cellwright_envs.welding.part.product import PRODUCTS
+from cellwright_envs.welding.taught_seam import taught_seam
+from cellwright_policies import zoo
+from cellwright_runtime.bundle.policy import Bundle
+from cellwright_runtime.drivers.driver import DriverError, RobotState
+from cellwright_runtime.drivers.power_source import (
+    PowerCommand,
+    PowerState,
+    Scale,
+    VirtualPowerSource,
+    Wiring,
+)
+from cellwright_runtime.envelope.faults import Fault
+from cellwright_runtime.interface.path_correction import SensorFrame
+from cellwright_runtime.operation.weld_task import LONGEST_STRIKE_S, Exposed, WeldTask
+
+SPEC = Bundle.load(zoo.path("weld-seam")).spec
+PRODUCT = PRODUCTS["tee-arc-4.5"]
+WIRING = Wiring(
+    wire_feed=Scale(unit="m/s", at_0_v=0.0, at_10_v=0.25), voltage=Scale(unit="V", at_0_v=10.0, at_10_v=40.0)
+)
+CYCLE_S = 0.004
+PERIOD_S = SPEC.layout.control_period_s
+SIGNALS = len(SPEC.layout.groups["signals"]) // len(SPEC.controller["signals_lags"])
+
+
+class Source(VirtualPowerSource):
+    """With meters, and an arc that can be put out."""
+
+    out = False
+
+    def read(self) -> PowerState:
+        state = super().read()
+        return PowerState(
+            time_s=state.time_s,
+            arc_established=state.arc_established and not self.out,
+            signals=(0.0,) * SIGNALS,
+        )
+
+
+class Sensor:
+    """Black frames."""
+
+    def __init__(self) -> None:
+        self.shifts: list[tuple[float, float]] = []
+
+    def newest(self) -> Exposed:
+        from cellwright_perception.seam.taught_path import TorchPlace
+
+        size = SPEC.layout.image_size_px
+        frame = SensorFrame(
+            len(self.shifts), np.zeros((2, size, size), np.uint8), TorchPlace(0.0, 0.0, 0.0), (0.0, 0.0)
+        )
+        return Exposed(frame, 0.0)
+
+    def expose(self, window_px: tuple[float, float]) -> None:
+        self.shifts.append(window_px)
+
+
+class Shop:
+    """A torch that follows at once, a source and a sensor; the policy commands nothing."""
+
+    def __init__(self) -> None:
+        self.power, self.sensor, self.now_s = Source(WIRING), Sensor(), 0.0
+        self.task = WeldTask(
+            SPEC.layout,
+            lambda geometry: taught_seam(PRODUCT, geometry),
+            self.sensor,
+            self.power,
+            cycle_s=CYCLE_S,
+        )
+        seam = taught_seam(PRODUCT, self.task.interface.geometry)
+        approach_m = float(SPEC.controller["approach"][0])
+        at = seam.frames.points_w[seam.frames.index(-approach_m)]
+        self.tool = np.array([*at, 0.0, 0.0, 0.0])
+        self.task.begin(self.state(), 0.0)
+        self.commands: list[PowerCommand] = []
+
+    def state(self) -> RobotState:
+        return RobotState(time_s=self.now_s, joints_rad=np.zeros(6), tool=self.tool)
+
+    def run(self, seconds: float) -> None:
+        until_s = self.now_s + seconds
+        while self.now_s < until_s and not self.task.verdict():
+            if round(self.now_s / CYCLE_S) % round(PERIOD_S / CYCLE_S) == 0:
+                self.task.observe(self.state(), self.now_s)
+                self.task.act(np.zeros(5), self.state(), self.now_s)
+            self.tool = self.task.target(self.state(), self.now_s)
+            self.now_s += CYCLE_S
+            self.power.pass_time(CYCLE_S)
+            self.task.sense(self.state(), self.now_s)
+            self.commands.append(self.power.command)
+
+    def path_m(self) -> float:
+        return self.task._place.path_position_m
+
+
+def test_a_seam_is_travelled_with_its_programme_on_the_wires() -> None:
+    shop, programme = Shop(), taught_seam(PRODUCT, Shop().task.interface.geometry).programme
+    shop.run(1.0)
+    assert not any(each.arc_on for each in shop.commands)  # over the lead-in
+    assert shop.path_m() < -1e-3
+    shop.run(3.0)
+    assert shop.task.problem() is None
+    last = shop.commands[-1]
+    assert last.arc_on
+    assert last.wire_feed_v == pytest.approx(10.0 * programme.wire_feed_m_s / 0.25)
+    assert last.voltage_v == pytest.approx(10.0 * (programme.voltage_v - 10.0) / 30.0)
+    assert shop.power.wire_feed_m_s == pytest.approx(programme.wire_feed_m_s)
+    before_m = shop.path_m()
+    shop.run(1.0)
+    assert shop.path_m() - before_m == pytest.approx(programme.travel_speed_m_s, rel=0.02)
+    assert len(shop.sensor.shifts) == pytest.approx(5.0 / PERIOD_S, abs=3)
+
+
+def test_the_seam_ends() -> None:
+    shop = Shop()
+    shop.run(60.0)
+    assert shop.task.verdict() == "seam done"
+    assert 5.0 < shop.now_s < 60.0
+
+
+def test_the_torch_waits_for_its_arc_and_gives_up_after_a_while() -> None:
+    shop = Shop()
+    shop.power.out = True
+    shop.run(2.2)
+    assert shop.commands[-1].arc_on
+    waiting_m = shop.path_m()
+    shop.run(0.5)
+    assert shop.path_m() - waiting_m < 1e-6
+    assert waiting_m < 1e-3
+    shop.run(LONGEST_STRIKE_S)
+    problem = shop.task.problem()
+    assert problem is not None
+    assert (problem.fault, problem.detail.startswith("no arc after")) == (Fault.POWER_SOURCE, True)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [("out", "the arc went out"), ("gone", "the power source does not answer")]
+)
+def test_an_arc_or_a_source_that_goes_is_a_fault(name: str, told: str) -> None:
+    shop = Shop()
+    shop.run(4.0)
+    assert shop.task.problem() is None
+    setattr(shop.power, name, True)
+    shop.run(2 * CYCLE_S)
+    problem = shop.task.problem()
+    assert problem == (Fault.POWER_SOURCE, told)
+
+
+def test_nothing_burns_or_travels_while_the_policy_does_not_move_the_robot() -> None:
+    shop = Shop()
+    shop.run(4.0)
+    held_m = shop.path_m()
+    for _ in range(100):
+        shop.task.rest(shop.now_s)
+        shop.now_s += CYCLE_S
+        shop.task.sense(shop.state(), shop.now_s)
+    assert shop.power.command == PowerCommand()
+    shop.run(CYCLE_S)
+    assert shop.path_m() - held_m < 1e-3
+
+
+def test_a_scale_refuses_what_is_outside_of_it() -> None:
+    scale = WIRING.voltage
+    assert scale.value(scale.volts(22.0)) == pytest.approx(22.0)
+    with pytest.raises(ValueError, match=r"41 V is outside of the power source's 10 to 40"):
+        scale.volts(41.0)
+    with pytest.raises(ValueError, match="finite at_0_v < at_10_v"):
+        Scale(unit="V", at_0_v=5.0, at_10_v=5.0)
+    with pytest.raises(ValueError, match=r"wire_feed_v must be within 0 to 10 V, got 10\.5"):
+        Source(WIRING).send(PowerCommand(wire_feed_v=10.5))
+    gone = Source(WIRING)
+    gone.gone = True
+    with pytest.raises(DriverError, match="does not answer"):
+        gone.connect()

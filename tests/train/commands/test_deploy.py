@@ -1,0 +1,154 @@
+"""From a bundle alone to a part that is seated, through the product's own command."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cellwright_policies import zoo
+from cellwright_runtime.bundle.policy import Bundle, write_bundle
+from cellwright_runtime.bundle.safety import SAFETY, Safety
+from cellwright_train.cli import main
+from tools.envelope.workplace import safety
+
+
+def written(directory: Path, envelope: Safety | None) -> str:
+    bundle = Bundle.load(zoo.path("peg-insertion"))
+    files = {name: data for name, data in bundle.files.items() if name != SAFETY}
+    if envelope is not None:
+        files[SAFETY] = envelope.to_bytes()
+    write_bundle(directory, bundle.spec, files)
+    return str(directory)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+    made = safety(Bundle.load(zoo.path("peg-insertion")).spec)
+    return written(tmp_path_factory.mktemp("bundles") / "peg", made)
+
+
+def changed(bundle: str, directory: Path, part: str, **values: object) -> str:
+    """The same bundle with other values in one part of its envelope."""
+    content = json.loads((Path(bundle) / SAFETY).read_text())
+    content[part] |= values
+    return written(directory, Safety.from_bytes(json.dumps(content).encode()))
+
+
+def test_a_dry_run_sends_nothing(bundle: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["deploy", bundle, "--seconds", "1"]) == 0
+    told = capsys.readouterr().out
+    assert "decisions, interventions: none" in told
+    assert told.endswith("dry run: nothing was sent; --arm moves the robot\n")
+    assert "ARMED" not in told
+
+
+def test_a_part_is_seated_and_the_log_shows_it(
+    bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["deploy", bundle, "--arm", "--seed", "1", "--logs", str(tmp_path)]) == 0
+    told = capsys.readouterr().out
+    assert "seated; the simulated part is seated" in told
+    (log,) = tmp_path.iterdir()
+    page = tmp_path / "page.html"
+    assert main(["replay", str(log), "--report", str(page)]) == 0
+    assert "blended in" in capsys.readouterr().out
+    shown = page.read_text()
+    assert "<svg" in shown
+    assert "finished" in shown
+    assert "http://" not in shown.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    )
+
+
+def test_a_policy_beyond_its_trained_range_is_stopped_with_a_log(
+    bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = json.loads((Path(bundle) / SAFETY).read_text())
+    pose = next(each for each in content["observed"] if each["group"] == "pose")
+    pose["low"]["value"][2] = 0.005  # of a policy that never saw the part below 5 mm over the mouth
+    made = written(tmp_path / "narrow", Safety.from_bytes(json.dumps(content).encode()))
+    assert main(["deploy", made, "--arm", "--seed", "1", "--logs", str(tmp_path / "logs")]) == 1
+    told = capsys.readouterr().out
+    assert "a value beyond the trained range and margin: pose" in told
+    assert "STOPPED" in told
+    assert [each.name for each in (tmp_path / "logs").iterdir()] == [
+        "stop-001-a-hold-lasted-too-long-longer-than-5-s.mcap"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--limit", "force_n=90"], "force_n of 90 would loosen the declared"),
+        (["--limit", "speed"], "--limit takes NAME=VALUE, got 'speed'"),
+        (["--limit", "colour=1"], "colour is no limit that a cell can tighten"),
+        (["--seconds", "0"], "--seconds must be above 0"),
+        (["--disturbances", "storm"], "storm"),
+        (["--product", "brick"], "brick"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line_before_anything_moves(
+    bundle: str, arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["deploy", bundle, "--arm", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert told in err
+    assert err.count("\n") == 1
+
+
+def test_a_bundle_of_another_robot_or_without_an_envelope_is_refused(
+    bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = changed(bundle, tmp_path / "other", "joints", robot="IRB 1200")
+    names = [f"joint_{number}" for number in range(6)]
+    order = changed(bundle, tmp_path / "order", "joints", names=names)
+    none = written(tmp_path / "none", None)
+    for made, told in (
+        (other, "the policy was trained with a IRB 1200, this robot is a UR10e"),
+        (order, "the policy's joints are joint_0, joint_1"),
+        (none, "has no safety.json, without which no limit is known"),
+        ("zoo:weld-seams", "did you mean 'zoo:weld-seam'"),
+        ("zoo:weld-seam", "the driver sim takes insertions without a spindle so far"),
+        (str(tmp_path / "nothing"), "nothing"),
+    ):
+        assert main(["deploy", made, "--arm"]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert told in err
+        assert err.count("\n") == 1
+
+
+def test_a_log_that_is_none_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from mcap.writer import Writer
+
+    (tmp_path / "text.mcap").write_bytes(b"no log at all")
+    (tmp_path / "empty.mcap").write_bytes(b"")
+    with (tmp_path / "other.mcap").open("wb") as file:
+        writer = Writer(file)
+        writer.start(profile="ros2", library="somebody")
+        writer.finish()
+    for name, told in (
+        ("text.mcap", "is damaged or no MCAP file"),
+        ("empty.mcap", "is damaged or no MCAP file"),
+        ("other.mcap", "is no log of an envelope: its profile is 'ros2'"),
+        ("missing.mcap", "is no file"),
+    ):
+        assert main(["replay", str(tmp_path / name)]) == 2
+        err = capsys.readouterr().err
+        assert told in err
+        assert err.count("\n") == 1
+
+
+def test_a_log_that_was_cut_off_is_refused(
+    bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs = tmp_path / "logs"
+    assert main(["deploy", bundle, "--arm", "--seed", "1", "--seconds", "1", "--logs", str(logs)]) == 1
+    (log,) = logs.iterdir()
+    data = np.frombuffer(log.read_bytes(), np.uint8)
+    log.write_bytes(data[: len(data) // 2].tobytes())
+    capsys.readouterr()
+    assert main(["replay", str(log)]) == 2
+    assert "is damaged or no MCAP file" in capsys.readouterr().err

@@ -34,7 +34,8 @@ def until(done: Callable[[], Any], seconds: float = 20.0) -> None:
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Process]:
-    process = Process(SERVE.format(host=HOST, lockstep=False))
+    # In lock-step a busy processor trips no watchdog; after a second without setpoints time goes on.
+    process = Process(SERVE.format(host=HOST, lockstep=True) + "ur.patience_s = 1.0\n")
     yield process
     process.close()
 

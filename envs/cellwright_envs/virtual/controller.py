@@ -109,6 +109,8 @@ class VirtualController(ABC):
         self._thread: threading.Thread | None = None
         self._fresh = False
         """Whether a setpoint came since the last cycle."""
+        self._alone = False
+        """Whether in lock-step a setpoint was waited for in vain, so that time goes on until the next one."""
 
     @property
     def follower(self) -> Follower:
@@ -159,8 +161,9 @@ class VirtualController(ABC):
 
     def _wait(self, due: float) -> float:
         """Answer what arrives until the cycle is over; returns when the next one is."""
+        self._alone = self._alone and not self._fresh
         self._fresh = False
-        held = self.lockstep and self._expects_setpoint()
+        held = self.lockstep and self._expects_setpoint() and not self._alone
         due = time.monotonic() + self.patience_s if held else due + self.cycle_s
         while not self._ended.is_set():
             left = due - time.monotonic()
@@ -173,7 +176,9 @@ class VirtualController(ABC):
             if held and self._fresh:
                 return time.monotonic()
             if time.monotonic() >= due:
-                self.counters["waited in vain"] += held
+                if held:
+                    self.counters["waited in vain"] += 1
+                    self._alone = True
                 return time.monotonic() if held else due
         return due
 

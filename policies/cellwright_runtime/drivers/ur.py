@@ -137,6 +137,15 @@ class UrDriver(LinkedDriver):
         if self.mode is not Mode.OBSERVE:
             self._require_free(state)
             self._control = self._made("rtde_control", "RTDEControlInterface")
+            state = self._running(state)
+        return state
+
+    def _running(self, state: RobotState) -> RobotState:
+        """The first state in which the uploaded program runs."""
+        end = self._clock() + _REACH_TIMEOUT_S
+        while state.status & Status.NOT_IN_CONTROL:
+            if self._clock() > end:
+                raise DriverError(f"the program of ur-rtde does not run on the UR controller at {self.host}")
             state = self._until(self.silence_s) or state
         return state
 
@@ -195,6 +204,8 @@ class UrDriver(LinkedDriver):
         return status
 
     def _send(self, values: Array) -> None:
+        if self._connected().status & Status.NOT_IN_CONTROL:
+            raise DriverError(self._ended())
         if not self._watched:
             self._watched = bool(self._call(self._control.setWatchdog, WATCHDOG_HZ))
             if not self._watched:
@@ -206,7 +217,10 @@ class UrDriver(LinkedDriver):
         else:
             sent = self._call(self._control.speedJ, values.tolist(), SPEED_ACCELERATION_RAD_S2, 0.0)
         if not sent:
-            raise DriverError(f"the UR controller at {self.host} takes no setpoint; its program has ended")
+            raise DriverError(self._ended())
+
+    def _ended(self) -> str:
+        return f"the UR controller at {self.host} takes no setpoint; its program has ended"
 
     def _call(self, call: Callable[..., Any], *arguments: Any) -> Any:
         try:

@@ -26,6 +26,7 @@ MORE = {
     "gymnasium",
     "jinja2",
     "matplotlib",
+    "mcap",
     "msgspec",
     "numba",
     "onnx",
@@ -33,6 +34,7 @@ MORE = {
     "pyarrow",
     "pybullet",
     "rerun",
+    "ruckig",
     "safetensors",
     "stable_baselines3",
     "tensorboard",
@@ -76,6 +78,7 @@ def test_code_is_generated(tmp_path: Path) -> None:
         (LEARNING, "export somewhere --out bundle", "train"),
         ({"pyarrow"}, "record oracle --out somewhere", "data"),
         ({"rerun"}, "watch oracle --viewer", "viewer"),
+        ({"mcap"}, "replay stop-001.mcap", "robot"),
     ],
 )
 def test_a_command_that_needs_more_names_the_extra(names: set[str], command: str, extra: str) -> None:

@@ -228,8 +228,8 @@ def safety(spec: PolicySpec) -> Safety:
     groups = [group for group in spec.observation if group.dtype != "uint8"]
     images = [group for group in spec.observation if group.dtype == "uint8"]
     layout = spec.layout
-    speed = float(np.linalg.norm(layout.reach[:3])) * spec.control_rate_hz
-    low, high = (layout.controller.read(f"reference_{end}", "m", count=3) for end in ("low", "high"))
+    welds = "lateral_range" in layout.controller
+    speed = 0.05 if welds else float(np.linalg.norm(layout.reach[:3])) * spec.control_rate_hz
     return Safety(
         joints=JointLimits(
             robot="UR10e",
@@ -248,8 +248,8 @@ def safety(spec: PolicySpec) -> Safety:
             turning_acceleration_rad_s2=bound(10.0),
             jerk_m_s3=bound(500.0),
             turning_jerk_rad_s3=bound(600.0),
-            force_n=bound(30.0),
-            torque_n_m=bound(3.0),
+            force_n=None if welds else bound(30.0),
+            torque_n_m=None if welds else bound(3.0),
         ),
         timing=Timing(
             control_period_s=bound(1.0 / spec.control_rate_hz),
@@ -259,15 +259,7 @@ def safety(spec: PolicySpec) -> Safety:
             observation_age_s=bound(1.0 / spec.control_rate_hz),
         ),
         interventions=Interventions(largest_fraction=bound(0.5), window_s=bound(1.0)),
-        workspace=(
-            WorkspaceBox(
-                name="reference",
-                frame="nominal_fixture",
-                low_m=bound(*(low - 0.005)),
-                high_m=bound(*(high + 0.005)),
-                turn_rad=bound(0.25),
-            ),
-        ),
+        workspace=() if welds else (_box(spec, bound),),
         observed=tuple(
             ObservedRange(
                 group=group.name,
@@ -289,4 +281,16 @@ def safety(spec: PolicySpec) -> Safety:
             for group in images
             for part in group.components
         ),
+    )
+
+
+def _box(spec: PolicySpec, bound: Callable[..., Bound]) -> WorkspaceBox:
+    controller = spec.layout.controller
+    low, high = (controller.read(f"reference_{end}", "m", count=3) for end in ("low", "high"))
+    return WorkspaceBox(
+        name="reference",
+        frame="nominal_fixture",
+        low_m=bound(*(low - 0.005)),
+        high_m=bound(*(high + 0.005)),
+        turn_rad=bound(0.25),
     )

@@ -97,6 +97,10 @@ class InsertionStation:
         """The truth: whether it bore too much."""
         return self.env._failed(self.env.measurement)
 
+    def truth(self) -> str:
+        """What became of the part, in words."""
+        return "broken" if self.broken() else "seated" if self.seated() else "not seated"
+
     def close(self) -> None:
         """Let go of the simulation."""
         self._cycles = None

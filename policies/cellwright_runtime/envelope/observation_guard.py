@@ -68,10 +68,12 @@ class ObservationGuard:
         observation: Mapping[str, NDArray[Any]],
         *,
         ages_s: Mapping[str, float],
+        moving: bool = True,
     ) -> list[Finding]:
         """Everything that is wrong; an empty list where the policy may decide.
 
-        `ages_s` is how old each source was at `now_s`.
+        `ages_s` is how old each source was at `now_s`. A picture may stay the same while nothing is
+        `moving`.
         """
         found = [
             Finding(Fault.STALE, f"{name} is {1e3 * age_s:.0f} ms old, {1e3 * self._age_s:.0f} are allowed")
@@ -79,7 +81,7 @@ class ObservationGuard:
             if not age_s <= self._age_s  # as of nan too
         ]
         for group in self._groups:
-            finding = self._look(now_s, group, observation)
+            finding = self._look(now_s, group, observation, moving)
             if finding is not None:
                 found.append(finding)
         return found
@@ -89,6 +91,7 @@ class ObservationGuard:
         now_s: float,
         group: ObservationGroup,
         observation: Mapping[str, NDArray[Any]],
+        moving: bool,
     ) -> Finding | None:
         value = observation.get(group.name)
         if value is None:
@@ -99,7 +102,7 @@ class ObservationGuard:
                 f"{group.name} is {value.dtype} {value.shape}, the policy takes {group.dtype} {group.shape}",
             )
         if group.dtype == "uint8":
-            return self._look_at(now_s, group, value)
+            return self._look_at(now_s, group, value, moving)
         return self._read(group, value.ravel())
 
     def _read(self, group: ObservationGroup, measured: NDArray[Any]) -> Finding | None:
@@ -123,7 +126,9 @@ class ObservationGuard:
             f"trained within {low:.4g} to {high:.4g}",
         )
 
-    def _look_at(self, now_s: float, group: ObservationGroup, image: NDArray[Any]) -> Finding | None:
+    def _look_at(
+        self, now_s: float, group: ObservationGroup, image: NDArray[Any], moving: bool
+    ) -> Finding | None:
         for channel, component in zip(image, group.components, strict=True):
             view = self._views.get(component.name)
             if view is None:
@@ -137,7 +142,7 @@ class ObservationGuard:
                 )
             content = channel.tobytes()
             before, since_s = self._seen.get(component.name, (b"", math.nan))
-            if content != before:
+            if content != before or not moving:
                 self._seen[component.name] = (content, now_s)
             elif now_s - since_s > view.still_s:
                 return Finding(

@@ -44,9 +44,10 @@ class PolicyGuard:
         observation: Observation,
         *,
         ages_s: Mapping[str, float],
+        moving: bool = True,
     ) -> list[Finding]:
         """Check an observation and hand it to the policy; what is wrong with it, or with the one before."""
-        found = self._guard.check(now_s, observation, ages_s=ages_s)
+        found = self._guard.check(now_s, observation, ages_s=ages_s, moving=moving)
         if found:
             return found
         if self._asked_s is not None or not self._inference.ask(self._number + 1, observation):

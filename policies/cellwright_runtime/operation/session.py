@@ -178,7 +178,8 @@ class Session:
             observed = self.task.observe(state, now_s)
         except ValueError as problem:  # what an interface refuses: of another shape, or not finite
             return [Finding(Fault.NOT_FINITE, str(problem))]
-        return self._guard.ask(now_s, observed.observation, ages_s=observed.ages_s)
+        moving = self.envelope.rights.moves and not self.envelope.at_rest
+        return self._guard.ask(now_s, observed.observation, ages_s=observed.ages_s, moving=moving)
 
     def _target(self, state: RobotState, now_s: float) -> list[float] | None:
         try:

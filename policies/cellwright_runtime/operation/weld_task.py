@@ -90,11 +90,11 @@ class WeldTask:
         return self._problem
 
     def observe(self, state: RobotState, now_s: float) -> Observed:
+        self._camera.expose(self.interface.window_px(self._place.path_position_m))
         exposed = self._camera.newest()
         if exposed is None:
             raise ValueError("the seam sensor has sent no frame yet")
         observation = self.interface.observe(self._place, exposed.frame, self._meters())
-        self._camera.expose(self.interface.window_px(self._place.path_position_m))
         return Observed(observation, {"seam sensor": now_s - exposed.exposed_s, "robot": state.age_s})
 
     def act(self, action: NDArray[Any], state: RobotState, now_s: float) -> None:

@@ -4,19 +4,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol
 
 from tyro.conf import Positional, arg
 
 from cellwright_train.errors import UsageError, unknown
 
 if TYPE_CHECKING:
-    from cellwright_envs.virtual.insertion_station import InsertionStation
     from cellwright_runtime.bundle.policy import Bundle
+    from cellwright_runtime.bundle.safety import Safety
+    from cellwright_runtime.drivers.sim import Plant
+    from cellwright_runtime.envelope.limits import Limits
     from cellwright_runtime.operation.session import Session
+    from cellwright_runtime.operation.task import Task
+
+    class Station(Plant, Protocol):
+        """A simulated cell with one part."""
+
+        def truth(self) -> str:
+            """What became of the part, in words."""
+
 
 STARTED_S = 0.2
 """The robot is held for so long between arming and the first motion."""
+
+
+AROUND_M = 0.03
+"""The workspace of a simulated weld: the taught path and this much around it (assumption)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +42,7 @@ class Deploy:
     """The robot; `sim` is the cell that the policy was trained in, in simulated time."""
     arm: bool = False
     """Move the robot."""
-    seconds: float = 30.0
+    seconds: float = 60.0
     """End after so long."""
     seed: int = 0
     """Of the simulated cell."""
@@ -75,48 +89,27 @@ class Deploy:
         finally:
             session.close()
 
-    def _session(self, bundle: Bundle, tighter: dict[str, float]) -> tuple[Session, InsertionStation]:
+    def _session(self, bundle: Bundle, tighter: dict[str, float]) -> tuple[Session, Station]:
         from cellwright_assets import ur10e
-        from cellwright_envs.virtual.insertion_station import ORIGIN_B, InsertionStation
         from cellwright_runtime.drivers.sim import SimDriver
-        from cellwright_runtime.envelope.declared import limits_of, observation_guard_of
+        from cellwright_runtime.envelope.declared import observation_guard_of
         from cellwright_runtime.envelope.envelope import Envelope
         from cellwright_runtime.envelope.fences import PoseSpace
         from cellwright_runtime.envelope.inference import InstantInference
         from cellwright_runtime.envelope.policy_guard import PolicyGuard
-        from cellwright_runtime.interface.seated import SeatedWatch
-        from cellwright_runtime.operation.insertion_task import InsertionTask
         from cellwright_runtime.operation.match import require_match
         from cellwright_runtime.operation.session import Session
         from cellwright_runtime.runtime import Runtime
 
         spec = bundle.spec
-        if "force_limit" not in spec.controller or "spindle" in spec.layout.groups:
-            raise UsageError(
-                f"{spec.name} is a policy of {spec.environment}; the driver sim takes insertions without a "
-                "spindle so far"
-            )
-        station = InsertionStation(
-            spec.environment, seed=self.seed, product=self.product, disturbances=self.disturbances
+        safety = require_match(
+            bundle, robot="UR10e", joint_names=ur10e.JOINT_NAMES, cycle_s=bundle.spec.layout.control_period_s
         )
-        safety = require_match(bundle, robot="UR10e", joint_names=ur10e.JOINT_NAMES, cycle_s=station.period_s)
-        driver = SimDriver(station)
-        driver.connect()
-        part = station.env.product
-        limits = limits_of(safety, origin=ORIGIN_B)
-        limits = replace(limits, force_n=min(part.force_limit_n, limits.force_n or part.force_limit_n))
+        if "spindle" in spec.layout.groups:
+            raise UsageError(f"{spec.name} turns a spindle, which the driver sim does not have")
+        made = _weld if "lateral_range" in spec.controller else _insertion
+        station, task, limits = made(bundle, safety, self)
         limits = limits.tightened(**tighter)
-        watch = SeatedWatch(
-            depth_m=part.depth_m, mouth_m=ORIGIN_B[2], control_period_s=spec.layout.control_period_s
-        )
-        task = InsertionTask(
-            spec.layout,
-            station,
-            origin=ORIGIN_B,
-            force_limit_n=part.force_limit_n,
-            cycle_s=station.period_s,
-            seated=lambda tool, wrench: watch.update(tool.tolist(), wrench.tolist()),
-        )
         guard = PolicyGuard(
             InstantInference(Runtime(bundle).decide),
             observation_guard_of(spec, safety, limits),
@@ -125,9 +118,9 @@ class Deploy:
         )
         envelope = Envelope(limits, PoseSpace(limits, station.period_s), station.period_s, lag_s=0.1)
         about = {"bundle": spec.name, "environment": spec.environment, "driver": self.driver}
-        return Session(task, guard, envelope, driver, about=about, logs=self.logs), station
+        return Session(task, guard, envelope, SimDriver(station), about=about, logs=self.logs), station
 
-    def _end(self, session: Session, station: InsertionStation) -> int:
+    def _end(self, session: Session, station: Station) -> int:
         """Say how it ended."""
         envelope = session.envelope
         counted = [f"{stage.value} {count}" for stage, count in envelope.tally.total.items() if count]
@@ -136,8 +129,7 @@ class Deploy:
             print("dry run: nothing was sent; --arm moves the robot")
             return 0
         if session.over and envelope.reason is None:
-            truth = "the simulated part is" if station.seated() else "the simulated part is NOT"
-            print(f"{session.done}; {truth} seated")
+            print(f"{session.done}; the simulated part: {station.truth()}")
         elif envelope.reason is None:
             print(f"not done after {self.seconds:g} s")
         if not session.written and self.logs is not None:
@@ -145,6 +137,50 @@ class Deploy:
         for path in session.written:
             print(f"log: {path}")
         return 0 if session.over and envelope.reason is None else 1
+
+
+def _insertion(bundle: Bundle, safety: Safety, given: Deploy) -> tuple[Station, Task, Limits]:
+    from cellwright_envs.virtual.insertion_station import ORIGIN_B, InsertionStation
+    from cellwright_runtime.envelope.declared import limits_of
+    from cellwright_runtime.interface.seated import SeatedWatch
+    from cellwright_runtime.operation.insertion_task import InsertionTask
+
+    spec = bundle.spec
+    station = InsertionStation(
+        spec.environment, seed=given.seed, product=given.product, disturbances=given.disturbances
+    )
+    station.begin()  # the part is drawn
+    part = station.env.product
+    limits = limits_of(safety, origin=ORIGIN_B)
+    limits = replace(limits, force_n=min(part.force_limit_n, limits.force_n or part.force_limit_n))
+    watch = SeatedWatch(
+        depth_m=part.depth_m, mouth_m=ORIGIN_B[2], control_period_s=spec.layout.control_period_s
+    )
+    task = InsertionTask(
+        spec.layout,
+        station,
+        origin=ORIGIN_B,
+        force_limit_n=part.force_limit_n,
+        cycle_s=station.period_s,
+        seated=lambda tool, wrench: watch.update(tool.tolist(), wrench.tolist()),
+    )
+    return station, task, limits
+
+
+def _weld(bundle: Bundle, safety: Safety, given: Deploy) -> tuple[Station, Task, Limits]:
+    from cellwright_envs.virtual.weld_station import WeldStation
+    from cellwright_runtime.envelope.declared import limits_of
+    from cellwright_runtime.operation.weld_task import WeldTask
+
+    spec = bundle.spec
+    station = WeldStation(
+        spec.environment, seed=given.seed, product=given.product, disturbances=given.disturbances
+    )
+    station.begin()
+    task = WeldTask(spec.layout, station.seam_of, station, station, cycle_s=station.period_s)
+    points = station.seam_of(task.interface.geometry).frames.points_w
+    low, high = points.min(axis=0) - AROUND_M, points.max(axis=0) + AROUND_M
+    return station, task, limits_of(safety, workspace_b=(low.tolist(), high.tolist()))
 
 
 def _bundle(name: str) -> Bundle:

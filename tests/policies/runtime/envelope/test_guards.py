@@ -105,6 +105,14 @@ def test_one_frozen_view_beside_a_live_one_is_found_after_its_time() -> None:
     assert looking.check(1.0, observed(image=np.stack([frozen, frozen])), ages_s={}) == []
 
 
+def test_a_picture_may_stay_the_same_while_nothing_moves() -> None:
+    looking, still = guard(), RNG.integers(0, 255, (2, 8, 8), dtype=np.uint8)
+    for number in range(10):
+        assert looking.check(0.04 * number, observed(image=still), ages_s={}, moving=False) == []
+    assert looking.check(0.44, observed(image=still), ages_s={}) == []
+    assert [each.fault for each in looking.check(0.48, observed(image=still), ages_s={})] == [Fault.FROZEN]
+
+
 class Policy:
     """Answers when it is told to."""
 

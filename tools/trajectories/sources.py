@@ -18,6 +18,7 @@ PACKAGES = (
     "envs/cellwright_envs",
 )
 """Everything in them may feed a step, except the files in `EXEMPT`."""
+_WIRE = "between a controller and a program that drives it, below what a step computes"
 EXEMPT = {
     "envs/cellwright_envs/assembly/picture.py": "draws for people, after the step",
     "envs/cellwright_envs/rendering/picture.py": "draws for people, after the step",
@@ -27,6 +28,21 @@ EXEMPT = {
     "policies/cellwright_runtime/camera/lens.py": "of real cameras, which no simulated step has",
     "policies/cellwright_runtime/camera/sources.py": "of real cameras, which no simulated step has",
     "policies/cellwright_runtime/camera/warp.py": "of real cameras, which no simulated step has",
+    **dict.fromkeys(
+        (
+            "envs/cellwright_envs/virtual/abb_egm.py",
+            "envs/cellwright_envs/virtual/kuka_rsi.py",
+            "envs/cellwright_envs/virtual/ur/controller.py",
+            "envs/cellwright_envs/virtual/ur/inputs.py",
+            "envs/cellwright_envs/virtual/ur/motion.py",
+            "envs/cellwright_envs/virtual/ur/program.py",
+            "envs/cellwright_envs/virtual/video.py",
+            "policies/cellwright_runtime/drivers/abb_egm.py",
+            "policies/cellwright_runtime/drivers/fanuc_stream.py",
+            "policies/cellwright_runtime/drivers/ur.py",
+        ),
+        _WIRE,
+    ),
 }
 
 _BLAS = ("vdot", "matmul", "inner", "einsum", "tensordot", "linalg", "kron", "correlate", "convolve")

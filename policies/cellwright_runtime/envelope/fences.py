@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import turned
 from cellwright_runtime.envelope.faults import Stage
 from cellwright_runtime.envelope.limits import Axes, Limits
 from cellwright_runtime.envelope.motion import Sweep
@@ -225,10 +226,10 @@ class JointSpace:
         pose, jacobian = tool_and_jacobian(0.5 * (low + high), self._from_flange)
         swept = float(reach.sum())
         # Second order: the tool moves along arcs, and its Jacobian changes on the way.
-        beyond = np.abs(jacobian[:3]) @ reach + 0.5 * _REACH_M * swept * swept
+        beyond = turned(np.abs(jacobian[:3]), reach) + 0.5 * _REACH_M * swept * swept
         speed_m_s = 0.0
         for moment in _MOMENTS:
-            along = jacobian[:3] @ np.array(sweep.velocity_at(moment * sweep.duration_s))
+            along = turned(jacobian[:3], sweep.velocity_at(moment * sweep.duration_s))
             speed_m_s = max(speed_m_s, math.hypot(*along.tolist()))
         speed_m_s += _REACH_M * swept * sum(sweep.speed)
         place = pose[:3, 3]

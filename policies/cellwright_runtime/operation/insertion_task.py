@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from cellwright_assets.arithmetic import turned
 from cellwright_runtime.drivers.driver import RobotState
 from cellwright_runtime.envelope.observation_guard import Finding
 from cellwright_runtime.interface.compliant_reference import InsertionInterface
@@ -88,8 +89,8 @@ class InsertionTask:
         if state.wrench is None:
             raise ValueError("this robot measures no wrench any more")
         wrench = state.wrench - self._tare
-        turned = np.concatenate([rows @ wrench[:3], rows @ wrench[3:]])
-        return self._loop.step(turned, reference)
+        turned_w = turned(rows, wrench.reshape(2, 3)).ravel()
+        return self._loop.step(turned_w, reference)
 
     def problem(self) -> Finding | None:
         return None

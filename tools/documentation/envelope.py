@@ -63,11 +63,11 @@ def setpoint_counts(recorded: Path) -> str:
     for kind in ("pose", "joints"):
         count = _recorded(recorded, f"setpoints-{kind}.json")
         largest = count["largest"]
-        shares = ", ".join(
+        fractions = ", ".join(
             f"{name} {largest[name]:.4f}" for name in ("position", "velocity", "acceleration", "jerk")
         )
-        rows.append((kind, f"{count['setpoints']:,}", str(sum(count["outside"].values())), shares))
-    return table(("robot takes", "setpoints", "outside", "largest share of the declared limit"), rows)
+        rows.append((kind, f"{count['setpoints']:,}", str(sum(count["outside"].values())), fractions))
+    return table(("robot takes", "setpoints", "outside", "largest fraction of the declared limit"), rows)
 
 
 def _recorded(directory: Path, name: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 LONGEST_S = 8.0
 """Until a hold that does not pass has become a stop."""
 _FAST = 0.9
-"""Share of the policy's full speed at which a fault is injected."""
+"""Fraction of the policy's full speed at which a fault is injected."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Outcome:
     speed_m_s: float
     """Of the setpoints when it happened."""
     worst: float
-    """Largest acceleration or jerk of the setpoints, as a share of the declared."""
+    """Largest acceleration or jerk of the setpoints, as a fraction of the declared."""
 
 
 def _set(**values: Any) -> Callable[[Faults], None]:
@@ -177,7 +177,7 @@ def inject(case: Case, mode: Mode = Mode.TOOL_POSE, limits: Limits | None = None
 
 
 def _worst(place: Workplace, sent: int) -> float:
-    """Of the setpoints around and after the fault: largest share of declared acceleration and jerk."""
+    """Of the setpoints around and after the fault: largest fraction of declared acceleration and jerk."""
     if place.driver.mode is Mode.TOOL_POSE:
         turns, axes = TurnsFrom(place.sent[0].tolist()), place.limits.tool
         points = np.array([turns.coordinates(each.tolist()) for each in place.sent[sent - 5 :]])
@@ -185,8 +185,8 @@ def _worst(place: Workplace, sent: int) -> float:
         axes, points = place.limits.joints, np.array(place.sent[sent - 5 :])
     acceleration = np.diff(points, n=2, axis=0) / CYCLE_S**2
     jerk = np.diff(points, n=3, axis=0) / CYCLE_S**3
-    shares = (np.abs(acceleration) / axes.acceleration).max(), (np.abs(jerk) / axes.jerk).max()
-    return float(max(shares))
+    fractions = (np.abs(acceleration) / axes.acceleration).max(), (np.abs(jerk) / axes.jerk).max()
+    return float(max(fractions))
 
 
 def all_outcomes(mode: Mode = Mode.TOOL_POSE) -> list[Outcome]:

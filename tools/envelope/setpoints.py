@@ -35,7 +35,7 @@ CHUNK = 2_000
 _BEFORE = 4
 """Setpoints of the robot at rest before a run, so that its first differences count."""
 ROUNDING = {"position": 1e-12, "velocity": 1e-9, "acceleration": 1e-7, "jerk": 1e-4, "tool speed": 1e-9}
-"""Of differences of float64 positions over powers of 2 ms, as a share of the limit."""
+"""Of differences of float64 positions over powers of 2 ms, as a fraction of the limit."""
 
 
 def tool_at(joints_rad: Array) -> Array:
@@ -70,7 +70,7 @@ def limits() -> Limits:
         ),
         planes=(Plane(normal=(0.6, 0.0, 0.8), offset_m=offset_m),),
         tool_speed_m_s=0.173,
-        share=1.0,
+        fraction=1.0,
         blend_s=PERIOD_S,
     )
 
@@ -82,16 +82,16 @@ class Count:
     setpoints: int = 0
     outside: dict[str, int] = field(default_factory=dict)
     largest: dict[str, float] = field(default_factory=dict)
-    """As shares of the declared limits."""
+    """As fractions of the declared limits."""
     interventions: int = 0
     runs: dict[str, int] = field(default_factory=dict)
     """By adversary."""
     seconds: float = 0.0
 
-    def add(self, name: str, shares: Array, rounding: float = 0.0) -> None:
-        """Take note of shares of a limit; above 1 is outside."""
-        self.outside[name] = self.outside.get(name, 0) + int((shares > 1.0 + rounding).sum())
-        self.largest[name] = max(self.largest.get(name, 0.0), float(shares.max()))
+    def add(self, name: str, fractions: Array, rounding: float = 0.0) -> None:
+        """Take note of fractions of a limit; above 1 is outside."""
+        self.outside[name] = self.outside.get(name, 0) + int((fractions > 1.0 + rounding).sum())
+        self.largest[name] = max(self.largest.get(name, 0.0), float(fractions.max()))
 
 
 def attack(kind: str, setpoints: int, seed: int, *, declared: Limits | None = None) -> Iterator[Count]:

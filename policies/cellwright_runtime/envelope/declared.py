@@ -84,7 +84,7 @@ def limits_of(
         observation_age_s=safety.timing.image_age_s.number,
         inference_s=safety.timing.inference_deadline_s.number,
         window_s=safety.interventions.window_s.number,
-        share=safety.interventions.largest_fraction.number,
+        fraction=safety.interventions.largest_fraction.number,
     )
 
 
@@ -127,8 +127,8 @@ def _in_base(box: WorkspaceBox, origin: Array) -> tuple[Array, Array]:
 def _rates(safety: Safety, bound: Bound | None, assumed: float) -> tuple[float, ...]:
     values = (assumed,) * len(safety.joints.names) if bound is None else bound.value
     margin = safety.joints.rate_margin
-    share = 1.0 if margin is None else 1.0 - margin.number
-    return tuple(share * each for each in values)
+    fraction = 1.0 if margin is None else 1.0 - margin.number
+    return tuple(fraction * each for each in values)
 
 
 def _number(bound: Bound | None, assumed: float) -> float:

@@ -94,7 +94,7 @@ class Envelope:
 
     @property
     def blend(self) -> float:
-        """Share of the policy's authority, 0..1."""
+        """Fraction of the policy's authority, 0..1."""
         return self._blend
 
     @property
@@ -290,8 +290,8 @@ class Envelope:
         if self.state is State.BLENDING and self._blend >= 1.0:
             self.rights.take(Event.BLENDED)
             self._note(now_s, None, "blended in")
-        if (stage := self.tally.above(self.limits.share)) is not None:
-            self.fault(now_s, Fault.INTERVENTIONS, f"{stage.value} in more than {self.limits.share:.0%}")
+        if (stage := self.tally.above(self.limits.fraction)) is not None:
+            self.fault(now_s, Fault.INTERVENTIONS, f"{stage.value} in more than {self.limits.fraction:.0%}")
             self.tally.forget()
 
     def _blended(self, target: Sequence[float]) -> Sequence[float]:

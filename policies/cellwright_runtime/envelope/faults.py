@@ -98,10 +98,10 @@ class Fault(Enum):
 
 
 class Tally:
-    """Interventions by stage: all of them, and the share of the last cycles."""
+    """Interventions by stage: all of them, and the fraction of the last cycles."""
 
     def __init__(self, window: int) -> None:
-        """`window` is the number of cycles that a share is of."""
+        """`window` is the number of cycles that a fraction is of."""
         self._window = max(window, 1)
         self.total: dict[Stage, int] = dict.fromkeys(Stage, 0)
         self._recent: deque[frozenset[Stage]] = deque()
@@ -121,11 +121,11 @@ class Tally:
         """An intervention outside of the cycles, such as a decision that came late."""
         self.total[stage] += 1
 
-    def above(self, share: float) -> Stage | None:
-        """A stage that intervened in more than `share` of a whole window, or None."""
+    def above(self, fraction: float) -> Stage | None:
+        """A stage that intervened in more than `fraction` of a whole window, or None."""
         if len(self._recent) < self._window:
             return None
-        return next((stage for stage, count in self._counts.items() if count > share * self._window), None)
+        return next((stage for stage, count in self._counts.items() if count > fraction * self._window), None)
 
     def forget(self) -> None:
         """Begin a new window; the totals stay."""

@@ -31,8 +31,8 @@ SLEW = 1.2
 _CHANGED = 1e-9
 """What a target is cut by before it counts as an intervention [m] or [rad]."""
 _MOMENTS = (0.0, 0.1, 0.25, 0.5, 0.75)
-"""When in a stop the tool's speed is looked at, as shares of its time. Joints that stop one after the other
-may make the tool faster than it was."""
+"""When in a stop the tool's speed is looked at, as fractions of its time. Joints that stop one after the
+other may make the tool faster than it was."""
 _REACH_M = 1.6
 """No point of the arm and its tool is further than this from any joint axis: how fast a Jacobian changes."""
 
@@ -101,9 +101,9 @@ class _Tool:
             stages.add(Stage.WORKSPACE)
         step_m = math.dist(held[:3], self._target[:3])
         if step_m > self._step_m + _CHANGED:
-            share = self._step_m / step_m
+            fraction = self._step_m / step_m
             held[:3] = [
-                last + share * (now - last) for now, last in zip(held[:3], self._target[:3], strict=True)
+                last + fraction * (now - last) for now, last in zip(held[:3], self._target[:3], strict=True)
             ]
             stages.add(Stage.TOOL_SPEED)
         self._target = held

@@ -73,7 +73,7 @@ class Limits:
     observation_age_s: float = 0.15
     """A camera frame or a reading that is older than this is stale."""
     range_margin: float = 0.1
-    """How far beyond the trained range an observation may be, as a share of that range."""
+    """How far beyond the trained range an observation may be, as a fraction of that range."""
     preclip: float = 8.0
     """Largest answer of the network before clipping; 1 is all that a policy can ask for."""
     still_s: float = 0.4
@@ -94,8 +94,8 @@ class Limits:
     """After more holds than this since it was armed, the robot is stopped."""
     window_s: float = 1.0
     """Over which interventions are counted."""
-    share: float = 0.5
-    """Share of the cycles in the window that a stage may intervene in; a larger one is a hold."""
+    fraction: float = 0.5
+    """Fraction of the cycles in the window that a stage may intervene in; a larger one is a hold."""
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -127,6 +127,6 @@ class Limits:
 _LARGER_IS_STRICTER = {"joint_margin_rad", "workspace_margin_m", "blend_s", "dwell_s", "blank_grey"}
 _SMALLER_IS_STRICTER = {
     *("tool_speed_m_s", "force_n", "torque_n_m", "tracking_m", "tracking_rad", "observation_age_s"),
-    *("range_margin", "preclip", "still_s", "inference_s", "silence_s", "hold_s", "share"),
+    *("range_margin", "preclip", "still_s", "inference_s", "silence_s", "hold_s", "fraction"),
     "most_holds",
 }

@@ -18,7 +18,7 @@ class State(Enum):
     ARMED = "armed"
     """Holds the pose at which it was armed."""
     BLENDING = "blending"
-    """Moves, with a share of the policy's authority that grows from zero."""
+    """Moves, with a fraction of the policy's authority that grows from zero."""
     RUNNING = "running"
     """Moves as the policy says, inside of the limits."""
     HOLD = "hold"

@@ -21,8 +21,8 @@ class Line:
 
     def at(self, now_s: float) -> Array:
         """The pose (6,) at `now_s`."""
-        share = min(max((now_s - self._begun_s) / self._period_s, 0.0), 1.0)
-        return self._from + share * (self._to - self._from)
+        done = min(max((now_s - self._begun_s) / self._period_s, 0.0), 1.0)
+        return self._from + done * (self._to - self._from)
 
     @property
     def end(self) -> Array:

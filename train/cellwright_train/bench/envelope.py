@@ -22,10 +22,10 @@ def envelope_cycle(effort: Effort) -> Figures:
     figures: Figures = {}
     for kind in ("pose", "joints"):
         parts = [_milliseconds(kind) for _ in range(effort.repeats)]
-        for share in (0.5, 0.99):
-            name = f"envelope_cycle_{kind}_p{100 * share:.0f}_ms"
-            aim = _AIM if share > 0.5 else ""
-            figures[name] = figure([float(np.quantile(part, share)) for part in parts], "ms", aim)
+        for quantile in (0.5, 0.99):
+            name = f"envelope_cycle_{kind}_p{100 * quantile:.0f}_ms"
+            aim = _AIM if quantile > 0.5 else ""
+            figures[name] = figure([float(np.quantile(part, quantile)) for part in parts], "ms", aim)
     return figures
 
 

@@ -51,7 +51,7 @@ LIMITS = Limits(
     force_n=30.0,
     torque_n_m=3.0,
 )
-PLANT_TRACKING = replace(LIMITS, share=1.0)
+PLANT_TRACKING = replace(LIMITS, fraction=1.0)
 """Limits for policies that press against every fence all the time."""
 
 
@@ -134,8 +134,8 @@ class Rig:
         assert (places >= np.array(axes.low)).all()
         assert (places <= np.array(axes.high)).all()
         for name, values in (("velocity", velocity), ("acceleration", acceleration), ("jerk", jerk)):
-            share = np.abs(values).max(axis=0) / np.array(getattr(axes, name))
-            assert share.max() <= 1.0 + 1e-5, (name, share)
+            largest = np.abs(values).max(axis=0) / np.array(getattr(axes, name))
+            assert largest.max() <= 1.0 + 1e-5, (name, largest)
         tools = places[:, :3] if self.kind == "pose" else np.array([tool_at(each)[:3] for each in places])
         assert (tools >= np.array(self.limits.tool.low[:3])).all()
         assert (tools <= np.array(self.limits.tool.high[:3])).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import shutil
 from collections.abc import Callable
@@ -296,6 +297,11 @@ def test_a_regression_names_the_command_that_repeats_its_worst_part(
     worst = next(row for row in entry["rows"] if row["seed"] == entry["worst"]["seed"])
     measure = max(entry["findings"], key=lambda finding: finding["log_e"])["measure"]
     worse = [row["seed"] for row in entry["rows"] if is_worse(row, measure)]
+    lost = [row["seed"] for row in entry["rows"] if row["good"] == [True, False]]
+    if not lost:  # all seated: the worst is the one that got worst
+        assert worst["seed"] == max(entry["rows"], key=lambda row: worsening(row, measure))["seed"]
+    else:
+        assert worst["seed"] == lost[0]
     assert entry["since_seed"] == worse[0]
     command = entry["worst"]["replay"]
     assert command in capsys.readouterr().out
@@ -304,6 +310,11 @@ def test_a_regression_names_the_command_that_repeats_its_worst_part(
     (part,) = json.loads(replayed.read_text())["per_episode"]
     assert part["seed"] == worst["seed"]
     assert part["peak_force_n"] == pytest.approx(worst["values"]["peak_force_n"][1], rel=1e-5)
+
+
+def worsening(row: dict[str, Any], measure: str) -> float:
+    before, now = row["values"][measure]
+    return -math.inf if before is None else math.inf if now is None else now - before
 
 
 def is_worse(row: dict[str, Any], measure: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from cellwright_envs.disturbances.line_change import LineChange
 from cellwright_train.errors import UsageError
 from cellwright_train.learning.line_conditions import FieldChange, PartConditions, StretchConfig
 from cellwright_train.learning.presets import CurriculumConfig, from_json, preset, to_json
@@ -89,3 +90,9 @@ def test_a_field_change_that_is_none_is_refused() -> None:
         FieldChange(field="exposure.mean_gain", how="add", value=(1.0,))
     with pytest.raises(ValueError, match="need a product and a set"):
         PartConditions.of(None, "train", ())
+
+
+def test_a_change_of_the_product_is_that_product() -> None:
+    change = LineChange(description="Other parts.", product="square-8-0.3")
+    assert PartConditions.of("round-8-0.5", "train", (change,)).product == "square-8-0.3"
+    assert PartConditions.of("round-8-0.5", "train", ()).product == "round-8-0.5"

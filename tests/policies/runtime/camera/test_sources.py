@@ -84,8 +84,9 @@ def test_frames_cross_shared_memory_whole(tmp_path: Path) -> None:
             time.sleep(0.01)
         time.sleep(0.2)
         source = SharedFrames(place)
-        numbers = []
-        for _ in range(100):
+        numbers: list[int] = []
+        while len(numbers) < 100 or len(set(numbers)) < 5:  # a writer that has no core yet stands still
+            assert time.monotonic() < deadline
             try:
                 frame = source.read()
             except CameraError:  # the writer was faster every time
@@ -94,7 +95,6 @@ def test_frames_cross_shared_memory_whole(tmp_path: Path) -> None:
             assert frame.image.min() == frame.image.max() == frame.number % 251
             assert 0.0 <= frame.age_s() < PATIENCE_S
             numbers.append(frame.number)
-        assert len(set(numbers)) > 1
         assert numbers == sorted(numbers)
         source.close()
     finally:

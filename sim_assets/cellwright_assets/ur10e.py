@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from cellwright_assets.arithmetic import moved, product
 
+MODEL = "UR10e"
 JOINT_NAMES = (
     "shoulder_pan_joint",
     "shoulder_lift_joint",

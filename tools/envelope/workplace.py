@@ -47,6 +47,8 @@ CYCLE_S = 0.002
 CAMERA_S = 0.04
 """Period of the cameras: 25 Hz."""
 ORIGIN = (0.60, 0.0, 0.15)
+FIXTURE_B = np.eye(4)
+FIXTURE_B[:3, 3] = ORIGIN
 TOOL = tcp_from_flange(GRASP_HEIGHT_M)
 SPEC = Bundle.load(zoo.path("peg-insertion")).spec
 
@@ -79,10 +81,12 @@ class Workplace:
 
     def __init__(self, mode: Mode = Mode.TOOL_POSE, limits: Limits | None = None) -> None:
         self.faults, self.now_s, self._way = Faults(), 50.0, -1.0
-        self.limits = limits or limits_of(safety(SPEC), origin=ORIGIN)
+        self.limits = limits or limits_of(safety(SPEC), fixture_b=FIXTURE_B)
         self.driver = _Driver(self, mode)
         self.sent: list[Array] = []
-        task = InsertionTask(SPEC.layout, _Camera(self), origin=ORIGIN, force_limit_n=25.0, cycle_s=CYCLE_S)
+        task = InsertionTask(
+            SPEC.layout, _Camera(self), fixture_b=FIXTURE_B, force_limit_n=25.0, cycle_s=CYCLE_S
+        )
         space = (
             PoseSpace(self.limits, CYCLE_S)
             if mode is Mode.TOOL_POSE

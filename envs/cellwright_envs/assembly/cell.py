@@ -131,14 +131,20 @@ class AssemblyCell:
     """One robot, one fixture, one part at a time."""
 
     def __init__(
-        self, control_period_s: float, compliance: ComplianceConfig, *, even_friction: bool = False
+        self,
+        control_period_s: float,
+        compliance: ComplianceConfig,
+        *,
+        even_friction: bool = False,
+        positions: bool = False,
     ) -> None:
+        """With `positions` a robot with lag takes positions, without the force loop above it."""
         self._periods_s = physics_periods_s(control_period_s, compliance)
         for period_s in self._periods_s:
             steps = control_period_s / period_s
             if abs(steps - round(steps)) > 1e-9 or steps < 1:
                 raise ValueError(f"{control_period_s=} is no whole multiple of the physics' {period_s}")
-        self.compliance = compliance
+        self.compliance, self._positions = compliance, positions
         self.world = ContactWorld(even_friction=even_friction)
         self._control_period_s = control_period_s
         self._arm = arm()
@@ -174,8 +180,9 @@ class AssemblyCell:
         self._gains = config.gains(
             stiffness_scale=conditions.stiffness_scale, dead_band_n=conditions.dead_band_n
         )
-        self._servoed = None if config.arm is None else ServoedArm(config, config.arm, period_s)
-        if self._servoed is not None:
+        self._servoed = None
+        if config.arm is not None:
+            self._servoed = ServoedArm(config, config.arm, period_s, positions=self._positions)
             self._servoed.begin(tool, self._gains, conditions.servo)
         self._target = tool.copy()
         self._filtered = np.concatenate([tool, np.zeros(6)])
@@ -191,7 +198,7 @@ class AssemblyCell:
 
         The reference goes no further than the joints can follow.
         """
-        self.joints_rad = self._follow(self._tool())
+        self.joints_rad = self.joints_at(self._tool())
         goal = self._reachable(target)
         start, sub_steps = self._target, self._sub_steps
         ramp = start + (goal - start) * (np.arange(1, sub_steps + 1) / sub_steps)[:, None]
@@ -263,12 +270,13 @@ class AssemblyCell:
         position, quaternion = self._motion[:2]
         return np.array([*position, *rotation_vector(quaternion)])
 
-    def _follow(self, tool: Array) -> Array:
+    def joints_at(self, tool: Array) -> Array:
+        """(6,) [rad] joints that hold the tool at `tool` (6,), or come as near in a control period."""
         return self._arm.track(self.joints_rad, tool[:3], rotation_matrix(tool[3:]), self._max_step_rad)
 
     def _reachable(self, target: Array) -> Array:
         """The target, or where the joints can take the tool towards it within one control period."""
-        joints_rad = self._follow(target)
+        joints_rad = self.joints_at(target)
         reached = self._arm.tool_pose(joints_rad)
         if np.abs(reached[:3, 3] - target[:3]).max() < 1e-6:
             return target.copy()

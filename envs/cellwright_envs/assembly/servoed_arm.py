@@ -45,9 +45,14 @@ _REFERENCE, _REFERENCE_RATE, _DEVIATION, _DEVIATION_RATE, _SERVO, _ARM, _ARM_RAT
 class ServoedArm:
     """One robot in one episode: what it sends, where it is, what it feels and how it pushes."""
 
-    def __init__(self, compliance: ComplianceConfig, config: ServoedArmConfig, dt: float) -> None:
-        """Take the set-up of the law, that of the robot, and the physics step `dt` [s]."""
-        self._compliance, self._config = compliance, config
+    def __init__(
+        self, compliance: ComplianceConfig, config: ServoedArmConfig, dt: float, *, positions: bool = False
+    ) -> None:
+        """Take the set-up of the law, that of the robot, and the physics step `dt` [s].
+
+        With `positions` targets are commands to the servo: the law is somebody else's.
+        """
+        self._compliance, self._config, self._positions = compliance, config, positions
         self._cycles = round(dt / CYCLE_S)
         if abs(dt / CYCLE_S - self._cycles) > 1e-9 or self._cycles < 1:
             raise ValueError(f"physics steps of {dt} s are no whole multiple of the force loop's {CYCLE_S} s")
@@ -74,7 +79,7 @@ class ServoedArm:
         self._plant = _plant(config, conditions)
         self._timing = np.array(
             [
-                filter_s,
+                0.0 if self._positions else filter_s,
                 CYCLE_S / (CYCLE_S + config.servo_s * conditions.servo_lag),
                 CYCLE_S / (CYCLE_S + config.sensor_filter_s * conditions.sensor_lag),
             ]
@@ -164,13 +169,16 @@ def _push(
             state[_FELT, axis] += timing[2] * (state[_SAMPLE, axis] - state[_FELT, axis])
             total[axis] += state[_FELT, axis]
             # Law
-            state[_REFERENCE, axis], state[_REFERENCE_RATE, axis] = _follow(
-                target[axis], state[_REFERENCE, axis], state[_REFERENCE_RATE, axis], timing[0], CYCLE_S
-            )
-            given = gains[kind, 0], gains[kind, 1], gains[kind, 2], gains[kind, 3]
-            state[_DEVIATION, axis], state[_DEVIATION_RATE, axis] = _give_way(
-                state[_FELT, axis], state[_DEVIATION, axis], state[_DEVIATION_RATE, axis], given, CYCLE_S
-            )
+            if timing[0] == 0.0:  # positions come from elsewhere
+                state[_REFERENCE, axis] = target[axis]
+            else:
+                state[_REFERENCE, axis], state[_REFERENCE_RATE, axis] = _follow(
+                    target[axis], state[_REFERENCE, axis], state[_REFERENCE_RATE, axis], timing[0], CYCLE_S
+                )
+                given = gains[kind, 0], gains[kind, 1], gains[kind, 2], gains[kind, 3]
+                state[_DEVIATION, axis], state[_DEVIATION_RATE, axis] = _give_way(
+                    state[_FELT, axis], state[_DEVIATION, axis], state[_DEVIATION_RATE, axis], given, CYCLE_S
+                )
             # Robot
             commands[now % len(commands), axis] = state[_REFERENCE, axis] + state[_DEVIATION, axis]
             moved = timing[1] * (commands[(now + 1) % len(commands), axis] - state[_SERVO, axis])

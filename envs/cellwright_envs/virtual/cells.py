@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_envs.assembly.cameras import VIEWS
-from cellwright_envs.assembly.cell import COARSE_PHYSICS_PERIOD_S
+from cellwright_envs.assembly.cell import arm
 from cellwright_envs.physics.world import ARM_PHYSICS_PERIOD_S
-from cellwright_envs.virtual.compliant_arm import CompliantArm
+from cellwright_envs.virtual.cell_tables import CellTables, described
+from cellwright_envs.virtual.insertion_station import InsertionStation
 from cellwright_envs.virtual.kinematic_arm import KinematicArm
 from cellwright_envs.virtual.torch_arm import TorchArm
 from cellwright_envs.welding.weld_cell import taught_program
@@ -27,8 +28,6 @@ Frame = Callable[[], NDArray[np.uint8]]
 """Takes a picture (H, W) or (H, W, 3) of the plant as it is now."""
 Path = Callable[[float], Array]
 
-ROBOT_PERIOD_S = 0.004
-"""Of a compliant arm with a robot's lag, whose physics divides even milliseconds."""
 _RUN_UP_M = 0.01
 
 
@@ -42,6 +41,12 @@ class Cell:
     path: Path | None = None
     """Where the program of a welding robot has the tool (6,) at a time [s]."""
     cameras: Mapping[str, Frame] = field(default_factory=dict)
+    exposures: Callable[[], int] = lambda: 0
+    """Counts up with every new picture of the cameras."""
+    truth: Callable[[], str] | None = None
+    """What became of the part, in words."""
+    described: Callable[[], CellTables] | None = None
+    """The tables of a cell's file that describe it."""
 
 
 def bare_arm(period_s: float) -> Cell:
@@ -56,39 +61,30 @@ def cell_of(env_id: str, *, product: str, disturbances: str, seed: int) -> Cell:
     """
     env: Any = gymnasium.make(env_id, product=product, disturbances=disturbances).unwrapped
     try:
-        env.reset(seed=seed)
-        makers = {"assembly": _insertion, "welding": _weld}
-        if getattr(env, "family", None) not in makers:
-            raise ValueError(f"{env_id} is no cell with an arm; take one of welding or assembly")
-        return makers[env.family](env)
+        family = getattr(env, "family", None)
+        if family == "welding":
+            env.reset(seed=seed)
+            return _weld(env)
     finally:
         env.close()
-
-
-def _insertion(env: Any) -> Cell:
-    compliance = env.config.compliance
-    plant = CompliantArm(
-        env.product,
-        env.conditions,
-        start=env.interface.reference,
-        fixture_w=env.cell.fixture_w,
-        compliance=compliance,
-        period_s=COARSE_PHYSICS_PERIOD_S if compliance.arm is None else ROBOT_PERIOD_S,
+    if family != "assembly":
+        raise ValueError(f"{env_id} is no cell with an arm; take one of welding or assembly")
+    return _insertion(
+        InsertionStation(env_id, seed=seed, product=product, disturbances=disturbances, positions=True)
     )
-    cameras, size = env.cameras, env.config.cameras.image_size_px
 
+
+def _insertion(station: InsertionStation) -> Cell:
     def frame(view: int) -> Frame:
-        def take() -> NDArray[np.uint8]:
-            views = np.empty((len(VIEWS), size, size), np.uint8)
-            cameras.take(*plant.poses_w, views)
-            return views[view]
-
-        return take
+        return lambda: station.newest().image[view]
 
     return Cell(
-        plant=plant,
-        tool_from_flange=plant.tool_from_flange,
+        plant=station,
+        tool_from_flange=np.asarray(arm().tool),
         cameras={name: frame(view) for view, name in enumerate(VIEWS)},
+        exposures=lambda: station.newest().number,
+        truth=station.truth,
+        described=lambda: described(station),
     )
 
 

@@ -2,12 +2,14 @@
 
 What an episode meets is drawn by the environment from its seed, as in training. Its latency delays setpoints
 here. Its factor on the motions that a policy commands is left out: it acts above the interface, where a robot
-knows nothing of it.
+knows nothing of it. The episode begins with the first motion of the robot: until then everything is at rest,
+and only the cameras go on.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
@@ -26,46 +28,71 @@ from cellwright_runtime.operation.task import Frame
 
 Array = NDArray[np.float64]
 
-ORIGIN_B = tuple(NOMINAL_FIXTURE_W.tolist())
-"""Nominal fixture in the base frame [m]."""
+FIXTURE_B = np.eye(4)
+"""(4, 4) nominal fixture in the base frame."""
+FIXTURE_B[:3, 3] = NOMINAL_FIXTURE_W
+
+_HELD = 1e-4
+"""A first target that is nearer to where the tool begins [m], [rad] holds it there."""
 
 
 class InsertionStation:
     """A `Plant` with the cameras of its cell, for one part."""
 
-    def __init__(self, env_id: str, *, seed: int, product: str | None = None, disturbances: str) -> None:
-        """The episode of `seed`; `product` None takes the parts of training."""
-        env: Any = gymnasium.make(env_id, disturbances=disturbances).unwrapped
+    def __init__(
+        self,
+        env_id: str,
+        *,
+        seed: int,
+        product: str = "train",
+        disturbances: str,
+        positions: bool = False,
+    ) -> None:
+        """The episode of `seed` among the parts `product`, a name or a group of the catalogue.
+
+        With `positions` the arm goes where it is sent, and the force loop of its cell, where that has one, is
+        left to whoever sends; without, targets are references of the cell's own compliant controller.
+        """
+        env: Any = gymnasium.make(env_id, product=product, disturbances=disturbances).unwrapped
         if not isinstance(env, Insertion):
             raise ValueError(f"{env_id} is no insertion")
         self.env: Insertion[Any] = env
-        config = env.config
-        physics_s = COARSE_PHYSICS_PERIOD_S if config.compliance.arm is None else COARSE_PERIOD_S
+        config, robot = env.config, env.config.compliance.arm
+        physics_s = COARSE_PHYSICS_PERIOD_S if robot is None else COARSE_PERIOD_S
         self._steps = round(config.control_period_s / physics_s)
         self.period_s = config.control_period_s / self._steps
+        compliance = config.compliance
+        if positions and robot is not None:
+            # Transport and computing are the wire's and the sender's.
+            compliance = replace(compliance, arm=replace(robot, command_delay_s=0.0))
         env.cell.close()
-        env.cell = AssemblyCell(self.period_s, config.compliance, even_friction=config.even_friction)
-        self._options = None if product is None else {"product": product}
+        env.cell = AssemblyCell(
+            self.period_s, compliance, even_friction=config.even_friction, positions=positions
+        )
         self._seed = seed
         self._cycles: int | None = None
 
     def begin(self) -> RobotState:
         """Hold the part where the approach ends, at rest; time begins at 0."""
         env = self.env
-        env.reset(seed=self._seed, options=self._options)
-        self._cycles = 0
+        env.reset(seed=self._seed)
+        self._cycles = self._held = 0
+        self._hold: Array | None = None
         self._peak_n = 0.0
         self._noise = np.random.default_rng(self._seed)
+        self._resting_noise = self._noise.standard_normal(6)
         delay = env.disturbed.actuator_latency.steps * self._steps
         self._pending = deque([env._state.tool.copy()] * delay)
         self._newest = Frame(image=env.delivered_frame.copy(), exposed_s=0.0, number=0)
         return self._state()
 
     def move_tool(self, tool: Array) -> RobotState:
-        """One cycle towards the reference (6,) of the compliant controller."""
+        """One cycle towards the tool's pose (6,), or the compliant controller's reference."""
         env, target = self.env, numbers("tool", tool, 6)
         if self._cycles is None:
             raise DriverError("the simulated cell has not begun")
+        if self._rests(target):
+            return self._state()
         self._pending.append(target)
         delayed = self._pending.popleft()
         env._played_m = env.disturbed.backlash.apply(delayed[:3], env._played_m)
@@ -76,9 +103,29 @@ class InsertionStation:
         if self._cycles % self._steps == 0:
             env._state = env._state._replace(peak_force_n=self._peak_n)
             env.measurement, self._peak_n = env._measure(), 0.0
-            image = env._take_frame()
-            self._newest = Frame(image=image, exposed_s=env._time_s, number=self._cycles // self._steps)
+            self._expose(env._take_frame())
         return self._state()
+
+    def _rests(self, target: Array) -> bool:
+        """Whether the robot is still where it began; the cameras go on meanwhile."""
+        if self._cycles:
+            return False
+        if self._hold is None:
+            near = np.abs(target - self.env._state.tool).max() < _HELD
+            self._hold = target if near else self.env._state.tool.copy()
+        if (target != self._hold).any():
+            return False
+        self._held += 1
+        if self._held % self._steps == 0:
+            self._expose(self._newest.image)
+        return True
+
+    def _expose(self, image: NDArray[np.uint8]) -> None:
+        self._newest = Frame(image=image, exposed_s=self._now_s, number=self._newest.number + 1)
+
+    @property
+    def _now_s(self) -> float:
+        return ((self._cycles or 0) + self._held) * self.period_s
 
     def move_joints(self, joints_rad: Array) -> RobotState:
         """One cycle towards where joints (6,) [rad] hold the tool."""
@@ -107,13 +154,15 @@ class InsertionStation:
         self.env.close()
 
     def _state(self) -> RobotState:
-        env, cycles = self.env, self._cycles or 0
+        env = self.env
         sensor = env.disturbed.force_sensor
         # The mean over a control period has the noise that the environment gives it.
-        noise = sensor.noise_factor * np.sqrt(self._steps) * SENSOR_NOISE * self._noise.standard_normal(6)
+        # Before the episode begins it is always the same, so that an episode does not depend on the wait.
+        drawn = self._noise.standard_normal(6) if self._cycles else self._resting_noise
+        noise = sensor.noise_factor * np.sqrt(self._steps) * SENSOR_NOISE * drawn
         return RobotState(
-            time_s=cycles * self.period_s,
+            time_s=self._now_s,
             tool=env._state.tool.copy(),
-            joints_rad=env.cell.joints_rad.copy(),
+            joints_rad=env.cell.joints_at(env._state.tool),
             wrench=env._state.wrench_t + np.array(sensor.error(env._time_s)) + noise,
         )

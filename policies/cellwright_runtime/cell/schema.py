@@ -41,7 +41,15 @@ class Robot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     driver: Name = ""
     """Driver that `cellwright deploy` takes where none is named."""
     host: Annotated[str, Meta(max_length=200)] = ""
-    """Name or address of the controller."""
+    """Name or address of the controller; for a driver to which the robot speaks first, the address of this
+    computer that it speaks to."""
+    port: Annotated[int, Meta(ge=0, le=65535)] = 0
+    """Port, for drivers that have a choice; 0 is the usual one."""
+    motion_lag_s: Annotated[float, Meta(ge=0.0, le=1.0)] | None = None
+    """From a setpoint to the motion that follows it, where it was measured; else that of the driver."""
+    wrench_lag_s: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.011
+    """From a force at the tool to its reading: half a period of 500 Hz, a cycle on the bus and a low-pass of
+    20 Hz, as in training."""
 
 
 class Camera(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,6 +81,16 @@ class Camera(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     exposure_s: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
     """From the middle of the exposure to the arrival of the frame, which is the age of a frame that has just
     arrived."""
+
+
+class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The part that is inserted, as on its drawing."""
+
+    name: Name = "part"
+    force_limit_n: Annotated[float, Meta(gt=0.0, le=1000.0)]
+    """It counts as broken above; the policy observes it, and the force limit is no higher."""
+    depth_m: Annotated[float, Meta(gt=0.0, le=0.5)]
+    """How far it goes in."""
 
 
 class AnalogueOutput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -140,6 +158,8 @@ class Cell(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The policy's tool frame in the frame of the flange."""
     fixture: Frame | None = None
     """The nominal fixture in the frame of the robot's base; an insertion needs it."""
+    part: Part | None = None
+    """What an insertion inserts."""
     camera: tuple[Camera, ...] = ()
     analogue_output: tuple[AnalogueOutput, ...] = ()
     analogue_input: tuple[AnalogueInput, ...] = ()

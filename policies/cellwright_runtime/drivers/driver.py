@@ -156,6 +156,12 @@ class Driver(Protocol[Setpoint_contra, State_co]):
         go, and nothing is sent. Raises DriverError after `stop`.
         """
 
+    def prepare(self) -> None:
+        """Do what the first setpoint needs and takes longer than a cycle; nothing moves.
+
+        Setpoints have to follow at once: a watchdog may run from here on. Raises DriverError.
+        """
+
     def stop(self) -> None:
         """Bring the device to rest as fast as its controller does, and take no more setpoints."""
 
@@ -168,6 +174,10 @@ class RobotDriver(Driver[Array, RobotState], Protocol):
 
     @property
     def mode(self) -> Mode: ...
+
+    @property
+    def lag_s(self) -> float:
+        """From a setpoint to the motion that follows it."""
 
     @property
     def coasting_s(self) -> float:

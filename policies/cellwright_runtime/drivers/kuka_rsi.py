@@ -25,6 +25,8 @@ class KukaRsiDriver(ListeningDriver):
     """Modes: tool-correction (RKorr, in the base frame), joint-correction (AKorr), observe."""
 
     name = "kuka-rsi"
+    lag_s = 0.03
+    """An assumption: no figure is known."""
 
     def __init__(
         self,

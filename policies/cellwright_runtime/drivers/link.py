@@ -27,6 +27,7 @@ class LinkedDriver(ABC):
     name: str
     cycle_s: float
     coasting_s: float
+    lag_s: float
 
     def __init__(self, mode: Mode, reaches: dict[Mode, Reach], *, silence_s: float, clock: Clock) -> None:
         if mode is not Mode.OBSERVE and mode not in reaches:
@@ -70,6 +71,10 @@ class LinkedDriver(ABC):
         values = self._reach.checked(setpoint, self._origin(state) if self._before is None else self._before)
         self._send(values)
         self._before = values
+
+    def prepare(self) -> None:
+        """Be ready for setpoints, which have to follow at once."""
+        self._connected()
 
     def stop(self) -> None:
         """Bring the arm to rest as the controller does it, and take no more setpoints."""

@@ -2,73 +2,76 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 
-import numpy as np
-from numpy.typing import NDArray
-
-from cellwright_runtime.drivers.driver import RobotDriver, RobotState
 from cellwright_runtime.drivers.link import Clock, monotonic
-
-Array = NDArray[np.float64]
 
 LATE_S = 0.002
 
 
 class ServoThread:
-    """Reads a state, has `decide` say what follows from it, sends that; once a cycle, from `start` to `stop`.
+    """Does one step a cycle, from `start` until a step says that it was the last, or fails.
 
-    Inference never belongs into `decide`: it takes what another thread has decided last, as an envelope does.
+    A step reads the robot's state, which waits for the end of the cycle, decides, and sends. Inference never
+    belongs into it: it takes what another thread has decided last.
     """
 
-    def __init__(self, driver: RobotDriver, decide: Callable[[RobotState], Array | None]) -> None:
-        """`decide` returns a setpoint, or None to send none in this cycle. `driver` is connected already."""
+    def __init__(self, step: Callable[[], bool], stop: Callable[[], None], *, cycle_s: float) -> None:
+        """`step` returns whether another one follows; `stop` brings the arm to rest, whatever ended it."""
         self.cycles = 0
         self.late = 0
-        """Cycles that began more than 2 ms late."""
+        """Steps that ended more than 2 ms after their cycle."""
         self.worst_s = 0.0
         """The latest of them."""
         self.error: BaseException | None = None
-        """What ended the thread, where that was not `stop`."""
-        self._driver = driver
-        self._decide = decide
+        """What ended the thread, where that was no step."""
+        self._step, self._stop, self._cycle_s = step, stop, cycle_s
         self._clock: Clock = monotonic
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"servo {type(driver).__name__}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="servo", daemon=True)
 
     def start(self) -> None:
         """Begin."""
+        gc.collect()
+        gc.freeze()  # what is there already is not searched for garbage in the middle of a cycle
         self._thread.start()
 
-    def stop(self, timeout_s: float = 5.0) -> None:
-        """Have the driver stop the arm, and wait for the thread; raises what ended it."""
-        self._ended.set()
+    def join(self, timeout_s: float) -> bool:
+        """Wait for the end; returns whether it has come. Raises what ended the thread."""
         self._thread.join(timeout_s)
+        if not self._thread.is_alive():
+            gc.unfreeze()
         if self.error is not None:
             raise self.error
+        return not self._thread.is_alive()
+
+    def stop(self, timeout_s: float = 5.0) -> None:
+        """Have the arm stopped after the present step, and wait for that; raises what ended the thread."""
+        self._ended.set()
+        self.join(timeout_s)
 
     @property
     def alive(self) -> bool:
-        """Whether setpoints go out."""
+        """Whether steps are done."""
         return self._thread.is_alive()
 
     def _run(self) -> None:
-        due = None
+        before_s = None
         try:
             while not self._ended.is_set():
-                state = self._driver.read_state()
-                now = self._clock()
-                if due is not None:
-                    lateness = now - due
-                    self.late += lateness > LATE_S
-                    self.worst_s = max(self.worst_s, lateness)
-                due = now + self._driver.cycle_s
-                setpoint = self._decide(state)
-                if setpoint is not None:
-                    self._driver.send_setpoint(setpoint)
+                goes_on = self._step()
+                now_s = self._clock()
+                if before_s is not None:
+                    late_s = now_s - before_s - self._cycle_s
+                    self.late += late_s > LATE_S
+                    self.worst_s = max(self.worst_s, late_s)
+                before_s = now_s
                 self.cycles += 1
+                if not goes_on:
+                    return
         except BaseException as error:
             self.error = error
         finally:
-            self._driver.stop()
+            self._stop()

@@ -35,6 +35,7 @@ class SimDriver:
     """Drives a plant directly."""
 
     coasting_s = 0.0
+    lag_s = 0.0
     _REACH = {  # noqa: RUF012
         Mode.JOINT_POSITION: Reach.within(np.full(6, 2.0 * np.pi)),
         Mode.TOOL_POSE: Reach.within(np.array([10.0] * 3 + [2.0 * np.pi] * 3)),
@@ -63,6 +64,9 @@ class SimDriver:
         if self._state is None or self._stopped or self.mode is Mode.OBSERVE:
             raise DriverError(f"the driver sim takes no setpoint now: {self._why()}")
         self._setpoint = self._REACH[self.mode].checked(setpoint, None)
+
+    def prepare(self) -> None:
+        """Nothing takes longer than a cycle."""
 
     def read_state(self) -> RobotState:
         """Let one cycle pass."""

@@ -64,6 +64,9 @@ class UrDriver(LinkedDriver):
     name = "ur"
     cycle_s = 0.002
     coasting_s = 1.0 / WATCHDOG_HZ
+    lag_s = 0.034
+    """Between sent and actual joints of a UR10e under `servoj` with a look-ahead of 0.03 s
+    (Universal_Robots_Client_Library, issue 86)."""
 
     def __init__(
         self, host: str, mode: Mode = Mode.OBSERVE, *, silence_s: float = 0.02, clock: Clock = monotonic
@@ -203,13 +206,18 @@ class UrDriver(LinkedDriver):
             status |= Status.NOT_IN_CONTROL
         return status
 
-    def _send(self, values: Array) -> None:
+    def prepare(self) -> None:
+        """Set the watchdog, which takes some tens of milliseconds; setpoints have to follow at once."""
         if self._connected().status & Status.NOT_IN_CONTROL:
             raise DriverError(self._ended())
+        if self._control is None or self._watched:
+            return
+        self._watched = bool(self._call(self._control.setWatchdog, WATCHDOG_HZ))
         if not self._watched:
-            self._watched = bool(self._call(self._control.setWatchdog, WATCHDOG_HZ))
-            if not self._watched:
-                raise DriverError(f"the UR controller at {self.host} did not take its watchdog")
+            raise DriverError(f"the UR controller at {self.host} did not take its watchdog")
+
+    def _send(self, values: Array) -> None:
+        self.prepare()
         if self.mode is Mode.JOINT_POSITION:
             sent = self._call(
                 self._control.servoJ, values.tolist(), 0.0, 0.0, self.cycle_s, _LOOKAHEAD_S, _GAIN

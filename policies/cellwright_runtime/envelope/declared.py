@@ -7,17 +7,18 @@ may state stricter values.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import moved
 from cellwright_runtime.bundle.policy import PolicySpec
-from cellwright_runtime.bundle.safety import Bound, Safety, WorkspaceBox
+from cellwright_runtime.bundle.safety import Bound, Safety
 from cellwright_runtime.envelope.limits import Axes, Limits, Plane
 from cellwright_runtime.envelope.observation_guard import ObservationGuard, Trained, View
 
 Array = NDArray[np.float64]
-Box = tuple[Sequence[float], Sequence[float]]
 
 TOOL_ACCELERATION_M_S2 = 2.5
 """Assumption: what a tool of a cobot does without swinging, where the training does not tell."""
@@ -32,24 +33,31 @@ JOINT_JERK_RAD_S3 = 300.0
 """Assumption: no figure of the maker is known; the acceleration is built up in 17 ms."""
 FREE_TURN_RAD = 3.1
 """Where no turn is declared, the tool may be turned by almost half a turn from where it was armed."""
+_PARALLEL = 1e-9
+"""Axes that differ by less are parallel."""
 _LEAST_STILL_S = 0.1
 """Two frames of a 25 Hz camera and some time for their way."""
 
 
-def limits_of(
-    safety: Safety,
-    *,
-    origin: Sequence[float] = (0.0, 0.0, 0.0),
-    workspace_b: Box | None = None,
-    planes: tuple[Plane, ...] = (),
-) -> Limits:
-    """Limits for work whose nominal fixture stands at `origin` (3,) [m] in the base frame, axes parallel.
+@dataclass(frozen=True, kw_only=True)
+class Box:
+    """A box that the tool's origin stays in."""
 
-    `workspace_b` is the box (low, high) of the tool [m] in the base frame that the cell allows; where the
-    bundle declares boxes too, all hold. Raises ValueError, one line, where neither declares one, and where
-    nothing is left of them.
+    low_m: Sequence[float]
+    """(3,) in `frame_b`."""
+    high_m: Sequence[float]
+    frame_b: Array = field(default_factory=lambda: np.eye(4))
+    """(4, 4) frame of the box in the base frame."""
+
+
+def limits_of(safety: Safety, *, fixture_b: Array | None = None, boxes: Sequence[Box] = ()) -> Limits:
+    """Limits for work at a nominal fixture that stands at `fixture_b` (4, 4) in the base frame.
+
+    `boxes` are what the cell allows; those of the bundle hold too. A box that is turned against the base
+    frame becomes six planes. Raises ValueError, one line, where neither states a box, and where nothing is
+    left of them.
     """
-    low, high = _workspace(safety, np.array(origin, dtype=np.float64), workspace_b)
+    low, high, planes = _workspace(safety, np.eye(4) if fixture_b is None else fixture_b, boxes)
     turn = min((box.turn_rad.number for box in safety.workspace if box.turn_rad), default=FREE_TURN_RAD)
     tool, joints = safety.tool, safety.joints
     if tool.speed_m_s is None:
@@ -76,7 +84,7 @@ def limits_of(
                 _number(tool.turning_jerk_rad_s3, TURN_JERK_RAD_S3),
             ),
         ),
-        planes=planes,
+        planes=tuple(planes),
         tool_speed_m_s=speed,
         force_n=None if tool.force_n is None else tool.force_n.number,
         torque_n_m=None if tool.torque_n_m is None else tool.torque_n_m.number,
@@ -106,22 +114,49 @@ def observation_guard_of(spec: PolicySpec, safety: Safety, limits: Limits) -> Ob
     return ObservationGuard(spec.observation, ranges=ranges, views=views, age_s=limits.observation_age_s)
 
 
-def _workspace(safety: Safety, origin: Array, stated: Box | None) -> tuple[Array, Array]:
-    boxes = [_in_base(box, origin) for box in safety.workspace]
-    if stated is not None:
-        boxes.append((np.array(stated[0], dtype=np.float64), np.array(stated[1], dtype=np.float64)))
+def _workspace(safety: Safety, fixture_b: Array, stated: Sequence[Box]) -> tuple[Array, Array, list[Plane]]:
+    """Lowest and highest place of the tool in the base frame, and the sides of boxes that are turned."""
+    frames = {"nominal_fixture": fixture_b}
+    boxes = [
+        Box(low_m=each.low_m.value, high_m=each.high_m.value, frame_b=frames.get(each.frame, np.eye(4)))
+        for each in safety.workspace
+    ]
+    boxes += stated
     if not boxes:
         raise ValueError("neither safety.json nor the cell states a workspace, so that none can be held")
-    low = np.max([each[0] for each in boxes], axis=0)
-    high = np.min([each[1] for each in boxes], axis=0)
+    around = [_around(box) for box in boxes]
+    low = np.max([each[0] for each in around], axis=0)
+    high = np.min([each[1] for each in around], axis=0)
     if not (low < high).all():
         raise ValueError(f"the workspaces have nothing in common: {low.tolist()} to {high.tolist()}")
-    return low, high
+    return low, high, [side for box in boxes for side in _sides(box)]
 
 
-def _in_base(box: WorkspaceBox, origin: Array) -> tuple[Array, Array]:
-    at = origin if box.frame == "nominal_fixture" else np.zeros(3)
-    return box.low_m.array + at, box.high_m.array + at
+def _around(box: Box) -> tuple[Array, Array]:
+    """The box along the base's axes around a box."""
+    ends = np.array([box.low_m, box.high_m])
+    corners = np.stack(np.meshgrid(*ends.T, indexing="ij"), axis=-1).reshape(-1, 3)
+    corners_b = moved(box.frame_b, corners)
+    return corners_b.min(axis=0), corners_b.max(axis=0)
+
+
+def _sides(box: Box) -> list[Plane]:
+    """The six sides of a box; none where the box around it is the box itself."""
+    turn = box.frame_b[:3, :3]
+    if np.abs(turn - np.eye(3)).max() < _PARALLEL:
+        return []
+    sides = []
+    for axis, (low, high) in enumerate(zip(box.low_m, box.high_m, strict=True)):
+        normal = turn[:, axis]
+        at = float((normal * box.frame_b[:3, 3]).sum())
+        sides.append(Plane(normal=_three(normal), offset_m=at + low))
+        sides.append(Plane(normal=_three(-normal), offset_m=-(at + high)))
+    return sides
+
+
+def _three(values: Array) -> tuple[float, float, float]:
+    x, y, z = (float(each) for each in values)
+    return x, y, z
 
 
 def _rates(safety: Safety, bound: Bound | None, assumed: float) -> tuple[float, ...]:

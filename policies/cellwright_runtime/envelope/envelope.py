@@ -23,6 +23,7 @@ from cellwright_runtime.envelope.states import Event, NotAllowedError, Rights, S
 
 Array = NDArray[np.float64]
 
+_WARM_CYCLES = 20
 _LATE_CYCLES = 5
 """So many of its cycles may pass between two calls; more are a stall of this computer."""
 
@@ -78,6 +79,8 @@ class Envelope:
         self._tare: Array | None = None
         self._before: list[float] = []
         self._hold: list[float] = []
+        self.held: list[float] = []
+        """Tool's pose (6,) from which the policy began to move the robot, the last time."""
         self._holds = 0
         self.stages: frozenset[Stage] = frozenset()
         """That intervened in the last cycle."""
@@ -129,6 +132,19 @@ class Envelope:
         self._heard_s, self._clock_s, self._called_s = now_s, measured.time_s, now_s
         self._blend, self._holds = 0.0, 0
         self._note(now_s, None, "armed")
+
+    def warm(self, measured: Measured) -> None:
+        """Compute a short motion that is never sent; what is compiled on first use is compiled then."""
+        spare = Envelope(self.limits, self._space, self.period_s, lag_s=self._lag_s)
+        spare._motion.begin(self._space.begin(measured.tool.tolist(), measured.joints_rad.tolist()))
+        spare._before = list(spare._motion.position)
+        target = measured.tool.tolist()
+        for _ in range(_WARM_CYCLES):
+            target[2] += 0.1 * self.limits.tool_speed_m_s * self.period_s
+            wanted, _ = self._space.shape(target)
+            spare._motion.towards(wanted, [0.0] * 6)
+            self._space.setpoint(spare._motion.position)
+            self._space.error(spare._motion.position, target, measured.joints_rad.tolist())
 
     def start(self, now_s: float) -> None:
         """Let the policy move the robot, with an authority that grows from zero."""
@@ -323,7 +339,7 @@ class Envelope:
         """From rest where the robot is held, with no authority yet."""
         self._blend = 0.0
         self._before = list(self._motion.position)
-        self._hold = self._space.resume(self._motion.position)
+        self.held = self._hold = self._space.resume(self._motion.position)
         self._from_hold = TurnsFrom(self._hold)
         self._hold = self._from_hold.coordinates(self._hold)
         self.tally.forget()

@@ -72,14 +72,8 @@ class Limits:
     """Most that a measured joint, or the tool's turn, may be from the setpoint."""
     observation_age_s: float = 0.15
     """A camera frame or a reading that is older than this is stale."""
-    range_margin: float = 0.1
-    """How far beyond the trained range an observation may be, as a fraction of that range."""
     preclip: float = 8.0
     """Largest answer of the network before clipping; 1 is all that a policy can ask for."""
-    still_s: float = 0.4
-    """An image that is the same to the last bit for longer is that of a frozen camera."""
-    blank_grey: float = 1.0
-    """An image whose standard deviation is below this shows nothing."""
     inference_s: float = 0.03
     """Deadline of a decision, from the observation on."""
     silence_s: float = 0.05
@@ -124,9 +118,9 @@ class Limits:
         return replace(self, **stricter)  # type: ignore[arg-type]
 
 
-_LARGER_IS_STRICTER = {"joint_margin_rad", "workspace_margin_m", "blend_s", "dwell_s", "blank_grey"}
+_LARGER_IS_STRICTER = {"joint_margin_rad", "workspace_margin_m", "blend_s", "dwell_s"}
 _SMALLER_IS_STRICTER = {
     *("tool_speed_m_s", "force_n", "torque_n_m", "tracking_m", "tracking_rad", "observation_age_s"),
-    *("range_margin", "preclip", "still_s", "inference_s", "silence_s", "hold_s", "fraction"),
+    *("preclip", "inference_s", "silence_s", "hold_s", "fraction"),
     "most_holds",
 }

@@ -92,6 +92,11 @@ class InsertionInterface:
         self._past.reset(self._moment(tool))
         self._begun = True
 
+    def lead_from(self, reference: ArrayLike) -> None:
+        """Go on from a reference (6,) that is where the robot was held meanwhile; its box holds."""
+        self._require_begun()
+        self.reference = np.minimum(np.maximum(_six("reference", reference), self._low), self._high)
+
     def observe(
         self,
         tool: ArrayLike,

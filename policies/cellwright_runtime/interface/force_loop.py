@@ -116,15 +116,17 @@ def follow(target: float, at: float, speed: float, filter_s: float, period_s: fl
 class ForceLoop:
     """The force loop of a robot program: wrench and reference in, the pose to command out, every cycle."""
 
-    def __init__(self, controller: ControllerSetup, *, lag_s: float) -> None:
+    def __init__(self, controller: ControllerSetup, *, lag_s: float, period_s: float | None = None) -> None:
         """Read the gains of a bundle for a driver of this lag.
 
-        `lag_s` is from a force at the tool to the motion that answers it: sensor, its filter, computing, bus
-        and position servo. Raises SlowDriverError where it is above that of the gains, ValueError where a
-        setting is missing.
+        `period_s` is the cycle in which `step` is called; None takes that of the training. `lag_s` is from a
+        force at the tool to the motion that answers it: sensor, its filter, computing, bus and position
+        servo. Raises SlowDriverError where it is above that of the gains, ValueError where a setting is
+        missing.
         """
         require_fast_enough(controller, lag_s)
-        self.period_s = float(controller.read("force_loop_period", "s", above=0.0)[0])
+        trained_s = float(controller.read("force_loop_period", "s", above=0.0)[0])
+        self.period_s = trained_s if period_s is None else period_s
         self._filter_s = float(controller.read("reference_filter", "s", above=0.0)[0])
         along = _gains(controller, "", ("N/m", "N.s/m", "kg", "N"), "virtual_mass")
         about = _gains(controller, "turning_", ("N.m/rad", "N.m.s/rad", "kg.m^2", "N.m"), "virtual_inertia")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from cellwright_runtime.drivers.driver import RobotState
 from cellwright_runtime.envelope.observation_guard import Finding
 from cellwright_runtime.interface.compliant_reference import InsertionInterface
 from cellwright_runtime.interface.force_loop import ForceLoop
+from cellwright_runtime.interface.placing import Placed
 from cellwright_runtime.interface.rotation import rotation_rows
 from cellwright_runtime.operation.line import Line
 from cellwright_runtime.operation.task import Camera, Observed
@@ -22,28 +23,33 @@ Array = NDArray[np.float64]
 
 
 class InsertionTask:
-    """A `Task`: one part, from where its approach ends until it is seated."""
+    """A `Task`: one part, from where its approach ends until it is seated.
+
+    Robot states and targets are in the base frame; all work is done in the nominal fixture's.
+    """
 
     def __init__(
         self,
         layout: Layout,
         camera: Camera,
         *,
-        origin: Sequence[float],
+        fixture_b: Array,
         force_limit_n: float,
         cycle_s: float,
         loop: ForceLoop | None = None,
         seated: Callable[[Array, Array], bool] | None = None,
         own: Callable[[], Mapping[str, ArrayLike]] | None = None,
     ) -> None:
-        """`origin` (3,) [m] is the nominal fixture's in the base frame, axes parallel.
+        """`fixture_b` (4, 4) is the nominal fixture's frame in the base frame.
 
         `loop` is the force loop of a robot that takes positions; None where the controller is compliant
-        itself and takes the reference. `seated` decides once a control period from the tool's pose and the
-        tared wrench, both (6,). `own` gives the groups that one task alone observes.
+        itself and takes the reference. `seated` decides once a control period from the tool's pose in the
+        nominal fixture's frame and the tared wrench, both (6,). `own` gives the groups that one task alone
+        observes.
         """
         self.control_period_s = layout.control_period_s
-        self.interface = InsertionInterface(layout, origin=origin)
+        self.interface = InsertionInterface(layout)
+        self._fixture = Placed(fixture_b)
         self._camera, self._force_limit_n, self._cycle_s = camera, force_limit_n, cycle_s
         self._loop, self._seated, self._own = loop, seated, own
         self._verdict = ""
@@ -51,15 +57,23 @@ class InsertionTask:
     def begin(self, state: RobotState, now_s: float) -> None:
         if state.wrench is None:
             raise ValueError("this robot measures no wrench, which an insertion needs")
-        self.interface.begin(state.tool, state.wrench)
+        tool = self._fixture.inside(state.tool)
+        self.interface.begin(tool, state.wrench)
         self._tare, self._felt, self._count = state.wrench, np.zeros(6), 0
-        self._line = Line(state.tool, self.control_period_s)
-        self._rested = True
+        self._line = Line(tool, self.control_period_s)
         self._verdict = ""
 
     def sense(self, state: RobotState, now_s: float) -> None:
         self._felt += np.nan if state.wrench is None else state.wrench
         self._count += 1
+
+    def resume(self, tool: Array, now_s: float) -> None:
+        """The reference goes on from where the robot is held, not from where it led before."""
+        held = self._fixture.inside(tool)
+        self.interface.lead_from(held)
+        self._line = Line(self.interface.reference, self.control_period_s)
+        if self._loop is not None:
+            self._loop.begin(held)
 
     def observe(self, state: RobotState, now_s: float) -> Observed:
         frame = self._camera.newest()
@@ -68,29 +82,28 @@ class InsertionTask:
         felt = self._felt / self._count if self._count else self._tare
         self._felt, self._count = np.zeros(6), 0
         own = {} if self._own is None else self._own()
+        tool = self._fixture.inside(state.tool)
         observation = self.interface.observe(
-            state.tool, felt, frame.image, force_limit_n=self._force_limit_n, own=own
+            tool, felt, frame.image, force_limit_n=self._force_limit_n, own=own
         )
-        if self._seated is not None and self._seated(state.tool, felt - self._tare):
+        if self._seated is not None and self._seated(tool, felt - self._tare):
             self._verdict = "seated"
         return Observed(observation, {"cameras": now_s - frame.exposed_s, "robot": state.age_s})
 
     def act(self, action: NDArray[Any], state: RobotState, now_s: float) -> None:
-        self._line.to(self.interface.move(state.tool, self.interface.command(action)), now_s)
+        tool = self._fixture.inside(state.tool)
+        self._line.to(self.interface.move(tool, self.interface.command(action)), now_s)
 
     def target(self, state: RobotState, now_s: float) -> Array:
         reference = self._line.at(now_s + self._cycle_s)
         if self._loop is None:
-            return reference
-        if self._rested:
-            self._loop.begin(state.tool)
-            self._rested = False
-        rows = np.array(rotation_rows(*state.tool[3:].tolist()))
+            return self._fixture.outside(reference)
         if state.wrench is None:
             raise ValueError("this robot measures no wrench any more")
-        wrench = state.wrench - self._tare
-        turned_w = turned(rows, wrench.reshape(2, 3)).ravel()
-        return self._loop.step(turned_w, reference)
+        tool = self._fixture.inside(state.tool)
+        rows = np.array(rotation_rows(*tool[3:].tolist()))
+        wrench = turned(rows, (state.wrench - self._tare).reshape(2, 3)).ravel()
+        return self._fixture.outside(self._loop.step(wrench, reference))
 
     def problem(self) -> Finding | None:
         return None
@@ -99,6 +112,4 @@ class InsertionTask:
         return self._verdict
 
     def rest(self, now_s: float) -> None:
-        """Nothing moves the reference but `act`; a line that was begun is left where it is."""
-        self._line = Line(self._line.at(now_s), self.control_period_s)
-        self._rested = True
+        """Nothing moves the reference but `act`."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_runtime.camera.sources import CameraError
 from cellwright_runtime.drivers.driver import (
     STOPS,
     DriverError,
@@ -26,7 +27,7 @@ from cellwright_runtime.envelope.faults import Fault
 from cellwright_runtime.envelope.observation_guard import Finding
 from cellwright_runtime.envelope.policy_guard import PolicyGuard
 from cellwright_runtime.envelope.ring import Ring, log_name
-from cellwright_runtime.envelope.states import State
+from cellwright_runtime.envelope.states import NotAllowedError, State
 from cellwright_runtime.operation.task import Task
 
 Array = NDArray[np.float64]
@@ -62,12 +63,19 @@ class Session:
         self._state: RobotState | None = None
         self._next_s = 0.0
         self._told = 0
-        self._over = False
+        self._over = self._moves = False
+        self._wrong = ""
+        """What was wrong with an observation or a decision since the last good one."""
 
     @property
     def state(self) -> State:
         """Of the envelope."""
         return self.envelope.state
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether the robot stands where it was sent."""
+        return self.envelope.at_rest
 
     @property
     def over(self) -> bool:
@@ -98,9 +106,17 @@ class Session:
             return self._clock()
         return 0.0 if self._state is None else self._state.time_s
 
+    def warm(self) -> None:
+        """Do once what a motion does, so that nothing is compiled or loaded when the robot moves."""
+        self.envelope.warm(self._require_connected())
+
     def arm(self) -> None:
         """Take over the robot; raises NotAllowedError, one line, where it is not fit to be moved."""
-        state = self._require_connected()
+        self._require_connected()
+        if self._wrong:
+            raise NotAllowedError(f"cannot arm: {self._wrong}")
+        self.driver.prepare()
+        state, _ = self._read()
         if word := _stopped(state):
             self.envelope.cycle(self.now_s, state, stopped=word)
         self.envelope.arm(self.now_s, state)
@@ -109,6 +125,11 @@ class Session:
         """Let the policy move the robot."""
         self.envelope.start(self.now_s)
 
+    def finish(self) -> None:
+        """Slow down, and hold the robot; nothing where it does not move."""
+        if self.envelope.rights.moves:
+            self.envelope.finish(self.now_s)
+
     def cycle(self) -> None:
         """One cycle of the controller."""
         self._require_connected()
@@ -116,6 +137,10 @@ class Session:
         now_s = self.now_s
         if fresh:
             self.task.sense(state, now_s)
+        if (moves := self.envelope.rights.moves) and not self._moves:
+            self.task.resume(np.array(self.envelope.held), now_s)
+            self._next_s = now_s  # the first decision is a fresh one
+        self._moves = moves
         self._decide(state, now_s)
         target: list[float] | None = None
         if self.envelope.rights.moves:
@@ -159,13 +184,16 @@ class Session:
         decision, late = self._guard.answer(now_s)
         found += late
         for finding in found:
+            self._wrong = f"{finding.fault.value.meaning}: {finding.detail}"
             self.envelope.fault(now_s, finding.fault, finding.detail)
         if decision is None and not found:
             return
         if decision is not None:
             self.decisions += 1
+            self._wrong = ""
             if self.envelope.rights.moves:
-                self.task.act(decision.action, state, now_s)
+                # The policy's authority: a reference that leads a robot which may not follow yet runs away.
+                self.task.act(decision.action * self.envelope.blend, state, now_s)
         nothing: dict[str, Any] = {"preclip": None, "action": None, "command": None}
         values = nothing if decision is None else {
             "preclip": decision.action_preclip, "action": decision.action, "command": decision.command
@@ -176,6 +204,8 @@ class Session:
     def _ask(self, state: RobotState, now_s: float) -> list[Finding]:
         try:
             observed = self.task.observe(state, now_s)
+        except CameraError as gone:
+            return [Finding(Fault.STALE, str(gone))]
         except ValueError as problem:  # what an interface refuses: of another shape, or not finite
             return [Finding(Fault.NOT_FINITE, str(problem))]
         moving = self.envelope.rights.moves and not self.envelope.at_rest

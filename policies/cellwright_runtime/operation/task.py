@@ -55,6 +55,9 @@ class Task(Protocol):
     def sense(self, state: RobotState, now_s: float) -> None:
         """One cycle has passed."""
 
+    def resume(self, tool: Array, now_s: float) -> None:
+        """The policy moves the robot from here on, for the first time or again; it is held at `tool` (6,)."""
+
     def observe(self, state: RobotState, now_s: float) -> Observed:
         """The observation; raises ValueError where a source gives what cannot be."""
 

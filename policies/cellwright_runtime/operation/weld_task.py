@@ -86,6 +86,9 @@ class WeldTask:
             return
         self._problem = self._arc_problem(now_s)
 
+    def resume(self, tool: Array, now_s: float) -> None:
+        """The line goes on from where `rest` has left it."""
+
     def problem(self) -> Finding | None:
         return self._problem
 

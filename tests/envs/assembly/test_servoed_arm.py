@@ -19,7 +19,7 @@ from cellwright_envs.assembly.arm_dynamics import (
     total_lag_s,
     total_stiffness_n_m,
 )
-from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, Conditions, pose_matrix
+from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, AssemblyCell, Conditions, pose_matrix
 from cellwright_envs.assembly.compliance import ComplianceConfig, force_loop_gains
 from cellwright_envs.assembly.connector_insertion import CONNECTOR_INSERTION_V1, ConnectorInsertion
 from cellwright_envs.assembly.disturbances import NAMED
@@ -29,7 +29,6 @@ from cellwright_envs.assembly.gear_mesh import GEAR_MESH_V1, GearMesh
 from cellwright_envs.assembly.nut_fastening import NUT_FASTENING_V1, NutFastening
 from cellwright_envs.assembly.peg_insertion import PEG_INSERTION_V1, PegInsertion
 from cellwright_envs.assembly.servoed_arm import _DEVIATION, _FELT, _REFERENCE, ServoedArm
-from cellwright_envs.virtual.compliant_arm import CompliantArm
 from cellwright_runtime.interface.compliant_reference import InsertionInterface
 from cellwright_runtime.interface.force_loop import ForceLoop, SlowDriverError
 from tools.force_loop.__main__ import approach, law_of
@@ -142,16 +141,14 @@ def test_an_arm_behind_a_driver_runs_at_every_controllers_cycle(name: str, perio
     start = np.array([*NOMINAL_FIXTURE_W, 0.0, 0.0, 0.0])
     fixture_w = pose_matrix(start)
     start[2] += 0.01
-    arm = CompliantArm(
-        part, conditions, start=start, fixture_w=fixture_w, compliance=GAINS, period_s=period_s
-    )
-    goal = arm.begin().tool.copy()
+    cell = AssemblyCell(period_s, GAINS)
+    goal = cell.begin(part, conditions, start, fixture_w).tool.copy()
     for _ in range(round(0.12 / period_s)):
         goal[0] += 0.01 * period_s
-        reading = arm.move_tool(goal)
+        reading = cell.move(goal, fixture_w)
     # Late by the reference filter and by the servo, 20 and 34 ms, whatever the cycle.
     assert goal[0] - reading.tool[0] == pytest.approx(0.01 * 0.054, rel=0.12)
-    arm.close()
+    cell.close()
 
 
 def test_lag_and_stiffness_of_the_set_up_are_those_of_a_ur10e() -> None:

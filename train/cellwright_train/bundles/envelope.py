@@ -4,6 +4,7 @@ Every number says where it is from. What none of these knows is left out, with t
 """
 
 import math
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -26,7 +27,7 @@ from cellwright_runtime.bundle.safety import (
 from cellwright_runtime.vocabulary import Component, ControllerSetup, as_written
 from cellwright_train.bundles.observed import DELIVERED_EPISODES, DELIVERED_FRAMES, Measured
 
-RANGE_MARGIN = 0.05
+RANGE_MARGIN = 0.1
 """Of what the manifest allows an element: how far it may be beyond its trained range."""
 _FENCE_RAD = 0.1
 _RATE_MARGIN = 0.1
@@ -73,7 +74,7 @@ def safety_envelope(spec: PolicySpec, measured: Measured) -> Safety:
 
 def _joints() -> JointLimits:
     return JointLimits(
-        robot="UR10e",
+        robot=ur10e.MODEL,
         names=ur10e.JOINT_NAMES,
         position_low_rad=Bound(value=ur10e.LOWER_LIMIT_RAD, source=_MANUAL),
         position_high_rad=Bound(value=ur10e.UPPER_LIMIT_RAD, source=_MANUAL),
@@ -216,16 +217,37 @@ def _interventions(measured: Measured) -> Interventions:
 def _observed(spec: PolicySpec, measured: Measured) -> tuple[ObservedRange, ...]:
     margins = range_margins(spec)
     told = _told(measured)
-    share = f"assumption: {RANGE_MARGIN:g} of what the manifest allows an element"
+    fraction = f"assumption: {RANGE_MARGIN:g} of what the manifest allows an element"
+    ranges = _quantities(spec, measured)
     return tuple(
         ObservedRange(
-            group=name,
-            low=Bound(value=tuple(measured.seen.groups[name].low.tolist()), source=told),
-            high=Bound(value=tuple(measured.seen.groups[name].high.tolist()), source=told),
-            margin=Bound(value=tuple(margins[name].tolist()), source=share),
+            group=group.name,
+            low=Bound(value=tuple(ranges[_quantity(each)][0] for each in group.components), source=told),
+            high=Bound(value=tuple(ranges[_quantity(each)][1] for each in group.components), source=told),
+            margin=Bound(value=tuple(margins[group.name].tolist()), source=fraction),
         )
-        for name in margins
+        for group in spec.observation
+        if group.name in margins
     )
+
+
+def _quantities(spec: PolicySpec, measured: Measured) -> dict[str, tuple[float, float]]:
+    """Range of each quantity over all of its elements: what was fine a while ago is fine as history."""
+    ranges: dict[str, tuple[float, float]] = {}
+    for group in spec.observation:
+        if group.dtype == "uint8":
+            continue
+        seen = measured.seen.groups[group.name]
+        for element, low, high in zip(group.components, seen.low.tolist(), seen.high.tolist(), strict=True):
+            name = _quantity(element)
+            lowest, highest = ranges.get(name, (low, high))
+            ranges[name] = min(low, lowest), max(high, highest)
+    return ranges
+
+
+def _quantity(element: Component) -> str:
+    """What an element is of, whatever its age."""
+    return re.sub(r"_lag_\d+$", "", element.name)
 
 
 def _views(spec: PolicySpec, measured: Measured) -> tuple[ObservedView, ...]:

@@ -2,125 +2,221 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-from tyro.conf import Positional, arg
+from tyro.conf import arg
 
-from cellwright_train.errors import UsageError, unknown
+from cellwright_train.commands.options import BundleName, bundle_directory
+from cellwright_train.errors import UsageError
 
 if TYPE_CHECKING:
     from cellwright_runtime.bundle.policy import Bundle
-    from cellwright_runtime.bundle.safety import Safety
-    from cellwright_runtime.drivers.sim import Plant
-    from cellwright_runtime.envelope.limits import Limits
+    from cellwright_runtime.cell.cell_file import CellFile
+    from cellwright_runtime.drivers.driver import RobotState
     from cellwright_runtime.operation.session import Session
-    from cellwright_runtime.operation.task import Task
 
-    class Station(Plant, Protocol):
-        """A simulated cell with one part."""
-
-        def truth(self) -> str:
-            """What became of the part, in words."""
-
-
+WATCHED_S = 1.0
+"""A robot is watched for so long before it is armed: frames come, decisions are in time, code is warm."""
 STARTED_S = 0.2
-"""The robot is held for so long between arming and the first motion."""
-
-
-AROUND_M = 0.03
-"""The workspace of a simulated weld: the taught path and this much around it (assumption)."""
+"""It is held for so long between arming and the first motion."""
+_REST_S = 3.0
+"""A robot that slows down takes no longer (assumption)."""
+_TOLD_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
 class Deploy:
     """Run a bundle on a robot inside its envelope; without --arm it reads and decides, and sends nothing."""
 
-    bundle: Positional[Annotated[str, arg(metavar="BUNDLE", help="a bundle directory, or zoo:NAME")]]
-    driver: Literal["sim"] = "sim"
-    """The robot; `sim` is the cell that the policy was trained in, in simulated time."""
+    bundle: BundleName
+    cell: Path | None = None
+    """The file that describes the robot's cell; every driver but `sim` needs it."""
+    driver: Literal["sim", "ur", "kuka-rsi", "abb-egm", "fanuc-stream"] | None = None
+    """The robot; default: that of --cell, else `sim`, the cell that the policy was trained in, in simulated
+    time."""
+    host: str | None = None
+    """The controller's address, or for kuka-rsi and abb-egm that of this computer, to which the robot speaks;
+    default: that of --cell."""
+    key: Path | None = None
+    """A public key in PEM, which has to have signed the bundle."""
     arm: bool = False
     """Move the robot."""
+    lockstep: bool = False
+    """For a virtual controller that runs in lock-step: time is the controller's, and waits for decisions."""
     seconds: float = 60.0
     """End after so long."""
-    seed: int = 0
-    """Of the simulated cell."""
-    disturbances: str = "train"
-    """What goes wrong in the simulated cell."""
+    seed: int | None = None
+    """Of the simulated cell; default: 0."""
+    disturbances: str | None = None
+    """What goes wrong in the simulated cell; default: train."""
     product: str | None = None
     """The part in the simulated cell; default: one of those of training."""
     logs: Path | None = None
     """Write the last 30 s to this directory, on every stop and at the end."""
     limit: Annotated[tuple[str, ...], arg(metavar="NAME=VALUE ...")] = ()
-    """Stricter limits than the bundle declares, such as tool_speed_m_s=0.05."""
+    """Stricter limits than the bundle and the cell declare, such as tool_speed_m_s=0.05."""
 
     extra: ClassVar[str] = "sim"
     """What of the installation brings all that it needs."""
 
     def run(self) -> int:
         """Run the command; returns the exit code: 1 where the robot was stopped or the work was not done."""
-        from cellwright_runtime.envelope.states import NotAllowedError, State
+        from cellwright_runtime.drivers.driver import DriverError
+        from cellwright_runtime.envelope.states import NotAllowedError
         from cellwright_runtime.operation.match import MismatchError
 
         if not 0.0 < self.seconds <= 3600.0:
             raise UsageError(f"--seconds must be above 0 and at most 3600, got {self.seconds:g}")
         tighter = _tighter(self.limit)
-        bundle = _bundle(self.bundle)
+        bundle = self._bundle()
         try:
-            session, station = self._session(bundle, tighter)
-        except (MismatchError, ValueError) as error:
+            file = self._file()
+            driver = self._driver(file)
+            if driver == "sim":
+                return self._simulated(bundle, tighter)
+            assert file is not None
+            return self._real(bundle, file, driver, tighter)
+        except (MismatchError, NotAllowedError, DriverError, ValueError) as error:
             raise UsageError(str(error)) from None
+
+    def _bundle(self) -> Bundle:
+        from cellwright_runtime.bundle.policy import Bundle
+        from cellwright_runtime.verification import verify_signature
+
+        directory = bundle_directory(self.bundle, "deploy")
+        if self.key is not None:
+            signed = verify_signature(directory, self.key)
+            if not signed.passed:
+                raise UsageError(f"{directory}: {signed.detail}")
+        return Bundle.load(directory)
+
+    def _file(self) -> CellFile | None:
+        if self.cell is None:
+            return None
+        from cellwright_runtime.cell.cell_file import CellFile
+
+        return CellFile.read(self.cell)
+
+    def _driver(self, file: CellFile | None) -> str:
+        """The driver's name; raises `UsageError` for options that do not go with it."""
+        if file is None:
+            if self.driver not in (None, "sim"):
+                raise UsageError(
+                    f"--driver {self.driver} needs --cell FILE, which describes the robot's cell"
+                )
+            if self.lockstep:
+                raise UsageError(
+                    "--lockstep is for virtual controllers; the driver sim has its own time anyway"
+                )
+            if self.host is not None:
+                raise UsageError("--host goes with --cell FILE and the driver of a controller")
+            return "sim"
+        name = self.driver or file.cell.robot.driver
+        if not name:
+            raise UsageError(f"{file.name} names no driver; give one with --driver")
+        if name == "sim":
+            raise UsageError("--driver sim is the cell that the policy was trained in, and takes no --cell")
+        for option, value in (
+            ("seed", self.seed),
+            ("disturbances", self.disturbances),
+            ("product", self.product),
+        ):
+            if value is not None:
+                raise UsageError(f"--{option} is of the simulated cell; the driver {name} has a real one")
+        return name
+
+    def _simulated(self, bundle: Bundle, tighter: dict[str, float]) -> int:
+        from cellwright_train.commands.deploy_simulated import simulated_session
+
+        session, truth = simulated_session(
+            bundle,
+            seed=self.seed or 0,
+            disturbances=self.disturbances or "train",
+            product=self.product,
+            tighter=tighter,
+            logs=self.logs,
+        )
         told = 0
         try:
-            state = session.connect()
-            print(f"{bundle.spec.name}: connected, tool at {_millimetres(state.tool)} mm")
-            if self.arm:
-                session.arm()
-            begun_s = session.now_s
-            while not session.over and session.now_s - begun_s < self.seconds:
-                if session.state is State.ARMED and session.now_s - begun_s >= STARTED_S and not session.done:
-                    session.start()
-                session.cycle()
+            self._say_where(session, session.connect())
+            step = self._stepping(session, lambda: False, watched_s=0.0)
+            while step():
                 told = _tell(session, told)
-            return self._end(session, station)
-        except NotAllowedError as error:
-            raise UsageError(str(error)) from None
+            return self._end(session, truth=truth)
         finally:
+            _tell(session, told)
             session.close()
 
-    def _session(self, bundle: Bundle, tighter: dict[str, float]) -> tuple[Session, Station]:
-        from cellwright_assets import ur10e
-        from cellwright_runtime.drivers.sim import SimDriver
-        from cellwright_runtime.envelope.declared import observation_guard_of
-        from cellwright_runtime.envelope.envelope import Envelope
-        from cellwright_runtime.envelope.fences import PoseSpace
-        from cellwright_runtime.envelope.inference import InstantInference
-        from cellwright_runtime.envelope.policy_guard import PolicyGuard
-        from cellwright_runtime.operation.match import require_match
-        from cellwright_runtime.operation.session import Session
-        from cellwright_runtime.runtime import Runtime
+    def _real(self, bundle: Bundle, file: CellFile, name: str, tighter: dict[str, float]) -> int:
+        from cellwright_runtime.deployment.robots import require_tool
+        from cellwright_runtime.drivers.servo import ServoThread
+        from cellwright_train.commands.deploy_real import real_session
 
-        spec = bundle.spec
-        safety = require_match(
-            bundle, robot="UR10e", joint_names=ur10e.JOINT_NAMES, cycle_s=bundle.spec.layout.control_period_s
+        host = self.host or file.cell.robot.host
+        if not host:
+            raise UsageError(f"{file.name} names no host of the controller; give it with --host")
+        session, release = real_session(
+            bundle, file, name, host, arm=self.arm, lockstep=self.lockstep, tighter=tighter, logs=self.logs
         )
-        if "spindle" in spec.layout.groups:
-            raise UsageError(f"{spec.name} turns a spindle, which the driver sim does not have")
-        made = _weld if "lateral_range" in spec.controller else _insertion
-        station, task, limits = made(bundle, safety, self)
-        limits = limits.tightened(**tighter)
-        guard = PolicyGuard(
-            InstantInference(Runtime(bundle).decide),
-            observation_guard_of(spec, safety, limits),
-            deadline_s=limits.inference_s,
-            preclip=limits.preclip,
-        )
-        envelope = Envelope(limits, PoseSpace(limits, station.period_s), station.period_s, lag_s=0.1)
-        about = {"bundle": spec.name, "environment": spec.environment, "driver": self.driver}
-        return Session(task, guard, envelope, SimDriver(station), about=about, logs=self.logs), station
+        told, asked = 0, [False]
+        try:
+            state = session.connect()
+            require_tool(file, state)
+            self._say_where(session, state)
+            session.warm()
+            step = self._stepping(session, lambda: asked[0], watched_s=WATCHED_S)
+            servo = ServoThread(step, session.driver.stop, cycle_s=session.driver.cycle_s)
+            servo.start()
+            try:
+                while not servo.join(_TOLD_S):
+                    told = _tell(session, told)
+            except KeyboardInterrupt:
+                asked[0] = True  # slow down first
+                servo.join(_REST_S)
+                raise
+            told = _tell(session, told)
+            if not self.lockstep:
+                late = f"{servo.late} of {servo.cycles} cycles more than 2 ms late"
+                print(f"{late}, the worst by {1e3 * servo.worst_s:.1f} ms")
+            return self._end(session)
+        finally:
+            _tell(session, told)
+            session.close()
+            release()
 
-    def _end(self, session: Session, station: Station) -> int:
+    def _say_where(self, session: Session, state: RobotState) -> None:
+        print(f"{session.about['bundle']}: connected, tool at {_millimetres(state.tool)} mm", flush=True)
+
+    def _stepping(
+        self, session: Session, asked: Callable[[], bool], *, watched_s: float
+    ) -> Callable[[], bool]:
+        """One cycle of the session, and whether another follows; `asked` says that it should end.
+
+        With `--arm` the robot is armed after `watched_s`, and let move a while later.
+        """
+        from cellwright_runtime.envelope.states import State
+
+        begun_s, armed_s = session.now_s, [float("inf") if self.arm else 0.0]
+
+        def step() -> bool:
+            now_s = session.now_s
+            ends = asked() or now_s - begun_s >= self.seconds
+            if ends:
+                session.finish()
+            elif self.arm and armed_s[0] > now_s and now_s - begun_s >= watched_s:
+                session.arm()
+                armed_s[0] = now_s
+            elif session.state is State.ARMED and now_s - armed_s[0] >= STARTED_S and not session.done:
+                session.start()
+            session.cycle()
+            return not session.over and not (ends and session.at_rest)
+
+        return step
+
+    def _end(self, session: Session, truth: Callable[[], str] | None = None) -> int:
         """Say how it ended."""
         envelope = session.envelope
         counted = [f"{stage.value} {count}" for stage, count in envelope.tally.total.items() if count]
@@ -128,71 +224,16 @@ class Deploy:
         if not self.arm:
             print("dry run: nothing was sent; --arm moves the robot")
             return 0
-        if session.over and envelope.reason is None:
-            print(f"{session.done}; the simulated part: {station.truth()}")
+        done = session.over and envelope.reason is None
+        if done:
+            print(session.done + ("" if truth is None else f"; the simulated part: {truth()}"))
         elif envelope.reason is None:
             print(f"not done after {self.seconds:g} s")
         if not session.written and self.logs is not None:
             session.write_log(session.done or "time is over")
         for path in session.written:
             print(f"log: {path}")
-        return 0 if session.over and envelope.reason is None else 1
-
-
-def _insertion(bundle: Bundle, safety: Safety, given: Deploy) -> tuple[Station, Task, Limits]:
-    from cellwright_envs.virtual.insertion_station import ORIGIN_B, InsertionStation
-    from cellwright_runtime.envelope.declared import limits_of
-    from cellwright_runtime.interface.seated import SeatedWatch
-    from cellwright_runtime.operation.insertion_task import InsertionTask
-
-    spec = bundle.spec
-    station = InsertionStation(
-        spec.environment, seed=given.seed, product=given.product, disturbances=given.disturbances
-    )
-    station.begin()  # the part is drawn
-    part = station.env.product
-    limits = limits_of(safety, origin=ORIGIN_B)
-    limits = replace(limits, force_n=min(part.force_limit_n, limits.force_n or part.force_limit_n))
-    watch = SeatedWatch(
-        depth_m=part.depth_m, mouth_m=ORIGIN_B[2], control_period_s=spec.layout.control_period_s
-    )
-    task = InsertionTask(
-        spec.layout,
-        station,
-        origin=ORIGIN_B,
-        force_limit_n=part.force_limit_n,
-        cycle_s=station.period_s,
-        seated=lambda tool, wrench: watch.update(tool.tolist(), wrench.tolist()),
-    )
-    return station, task, limits
-
-
-def _weld(bundle: Bundle, safety: Safety, given: Deploy) -> tuple[Station, Task, Limits]:
-    from cellwright_envs.virtual.weld_station import WeldStation
-    from cellwright_runtime.envelope.declared import limits_of
-    from cellwright_runtime.operation.weld_task import WeldTask
-
-    spec = bundle.spec
-    station = WeldStation(
-        spec.environment, seed=given.seed, product=given.product, disturbances=given.disturbances
-    )
-    station.begin()
-    task = WeldTask(spec.layout, station.seam_of, station, station, cycle_s=station.period_s)
-    points = station.seam_of(task.interface.geometry).frames.points_w
-    low, high = points.min(axis=0) - AROUND_M, points.max(axis=0) + AROUND_M
-    return station, task, limits_of(safety, workspace_b=(low.tolist(), high.tolist()))
-
-
-def _bundle(name: str) -> Bundle:
-    from cellwright_policies import zoo
-    from cellwright_runtime.bundle.policy import Bundle
-
-    if not name.startswith("zoo:"):
-        return Bundle.load(name)
-    known = name.removeprefix("zoo:")
-    if known not in zoo.names():
-        raise unknown("zoo policy", name, [f"zoo:{each}" for each in zoo.names()])
-    return Bundle.load(zoo.path(known))
+        return 0 if done else 1
 
 
 def _tighter(given: tuple[str, ...]) -> dict[str, float]:
@@ -210,7 +251,7 @@ def _tell(session: Session, told: int) -> int:
     happenings = session.envelope.happenings
     for each in happenings[told:]:
         fault = "" if each.fault is None else f" {each.fault.value.meaning}:"
-        print(f"{each.time_s:8.3f} s  {each.state.name:9s}{fault} {each.detail}")
+        print(f"{each.time_s:8.3f} s  {each.state.name:9s}{fault} {each.detail}", flush=True)
     return len(happenings)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tyro.conf import Positional, arg
@@ -41,6 +42,10 @@ class VirtualControllerCommand:
     """Its port; default: 49152 for kuka-rsi, 6510 for abb-egm."""
     video_port: int | None = None
     """Serve the cell's cameras as video at this port; 0 takes one that is free."""
+    frames: Path | None = None
+    """Put the cell's cameras into files of this directory, which should be one in memory, without loss."""
+    write_cell: Path | None = None
+    """Write the file that describes this cell to `cellwright deploy --cell`."""
     lockstep: bool = False
     """Let time pass only as setpoints come."""
     anywhere: bool = False
@@ -67,19 +72,60 @@ class VirtualControllerCommand:
                 raise UsageError(f"{name} must be from 0 to {_MOST_PORT}, got {port}")
         if self.seconds is not None and not self.seconds > 0.0:
             raise UsageError(f"--seconds must be more than 0, got {self.seconds:g}")
-        cell = self._cell(kind)
+        cell = self._shared(self._cell(kind))
         video = self._video(cell)
         try:
             controller = self._controller(kind, cell).start()
             try:
+                self._describe(cell, video)
                 self._serve(kind, controller, video)
             finally:
+                truth = None if cell.truth is None else cell.truth()
                 controller.close()
                 print(_counted(controller))
+                if truth is not None:
+                    print(f"the part: {truth}")
         finally:
             if video is not None:
                 video.close()
         return 0
+
+    def _shared(self, cell: Cell) -> Cell:
+        """The cell with its cameras in memory, if that is asked for."""
+        if self.frames is None:
+            return cell
+        from cellwright_envs.virtual.shared_cameras import SharedCameras
+
+        self._require_cameras("--frames", cell)
+        self.frames.mkdir(parents=True, exist_ok=True)
+        return replace(cell, plant=SharedCameras(cell.plant, cell.cameras, cell.exposures, self.frames))
+
+    def _describe(self, cell: Cell, video: VideoServer | None) -> None:
+        """Write the cell's file."""
+        if self.write_cell is None:
+            return
+        if cell.described is None:
+            raise UsageError("--write-cell needs an insertion's cell: give one with --env")
+        if self.frames is not None:
+            sources = {name: f"shared:{(self.frames / name).resolve()}" for name in cell.cameras}
+        elif video is not None:
+            sources = dict(zip(cell.cameras, video.urls, strict=True))
+        else:
+            raise UsageError("--write-cell needs cameras for the file to name: add --frames or --video-port")
+        host = self.sensor if self.sensor_port or self.controller in _SENSOR_PORTS else self.listen
+        self.write_cell.write_text(
+            cell.described().text(
+                driver=self.controller, host=host, port=self.sensor_port or 0, sources=sources
+            )
+        )
+        print(f"cell: {self.write_cell}", flush=True)
+
+    def _require_cameras(self, option: str, cell: Cell) -> None:
+        if not cell.cameras:
+            what = "an arm without a cell" if self.env is None else self.env
+            raise UsageError(
+                f"{option} needs a cell with cameras, such as an insertion; {what} has none here"
+            )
 
     def _cell(self, kind: Kind) -> Cell:
         from cellwright_envs.virtual.cells import bare_arm, cell_of
@@ -110,11 +156,7 @@ class VirtualControllerCommand:
     def _video(self, cell: Cell) -> VideoServer | None:
         if self.video_port is None:
             return None
-        if not cell.cameras:
-            what = "an arm without a cell" if self.env is None else self.env
-            raise UsageError(
-                f"--video-port needs a cell with cameras, such as an insertion; {what} has none here"
-            )
+        self._require_cameras("--video-port", cell)
         from cellwright_envs.virtual.video import VideoServer
 
         return VideoServer(cell.cameras, address=self.listen, port=self.video_port, anywhere=self.anywhere)

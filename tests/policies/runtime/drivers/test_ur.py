@@ -69,11 +69,13 @@ def test_setpoints_of_a_servo_thread_are_followed_and_stop_brings_rest(ur: Proce
     start = driver.connect().joints_rad
     sent = []
 
-    def decide(state: Any) -> np.ndarray:
+    def step() -> bool:
+        driver.read_state()
         sent.append(start + 0.0005 * len(sent) * np.array([1.0, -1.0, 0.5, 0.0, 0.0, 1.0]))
-        return sent[-1]
+        driver.send_setpoint(sent[-1])
+        return True
 
-    servo = ServoThread(driver, decide)
+    servo = ServoThread(step, driver.stop, cycle_s=driver.cycle_s)
     servo.start()
     until(lambda: len(sent) >= 150)
     servo.stop()
@@ -92,11 +94,12 @@ def test_a_thread_that_fails_stops_the_arm(ur: Process) -> None:
     driver.connect()
     cycles = []
 
-    def decide(state: Any) -> np.ndarray:
-        cycles.append(state.time_s)
-        return np.array([0.2 if len(cycles) < 50 else np.nan, 0, 0, 0, 0, 0])
+    def step() -> bool:
+        cycles.append(driver.read_state().time_s)
+        driver.send_setpoint(np.array([0.2 if len(cycles) < 50 else np.nan, 0, 0, 0, 0, 0]))
+        return True
 
-    servo = ServoThread(driver, decide)
+    servo = ServoThread(step, driver.stop, cycle_s=driver.cycle_s)
     servo.start()
     until(lambda: not servo.alive)
     with pytest.raises(SetpointError, match="setpoint must be 6 finite numbers"):
@@ -205,8 +208,11 @@ def test_in_lock_step_a_cycle_passes_for_each_setpoint_and_two_runs_are_alike() 
         driver = UrDriver(host, Mode.JOINT_POSITION, silence_s=20.0)
         try:
             start = driver.connect().joints_rad
-            driver.send_setpoint(start)
-            driver.read_state()
+            times_s = [0.0]
+            while len(times_s) < 10 or np.ptp(np.diff(times_s[-10:])) > 1e-9:  # until the program waits
+                assert len(times_s) < 2000
+                driver.send_setpoint(start)
+                times_s.append(driver.read_state().time_s)
             path = []
             for cycle in range(200):
                 driver.send_setpoint(start + 0.0005 * cycle)
@@ -216,7 +222,6 @@ def test_in_lock_step_a_cycle_passes_for_each_setpoint_and_two_runs_are_alike() 
         finally:
             driver.close()
             process.close()
-    paths = [path[20:] for path in paths]  # the program may take some cycles to begin to wait
     passed_s = np.diff(paths[0][:, 0])
     np.testing.assert_allclose(passed_s, 0.002, atol=1e-9)
     np.testing.assert_allclose(np.diff(paths[0], axis=0), np.diff(paths[1], axis=0), atol=1e-6)

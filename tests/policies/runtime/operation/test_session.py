@@ -108,6 +108,72 @@ def test_work_that_is_done_ends_at_rest_without_a_stop() -> None:
     assert place.envelope.reason is None
 
 
+def test_the_policys_authority_grows_from_zero() -> None:
+    place = Workplace()
+    place.session.connect()
+    place.session.arm()
+    place.session.start()
+    asked = []
+    while place.session.state is State.BLENDING:
+        decided = place.session.decisions
+        place.session.cycle()
+        if place.session.decisions > decided:
+            asked.append((place.envelope.blend, float(place.session.task.interface.last_action[2])))  # type: ignore[attr-defined]
+    assert len(asked) >= 8
+    for blend, action in asked:
+        assert abs(action) == pytest.approx(blend, abs=0.02)
+    assert abs(asked[0][1]) == 0.0
+    assert abs(asked[-1][1]) > 0.8
+
+
+def test_after_a_hold_the_reference_goes_on_from_where_the_robot_was_held() -> None:
+    place = Workplace()
+    place.session.connect()
+    place.session.arm()
+    place.session.start()
+    place.run(1.0)
+    assert place.session.state is State.RUNNING
+    broken("camera unplugged", place)
+    place.run(1.0)
+    assert place.session.state is State.HOLD
+    task = place.session.task
+    task.interface.reference[:3] += 3e-3  # type: ignore[attr-defined]  # as a leash allows it
+    place.faults.unplugged = False
+    while place.session.state is State.HOLD:
+        place.session.cycle()
+    held = place.driver.tool_of(place.sent[-1])
+    place.session.cycle()
+    reference = task._fixture.outside(task.interface.reference)[:3]  # type: ignore[attr-defined]
+    np.testing.assert_allclose(reference, held, atol=1e-6)
+
+
+def test_a_robot_is_not_armed_while_no_observation_is_fine() -> None:
+    place = Workplace()
+    place.session.connect()
+    place.run(0.5)
+    broken("camera unplugged", place)
+    place.run(0.5)
+    with pytest.raises(NotAllowedError, match="cannot arm: a frame or a reading is too old"):
+        place.session.arm()
+    place.faults.unplugged = False
+    place.run(0.5)
+    place.session.arm()
+
+
+def test_a_warm_envelope_is_as_it_was() -> None:
+    sent = []
+    for warm in (False, True):
+        place = Workplace(Mode.JOINT_POSITION)
+        place.session.connect()
+        if warm:
+            place.session.warm()
+        place.session.arm()
+        place.session.start()
+        place.run(0.5)
+        sent.append(np.array(place.sent))
+    np.testing.assert_array_equal(*sent)
+
+
 def test_a_cycle_without_a_connection_is_refused() -> None:
     place = Workplace()
     with pytest.raises(ValueError, match="call connect before"):

@@ -1,0 +1,55 @@
+"""An insertion in a real cell: the task and the camera that a bundle and a cell's file give."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from cellwright_runtime.bundle.policy import Bundle
+from cellwright_runtime.cell.cell_file import CellFile, transform
+from cellwright_runtime.deployment.robots import motion_lag_s
+from cellwright_runtime.drivers.driver import RobotDriver
+from cellwright_runtime.interface.force_loop import ForceLoop
+from cellwright_runtime.interface.seated import SeatedWatch
+from cellwright_runtime.operation.insertion_task import InsertionTask
+from cellwright_runtime.operation.task import Camera
+
+
+class PartNumbers(NamedTuple):
+    """What of a part the work needs."""
+
+    force_limit_n: float
+    depth_m: float
+
+
+def part_of(file: CellFile) -> PartNumbers:
+    """The part of a cell's file; raises `FileError` where it has none."""
+    part = file.cell.part
+    if part is None:
+        raise file.refusal((), "needs the table [part]: force_limit_n and depth_m of what is inserted")
+    return PartNumbers(part.force_limit_n, part.depth_m)
+
+
+def insertion_in(file: CellFile, bundle: Bundle, driver: RobotDriver, camera: Camera) -> InsertionTask:
+    """The task in this cell with this driver.
+
+    Where the policy was trained above a force loop, that loop runs here, at the driver's rate. Raises
+    `FileError` where the file lacks a frame or the part, SlowDriverError where the driver answers too late
+    for the gains.
+    """
+    if file.cell.fixture is None:
+        raise file.refusal((), "needs the table [fixture]: the nominal fixture in the robot's base")
+    layout, part = bundle.spec.layout, part_of(file)
+    watch = SeatedWatch(depth_m=part.depth_m, mouth_m=0.0, control_period_s=layout.control_period_s)
+    loop = None
+    if "largest_lag" in layout.controller:
+        lag_s = motion_lag_s(driver, file) + file.cell.robot.wrench_lag_s
+        loop = ForceLoop(layout.controller, lag_s=lag_s, period_s=driver.cycle_s)
+    return InsertionTask(
+        layout,
+        camera,
+        fixture_b=transform(file.cell.fixture),
+        force_limit_n=part.force_limit_n,
+        cycle_s=driver.cycle_s,
+        loop=loop,
+        seated=lambda tool, wrench: watch.update(tool.tolist(), wrench.tolist()),
+    )

@@ -1,0 +1,80 @@
+"""The drivers of real controllers as a session takes them: what is sent, from where, and how late."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellwright_assets.arithmetic import inverted, product
+from cellwright_runtime.cell.cell_file import CellFile, transform
+from cellwright_runtime.deployment.correcting import Corrected
+from cellwright_runtime.drivers.catalogue import make_driver
+from cellwright_runtime.drivers.driver import Mode, RobotDriver, RobotState
+from cellwright_runtime.envelope.fences import JointSpace, PoseSpace, Space
+from cellwright_runtime.envelope.limits import Limits
+from cellwright_runtime.interface.placing import pose_of, transform_of
+from cellwright_runtime.kinematics import forward_kinematics
+
+Array = NDArray[np.float64]
+
+MODES = {
+    "ur": Mode.JOINT_POSITION,
+    "kuka-rsi": Mode.TOOL_CORRECTION,
+    "abb-egm": Mode.TOOL_POSE,
+    "fanuc-stream": Mode.JOINT_POSITION,
+}
+"""What is sent to each controller."""
+_TOOL_OFF_M, _TOOL_OFF_RAD = 5e-3, 0.05
+"""How far the controller's tool may be from that of the nominal kinematics: real arms are off by a millimetre
+or two."""
+
+
+def driver_for(file: CellFile, name: str, host: str, *, arm: bool, **options: Any) -> RobotDriver:
+    """The driver of a cell's robot; without `arm` it only observes, so that nothing can move.
+
+    Raises DriverError, one line, for a name or an option that it does not have.
+    """
+    if file.cell.robot.port:
+        options["port"] = file.cell.robot.port
+    driver = make_driver(name, MODES[name] if arm else Mode.OBSERVE, host=host, **options)
+    return Corrected(driver) if driver.mode is Mode.TOOL_CORRECTION else driver
+
+
+def space_for(driver: RobotDriver, file: CellFile, limits: Limits) -> Space:
+    """The coordinates in which the envelope guards what this driver sends."""
+    if driver.mode is Mode.JOINT_POSITION:
+        return JointSpace(limits, driver.cycle_s, tool_from_flange(file))
+    return PoseSpace(limits, driver.cycle_s)
+
+
+def motion_lag_s(driver: RobotDriver, file: CellFile) -> float:
+    """From a setpoint to the motion that follows it: as measured in this cell, else as the driver says."""
+    measured = file.cell.robot.motion_lag_s
+    return driver.lag_s if measured is None else measured
+
+
+def tool_from_flange(file: CellFile) -> Array:
+    """(4, 4) of `[tool]`; raises `FileError` where the file has none."""
+    if file.cell.tool is None:
+        raise file.refusal((), "needs the table [tool]: the policy's tool frame in the flange's")
+    return transform(file.cell.tool)
+
+
+def require_tool(file: CellFile, state: RobotState) -> None:
+    """Raise `FileError` unless the controller's tool is that of the file.
+
+    The tool that it reports is held against `[tool]` on the nominal kinematics of its joints.
+    """
+    wanted = product(forward_kinematics(state.joints_rad), tool_from_flange(file))
+    off = product(inverted(wanted), transform_of(state.tool))
+    away_m = math.hypot(*off[:3, 3].tolist())
+    turned_rad = math.hypot(*pose_of(off)[3:].tolist())
+    if away_m > _TOOL_OFF_M or turned_rad > _TOOL_OFF_RAD:
+        raise file.refusal(
+            ("tool",),
+            f"is not the tool of the controller, which is {1e3 * away_m:.0f} mm and "
+            f"{math.degrees(turned_rad):.0f} degrees from it; set the same one at the controller",
+        )

@@ -1,0 +1,120 @@
+"""Drivers as a session takes them: corrections as poses, and a tool that both sides agree on."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cellwright_assets import ur10e
+from cellwright_assets.arithmetic import product
+from cellwright_runtime.cell.cell_file import CellFile
+from cellwright_runtime.deployment.correcting import Corrected
+from cellwright_runtime.deployment.robots import motion_lag_s, require_tool, tool_from_flange
+from cellwright_runtime.drivers.driver import DriverError, Mode, RobotState
+from cellwright_runtime.drivers.sim import SimDriver
+from cellwright_runtime.drivers.ur import UrDriver
+from cellwright_runtime.files.reading import FileError
+from cellwright_runtime.interface.placing import Placed, pose_of, transform_of
+from cellwright_runtime.kinematics import forward_kinematics
+from tests.policies.runtime.cell.test_cell_file import CELL
+
+
+class Correcting:
+    """A driver that adds what it is sent to where it stands, as RSI does."""
+
+    mode, cycle_s, coasting_s, lag_s = Mode.TOOL_CORRECTION, 0.004, 0.04, 0.03
+
+    def __init__(self, tool: np.ndarray) -> None:
+        self.begun, self.tool = tool, tool
+        self.prepared = self.stopped = self.closed = 0
+
+    def connect(self) -> RobotState:
+        return RobotState(time_s=0.0, joints_rad=np.zeros(6), tool=self.tool)
+
+    read_state = connect
+
+    def prepare(self) -> None:
+        self.prepared += 1
+
+    def send_setpoint(self, setpoint: np.ndarray) -> None:
+        shift, planned = transform_of(setpoint), transform_of(self.begun)
+        moved = np.eye(4)
+        moved[:3, :3] = product(shift[:3, :3], planned[:3, :3])
+        moved[:3, 3] = shift[:3, 3] + planned[:3, 3]
+        self.tool = pose_of(moved)
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def cell(tmp_path: Path, text: str = CELL) -> CellFile:
+    path = tmp_path / "cell.toml"
+    path.write_text(text)
+    return CellFile.read(path)
+
+
+def test_corrections_lead_to_the_poses_that_are_sent() -> None:
+    random = np.random.default_rng(5)
+    driver = Correcting(np.array([0.5, 0.1, 0.3, 1.2, -0.4, 2.0]))
+    corrected = Corrected(driver)
+    with pytest.raises(DriverError, match="call connect first"):
+        corrected.send_setpoint(driver.tool)
+    corrected.connect()
+    for _ in range(20):
+        wanted = driver.begun + np.array([0.1] * 3 + [0.5] * 3) * random.uniform(-1.0, 1.0, 6)
+        corrected.send_setpoint(wanted)
+        np.testing.assert_allclose(transform_of(corrected.read_state().tool), transform_of(wanted), atol=1e-9)
+    corrected.prepare()
+    corrected.stop()
+    corrected.close()
+    assert (driver.prepared, driver.stopped, driver.closed) == (1, 1, 1)
+    assert (corrected.cycle_s, corrected.coasting_s, corrected.lag_s) == (0.004, 0.04, 0.03)
+    assert corrected.mode is Mode.TOOL_POSE
+
+
+def test_a_driver_of_poses_takes_no_corrections() -> None:
+    plant: Any = Correcting(np.zeros(6))
+    plant.period_s = 0.004
+    with pytest.raises(DriverError, match="a driver of tool-pose takes no corrections"):
+        Corrected(SimDriver(plant))
+
+
+def test_a_frame_and_its_inside() -> None:
+    placed = Placed(transform_of([0.6, -0.1, 0.2, 0.0, 0.0, np.pi / 2]))
+    np.testing.assert_allclose(placed.outside([0.01, 0.0, 0.0, 0.0, 0.0, 0.0])[:3], [0.6, -0.09, 0.2])
+    pose = np.array([0.5, 0.2, 0.1, 0.3, -0.2, 0.9])
+    np.testing.assert_allclose(placed.outside(placed.inside(pose)), pose, atol=1e-12)
+
+
+def test_the_controllers_tool_has_to_be_that_of_the_file(tmp_path: Path) -> None:
+    file = cell(tmp_path)
+    joints = np.array(ur10e.HOME_Q_RAD)
+    flange = forward_kinematics(joints)
+
+    def state(tool: np.ndarray) -> RobotState:
+        return RobotState(time_s=0.0, joints_rad=joints, tool=pose_of(tool))
+
+    right = product(flange, tool_from_flange(file))
+    require_tool(file, state(right))
+    near = right.copy()
+    near[2, 3] += 0.003
+    require_tool(file, state(near))
+    with pytest.raises(FileError, match=r"tool.*is not the tool of the controller, which is 210 mm and 180"):
+        require_tool(file, state(flange))
+    turned = product(right, transform_of([0.0, 0.0, 0.0, 0.0, 0.0, 0.1]))
+    with pytest.raises(FileError, match="0 mm and 6 degrees"):
+        require_tool(file, state(turned))
+    bare = CELL.replace("[tool]\nposition_m = [0.0, 0.0, 0.21]\nrotation_rad = [3.14159265, 0.0, 0.0]\n", "")
+    with pytest.raises(FileError, match=r"needs the table \[tool\]"):
+        require_tool(cell(tmp_path, bare), state(right))
+
+
+def test_a_measured_lag_takes_the_place_of_the_drivers(tmp_path: Path) -> None:
+    driver = UrDriver("127.0.0.9")
+    assert motion_lag_s(driver, cell(tmp_path)) == 0.034
+    measured = CELL.replace('driver = "ur"', 'driver = "ur"\nmotion_lag_s = 0.05')
+    assert motion_lag_s(driver, cell(tmp_path, measured)) == 0.05

@@ -1,0 +1,186 @@
+"""A bundle on a vendor's controller: `cellwright deploy` on one side, the virtual controller on the other.
+
+The client in between is the compiled ur_rtde, which nobody here wrote.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cellwright_policies import zoo
+from cellwright_runtime.bundle.policy import Bundle
+from cellwright_train.cli import main
+from tests.train.commands.test_deploy import lines
+
+HOST = "127.0.71.1"
+BUNDLE = "zoo:peg-insertion"
+ENVIRONMENT = Bundle.load(zoo.path("peg-insertion")).spec.environment
+SEED = "2"
+
+
+class Shop:
+    """A virtual controller with its cell, as the command serves it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.cell, self._log = directory / "cell.toml", directory / "controller.log"
+        arguments = ["--env", ENVIRONMENT, "--listen", HOST, "--seed", SEED, "--disturbances", "none"]
+        arguments += ["--frames", str(directory / "frames"), "--write-cell", str(self.cell), "--lockstep"]
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "cellwright_train.cli", "virtual-controller", "ur", *arguments],
+                stdout=log,
+                stderr=log,
+            )
+        end = time.monotonic() + 120.0
+        while "Ctrl-C ends it" not in self.told():
+            assert self._process.poll() is None, self.told()
+            assert time.monotonic() < end, self.told()
+            time.sleep(0.05)
+
+    def told(self) -> str:
+        return self._log.read_text()
+
+    def end(self) -> str:
+        self._process.terminate()
+        self._process.wait()
+        return self.told()
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[Shop]:
+    made = Shop(tmp_path)
+    yield made
+    made.end()
+
+
+def test_a_part_is_seated_through_the_wire(
+    shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    deploy = ["deploy", BUNDLE, "--cell", str(shop.cell), "--lockstep"]
+    assert main([*deploy, "--seconds", "1"]) == 0
+    told = capsys.readouterr().out
+    assert "dry run: nothing was sent" in told
+    assert "ARMED" not in told
+    logs = tmp_path / "logs"
+    assert main([*deploy, "--arm", "--seconds", "30", "--logs", str(logs)]) == 0
+    told = capsys.readouterr().out
+    assert "blended in" in told
+    assert "\nseated\n" in told
+    assert [path.name for path in logs.iterdir()] == ["stop-001-seated.mcap"]
+    told = shop.end()
+    assert "script: programs: 1" in told  # the dry run uploaded none
+    assert "the part: seated" in told
+
+
+def test_a_tool_that_is_not_the_controllers_is_refused(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = shop.cell.read_text()
+    moved = text.replace("[0.0, 0.0, 0.22955]", "[0.0, 0.0, 0.28955]").replace(", 0.14755", ", 0.20755")
+    assert moved.count("0.20755") == 1  # the camera on the hand goes with it
+    shop.cell.write_text(moved)
+    assert main(["deploy", BUNDLE, "--cell", str(shop.cell), "--lockstep", "--arm"]) == 2
+    out, err = capsys.readouterr()
+    assert "ARMED" not in out
+    assert "is not the tool of the controller, which is 60 mm and 0 degrees from it" in err
+    assert lines(err) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "arguments", "told"),
+    [
+        (("", ""), ["--driver", "sim"], "takes no --cell"),
+        (("", ""), ["--seed", "3"], "--seed is of the simulated cell"),
+        (("", ""), ["--product", "round-8-0.5"], "--product is of the simulated cell"),
+        (('driver = "ur"', ""), [], "names no driver; give one with --driver"),
+        (('host = "192.168.0.10"', ""), [], "names no host of the controller; give it with --host"),
+        (('model = "UR10e"', 'model = "UR5e"'), [], "is UR5e, the policy needs UR10e"),
+        (
+            ('"shoulder_pan_joint", "shoulder_lift', '"shoulder_lift_joint", "shoulder_pan'),
+            [],
+            "in this order",
+        ),
+        (("force_limit_n = 20.0\n", ""), [], "force_limit_n"),
+        (("[part]\nforce_limit_n = 20.0\ndepth_m = 0.02\n", ""), [], "needs the table [part]"),
+        (("depth_m = 0.02", "depth_m = 20.0"), [], "depth_m"),
+        (("", ""), ["--limit", "force_n=90"], "force_n of 90 would loosen the declared"),
+        (("", ""), ["--host", "127.0.71.9"], "no UR controller answers at 127.0.71.9 port 30004"),
+        (("", ""), ["--key", "missing.pem"], "missing.pem"),
+    ],
+)
+def test_what_does_not_fit_is_one_line_before_anything_moves(
+    tmp_path: Path,
+    change: tuple[str, str],
+    arguments: list[str],
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cell = tmp_path / "cell.toml"
+    cell.write_text(described(tmp_path).replace(*change) if change[0] else described(tmp_path))
+    assert main(["deploy", BUNDLE, "--cell", str(cell), "--arm", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert told in err
+    assert lines(err) == 1
+
+
+def described(directory: Path) -> str:
+    """A cell whose pictures lie in a directory."""
+    import cv2
+    import numpy as np
+
+    from cellwright_envs.virtual.cells import cell_of
+
+    made = cell_of(ENVIRONMENT, product="train", disturbances="none", seed=1)
+    made.plant.begin()
+    assert made.described is not None
+    pictures = {}
+    for name, picture in made.cameras.items():
+        (directory / name).mkdir(exist_ok=True)
+        cv2.imwrite(str(directory / name / "1.png"), np.ascontiguousarray(picture()))
+        pictures[name] = f"directory:{directory / name}"
+    tables = made.described()._replace(part={"force_limit_n": 20.0, "depth_m": 0.02})
+    made.plant.close()
+    return tables.text(driver="ur", host="192.168.0.10", port=0, sources=pictures)
+
+
+def test_a_vendors_driver_needs_a_cell_and_an_unsigned_bundle_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["deploy", BUNDLE, "--driver", "ur", "--host", HOST]) == 2
+    assert "--driver ur needs --cell FILE" in capsys.readouterr().err
+    assert main(["deploy", BUNDLE, "--host", HOST]) == 2
+    assert "--host goes with --cell FILE" in capsys.readouterr().err
+    assert main(["deploy", BUNDLE, "--lockstep"]) == 2
+    assert "--lockstep is for virtual controllers" in capsys.readouterr().err
+    assert main(["keygen", str(tmp_path / "shop")]) == 0
+    public = next(
+        path for path in tmp_path.iterdir() if path.suffix in (".pub", ".pem") and "pub" in path.name
+    )
+    capsys.readouterr()
+    assert main(["deploy", BUNDLE, "--key", str(public), "--seconds", "1"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "is not signed" in err or "no signature" in err
+    assert lines(err) == 1
+
+
+def test_a_robot_that_feels_nothing_inserts_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from cellwright_envs.virtual.abb_egm import VirtualAbbEgm
+    from cellwright_envs.virtual.cells import bare_arm
+
+    cell = tmp_path / "cell.toml"
+    cell.write_text(described(tmp_path).replace('"192.168.0.10"', f'"{HOST}"\nport = 6599'))
+    robot = VirtualAbbEgm(bare_arm(0.004).plant, sensor_address=HOST, sensor_port=6599)
+    robot.start()
+    try:
+        assert main(["deploy", BUNDLE, "--cell", str(cell), "--driver", "abb-egm", "--arm"]) == 2
+        assert "measures no wrench, which an insertion needs" in capsys.readouterr().err
+    finally:
+        robot.close()

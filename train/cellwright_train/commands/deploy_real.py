@@ -1,0 +1,86 @@
+"""The session of `cellwright deploy` on the controller of a robot."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cellwright_runtime.cell.cell_camera import CellCamera
+from cellwright_runtime.cell.limiting import limits_in
+from cellwright_runtime.deployment.insertion import insertion_in, part_of
+from cellwright_runtime.deployment.robots import driver_for, motion_lag_s, space_for
+from cellwright_runtime.deployment.sessions import guarded_session
+from cellwright_runtime.envelope.inference import Inference, InferenceThread, InstantInference
+from cellwright_runtime.operation.match import require_match
+from cellwright_runtime.runtime import Runtime
+from cellwright_train.errors import UsageError
+
+if TYPE_CHECKING:
+    from cellwright_runtime.bundle.policy import Bundle
+    from cellwright_runtime.cell.cell_file import CellFile
+    from cellwright_runtime.operation.session import Session
+
+LOCKSTEP_SILENCE_S = 10.0
+"""So long a controller in lock-step may compute."""
+
+
+def real_session(
+    bundle: Bundle,
+    file: CellFile,
+    name: str,
+    host: str,
+    *,
+    arm: bool,
+    lockstep: bool,
+    tighter: dict[str, float],
+    logs: Path | None,
+) -> tuple[Session, Callable[[], None]]:
+    """The session, not yet connected, and what lets go of cameras and inference.
+
+    In lock-step time is the controller's, which waits: decisions take none of it, and a picture is
+    exposed when it is seen first. Raises ValueError or DriverError, one line, for what does not go together.
+    """
+    spec = bundle.spec
+    if "spindle" in spec.layout.groups:
+        raise UsageError(f"{spec.name} turns a spindle, which the driver {name} does not have")
+    if "lateral_range" in spec.controller:
+        raise UsageError(f"{spec.name} welds; `deploy` welds in the simulated cell alone so far")
+    file.require_fit(bundle)
+    patience = {"silence_s": LOCKSTEP_SILENCE_S} if lockstep else {}
+    driver = driver_for(file, name, host, arm=arm, **patience)
+    robot = file.cell.robot
+    safety = require_match(bundle, robot=robot.model, joint_names=robot.joints, cycle_s=driver.cycle_s)
+    limits = limits_in(file, safety)
+    force_limit_n = part_of(file).force_limit_n
+    limits = replace(limits, force_n=min(force_limit_n, limits.force_n or force_limit_n))
+    limits = limits.tightened(**tighter)
+    decide = Runtime(bundle).decide
+    inference: Inference = InstantInference(decide) if lockstep else InferenceThread(decide)
+    session: Session
+    camera = CellCamera(file, spec, clock=(lambda: session.now_s) if lockstep else None)
+
+    def release() -> None:
+        inference.close()
+        camera.close()
+
+    try:
+        session = guarded_session(
+            bundle,
+            safety,
+            insertion_in(file, bundle, driver, camera),
+            driver,
+            limits=limits,
+            space=space_for(driver, file, limits),
+            inference=inference,
+            lag_s=motion_lag_s(driver, file),
+            name=name,
+            clock=None if lockstep else time.monotonic,
+            logs=logs,
+        )
+    except BaseException:
+        release()
+        raise
+    return session, release

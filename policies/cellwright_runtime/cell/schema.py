@@ -50,6 +50,8 @@ class Robot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     wrench_lag_s: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.011
     """From a force at the tool to its reading: half a period of 500 Hz, a cycle on the bus and a low-pass of
     20 Hz, as in training."""
+    stiffness_n_m: Annotated[float, Meta(ge=1e3, le=1e7)] = 1.1e4
+    """Of arm and fingers in series, at the part's tip: how far they bend under force."""
 
 
 class Camera(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

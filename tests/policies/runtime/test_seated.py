@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cellwright_runtime.interface.seated import PUSH_N, STILL_M, TOLERANCE_M, WINDOW_S, SeatedWatch
+from cellwright_runtime.interface.seated import PUSH_N, STILL_M, TOLERANCE_M, UR10E_N_M, WINDOW_S, SeatedWatch
 
 PERIOD_S = 0.05
 COUNT = round(WINDOW_S / PERIOD_S) + 1
@@ -48,6 +48,25 @@ def test_a_screwed_part_needs_its_torque_too() -> None:
     assert not any(said(seen, [BOTTOM_M] * COUNT, torque_n_m=0.5))
     assert not any(said(seen, [BOTTOM_M], torque_n_m=1.3))
     assert said(seen, [BOTTOM_M], torque_n_m=1.0) == [True]
+
+
+def test_what_bends_under_force_is_not_depth() -> None:
+    """25 N bend arm and fingers by 2.3 mm: a plug that stands at its latch looks as deep."""
+    stiff = {"stiffness_n_m": UR10E_N_M, "tolerance_m": 1e-3}
+    assert said(watch(tolerance_m=1e-3), [BOTTOM_M] * COUNT, 25.0)[-1]
+    assert not said(watch(**stiff), [BOTTOM_M] * COUNT, 25.0)[-1]
+    assert said(watch(**stiff), [BOTTOM_M - 25.0 / UR10E_N_M] * COUNT, 25.0)[-1]
+
+
+def test_a_push_that_grows_on_a_seated_part_is_no_motion() -> None:
+    pushes = np.linspace(5.0, 15.0, COUNT)
+    seen = watch(stiffness_n_m=UR10E_N_M)
+    told = [
+        seen.update([0.0, 0.0, BOTTOM_M - push / UR10E_N_M, 0.0, 0.0, 0.0], [0.0, 0.0, push, 0.0, 0.0, 0.0])
+        for push in pushes
+    ]
+    assert told[-1]
+    assert not said(watch(), (BOTTOM_M - pushes / UR10E_N_M).tolist(), 10.0)[-1]
 
 
 def test_the_next_part_begins_anew() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from cellwright_runtime.drivers.sim import SimDriver
 from cellwright_runtime.envelope.declared import Box, limits_of
 from cellwright_runtime.envelope.fences import PoseSpace
 from cellwright_runtime.envelope.inference import InstantInference
-from cellwright_runtime.interface.seated import SeatedWatch
+from cellwright_runtime.interface.seated import UR10E_N_M, SeatedWatch
 from cellwright_runtime.operation.insertion_task import InsertionTask
 from cellwright_runtime.operation.match import require_match
 from cellwright_runtime.operation.weld_task import WeldTask
@@ -85,7 +86,12 @@ def _insertion(bundle: Bundle, safety: Safety, station: InsertionStation) -> tup
     layout, part = bundle.spec.layout, station.env.product
     limits = limits_of(safety, fixture_b=FIXTURE_B)
     limits = replace(limits, force_n=min(part.force_limit_n, limits.force_n or part.force_limit_n))
-    watch = SeatedWatch(depth_m=part.depth_m, mouth_m=0.0, control_period_s=layout.control_period_s)
+    watch = SeatedWatch(
+        depth_m=part.depth_m,
+        mouth_m=0.0,
+        control_period_s=layout.control_period_s,
+        stiffness_n_m=UR10E_N_M if "largest_lag" in layout.controller else math.inf,
+    )
     task = InsertionTask(
         layout,
         station,

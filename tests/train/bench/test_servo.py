@@ -39,5 +39,5 @@ def test_a_driver_that_cannot_be_timed_says_why(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_controller_that_does_not_begin_is_one_line() -> None:
-    with pytest.raises(DriverError, match="the virtual controller abb-egm did not begin"):
-        servo.VirtualRobot("abb-egm", "192.0.2.1")
+    with pytest.raises(DriverError, match="the virtual controller ur did not begin"):
+        servo.VirtualRobot("ur", "192.0.2.1")

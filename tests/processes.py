@@ -6,6 +6,8 @@ import ast
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +88,11 @@ class Process:
         if not fine:
             raise ProgramError(answer)
         return answer
+
+
+def until(done: Callable[[], Any], seconds: float = 20.0) -> None:
+    """Wait for `done` to be true; fails where that takes longer."""
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, "it did not come"
+        time.sleep(0.005)

@@ -1,9 +1,9 @@
 """`python -m tools.seated BUNDLE`: how often a robot's verdict that a part is seated is wrong.
 
 A policy inserts parts in its own environment and goes on after the part is seated, as it does on a robot,
-where nobody says that it is over. A `SeatedWatch` sees what a robot measures: the reported pose and the wrench
-with its sensor's errors. A verdict is wrong where it comes before the part is seated, for a part that never
-is, or not at all.
+where nobody says that it is over. A `SeatedWatch` sees what a robot measures: the reported pose, and the
+wrench with its sensor's errors. A verdict is wrong where it comes before the part is seated, for a part that
+never is, or not at all.
 """
 
 from __future__ import annotations

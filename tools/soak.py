@@ -19,9 +19,9 @@ WARM_UP = 0.1
 """Fraction of the resets after which memory is compared: by then everything is compiled and cached once."""
 
 
-def resident_mb() -> float:
-    """Memory of this process that is in use now [MB]."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+def resident_mb(process: int | str = "self") -> float:
+    """Memory of a process that is in use now [MB]; of this one, where no number is given."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * resource.getpagesize() / 1e6
 
 

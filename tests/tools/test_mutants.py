@@ -16,7 +16,9 @@ NAMED = named_mutants()
 @pytest.mark.parametrize("mutant", NAMED, ids=lambda mutant: mutant.name)
 def test_a_named_mutant_still_applies(mutant: Mutant) -> None:
     """Once in its file, to code that Python can read, against tests that are there."""
-    ast.parse(mutant.mutated((ROOT / mutant.file).read_text()))
+    text = mutant.mutated((ROOT / mutant.file).read_text())
+    if mutant.file.endswith(".py"):
+        ast.parse(text)
     assert mutant.tests
     for path in " ".join(mutant.tests).split():
         assert not path.startswith("tests") or (ROOT / path).exists(), path
@@ -64,7 +66,9 @@ def test_a_seed_draws_the_same_mutants_and_their_tests_exist() -> None:
     drawn = drawn_mutants(3, 8)
     assert [mutant.name for mutant in drawn] == [mutant.name for mutant in drawn_mutants(3, 8)]
     for mutant in drawn:
-        ast.parse(mutant.mutated((ROOT / mutant.file).read_text()))
+        text = mutant.mutated((ROOT / mutant.file).read_text())
+    if mutant.file.endswith(".py"):
+        ast.parse(text)
         assert all((ROOT / path).exists() for tests in mutant.tests for path in tests.split())
 
 

@@ -60,13 +60,13 @@ def fault_times(recorded: Path) -> str:
 def setpoint_counts(recorded: Path) -> str:
     """How many setpoints of adversaries were outside."""
     rows = []
-    for kind in ("pose", "joints"):
+    for kind, told in (("pose", "pose"), ("joints", "joints"), ("c", "pose, in C")):
         count = _recorded(recorded, f"setpoints-{kind}.json")
         largest = count["largest"]
         fractions = ", ".join(
             f"{name} {largest[name]:.4f}" for name in ("position", "velocity", "acceleration", "jerk")
         )
-        rows.append((kind, f"{count['setpoints']:,}", str(sum(count["outside"].values())), fractions))
+        rows.append((told, f"{count['setpoints']:,}", str(sum(count["outside"].values())), fractions))
     return table(("robot takes", "setpoints", "outside", "largest fraction of the declared limit"), rows)
 
 

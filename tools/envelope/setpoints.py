@@ -1,4 +1,8 @@
-"""Counts setpoints that break a declared limit, among those that an envelope sends for an adversary."""
+"""Counts setpoints that break a declared limit, among those that an envelope sends for an adversary.
+
+A run has a number, and its random stream is that of the seed and the number: a count can be continued at any
+run, and any run can be looked at alone.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from cellwright_assets import ur10e
 from cellwright_assets.assembly_cell import GRASP_HEIGHT_M
@@ -17,7 +22,6 @@ from cellwright_runtime.drivers.driver import RobotState
 from cellwright_runtime.envelope.envelope import Envelope
 from cellwright_runtime.envelope.fences import JointSpace, PoseSpace
 from cellwright_runtime.envelope.limits import Axes, Limits, Plane
-from cellwright_runtime.envelope.poses import TurnsFrom
 from cellwright_runtime.envelope.states import State
 from cellwright_runtime.interface.rotation import rotation_vector
 from cellwright_runtime.kinematics import link_poses, tool_and_jacobian
@@ -32,7 +36,7 @@ REACH_M = (0.06, 0.06, 0.08)
 TURN_RAD = 0.3
 CHUNK = 2_000
 """Setpoints that are checked together; runs of this length begin anew with another policy."""
-_BEFORE = 4
+BEFORE = 4
 """Setpoints of the robot at rest before a run, so that its first differences count."""
 ROUNDING = {"position": 1e-12, "velocity": 1e-9, "acceleration": 1e-7, "jerk": 1e-4, "tool speed": 1e-9}
 """Of differences of float64 positions over powers of 2 ms, as a fraction of the limit."""
@@ -46,6 +50,11 @@ def tool_at(joints_rad: Array) -> Array:
 
 
 HOME = tool_at(HOME_RAD)
+
+
+def state_at_home() -> RobotState:
+    """Of a robot that stands and feels nothing."""
+    return RobotState(time_s=0.0, joints_rad=HOME_RAD, tool=HOME, wrench=np.zeros(6))
 
 
 def limits() -> Limits:
@@ -94,16 +103,22 @@ class Count:
         self.largest[name] = max(self.largest.get(name, 0.0), float(fractions.max()))
 
 
-def attack(kind: str, setpoints: int, seed: int, *, declared: Limits | None = None) -> Iterator[Count]:
+def attack(
+    kind: str, setpoints: int, seed: int, *, before: Count | None = None, declared: Limits | None = None
+) -> Iterator[Count]:
     """Send `setpoints` to a perfect robot with an interface of `kind`, `pose` or `joints`; the count so far,
-    after every run. They are held against `declared`, or against the limits of the envelope."""
-    rng, count = np.random.default_rng(seed), Count()
-    begin = time.perf_counter()
+    after every run. They are held against `declared`, or against the limits of the envelope.
+
+    `before` is the count of the same kind and seed to go on from; it is counted into.
+    """
+    count = before or Count()
+    begin = time.perf_counter() - count.seconds
     while count.setpoints < setpoints:
+        rng = np.random.default_rng([seed, sum(count.runs.values())])
         name = list(POLICIES)[int(rng.integers(len(POLICIES)))]
         sent = _run(kind, POLICIES[name], rng, limits(), count)
-        _check(kind, sent, declared or limits(), count)
-        count.setpoints += len(sent) - _BEFORE
+        check(kind, sent, declared or limits(), count)
+        count.setpoints += len(sent) - BEFORE
         count.runs[name] = count.runs.get(name, 0) + 1
         count.seconds = time.perf_counter() - begin
         yield count
@@ -113,11 +128,11 @@ def _run(kind: str, policy: Any, rng: np.random.Generator, limit: Limits, count:
     space = PoseSpace(limit, PERIOD_S) if kind == "pose" else JointSpace(limit, PERIOD_S, TOOL)
     envelope = Envelope(limit, space, PERIOD_S)
     joints, tool, now_s = HOME_RAD, HOME, 0.0
-    state = RobotState(time_s=now_s, joints_rad=joints, tool=tool)
+    state = state_at_home()
     envelope.arm(now_s, state)
     envelope.start(now_s)
     start = tool if kind == "pose" else joints
-    sent = [start] * _BEFORE
+    sent = [start] * BEFORE
     targets = policy(rng, HOME, np.array([*REACH_M, *(TURN_RAD,) * 3]))
     for _ in range(CHUNK):
         now_s += PERIOD_S
@@ -134,12 +149,12 @@ def _run(kind: str, policy: Any, rng: np.random.Generator, limit: Limits, count:
     return np.array(sent)
 
 
-def _check(kind: str, sent: Array, limit: Limits, count: Count) -> None:
-    """Differences of the setpoints, as a controller sees them, against what was declared."""
+def check(kind: str, sent: Array, limit: Limits, count: Count) -> None:
+    """Differences of setpoints (n, 6), as a controller sees them, against what was declared."""
     axes = limit.tool if kind == "pose" else limit.joints
     if kind == "pose":
-        turns = TurnsFrom(HOME.tolist())
-        points = np.array([turns.coordinates(each.tolist()) for each in sent])
+        turned = Rotation.from_rotvec(sent[:, 3:]) * Rotation.from_rotvec(HOME[3:]).inv()
+        points = np.hstack([sent[:, :3], turned.as_rotvec()])
         tools = points[:, :3]
     else:
         points, tools = sent, _tools(sent)

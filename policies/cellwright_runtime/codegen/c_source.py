@@ -67,7 +67,7 @@ static void stand_still(${prefix}_action *action, int32_t group, int32_t element
     action->element = element;
 }
 
-/* The command's limits. Limits of its rate and jerk, where a bundle states them, belong here. */
+/* The command's limits; those of rate, acceleration and jerk are the envelope's. */
 static void limit(${prefix}_action *action) {
     for (int i = 0; i < ${upper}_ACTIONS; i++) {
         if (action->command[i] < ${prefix}_command_low[i]) {

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cellwright_runtime.bundle.policy import POLICY, Bundle
+from cellwright_runtime.codegen.c_envelope import Envelope, NoEnvelopeError
 from cellwright_runtime.codegen.c_header import header
 from cellwright_runtime.codegen.c_selftest import selftest
 from cellwright_runtime.codegen.c_source import Source
 from cellwright_runtime.codegen.figures import Figures, figures
+from cellwright_runtime.codegen.golden_sequence import recorded
 from cellwright_runtime.codegen.interface import interface_of
 from cellwright_runtime.codegen.lowering import program_of
 from cellwright_runtime.codegen.structured_text import NoStructuredTextError, structured_text
@@ -28,8 +30,8 @@ class Generated:
 
     files: Mapping[str, bytes]
     figures: Figures
-    left_out: str
-    """Why there is no Structured Text; empty where there is."""
+    left_out: tuple[str, ...]
+    """What there is no code for, and why, a line each."""
 
 
 def generate(bundle: Bundle, *, prefix: str = "policy", vectors: int = VECTORS) -> Generated:
@@ -53,13 +55,20 @@ def generate(bundle: Bundle, *, prefix: str = "policy", vectors: int = VECTORS) 
         f"{prefix}.c": source.text(),
         f"{prefix}_selftest.c": selftest(interface, bundle.golden, vectors),
     }
-    left_out = ""
+    left_out = []
+    try:
+        envelope = Envelope(interface, bundle.safety)
+        texts[f"{prefix}_envelope.h"] = envelope.header()
+        texts[f"{prefix}_envelope.c"] = envelope.source()
+        texts[f"{prefix}_envelope_selftest.c"] = envelope.selftest(recorded(envelope.safety))
+    except NoEnvelopeError as error:
+        left_out.append(f"no envelope: {error}")
     try:
         texts[f"{prefix}.st"] = structured_text(interface, program)
     except NoStructuredTextError as error:
-        left_out = str(error)
+        left_out.append(f"no Structured Text: {error}")
     files = {name: text.encode() for name, text in texts.items()}
-    return Generated(files=files, figures=found, left_out=left_out)
+    return Generated(files=files, figures=found, left_out=tuple(left_out))
 
 
 def require_prefix(prefix: str) -> None:

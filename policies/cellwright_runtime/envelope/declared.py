@@ -50,14 +50,20 @@ class Box:
     """(4, 4) frame of the box in the base frame."""
 
 
-def limits_of(safety: Safety, *, fixture_b: Array | None = None, boxes: Sequence[Box] = ()) -> Limits:
+def limits_of(
+    safety: Safety,
+    *,
+    fixture_b: Array | None = None,
+    boxes: Sequence[Box] = (),
+    planes: Sequence[Plane] = (),
+) -> Limits:
     """Limits for work at a nominal fixture that stands at `fixture_b` (4, 4) in the base frame.
 
-    `boxes` are what the cell allows; those of the bundle hold too. A box that is turned against the base
-    frame becomes six planes. Raises ValueError, one line, where neither states a box, and where nothing is
-    left of them.
+    `boxes` and `planes` are what the cell allows; those of the bundle hold too. A box that is turned against
+    the base frame becomes six planes. Raises ValueError, one line, where neither states a box, and where
+    nothing is left of them.
     """
-    low, high, planes = _workspace(safety, np.eye(4) if fixture_b is None else fixture_b, boxes)
+    low, high, sides = _workspace(safety, np.eye(4) if fixture_b is None else fixture_b, boxes)
     turn = min((box.turn_rad.number for box in safety.workspace if box.turn_rad), default=FREE_TURN_RAD)
     tool, joints = safety.tool, safety.joints
     if tool.speed_m_s is None:
@@ -84,7 +90,7 @@ def limits_of(safety: Safety, *, fixture_b: Array | None = None, boxes: Sequence
                 _number(tool.turning_jerk_rad_s3, TURN_JERK_RAD_S3),
             ),
         ),
-        planes=tuple(planes),
+        planes=(*planes, *sides),
         tool_speed_m_s=speed,
         force_n=None if tool.force_n is None else tool.force_n.number,
         torque_n_m=None if tool.torque_n_m is None else tool.torque_n_m.number,

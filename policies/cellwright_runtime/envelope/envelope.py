@@ -8,7 +8,7 @@ and jerk-limited motion. Whatever is wrong ends in zero speed; nothing repeats t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -16,15 +16,15 @@ from numpy.typing import NDArray
 
 from cellwright_runtime.envelope.faults import Fault, Reaction, Stage, Tally
 from cellwright_runtime.envelope.fences import Space
-from cellwright_runtime.envelope.limits import Limits
-from cellwright_runtime.envelope.motion import Motion
+from cellwright_runtime.envelope.limits import Axes, Limits
+from cellwright_runtime.envelope.motion import Motion, Mover, Sweep
 from cellwright_runtime.envelope.poses import TurnsFrom
 from cellwright_runtime.envelope.states import Event, NotAllowedError, Rights, State
 
 Array = NDArray[np.float64]
 
 _WARM_CYCLES = 20
-_LATE_CYCLES = 5
+LATE_CYCLES = 5
 """So many of its cycles may pass between two calls; more are a stall of this computer."""
 
 
@@ -60,14 +60,15 @@ class Envelope:
         period_s: float,
         *,
         lag_s: float = 0.0,
+        motion: Callable[[Axes, float, Callable[[Sweep], bool]], Mover] = Motion,
     ) -> None:
-        """`lag_s` is from a setpoint to its motion."""
+        """`lag_s` is from a setpoint to its motion; `motion` makes the stage that limits jerk."""
         self.limits, self.period_s = limits, period_s
         self.rights = Rights()
         self.tally = Tally(round(limits.window_s / period_s))
         self.happenings: list[Happening] = []
         self._space, self._lag_s = space, lag_s
-        self._motion = Motion(space.axes, period_s, space.accept)
+        self._motion = motion(space.axes, period_s, space.accept)
         self._now_s = 0.0
         self._well_s = 0.0
         self._held_s = 0.0
@@ -104,6 +105,11 @@ class Envelope:
     def at_rest(self) -> bool:
         """Whether the setpoints stand still."""
         return self._motion.at_rest
+
+    @property
+    def velocity(self) -> list[float]:
+        """Of the setpoints' coordinates (6,) [m/s] or [rad/s]."""
+        return self._motion.velocity
 
     # What people and programs ask for
 
@@ -225,13 +231,13 @@ class Envelope:
             self.fault(now_s, Fault.CONTROLLER_STOP, stopped)
         if not self.rights.sends:
             return
-        if not 0.0 <= late_s <= max(_LATE_CYCLES * self.period_s, self.limits.silence_s):
+        if not 0.0 <= late_s <= max(LATE_CYCLES * self.period_s, self.limits.silence_s):
             # The robot has stood at the last setpoint meanwhile; a ramp from the old speed would be a jerk.
             self._motion.begin(self._motion.position)
             self.fault(now_s, Fault.CLOCK, f"{1e3 * late_s:.0f} ms between two cycles of this computer")
         if measured is not None:
             ahead_s = math.inf if self._clock_s is None else measured.time_s - self._clock_s
-            if ahead_s > self.limits.silence_s or ahead_s < 0.0:
+            if not 0.0 <= ahead_s <= self.limits.silence_s:  # as of nan too
                 self.fault(now_s, Fault.CLOCK, f"the controller's time went on by {1e3 * ahead_s:.0f} ms")
             if ahead_s != 0.0:  # a state that comes again is no new one
                 self._heard_s, self._clock_s = now_s, measured.time_s

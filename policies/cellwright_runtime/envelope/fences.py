@@ -28,7 +28,7 @@ Numbers = list[float]
 
 SLEW = 1.2
 """A target moves by at most this times the velocity limit in a cycle, as drivers of cobots have it."""
-_CHANGED = 1e-9
+CHANGED = 1e-9
 """What a target is cut by before it counts as an intervention [m] or [rad]."""
 _MOMENTS = (0.0, 0.1, 0.25, 0.5, 0.75)
 """When in a stop the tool's speed is looked at, as fractions of its time. Joints that stop one after the
@@ -100,7 +100,7 @@ class _Tool:
         if _differ(asked, held):
             stages.add(Stage.WORKSPACE)
         step_m = math.dist(held[:3], self._target[:3])
-        if step_m > self._step_m + _CHANGED:
+        if step_m > self._step_m + CHANGED:
             fraction = self._step_m / step_m
             held[:3] = [
                 last + fraction * (now - last) for now, last in zip(held[:3], self._target[:3], strict=True)
@@ -215,7 +215,7 @@ class JointSpace:
         held = _clamped(found, self.axes)
         if _differ(found, held):
             stages.add(Stage.JOINT_FENCE)
-        if (np.abs(np.array(found) - self._joints) >= self._most - _CHANGED).any():
+        if (np.abs(np.array(found) - self._joints) >= self._most - CHANGED).any():
             stages.add(Stage.SLEW)  # by `track`, which slows all joints alike
         self._joints = np.array(held)
         return held, stages
@@ -227,10 +227,8 @@ class JointSpace:
         swept = float(reach.sum())
         # Second order: the tool moves along arcs, and its Jacobian changes on the way.
         beyond = turned(np.abs(jacobian[:3]), reach) + 0.5 * _REACH_M * swept * swept
-        speed_m_s = 0.0
-        for moment in _MOMENTS:
-            along = turned(jacobian[:3], sweep.velocity_at(moment * sweep.duration_s))
-            speed_m_s = max(speed_m_s, math.hypot(*along.tolist()))
+        rates = [sweep.velocity_at(moment * sweep.duration_s) for moment in _MOMENTS]
+        speed_m_s = max(math.hypot(*each) for each in turned(jacobian[:3], rates).tolist())
         speed_m_s += _REACH_M * swept * sum(sweep.speed)
         place = pose[:3, 3]
         return self._tool.holds((place - beyond).tolist(), (place + beyond).tolist(), speed_m_s)
@@ -274,7 +272,7 @@ def _clamped(values: Numbers, axes: Axes) -> Numbers:
 
 def _differ(first: Numbers, second: Numbers) -> bool:
     return first != second and any(
-        abs(one - other) > _CHANGED for one, other in zip(first, second, strict=True)
+        abs(one - other) > CHANGED for one, other in zip(first, second, strict=True)
     )
 
 

@@ -9,7 +9,7 @@ to stay.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from cellwright_runtime.envelope.limits import Axes
 
@@ -27,6 +27,20 @@ class Sweep(NamedTuple):
     duration_s: float
     velocity_at: Callable[[float], Numbers]
     """Velocity (6,) at a time since the state."""
+
+
+class Mover(Protocol):
+    """A stage that turns a moving target into a motion with limits: `Motion`, or `follower.Follower`."""
+
+    position: Numbers
+    velocity: Numbers
+    acceleration: Numbers
+
+    @property
+    def at_rest(self) -> bool: ...
+    def begin(self, position: Numbers) -> None: ...
+    def towards(self, position: Numbers, velocity: Numbers) -> bool: ...
+    def brake(self) -> None: ...
 
 
 class Motion:

@@ -54,8 +54,8 @@ class ObservationGuard:
     ) -> None:
         """`ranges` are by group, `views` by the component of an image that shows one; `age_s` is the oldest
         that a source may be."""
-        self._groups, self._ranges, self._age_s = groups, dict(ranges), age_s
-        self._views = dict(views)
+        self._groups, self._age_s = groups, age_s
+        self.ranges, self.views = dict(ranges), dict(views)
         self._seen: dict[str, tuple[bytes, float]] = {}
 
     def reset(self) -> None:
@@ -112,7 +112,7 @@ class ObservationGuard:
             return Finding(
                 Fault.NOT_FINITE, f"{group.name} {group.components[index].name} is {measured[index]}"
             )
-        trained = self._ranges.get(group.name)
+        trained = self.ranges.get(group.name)
         if trained is None:
             return None
         index = int(np.argmax(np.maximum(trained.low - measured, measured - trained.high)))
@@ -130,7 +130,7 @@ class ObservationGuard:
         self, now_s: float, group: ObservationGroup, image: NDArray[Any], moving: bool
     ) -> Finding | None:
         for channel, component in zip(image, group.components, strict=True):
-            view = self._views.get(component.name)
+            view = self.views.get(component.name)
             if view is None:
                 continue
             deviation = float(channel.std())

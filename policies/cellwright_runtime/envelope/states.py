@@ -74,7 +74,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
 }
 """Every pair of state and event that is not here is refused, or changes nothing: see `Rights.take`."""
 
-_IGNORED = {
+IGNORED = {
     *((state, Event.FAULT) for state in (State.DISARMED, State.ARMED, State.STOPPED, State.ESTOP)),
     *((state, Event.STOP) for state in (State.DISARMED, State.STOPPED, State.ESTOP)),
     (State.DISARMED, Event.CONTROLLER_STOP),
@@ -110,7 +110,7 @@ class Rights:
         Raises NotAllowedError, and changes nothing, for an event that has no place here.
         """
         pair = self.state, event
-        if pair in _IGNORED:
+        if pair in IGNORED:
             return False
         if pair not in TRANSITIONS:
             raise NotAllowedError(f"{event.value} is not possible while {self.state.value}{self._why()}")

@@ -2,8 +2,6 @@
 do."""
 
 import socket
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,7 @@ from cellwright_envs.virtual.kinematic_arm import KinematicArm
 from cellwright_runtime.drivers import egm_messages as egm
 from cellwright_runtime.drivers.abb_egm import AbbEgmDriver, quaternion, turn_of
 from cellwright_runtime.drivers.driver import DriverError, Mode, SetpointError, Status
-from tests.processes import Process
+from tests.processes import Process, until
 
 PORT = 49181
 CLIENT = f"""
@@ -25,13 +23,6 @@ import numpy as np
 from ABBRobotEGM import EGM
 egm = EGM(port={PORT})
 """
-
-
-def until(done: Callable[[], bool], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.01)
 
 
 def virtual(guidance: Guidance = Guidance.JOINT, **options: Any) -> VirtualAbbEgm:

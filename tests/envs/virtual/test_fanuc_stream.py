@@ -2,8 +2,7 @@
 do."""
 
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from cellwright_runtime.drivers import fanuc_packets as packets
 from cellwright_runtime.drivers.driver import DriverError, Mode, Status
 from cellwright_runtime.drivers.fanuc_packets import Quantity
 from cellwright_runtime.drivers.fanuc_stream import FanucStreamDriver
-from tests.processes import Process
+from tests.processes import Process, until
 
 HOST = "127.0.92.1"
 PROFILE = (
@@ -29,13 +28,6 @@ PROFILE = (
     "policy = DriverPolicy(config=DriverConfig(profile=profile), enable_gripper=False,\n"
     "    enable_ownership=False)\n"
 )
-
-
-def until(done: Callable[[], Any], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.005)
 
 
 def virtual(**options: Any) -> VirtualFanucStream:

@@ -1,8 +1,7 @@
 """The virtual KUKA controller: RSIPI's client, which nobody here wrote, and what a wire may do."""
 
 import socket
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,16 +15,9 @@ from cellwright_runtime.drivers import rsi_telegrams
 from cellwright_runtime.drivers.driver import Mode, Status
 from cellwright_runtime.drivers.kuka_rsi import KukaRsiDriver
 from tests import rsi_configuration
-from tests.processes import Process
+from tests.processes import Process, until
 
 PORT = 49171
-
-
-def until(done: Callable[[], bool], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.01)
 
 
 def virtual(**options: object) -> VirtualKukaRsi:

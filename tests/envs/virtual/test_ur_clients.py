@@ -1,7 +1,7 @@
 """The compiled client ur_rtde, which nobody here wrote, in a process of its own, against the virtual UR."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import nullcontext
 
 import numpy as np
@@ -12,25 +12,10 @@ from cellwright_envs.virtual.ur import rtde
 from cellwright_envs.virtual.ur.controller import VirtualUr
 from cellwright_envs.virtual.ur.safety import Safety
 from cellwright_envs.virtual.ur.variables import PERSONALITIES
-from tests.processes import Process, ProgramError
+from tests.processes import Process, ProgramError, until
 
 HOST = "127.0.61.1"
-
-
-def until(done: Callable[[], bool], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.01)
-
-
-@pytest.fixture(scope="module")
-def ur() -> Iterator[VirtualUr]:
-    controller = VirtualUr(KinematicArm(), address=HOST)
-    controller.start()
-    yield controller
-    controller.close()
-    assert controller.failure is None
+"""Of the fixture `ur`."""
 
 
 @pytest.fixture(scope="module")

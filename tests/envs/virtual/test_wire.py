@@ -3,8 +3,6 @@ once."""
 
 import socket
 import struct
-import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -18,24 +16,10 @@ from cellwright_envs.virtual.controller import ControllerError, Follower
 from cellwright_envs.virtual.kinematic_arm import KinematicArm
 from cellwright_envs.virtual.ur.controller import VirtualUr
 from cellwright_envs.virtual.ur.variables import INPUTS, OUTPUTS
+from tests.processes import until
 
 HOST = "127.0.51.1"
-
-
-def until(done: Callable[[], Any], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.005)
-
-
-@pytest.fixture(scope="module")
-def ur() -> Iterator[VirtualUr]:
-    controller = VirtualUr(KinematicArm(), address=HOST)
-    controller.start()
-    yield controller
-    controller.close()
-    assert controller.failure is None
+"""Of the fixture `ur`."""
 
 
 def package(kind: str, payload: bytes) -> bytes:

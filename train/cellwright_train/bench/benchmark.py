@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from cellwright_policies import zoo
-from cellwright_train.bench import assembly, code, envelope, rendering, training
+from cellwright_train.bench import assembly, code, envelope, rendering, servo, training
 from cellwright_train.bench.figures import (
     ALL_ENV_DISTURBANCES,
     FULL,
@@ -50,6 +50,7 @@ def measure(*, quick: bool = False, progress: bool = True) -> dict[str, Any]:
         assembly.insertion_steps,
         bundle_latency,
         envelope.envelope_cycle,
+        servo.drivers_in_real_time,
         code.generated_code,
         training.ppo_throughput,
     ]

@@ -14,14 +14,13 @@ from cellwright_runtime.codegen.generate import generate
 from cellwright_runtime.runtime import Runtime
 from cellwright_train.bench.figures import Effort, Figures, figure, missing
 
-POLICIES = ("weld-seam", "peg-insertion")
 _WARM_UP = 20
 
 
 def generated_code(effort: Effort) -> Figures:
-    """One decision in C at -O2, and in ONNX Runtime on one thread, of a weld and of an insertion."""
+    """One decision of every shipped policy in C at -O2, and in ONNX Runtime on one thread."""
     figures: Figures = {}
-    for name in POLICIES:
+    for name in zoo.names():
         key = name.replace("-", "_")
         runtime = Runtime(zoo.path(name))
         golden = runtime.bundle.golden

@@ -14,7 +14,7 @@ from cellwright_train.terminal import console
 
 @dataclass(frozen=True, kw_only=True)
 class Codegen:
-    """Write a bundle's policy as C99, and as Structured Text from the features of its views on."""
+    """Write a bundle's policy and its envelope as C99, and what follows the views as Structured Text."""
 
     bundle: BundleName
     out: Path
@@ -50,6 +50,6 @@ class Codegen:
             rows.append(("stack", str(error)))
         console().print(figures_of_code(self.bundle, rows))
         print(f"{self.out}: {', '.join(generated.files)}")
-        if generated.left_out:
-            print(f"no Structured Text: {generated.left_out}")
+        for line in generated.left_out:
+            print(line)
         return 0

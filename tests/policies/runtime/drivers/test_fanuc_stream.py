@@ -2,8 +2,7 @@
 
 import struct
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -16,16 +15,9 @@ from cellwright_runtime.drivers import fanuc_packets as packets
 from cellwright_runtime.drivers.driver import DriverError, Mode, RobotState, SetpointError, Status
 from cellwright_runtime.drivers.fanuc_packets import PacketError, Quantity
 from cellwright_runtime.drivers.fanuc_stream import FanucStreamDriver, Tables
-from tests.processes import Process
+from tests.processes import Process, until
 
 TABLES = Tables.constant(np.full(6, 2.0), np.full(6, 20.0), np.full(6, 400.0))
-
-
-def until(done: Callable[[], Any], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.005)
 
 
 def fake(version: int) -> Process:

@@ -2,9 +2,7 @@
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -12,7 +10,7 @@ import pytest
 from cellwright_runtime.drivers.driver import DriverError, Mode, SetpointError, Status
 from cellwright_runtime.drivers.servo import ServoThread
 from cellwright_runtime.drivers.ur import UrDriver
-from tests.processes import Process
+from tests.processes import Process, until
 
 HOST = "127.0.63.1"
 SERVE = """
@@ -23,13 +21,6 @@ from cellwright_envs.virtual.ur.safety import Safety
 ur = VirtualUr(KinematicArm(), address={host!r}, lockstep={lockstep})
 ur.start()
 """
-
-
-def until(done: Callable[[], Any], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end, "it did not come"
-        time.sleep(0.005)
 
 
 @pytest.fixture(scope="module")

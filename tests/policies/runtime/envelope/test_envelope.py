@@ -186,6 +186,13 @@ def test_a_robot_that_does_not_follow_is_stopped(kind: str) -> None:
     assert (rig.envelope.reason or "").startswith("the robot does not follow its setpoints")
 
 
+def test_a_clock_that_is_not_a_number_stops() -> None:
+    rig = Rig()
+    rig.go()
+    rig.cycle(HOME, seen=rig.seen(time_s=float("nan")))
+    assert (rig.envelope.reason or "").startswith("the controller's time jumps or stands still")
+
+
 def test_arming_refuses_what_cannot_be_moved_safely() -> None:
     rig = Rig()
     outside = HOME_RAD + np.array([1.2, 0.0, 0.0, 0.0, 0.0, 0.0])

@@ -11,12 +11,12 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.welding_torch import TCP_FROM_FLANGE
 from cellwright_envs.assembly.cameras import VIEWS
 from cellwright_envs.assembly.cell import COARSE_PHYSICS_PERIOD_S
-from cellwright_envs.physics.world import ARM_PHYSICS_PERIOD_S
 from cellwright_envs.virtual.compliant_arm import CompliantArm
 from cellwright_envs.virtual.kinematic_arm import KinematicArm
-from cellwright_envs.virtual.torch_arm import TorchArm
+from cellwright_envs.virtual.weld_station import WeldStation
 from cellwright_envs.welding.weld_cell import taught_program
 from cellwright_perception.seam.taught_path import STEP_M
 from cellwright_runtime.drivers.sim import Plant
@@ -29,7 +29,6 @@ Path = Callable[[float], Array]
 
 ROBOT_PERIOD_S = 0.004
 """Of a compliant arm with a robot's lag, whose physics divides even milliseconds."""
-_RUN_UP_M = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +41,8 @@ class Cell:
     path: Path | None = None
     """Where the program of a welding robot has the tool (6,) at a time [s]."""
     cameras: Mapping[str, Frame] = field(default_factory=dict)
+    weld: WeldStation | None = None
+    """The weld's power source and seam sensor, which have wires of their own."""
 
 
 def bare_arm(period_s: float) -> Cell:
@@ -57,10 +58,12 @@ def cell_of(env_id: str, *, product: str, disturbances: str, seed: int) -> Cell:
     env: Any = gymnasium.make(env_id, product=product, disturbances=disturbances).unwrapped
     try:
         env.reset(seed=seed)
-        makers = {"assembly": _insertion, "welding": _weld}
-        if getattr(env, "family", None) not in makers:
+        family = getattr(env, "family", None)
+        if family == "welding":
+            return _weld(WeldStation(env_id, seed=seed, products=product, disturbances=disturbances))
+        if family != "assembly":
             raise ValueError(f"{env_id} is no cell with an arm; take one of welding or assembly")
-        return makers[env.family](env)
+        return _insertion(env)
     finally:
         env.close()
 
@@ -92,11 +95,12 @@ def _insertion(env: Any) -> Cell:
     )
 
 
-def _weld(env: Any) -> Cell:
-    product = env.product
-    frames, rotations_w, _ = taught_program(product)
-    speed_m_s = product.procedure.travel_speed_m_s
-    first, last = frames.index(-_RUN_UP_M), frames.index(frames.length_m)
+def _weld(station: WeldStation) -> Cell:
+    station.begin()  # the part is drawn
+    env = station.env
+    frames, rotations_w, _ = taught_program(env.product)
+    speed_m_s = env.product.procedure.travel_speed_m_s
+    first, last = frames.index(-env.config.approach_m), frames.index(frames.length_m)
 
     def path(time_s: float) -> Array:
         along = min(first + speed_m_s * time_s / STEP_M, float(last))
@@ -105,5 +109,4 @@ def _weld(env: Any) -> Cell:
         point = frames.points_w[index] * (1.0 - rest) + frames.points_w[index + 1] * rest
         return np.array([*point, *rotation_vector(rotations_w[index].tolist())])
 
-    plant = TorchArm(product, path_position_m=-_RUN_UP_M, period_s=ARM_PHYSICS_PERIOD_S)
-    return Cell(plant=plant, tool_from_flange=plant.tool_from_flange, path=path)
+    return Cell(plant=station, tool_from_flange=np.asarray(TCP_FROM_FLANGE), path=path, weld=station)

@@ -6,6 +6,7 @@ a digital output and digital inputs, as a BK9000 or a WAGO 750 carries them, doe
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass
 
@@ -89,7 +90,7 @@ class ModbusPowerSource:
         self._clock = clock
         self._put: tuple[int, int, bool] | None = None
         """What the coupler has confirmed; None where that is not known."""
-        self._put_s = self._tried_s = 0.0
+        self._put_s, self._tried_s = 0.0, -math.inf
 
     def connect(self) -> PowerState:
         self._client.connect()
@@ -124,7 +125,7 @@ class ModbusPowerSource:
         """Put the arc out; raises DriverError where the coupler is gone, and looks for it once a second."""
         now_s = self._clock()
         if not self._client.connected:
-            if 0.0 <= now_s - self._tried_s < RETRY_S:
+            if now_s - self._tried_s < RETRY_S:
                 raise DriverError("the Modbus coupler is gone, and the arc cannot be put out from here")
             self._tried_s = now_s
             self._client.connect()

@@ -174,7 +174,8 @@ def echoed(request: bytes) -> bytes:
 )  # fmt: skip
 def test_a_coupler_that_answers_something_else_is_one_line(answer: Any, told: str) -> None:
     with coupler(answer) as port:
-        power = ModbusPowerSource("127.0.0.1", WIRING, port=port, answer_s=0.1)
+        waits_s = 0.1 if "100 ms" in told else PATIENT_S
+        power = ModbusPowerSource("127.0.0.1", WIRING, port=port, answer_s=waits_s)
         with pytest.raises(DriverError, match=told) as raised:
             power.connect()
         assert "\n" not in str(raised.value)

@@ -4,17 +4,35 @@ import socket
 
 import pytest
 
+from cellwright_policies import zoo
+from cellwright_runtime.bundle.policy import Bundle
 from cellwright_train.cli import main
 
 
 def test_it_serves_a_cell_with_its_cameras_and_counts_what_came(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = ["virtual-controller", "ur", "--env", "cellwright/PegInsertion-v0", "--listen", "127.0.53.1"]
     assert main([*arguments, "--video-port", "0", "--seconds", "0.2"]) == 0
-    served, video, counted = capsys.readouterr().out.splitlines()
+    served, video, counted, truth = capsys.readouterr().out.splitlines()
     assert served == "ur at 127.0.53.1, RTDE 30004, script 30003, dashboard 29999; Ctrl-C ends it"
     assert video.startswith("video: http://127.0.53.1:")
     assert video.endswith("/fixed")
     assert counted
+    assert truth == "the simulated part: not seated"
+
+
+def test_a_weld_has_a_coupler_and_a_seam_sensor_and_says_what_its_part_passes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    weld = Bundle.load(zoo.path("weld-seam")).spec.environment
+    arguments = ["kuka-rsi", "--variant", "standing", "--env", weld, "--listen", "127.0.53.3"]
+    ports = ["--coupler-port", "0", "--seam-sensor-port", "0"]
+    assert main(["virtual-controller", *arguments, *ports, "--seconds", "0.2"]) == 0
+    coupler, sensor, served, counted, truth = capsys.readouterr().out.splitlines()
+    assert coupler.startswith("coupler at 127.0.53.3 port ")
+    assert sensor.startswith("seam sensor at 127.0.53.3 port ")
+    assert served.startswith("kuka-rsi at 127.0.53.3, RSI to 127.0.0.1 port 49152")
+    assert counted
+    assert truth == "the simulated part: passes no level"
 
 
 @pytest.mark.parametrize(
@@ -30,6 +48,10 @@ def test_it_serves_a_cell_with_its_cameras_and_counts_what_came(capsys: pytest.C
         (["ur", "--sensor-port", "99"], "--sensor-port is for kuka-rsi and abb-egm; ur listens itself"),
         (["abb-egm", "--sensor-port", "70000"], "--sensor-port must be from 0 to 65535, got 70000"),
         (["ur", "--video-port", "0"], "--video-port needs a cell with cameras"),
+        (["ur", "--coupler-port", "0"], "--coupler-port needs a cell that welds"),
+        (["ur", "--seam-sensor-port", "0"], "--seam-sensor-port needs a cell that welds"),
+        (["ur", "--coupler-port", "-1"], "--coupler-port must be from 0 to 65535, got -1"),
+        (["ur", "--patience", "0"], "--patience must be above 0 and at most 3600, got 0"),
         (["ur", "--seconds", "nan"], "--seconds must be more than 0, got nan"),
         (["ur", "--env", "cellwright/Nothing-v0"], "unknown environment 'cellwright/Nothing-v0'"),
         (["ur", "--env", "cellwright/PegInsertion-v0", "--products", "nothing"], "nothing"),

@@ -144,11 +144,11 @@ class VirtualAbbEgm(VirtualController):
 
         Where the program stands, along is the tool's x.
         """
-        here = self._start.tool if self._path is None else self._path(self.follower.time_s)
+        here = self._start.tool if self._path is None else self._path(self.follower.moved_s)
         turned = rotation_matrix(here[3:])
         above, along = -turned[:, 2], turned[:, 0]
         if self._path is not None:
-            ahead = self._path(self.follower.time_s + self.cycle_s)[:3] - here[:3]
+            ahead = self._path(self.follower.moved_s + self.cycle_s)[:3] - here[:3]
             if (length := float(np.linalg.norm(ahead))) > 1e-9:
                 along = ahead / length
         across = np.cross(above, along)

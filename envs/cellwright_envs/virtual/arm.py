@@ -50,6 +50,9 @@ class VirtualArm(ABC):
         joints = numbers("joints_rad", joints_rad, 6)
         return self.move_tool(pose_vector(product(forward_kinematics(joints), self.tool_from_flange)))
 
+    def stand(self) -> None:  # noqa: B027
+        """One period in which nothing happens."""
+
     def close(self) -> None:
         """Let go of the simulation."""
         self._periods = None

@@ -14,6 +14,9 @@ from cellwright_envs.virtual.kuka_rsi import VirtualKukaRsi
 from cellwright_envs.virtual.ur.controller import VirtualUr
 from cellwright_envs.virtual.ur.variables import PERSONALITIES
 
+STANDING_MM = 1000.0
+"""Limit of the corrections of a program that stands still: they carry the whole motion."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
@@ -37,9 +40,13 @@ def _ur(cell: Cell, *, variant: str, **options: Any) -> VirtualController:
 
 
 def _kuka(cell: Cell, *, variant: str, **options: Any) -> VirtualController:
-    modes = {"absolute": False, "relative": True}
-    relative = modes[_chosen("kind of correction", variant or "absolute", modes)]
-    return VirtualKukaRsi(cell.plant, relative=relative, path=cell.path, **options)
+    modes: dict[str, dict[str, Any]] = {
+        "absolute": {"path": cell.path},
+        "relative": {"path": cell.path, "relative": True},
+        "standing": {"most_mm": STANDING_MM, "most_degrees": 180.0},
+    }
+    chosen = modes[_chosen("kind of correction", variant or "absolute", modes)]
+    return VirtualKukaRsi(cell.plant, **chosen, **options)
 
 
 def _abb(cell: Cell, *, variant: str, **options: Any) -> VirtualController:

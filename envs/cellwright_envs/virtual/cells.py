@@ -11,13 +11,13 @@ import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.welding_torch import TCP_FROM_FLANGE
 from cellwright_envs.assembly.cameras import VIEWS
 from cellwright_envs.assembly.cell import arm
-from cellwright_envs.physics.world import ARM_PHYSICS_PERIOD_S
 from cellwright_envs.virtual.cell_tables import CellTables, described
 from cellwright_envs.virtual.insertion_station import InsertionStation
 from cellwright_envs.virtual.kinematic_arm import KinematicArm
-from cellwright_envs.virtual.torch_arm import TorchArm
+from cellwright_envs.virtual.weld_station import WeldStation
 from cellwright_envs.welding.weld_cell import taught_program
 from cellwright_perception.seam.taught_path import STEP_M
 from cellwright_runtime.drivers.sim import Plant
@@ -27,8 +27,6 @@ Array = NDArray[np.float64]
 Frame = Callable[[], NDArray[np.uint8]]
 """Takes a picture (H, W) or (H, W, 3) of the plant as it is now."""
 Path = Callable[[float], Array]
-
-_RUN_UP_M = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +45,8 @@ class Cell:
     """What became of the part, in words."""
     described: Callable[[], CellTables] | None = None
     """The tables of a cell's file that describe it."""
+    weld: WeldStation | None = None
+    """The weld's power source and seam sensor, which have wires of their own."""
 
 
 def bare_arm(period_s: float) -> Cell:
@@ -59,19 +59,16 @@ def cell_of(env_id: str, *, product: str, disturbances: str, seed: int) -> Cell:
 
     Raises ValueError where the environment has no arm that can be driven, or knows no such product.
     """
-    env: Any = gymnasium.make(env_id, product=product, disturbances=disturbances).unwrapped
-    try:
-        family = getattr(env, "family", None)
-        if family == "welding":
-            env.reset(seed=seed)
-            return _weld(env)
-    finally:
-        env.close()
-    if family != "assembly":
-        raise ValueError(f"{env_id} is no cell with an arm; take one of welding or assembly")
-    return _insertion(
-        InsertionStation(env_id, seed=seed, product=product, disturbances=disturbances, positions=True)
-    )
+    env: Any = gymnasium.make(env_id, product=product, disturbances=disturbances)
+    family = getattr(env.unwrapped, "family", None)
+    env.close()
+    if family == "welding":
+        return _weld(WeldStation(env_id, seed=seed, products=product, disturbances=disturbances))
+    if family == "assembly":
+        return _insertion(
+            InsertionStation(env_id, seed=seed, product=product, disturbances=disturbances, positions=True)
+        )
+    raise ValueError(f"{env_id} is no cell with an arm; take one of welding or assembly")
 
 
 def _insertion(station: InsertionStation) -> Cell:
@@ -88,11 +85,12 @@ def _insertion(station: InsertionStation) -> Cell:
     )
 
 
-def _weld(env: Any) -> Cell:
-    product = env.product
-    frames, rotations_w, _ = taught_program(product)
-    speed_m_s = product.procedure.travel_speed_m_s
-    first, last = frames.index(-_RUN_UP_M), frames.index(frames.length_m)
+def _weld(station: WeldStation) -> Cell:
+    station.begin()  # the part is drawn
+    env = station.env
+    frames, rotations_w, _ = taught_program(env.product)
+    speed_m_s = env.product.procedure.travel_speed_m_s
+    first, last = frames.index(-env.config.approach_m), frames.index(frames.length_m)
 
     def path(time_s: float) -> Array:
         along = min(first + speed_m_s * time_s / STEP_M, float(last))
@@ -101,5 +99,10 @@ def _weld(env: Any) -> Cell:
         point = frames.points_w[index] * (1.0 - rest) + frames.points_w[index + 1] * rest
         return np.array([*point, *rotation_vector(rotations_w[index].tolist())])
 
-    plant = TorchArm(product, path_position_m=-_RUN_UP_M, period_s=ARM_PHYSICS_PERIOD_S)
-    return Cell(plant=plant, tool_from_flange=plant.tool_from_flange, path=path)
+    return Cell(
+        plant=station,
+        tool_from_flange=np.asarray(TCP_FROM_FLANGE),
+        path=path,
+        truth=station.truth,
+        weld=station,
+    )

@@ -56,6 +56,9 @@ class Follower:
         self._cycle_s = cycle_s
         self._cycles = 0
         self._periods = 0
+        self._waited = self._stood = 0
+        self.waits = False
+        """Whether the plant stands at its beginning: only the controller's clock goes on."""
         self.state = plant.begin()
         self.speeds_rad_s = np.zeros(6)
 
@@ -63,6 +66,11 @@ class Follower:
     def time_s(self) -> float:
         """The controller's clock."""
         return self._cycles * self._cycle_s
+
+    @property
+    def moved_s(self) -> float:
+        """How long the plant has moved: the time of a program that the controller runs."""
+        return (self._cycles - self._waited) * self._cycle_s
 
     def joints(self, target_rad: Array) -> RobotState:
         """One cycle towards joints (6,) [rad]."""
@@ -72,9 +80,17 @@ class Follower:
         """One cycle towards a pose (6,) of the tool."""
         return self._pass(target, self._plant.move_tool)
 
+    def _stand(self) -> None:
+        self._waited += 1
+        while (self._stood + 1) * self._plant.period_s <= self._waited * self._cycle_s + 1e-9:
+            self._stood += 1
+            self._plant.stand()
+
     def _pass(self, target, move) -> RobotState:  # type: ignore[no-untyped-def]
         self._cycles += 1
-        while (self._periods + 1) * self._plant.period_s <= self.time_s + 1e-9:
+        if self.waits:
+            self._stand()
+        while (self._periods + 1) * self._plant.period_s <= self.moved_s + 1e-9:
             self._periods += 1
             before = self.state.joints_rad
             self.state = move(target)
@@ -87,7 +103,8 @@ class VirtualController(ABC):
     """A vendor's controller in front of a plant, on a thread of its own from `start` to `close`.
 
     A cycle takes `cycle_s`. In lock-step, while `_expects_setpoint` says so, it takes as long as a setpoint
-    needs to come, and the time of controller and plant is counted in cycles.
+    needs to come, and the time of controller and plant is counted in cycles. The plant then begins with the
+    second setpoint, so that nothing depends on when a client came.
     """
 
     cycle_s: float
@@ -125,6 +142,7 @@ class VirtualController(ABC):
         try:
             self._bind()
             self._follower = Follower(self._plant, self.cycle_s)
+            self._follower.waits = self.lockstep
             self._begin()
         except BaseException:
             self._release()
@@ -133,13 +151,17 @@ class VirtualController(ABC):
         self._thread.start()
         return self
 
-    def close(self) -> None:
-        """Stop answering, and let go of ports and plant."""
+    def stop(self) -> None:
+        """Stop answering, and let go of the ports; the plant stays as it is."""
         self._ended.set()
         if self._thread is not None:
             self._thread.join(10.0)
             self._thread = None
         self._release()
+
+    def close(self) -> None:
+        """Stop answering, and let go of ports and plant."""
+        self.stop()
         self._plant.close()
 
     def _release(self) -> None:
@@ -164,6 +186,7 @@ class VirtualController(ABC):
         self._alone = self._alone and not self._fresh
         self._fresh = False
         held = self.lockstep and self._expects_setpoint() and not self._alone
+        self._follower.waits = self._follower.waits and not self._engaged()
         due = time.monotonic() + self.patience_s if held else due + self.cycle_s
         while not self._ended.is_set():
             left = due - time.monotonic()
@@ -207,6 +230,10 @@ class VirtualController(ABC):
     @abstractmethod
     def _cycle(self) -> None:
         """Move the plant by one cycle and say where it is."""
+
+    def _engaged(self) -> bool:
+        """Whether a client has begun to move the arm."""
+        return self._expects_setpoint()
 
     @abstractmethod
     def _expects_setpoint(self) -> bool:

@@ -106,8 +106,14 @@ class InsertionStation:
             self._expose(env._take_frame())
         return self._state()
 
+    def stand(self) -> None:
+        """One cycle before the episode begins, in which only the cameras go on."""
+        self._held += 1
+        if self._held % self._steps == 0:
+            self._expose(self._newest.image)
+
     def _rests(self, target: Array) -> bool:
-        """Whether the robot is still where it began; the cameras go on meanwhile."""
+        """Whether the robot is still where it began."""
         if self._cycles:
             return False
         if self._hold is None:
@@ -115,9 +121,7 @@ class InsertionStation:
             self._hold = target if near else self.env._state.tool.copy()
         if (target != self._hold).any():
             return False
-        self._held += 1
-        if self._held % self._steps == 0:
-            self._expose(self._newest.image)
+        self.stand()
         return True
 
     def _expose(self, image: NDArray[np.uint8]) -> None:

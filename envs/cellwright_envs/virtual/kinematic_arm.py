@@ -71,6 +71,9 @@ class KinematicArm:
         )
         return self.move_joints(joints)
 
+    def stand(self) -> None:
+        """One period in which nothing happens."""
+
     def close(self) -> None:
         """Forget where the arm is."""
         self._periods = None

@@ -83,6 +83,10 @@ class VirtualKukaRsi(VirtualController):
     def _expects_setpoint(self) -> bool:
         return self._attached and not self.broken_off
 
+    def _engaged(self) -> bool:
+        # Before its first setpoint a sensor answers with zero: a program that stands is not moved by that.
+        return self._expects_setpoint() and (self._path is not None or bool(self.correction.any()))
+
     def _arrived(self, link: socket.socket) -> None:
         try:
             data, _ = link.recvfrom(65536)
@@ -111,6 +115,7 @@ class VirtualKukaRsi(VirtualController):
             self._of_axes, said = self._said
             self._said = None
             self._correct(said)
+            self.follower.waits = self.follower.waits and not self._engaged()
         elif self._attached and not self.broken_off:
             self.counters["answers missed"] += 1
             self._missed_in_a_row += 1
@@ -146,7 +151,7 @@ class VirtualKukaRsi(VirtualController):
         if self._of_axes:
             self.follower.joints(self._start.joints_rad + np.radians(self.correction))
             return
-        planned = self._start.tool if self._path is None else self._path(self.follower.time_s)
+        planned = self._start.tool if self._path is None else self._path(self.follower.moved_s)
         shift = rsi_telegrams.pose(self.correction)
         turned = rotation_matrix(shift[3:]) @ rotation_matrix(planned[3:])
         self._planned = np.array([*(planned[:3] + shift[:3]), *rotation_vector(turned.tolist())])

@@ -54,6 +54,11 @@ class SharedCameras:
         """One period towards a pose (6,) of the tool in the base frame."""
         return self._shared(self._plant.move_tool(tool))
 
+    def stand(self) -> None:
+        """One period in which nobody moves the arm; pictures go on."""
+        self._plant.stand()
+        self._share()
+
     def close(self) -> None:
         """Take the files away, and let go of the simulation."""
         for writer in self._writers.values():
@@ -62,8 +67,11 @@ class SharedCameras:
         self._plant.close()
 
     def _shared(self, state: RobotState) -> RobotState:
+        self._share()
+        return state
+
+    def _share(self) -> None:
         if (number := self._exposures()) != self._shown:
             self._shown = number
             for name, writer in self._writers.items():
                 writer.write(self._cameras[name]())
-        return state

@@ -6,6 +6,7 @@ decisions, which acts above the interface.
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import gymnasium
@@ -38,16 +39,29 @@ WIRING = Wiring(
 
 
 class WeldStation:
-    """A `Plant`, its seam sensor and its power source, for one part."""
+    """A `Plant`, its seam sensor and its power source, for one part.
+
+    Each of the three may be called from a thread of its own.
+    """
 
     wiring = WIRING
 
-    def __init__(self, env_id: str, *, seed: int, product: str | None = None, disturbances: str) -> None:
-        """The episode of `seed`; `product` None takes those of training."""
-        env: Any = gymnasium.make(env_id, disturbances=disturbances).unwrapped
+    def __init__(
+        self,
+        env_id: str,
+        *,
+        seed: int,
+        product: str | None = None,
+        products: str = "train",
+        disturbances: str,
+    ) -> None:
+        """The episode of `seed`, with a part of the set `products`, or with `product`."""
+        env: Any = gymnasium.make(env_id, product=products, disturbances=disturbances).unwrapped
         if not isinstance(env, WeldSeam):
             raise ValueError(f"{env_id} is no weld")
         self.env: WeldSeam = env
+        self.lit = True
+        """Set it to False and no arc burns, as where the work has lost its earth."""
         self.period_s = ARM_PHYSICS_PERIOD_S
         self._steps = round(env.config.control_period_s / self.period_s)
         env.cell.close()
@@ -60,58 +74,76 @@ class WeldStation:
         self._seed = seed
         self._cycles: int | None = None
         self._power = PowerCommand()
+        self._lock = threading.RLock()
+
+    @property
+    def time_s(self) -> float:
+        """The clock of the cell."""
+        return (self._cycles or 0) * self.period_s
 
     # The arm
 
     def begin(self) -> RobotState:
         """Put the torch over the lead-in, at rest; time begins at 0."""
-        self.env.reset(seed=self._seed, options=self._options)
-        self._cycles = 0
-        self.stop()
-        self._exposed = Exposed(self.env.frame, 0.0)
-        return self._state()
+        with self._lock:
+            self.env.reset(seed=self._seed, options=self._options)
+            self._cycles, self._crashed = 0, False
+            self.stop()
+            self._exposures_s = [0.0]
+            self._exposed = Exposed(self.env.frame, 0.0)
+            return self._state()
 
     def move_tool(self, tool: Array) -> RobotState:
         """One cycle towards the torch's pose (6,)."""
         env, target = self.env, numbers("tool", tool, 6)
-        if self._cycles is None:
-            raise DriverError("the simulated cell has not begun")
-        self._cycles += 1
-        env._pose_w = env.cell.move_to(target[:3].copy(), np.array(rotation_rows(*target[3:].tolist())))
-        if self._cycles % self._steps == 0:
-            self._weld()
-        return self._state()
+        with self._lock:
+            if self._cycles is None:
+                raise DriverError("the simulated cell has not begun")
+            self._cycles += 1
+            env._pose_w = env.cell.move_to(target[:3].copy(), np.array(rotation_rows(*target[3:].tolist())))
+            if self._cycles % self._steps == 0:
+                self._weld()
+            return self._state()
 
     def move_joints(self, joints_rad: Array) -> RobotState:
         """One cycle towards where joints (6,) [rad] hold the torch."""
         joints = numbers("joints_rad", joints_rad, 6)
         return self.move_tool(pose_vector(product(forward_kinematics(joints), np.array(TCP_FROM_FLANGE))))
 
+    def stand(self) -> None:
+        """One period in which nothing happens."""
+
     def close(self) -> None:
         """Let go of the simulation."""
-        self._cycles = None
-        self.env.close()
+        with self._lock:
+            self._cycles = None
+            self.env.close()
 
     def _weld(self) -> None:
         """What the environment does below its interface, once a control period."""
-        env, wiring, power = self.env, self.wiring, self._power
+        env, wiring, power, burns = self.env, self.wiring, self._power, self._burns
         dt = env.config.control_period_s
         env._command_m = env.wire.torch.path_position_m
-        env._time_s = (self._cycles or 0) * self.period_s
-        env._arc_time_s += dt * power.arc_on
+        env._time_s = self.time_s
+        env._arc_time_s += dt * burns
         changed = env.disturbed.procedure_change.procedure(env.wire.wire_m / env.cell.frames.length_m)
         env._wire_feed_m_s = wiring.wire_feed.value(power.wire_feed_v) * changed.wire_feed_factor
         env._voltage_v = wiring.voltage.value(power.voltage_v) + changed.voltage_offset_v
         env._touching = env.cell.world.touching()
         before_m = env.wire.wire_m
         env._locate_wire()
-        env._weld(before_m, power.arc_on)
+        env._weld(before_m, burns)
         env.measurement = env._measure()
+        self._crashed = self._crashed or env._failed(env.measurement)
+
+    @property
+    def _burns(self) -> bool:
+        return self.lit and self._power.arc_on
 
     def _state(self) -> RobotState:
         env = self.env
         return RobotState(
-            time_s=(self._cycles or 0) * self.period_s,
+            time_s=self.time_s,
             tool=pose_vector(env._pose_w),
             joints_rad=env.cell.joints_rad.copy(),
         )
@@ -124,7 +156,10 @@ class WeldStation:
 
     def expose(self, window_px: tuple[float, float]) -> None:
         """Take a frame now, its window shifted by (columns, rows)."""
-        self._exposed = Exposed(self.env._take_frame(window_px), self.env._time_s)
+        with self._lock:
+            self._exposures_s.append(self.time_s)
+            frame = self.env._take_frame(window_px)
+            self._exposed = Exposed(frame, self._exposures_s[frame.number])
 
     def newest(self) -> Exposed:
         """The newest frame that has arrived."""
@@ -141,18 +176,26 @@ class WeldStation:
 
     def read(self) -> PowerState:
         env = self.env
-        return PowerState(
-            time_s=env._time_s,
-            arc_established=self._power.arc_on,
-            signals=tuple(env.disturbed.meter_error.shown(env.process.signals[0]).tolist()),
-        )
+        with self._lock:
+            return PowerState(
+                time_s=self.time_s,
+                arc_established=self._burns,
+                signals=tuple(env.disturbed.meter_error.shown(env.process.signals[0]).tolist()),
+            )
 
     def stop(self) -> None:
         self._power = PowerCommand()
 
     # The truth
 
+    def passed(self) -> tuple[str, ...]:
+        """Levels that the part passes as it is now; none where the torch has touched something."""
+        with self._lock:
+            if self._crashed:
+                return ()
+            return tuple(level for level, fine in self.env._inspect().passed.items() if fine)
+
     def truth(self) -> str:
         """What became of the part, in words."""
-        passed = [level for level, fine in self.env._inspect().passed.items() if fine]
+        passed = self.passed()
         return f"passes {', '.join(passed)}" if passed else "passes no level"

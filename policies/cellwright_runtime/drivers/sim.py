@@ -27,6 +27,9 @@ class Plant(Protocol):
     def move_tool(self, tool: Array) -> RobotState:
         """One period towards a pose (6,) of the tool in the base frame."""
 
+    def stand(self) -> None:
+        """One period in which nothing happens but what cameras do: nobody has moved the arm yet."""
+
     def close(self) -> None:
         """Let go of the simulation."""
 

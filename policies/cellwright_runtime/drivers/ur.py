@@ -161,11 +161,17 @@ class UrDriver(LinkedDriver):
     def _until(self, wait_s: float) -> RobotState | None:
         """The state once the controller's clock goes on."""
         end = self._clock() + wait_s
-        while self._receive.getTimestamp() == self._time_s:
+        while not self._is_new():
             if self._clock() > end:
                 return None
             time.sleep(0.0002)
         return self._read()
+
+    def _is_new(self) -> bool:
+        """Whether a state has come since the last that was read; before the first there are no numbers."""
+        if self._receive.getTimestamp() == self._time_s:
+            return False
+        return self._time_s >= 0.0 or len(self._receive.getActualTCPPose()) == 6
 
     def _next(self) -> RobotState | None:
         if not self._receive.isConnected():

@@ -90,9 +90,10 @@ class InsertionTask:
             self._verdict = "seated"
         return Observed(observation, {"cameras": now_s - frame.exposed_s, "robot": state.age_s})
 
-    def act(self, action: NDArray[Any], state: RobotState, now_s: float) -> None:
+    def act(self, action: NDArray[Any], state: RobotState, now_s: float, *, authority: float) -> None:
+        """The action counts by its authority: a reference runs away from a robot that may not follow yet."""
         tool = self._fixture.inside(state.tool)
-        self._line.to(self.interface.move(tool, self.interface.command(action)), now_s)
+        self._line.to(self.interface.move(tool, self.interface.command(authority * action)), now_s)
 
     def target(self, state: RobotState, now_s: float) -> Array:
         reference = self._line.at(now_s + self._cycle_s)

@@ -64,8 +64,8 @@ class Session:
         self._next_s = 0.0
         self._told = 0
         self._over = self._moves = False
-        self._wrong = ""
-        """What was wrong with an observation or a decision since the last good one."""
+        self.wrong = ""
+        """What was wrong with an observation or a decision since the last good one, in one line."""
 
     @property
     def state(self) -> State:
@@ -113,8 +113,8 @@ class Session:
     def arm(self) -> None:
         """Take over the robot; raises NotAllowedError, one line, where it is not fit to be moved."""
         self._require_connected()
-        if self._wrong:
-            raise NotAllowedError(f"cannot arm: {self._wrong}")
+        if self.wrong:
+            raise NotAllowedError(f"cannot arm: {self.wrong}")
         self.driver.prepare()
         state, _ = self._read()
         if word := _stopped(state):
@@ -184,16 +184,15 @@ class Session:
         decision, late = self._guard.answer(now_s)
         found += late
         for finding in found:
-            self._wrong = f"{finding.fault.value.meaning}: {finding.detail}"
+            self.wrong = f"{finding.fault.value.meaning}: {finding.detail}"
             self.envelope.fault(now_s, finding.fault, finding.detail)
         if decision is None and not found:
             return
         if decision is not None:
             self.decisions += 1
-            self._wrong = ""
+            self.wrong = ""
             if self.envelope.rights.moves:
-                # The policy's authority: a reference that leads a robot which may not follow yet runs away.
-                self.task.act(decision.action * self.envelope.blend, state, now_s)
+                self.task.act(decision.action, state, now_s, authority=self.envelope.blend)
         nothing: dict[str, Any] = {"preclip": None, "action": None, "command": None}
         values = nothing if decision is None else {
             "preclip": decision.action_preclip, "action": decision.action, "command": decision.command
@@ -259,6 +258,7 @@ class Session:
         """End the session where it stopped, or where the work is done."""
         if self.state in _OVER and not self._over:
             self._over = True
+            self.task.rest(now_s)  # whatever else it commands: nobody asks it any more
             self.driver.stop()
             self.write_log(self.envelope.reason or "")
         elif self.envelope.rights.moves and self.task.verdict():

@@ -61,8 +61,12 @@ class Task(Protocol):
     def observe(self, state: RobotState, now_s: float) -> Observed:
         """The observation; raises ValueError where a source gives what cannot be."""
 
-    def act(self, action: NDArray[Any], state: RobotState, now_s: float) -> None:
-        """Carry a decision on."""
+    def act(self, action: NDArray[Any], state: RobotState, now_s: float, *, authority: float) -> None:
+        """Carry a decision on.
+
+        `authority`, 0 to 1, is the fraction of a motion that the robot makes of what the policy wants, while
+        the envelope blends it in.
+        """
 
     def target(self, state: RobotState, now_s: float) -> Array:
         """Where the tool (6,) is to be at the end of the cycle that begins."""

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
-from cellwright_runtime.drivers.driver import DriverError, RobotState
+from cellwright_runtime.drivers.driver import STOPS, DriverError, RobotState
 from cellwright_runtime.drivers.power_source import PowerCommand, PowerSource
 from cellwright_runtime.envelope.faults import Fault
+from cellwright_runtime.envelope.limits import Limits
 from cellwright_runtime.envelope.observation_guard import Finding
 from cellwright_runtime.interface.path_correction import SensorFrame, TaughtSeam, WeldInterface
 from cellwright_runtime.interface.rotation import rotation_vector
@@ -55,15 +56,20 @@ class WeldTask:
         *,
         cycle_s: float,
         interface: WeldInterface | None = None,
+        settle_s: float = Limits.blend_s,
     ) -> None:
-        """`seam_of` makes the taught seam, in the base frame, for the geometry of the policy's sensor."""
+        """`seam_of` makes the taught seam, in the base frame, for the geometry of the policy's sensor.
+
+        No arc strikes, and no torch at the seam travels, before the policy has moved the robot for `settle_s`
+        without a break: as long as the envelope blends it in, the torch is not where the policy wants it.
+        """
         self.control_period_s = layout.control_period_s
         self.interface = interface or WeldInterface(layout)
         self.power = power
         self._seam = seam_of(self.interface.geometry)
         self._approach_m_s = float(layout.controller.read("approach_speed", "m/s", above=0.0)[0])
         self._approach_m = float(layout.controller.read("approach", "m", above=0.0)[0])
-        self._camera, self._cycle_s = camera, cycle_s
+        self._camera, self._cycle_s, self._settle_s = camera, cycle_s, settle_s
         self._path = TorchPath(self._seam.frames, self._seam.torch_rotations_w)
         self._signals = len(layout.groups["signals"]) // len(layout.controller["signals_lags"])
 
@@ -75,7 +81,8 @@ class WeldTask:
         self._welding: Welding | None = None
         self._problem: Finding | None = None
         self._asked_s: float | None = None
-        self._burnt = False
+        self._moving_s: float | None = None
+        self._burnt = self._out = False
 
     def sense(self, state: RobotState, now_s: float) -> None:
         self._place = self._seam.frames.place(state.tool[:3], self._place.path_position_m)
@@ -83,8 +90,12 @@ class WeldTask:
             self._power_state = self.power.read()
         except DriverError as gone:
             self._problem = Finding(Fault.POWER_SOURCE, str(gone))
-            return
-        self._problem = self._arc_problem(now_s)
+        else:
+            self._problem = self._arc_problem(now_s)
+        # At once: a robot that stands already is stopped in this very cycle, and then nobody asks for a rest.
+        self._out = self._problem is not None or bool(state.status & STOPS)
+        if self._out:
+            self._stop_source()
 
     def resume(self, tool: Array, now_s: float) -> None:
         """The line goes on from where `rest` has left it."""
@@ -100,7 +111,7 @@ class WeldTask:
         observation = self.interface.observe(self._place, exposed.frame, self._meters())
         return Observed(observation, {"seam sensor": now_s - exposed.exposed_s, "robot": state.age_s})
 
-    def act(self, action: NDArray[Any], state: RobotState, now_s: float) -> None:
+    def act(self, action: NDArray[Any], state: RobotState, now_s: float, *, authority: float) -> None:
         command = self.interface.correct(self.interface.accept(action))
         programme = self._seam.programme
         done = welding(
@@ -111,9 +122,13 @@ class WeldTask:
             travel_speed_m_s=programme.travel_speed_m_s,
             approach_speed_m_s=self._approach_m_s,
         )
-        self._welding = done
+        if self._moving_s is None:
+            self._moving_s = now_s
+        settles = done.arc_on and now_s - self._moving_s < self._settle_s - 1e-9
+        self._welding = done._replace(arc_on=False) if settles else done
         # A torch that travels on before its arc burns leaves a gap.
         waits = done.arc_on and not (self._asked_s is None or self._power_state.arc_established)
+        waits = waits or settles
         travel_m = 0.0 if waits else done.travel_speed_m_s * self.control_period_s
         along_m = float(self._line.end[0]) + travel_m
         self._line.to(np.array([along_m, command.lateral_m, command.height_m]), now_s)
@@ -130,15 +145,18 @@ class WeldTask:
     def rest(self, now_s: float) -> None:
         """Nothing travels, and nothing burns."""
         self._line = Line(self._line.at(now_s), self.control_period_s)
-        self._asked_s, self._burnt, self._welding = None, False, None
+        self._asked_s, self._moving_s, self._burnt, self._welding = None, None, False, None
+        self._stop_source()
+
+    def _stop_source(self) -> None:
         try:
             self.power.stop()
         except DriverError as gone:
-            self._problem = Finding(Fault.POWER_SOURCE, str(gone))
+            self._problem = self._problem or Finding(Fault.POWER_SOURCE, str(gone))
 
     def _put_out(self, now_s: float) -> None:
         done, wiring = self._welding, self.power.wiring
-        if done is None:
+        if done is None or self._out:
             return
         if done.arc_on and self._asked_s is None:
             self._asked_s = now_s
@@ -151,7 +169,7 @@ class WeldTask:
                 )
             )
         except (DriverError, ValueError) as refused:
-            self._problem = Finding(Fault.POWER_SOURCE, str(refused))
+            self._problem = self._problem or Finding(Fault.POWER_SOURCE, str(refused))
 
     def _arc_problem(self, now_s: float) -> Finding | None:
         if not self._power_state.ready:

@@ -73,7 +73,7 @@ def test_a_part_is_seated_through_the_wire(
     assert [path.name for path in logs.iterdir()] == ["stop-001-seated.mcap"]
     told = shop.end()
     assert "script: programs: 1" in told  # the dry run uploaded none
-    assert "the part: seated" in told
+    assert "the simulated part: seated" in told
 
 
 def test_a_tool_that_is_not_the_controllers_is_refused(

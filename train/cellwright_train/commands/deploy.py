@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 WATCHED_S = 1.0
 """A robot is watched for so long before it is armed: frames come, decisions are in time, code is warm."""
+PATIENCE_S = 4.0
+"""So much longer it may take until observations are fine."""
 STARTED_S = 0.2
 """It is held for so long between arming and the first motion."""
 _REST_S = 3.0
@@ -206,7 +208,11 @@ class Deploy:
             ends = asked() or now_s - begun_s >= self.seconds
             if ends:
                 session.finish()
-            elif self.arm and armed_s[0] > now_s and now_s - begun_s >= watched_s:
+            elif (
+                self.arm
+                and armed_s[0] > now_s
+                and now_s - begun_s >= watched_s + PATIENCE_S * bool(session.wrong)
+            ):
                 session.arm()
                 armed_s[0] = now_s
             elif session.state is State.ARMED and now_s - armed_s[0] >= STARTED_S and not session.done:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from cellwright_runtime.cell.cell_file import CellFile
     from cellwright_runtime.operation.session import Session
 
+TRACKED_OF_LEASH = 0.6
+"""A robot that is further behind its setpoint than this fraction of the leash does not follow (assumption)."""
 LOCKSTEP_SILENCE_S = 10.0
 """So long a controller in lock-step may compute."""
 
@@ -56,6 +58,10 @@ def real_session(
     limits = limits_in(file, safety)
     force_limit_n = part_of(file).force_limit_n
     limits = replace(limits, force_n=min(force_limit_n, limits.force_n or force_limit_n))
+    if "largest_lag" in spec.controller:
+        # A reference is led back to a leash before a robot that stands is as far behind as is allowed else.
+        leash_m = float(spec.controller.read("leash", "m")[0])
+        limits = replace(limits, tracking_m=min(limits.tracking_m, TRACKED_OF_LEASH * leash_m))
     limits = limits.tightened(**tighter)
     decide = Runtime(bundle).decide
     inference: Inference = InstantInference(decide) if lockstep else InferenceThread(decide)

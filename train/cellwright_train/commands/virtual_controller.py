@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from tyro.conf import Positional, arg
 
@@ -16,10 +18,14 @@ if TYPE_CHECKING:
     from cellwright_envs.virtual.catalogue import Kind
     from cellwright_envs.virtual.cells import Cell
     from cellwright_envs.virtual.controller import VirtualController
+    from cellwright_envs.virtual.device import VirtualDevice
     from cellwright_envs.virtual.video import VideoServer
+    from cellwright_envs.virtual.weld_station import WeldStation
 
 _SENSOR_PORTS = {"kuka-rsi": 49152, "abb-egm": 6510}
 _MOST_PORT = 65535
+COUPLER_PORT, SEAM_SENSOR_PORT = 5020, 5021
+"""Above the ports that only an administrator may serve, of which Modbus has 502."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,9 +39,8 @@ class VirtualControllerCommand:
     listen: str = "127.0.0.1"
     """The address of the controller; each of several takes its own, such as 127.0.0.2."""
     variant: str = ""
-    """ur: polyscope-5, polyscope-5.4, polyscope-5.23 or polyscope-x; kuka-rsi: absolute or relative; abb-egm:
-    joint,
-    pose or path; fanuc-stream: 3 or 4."""
+    """ur: polyscope-5, polyscope-5.4, polyscope-5.23 or polyscope-x; kuka-rsi: absolute, relative or
+    standing; abb-egm: joint, pose or path; fanuc-stream: 3 or 4."""
     sensor: str = "127.0.0.1"
     """kuka-rsi and abb-egm: the address of the computer that they send to."""
     sensor_port: int | None = None
@@ -46,8 +51,14 @@ class VirtualControllerCommand:
     """Put the cell's cameras into files of this directory, which should be one in memory, without loss."""
     write_cell: Path | None = None
     """Write the file that describes this cell to `cellwright deploy --cell`."""
+    coupler_port: int | None = None
+    """With a weld: the port of the Modbus coupler to which its power source is wired; default: 5020."""
+    seam_sensor_port: int | None = None
+    """With a weld: the port of its seam sensor; default: 5021."""
     lockstep: bool = False
     """Let time pass only as setpoints come."""
+    patience: float = 2.0
+    """With --lockstep: wait for a setpoint for so many seconds."""
     anywhere: bool = False
     """Allow addresses that other computers can reach."""
     seconds: float | None = None
@@ -67,27 +78,39 @@ class VirtualControllerCommand:
         kind = KINDS.get(self.controller)
         if kind is None:
             raise unknown("controller", self.controller, KINDS)
-        for name, port in (("--sensor-port", self.sensor_port), ("--video-port", self.video_port)):
+        for name, port in (
+            ("--sensor-port", self.sensor_port),
+            ("--video-port", self.video_port),
+            ("--coupler-port", self.coupler_port),
+            ("--seam-sensor-port", self.seam_sensor_port),
+        ):
             if port is not None and not 0 <= port <= _MOST_PORT:
                 raise UsageError(f"{name} must be from 0 to {_MOST_PORT}, got {port}")
         if self.seconds is not None and not self.seconds > 0.0:
             raise UsageError(f"--seconds must be more than 0, got {self.seconds:g}")
+        if not 0.0 < self.patience <= 3600.0:
+            raise UsageError(f"--patience must be above 0 and at most 3600, got {self.patience:g}")
         cell = self._shared(self._cell(kind))
-        video = self._video(cell)
-        try:
-            controller = self._controller(kind, cell).start()
+        with contextlib.ExitStack() as open_:
+            video = self._video(cell)
+            if video is not None:
+                open_.callback(video.close)
+            devices = self._devices(cell)
+            for device in devices:
+                open_.callback(device.close)
+                device.start()
+            controller = self._controller(kind, cell)
+            controller.patience_s = self.patience
+            controller.start()
             try:
                 self._describe(cell, video)
-                self._serve(kind, controller, video)
+                self._serve(kind, controller, video, devices)
             finally:
-                truth = None if cell.truth is None else cell.truth()
+                controller.stop()
+                print(_counted(controller, *devices))
+                if cell.truth is not None:
+                    print(f"the simulated part: {cell.truth()}", flush=True)
                 controller.close()
-                print(_counted(controller))
-                if truth is not None:
-                    print(f"the part: {truth}")
-        finally:
-            if video is not None:
-                video.close()
         return 0
 
     def _shared(self, cell: Cell) -> Cell:
@@ -161,23 +184,63 @@ class VirtualControllerCommand:
 
         return VideoServer(cell.cameras, address=self.listen, port=self.video_port, anywhere=self.anywhere)
 
-    def _serve(self, kind: Kind, controller: VirtualController, video: VideoServer | None) -> None:
+    def _devices(self, cell: Cell) -> tuple[VirtualDevice, ...]:
+        """Coupler and seam sensor of a weld."""
+        if cell.weld is None:
+            for name in ("coupler_port", "seam_sensor_port"):
+                if getattr(self, name) is not None:
+                    raise UsageError(
+                        f"--{name.replace('_', '-')} needs a cell that welds, such as with --env"
+                    )
+            return ()
+        from cellwright_envs.virtual.coupler import VirtualCoupler, map_of
+        from cellwright_envs.virtual.seam_head import VirtualSeamHead
+
+        station: WeldStation = cell.weld
+        served: dict[str, Any] = {"address": self.listen, "anywhere": self.anywhere}
+        coupler = VirtualCoupler(
+            station,
+            registers=map_of(station),
+            time_s=lambda: station.time_s,
+            port=COUPLER_PORT if self.coupler_port is None else self.coupler_port,
+            **served,
+        )
+        head = VirtualSeamHead(
+            station,
+            time_s=lambda: station.time_s,
+            port=SEAM_SENSOR_PORT if self.seam_sensor_port is None else self.seam_sensor_port,
+            **served,
+        )
+        return coupler, head
+
+    def _serve(
+        self,
+        kind: Kind,
+        controller: VirtualController,
+        video: VideoServer | None,
+        devices: tuple[VirtualDevice, ...],
+    ) -> None:
         if kind.speaks_first:
             port = _SENSOR_PORTS[self.controller] if self.sensor_port is None else self.sensor_port
             where = f"{self.listen}, {kind.ports} to {self.sensor} port {port}"
         else:
             where = f"{self.listen}, {kind.ports}"
+        for device in devices:
+            print(f"{device.name} at {device.address} port {device.port}", flush=True)
         print(f"{self.controller} at {where}; Ctrl-C ends it", flush=True)
         if video is not None:
             video.start()
             print("video: " + " ".join(video.urls), flush=True)
         end = None if self.seconds is None else time.monotonic() + self.seconds
-        while controller.failure is None and (end is None or time.monotonic() < end):
+        served: list[VirtualController | VirtualDevice] = [controller, *devices]
+        while (end is None or time.monotonic() < end) and all(each.failure is None for each in served):
             time.sleep(0.05)
-        if controller.failure is not None:
-            raise controller.failure
+        for each in served:
+            if each.failure is not None:
+                raise each.failure
 
 
-def _counted(controller: VirtualController) -> str:
-    counted = {name: number for name, number in sorted(controller.counters.items()) if number}
+def _counted(*served: VirtualController | VirtualDevice) -> str:
+    counters = sum((each.counters for each in served), Counter())
+    counted = {name: number for name, number in sorted(counters.items()) if number}
     return "; ".join(f"{name}: {number}" for name, number in counted.items()) or "nothing came"

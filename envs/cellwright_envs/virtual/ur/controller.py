@@ -263,6 +263,9 @@ class VirtualUr(VirtualController):
     def _expects_setpoint(self) -> bool:
         return self._program is not None and self._program.real_time
 
+    def _engaged(self) -> bool:
+        return self.motion is not None
+
     def _written(self, values: dict[str, Any]) -> None:
         self.counters["rtde: packages of inputs"] += 1
         if not self.inputs.write(values):

@@ -16,6 +16,7 @@ from cellwright_runtime.drivers.power_source import (
     Wiring,
 )
 from cellwright_runtime.envelope.faults import Fault
+from cellwright_runtime.envelope.limits import Limits
 from cellwright_runtime.interface.path_correction import SensorFrame
 from cellwright_runtime.operation.weld_task import LONGEST_STRIKE_S, Exposed, WeldTask
 
@@ -89,7 +90,7 @@ class Shop:
         while self.now_s < until_s and not self.task.verdict():
             if round(self.now_s / CYCLE_S) % round(PERIOD_S / CYCLE_S) == 0:
                 self.task.observe(self.state(), self.now_s)
-                self.task.act(np.zeros(5), self.state(), self.now_s)
+                self.task.act(np.zeros(5), self.state(), self.now_s, authority=1.0)
             self.tool = self.task.target(self.state(), self.now_s)
             self.now_s += CYCLE_S
             self.power.pass_time(CYCLE_S)
@@ -164,6 +165,23 @@ def test_nothing_burns_or_travels_while_the_policy_does_not_move_the_robot() -> 
     assert shop.power.command == PowerCommand()
     shop.run(CYCLE_S)
     assert shop.path_m() - held_m < 1e-3
+
+
+def test_after_a_hold_nothing_strikes_or_travels_until_the_policy_is_blended_in() -> None:
+    shop = Shop()
+    shop.run(4.0)
+    assert shop.commands[-1].arc_on
+    shop.task.rest(shop.now_s)
+    held_m = shop.path_m()
+    shop.commands.clear()
+    shop.run(Limits.blend_s - PERIOD_S)
+    assert not any(each.arc_on for each in shop.commands)
+    assert shop.path_m() - held_m < 1e-4
+    shop.run(3 * PERIOD_S)
+    assert shop.commands[-1].arc_on
+    shop.run(1.0)
+    assert shop.path_m() - held_m > 1e-3
+    assert shop.task.problem() is None
 
 
 def test_a_scale_refuses_what_is_outside_of_it() -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cellwright_runtime.operation.session import Session
 
 TRACKED_OF_LEASH = 0.6
-"""A robot that is further behind its setpoint than this fraction of the leash does not follow (assumption)."""
+"""Fraction of the leash by which a robot that follows is behind its setpoint at most (assumption)."""
 LOCKSTEP_SILENCE_S = 10.0
 """So long a controller in lock-step may compute."""
 

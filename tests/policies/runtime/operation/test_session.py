@@ -174,6 +174,19 @@ def test_a_warm_envelope_is_as_it_was() -> None:
     np.testing.assert_array_equal(*sent)
 
 
+def test_whatever_ends_a_session_has_its_task_rest() -> None:
+    """A task may command more than the robot, such as an arc."""
+    place = Workplace()
+    place.session.connect()
+    place.session.arm()
+    rested = []
+    place.session.task.rest = lambda now_s: rested.append(place.session.state)  # type: ignore[method-assign]
+    broken("controller silent", place)
+    place.run(1.0)
+    assert place.session.over
+    assert rested[-1] is State.STOPPED
+
+
 def test_a_cycle_without_a_connection_is_refused() -> None:
     place = Workplace()
     with pytest.raises(ValueError, match="call connect before"):

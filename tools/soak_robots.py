@@ -84,7 +84,7 @@ def _sample(robots: list[TimedRobot], time_s: float) -> dict[str, Any]:
             {
                 "kind": robot.robot.kind,
                 "state": robot.envelope.state.value,
-                "reason": robot.envelope.reason,
+                "ended": robot.ended,
                 "cycles": robot.thread.cycles,
                 "late": robot.thread.late,
                 "silent": robot.silent,
@@ -101,8 +101,8 @@ def problems(leg: dict[str, Any], growth_mb: float) -> list[str]:
     found = []
     for number, robot in enumerate(samples[-1]["robots"], start=1):
         name = f"robot {number} ({robot['kind']})"
-        if robot["state"] != State.RUNNING.value:
-            found.append(f"{name} is {robot['state']}: {robot['reason']}")
+        if robot["ended"] or robot["state"] != State.RUNNING.value:
+            found.append(f"{name} is {robot['state']}: {robot['ended']}")
         if robot["silent"]:
             found.append(f"{name} lost {robot['silent']} of {robot['cycles']} states")
     settled = samples[int(WARM_UP * len(samples)) :]

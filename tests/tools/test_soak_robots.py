@@ -14,7 +14,7 @@ def leg(**changes: Any) -> dict[str, Any]:
     robot = {
         "kind": "ur",
         "state": "running",
-        "reason": None,
+        "ended": "",
         "cycles": 5000,
         "silent": 0,
         "controller_mb": 90.0,
@@ -32,7 +32,8 @@ def test_what_is_lost_is_told() -> None:
     assert problems(leg(), 5.0) == []
     for changes, told in (
         ({"silent": 3}, "robot 1 (ur) lost 3 of 5000 states"),
-        ({"state": "stopped", "reason": "force"}, "robot 1 (ur) is stopped: force"),
+        ({"state": "stopped", "ended": "force"}, "robot 1 (ur) is stopped: force"),
+        ({"ended": "the connection is gone"}, "robot 1 (ur) is running: the connection is gone"),
         ({"program_mb": 206.0}, "the program grew by 6.0 MB after the first 10 %"),
         ({"controller_mb": 97.5}, "controller 1 grew by 7.5 MB after the first 10 %"),
     ):

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from cellwright_runtime.drivers.driver import DriverError
+from cellwright_runtime.drivers.driver import DriverError, SetpointError
 from cellwright_train.bench import servo
 from cellwright_train.bench.figures import Effort
 
@@ -36,6 +36,17 @@ def test_a_driver_that_cannot_be_timed_says_why(monkeypatch: pytest.MonkeyPatch)
     assert [each["missing"] for each in figures.values()] == ["the driver ur needs ur-rtde"] * len(
         servo.MODES
     )
+
+
+def test_a_robot_that_ends_early_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(self: servo.TimedRobot, setpoint: object) -> None:
+        raise SetpointError("joint 2 would get 100 rad/s³ of jerk")
+
+    monkeypatch.setattr(servo.TimedRobot, "send_setpoint", refuse)
+    with pytest.raises(
+        DriverError, match=r"the robot was stopped early: joint 2 would get 100 rad/s³ of jerk"
+    ):
+        servo.timed("kuka-rsi", 0.1, "127.0.43.9", lockstep=True)
 
 
 def test_a_controller_that_does_not_begin_is_one_line() -> None:

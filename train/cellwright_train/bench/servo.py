@@ -3,6 +3,7 @@ own."""
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import sys
@@ -15,7 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_runtime.drivers.catalogue import LISTENING, make_driver
-from cellwright_runtime.drivers.driver import DriverError, Mode, RobotDriver, RobotState, Status
+from cellwright_runtime.drivers.driver import (
+    DriverError,
+    Mode,
+    RobotDriver,
+    RobotState,
+    SetpointError,
+    Status,
+)
 from cellwright_runtime.drivers.servo import ServoThread
 from cellwright_runtime.envelope.envelope import Envelope
 from cellwright_runtime.envelope.faults import Fault
@@ -118,12 +126,18 @@ class TimedRobot:
         """Report a fault when it is fast next, and take the time to zero speed."""
         self._stop_asked = True
 
+    @property
+    def ended(self) -> str:
+        """Why it moves no more, in one line; empty while it does."""
+        if (error := self.thread.error) is not None:
+            return " ".join(str(error).split()) or type(error).__name__
+        return self.envelope.reason or ""
+
     def close(self) -> None:
-        """Stop, and let go; raises what ended the servo thread."""
-        try:
+        """Stop, and let go; `ended` says what had ended it before."""
+        with contextlib.suppress(DriverError, SetpointError):
             self.thread.stop()
-        finally:
-            self.driver.close()
+        self.driver.close()
 
     def _step(self) -> bool:
         setpoint = self._decide(self.driver.read_state())
@@ -192,7 +206,7 @@ def timed(kind: str, seconds: float, address: str, *, lockstep: bool = False) ->
     finally:
         virtual.close()
     if robot.zero_speed_ms is None or not robot.spent_ms:
-        raise DriverError(f"the robot was stopped early: {robot.envelope.reason}")
+        raise DriverError(f"the robot was stopped early: {robot.ended or 'no cycle was timed'}")
     return Timed(
         cycles=robot.thread.cycles,
         late=robot.thread.late,
@@ -231,8 +245,8 @@ def _limits(state: RobotState) -> Limits:
             low=tuple((state.joints_rad - 0.5).tolist()),
             high=tuple((state.joints_rad + 0.5).tolist()),
             velocity=(0.5,) * 6,
-            acceleration=(3.0,) * 6,
-            jerk=(100.0,) * 6,
+            acceleration=(2.0,) * 6,
+            jerk=(60.0,) * 6,
         ),
         tool=Axes(
             low=(*(state.tool - around)[:3].tolist(), *(-around)[3:].tolist()),

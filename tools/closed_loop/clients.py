@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_assets.welding_torch import TCP_FROM_FLANGE
-from cellwright_envs.virtual.catalogue import STANDING_MM
+from cellwright_envs.virtual.kuka_rsi import STANDING_MM
 from cellwright_runtime.deployment.correcting import Corrected
 from cellwright_runtime.drivers.abb_egm import AbbEgmDriver
 from cellwright_runtime.drivers.driver import Mode, RobotDriver

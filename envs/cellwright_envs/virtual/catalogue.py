@@ -10,12 +10,9 @@ from cellwright_envs.virtual.abb_egm import Guidance, VirtualAbbEgm
 from cellwright_envs.virtual.cells import Cell
 from cellwright_envs.virtual.controller import ControllerError, VirtualController
 from cellwright_envs.virtual.fanuc_stream import VirtualFanucStream
-from cellwright_envs.virtual.kuka_rsi import VirtualKukaRsi
+from cellwright_envs.virtual.kuka_rsi import STANDING_MM, VirtualKukaRsi
 from cellwright_envs.virtual.ur.controller import VirtualUr
 from cellwright_envs.virtual.ur.variables import PERSONALITIES
-
-STANDING_MM = 1000.0
-"""Limit of the corrections of a program that stands still: they carry the whole motion."""
 
 
 @dataclass(frozen=True, kw_only=True)

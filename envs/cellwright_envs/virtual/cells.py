@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cellwright_assets.welding_torch import TCP_FROM_FLANGE
 from cellwright_envs.assembly.cameras import VIEWS
 from cellwright_envs.assembly.cell import arm
-from cellwright_envs.virtual.cell_tables import CellTables, described
+from cellwright_envs.virtual.cell_tables import CellTables, InsertionTables, WeldTables
 from cellwright_envs.virtual.insertion_station import InsertionStation
 from cellwright_envs.virtual.kinematic_arm import KinematicArm
 from cellwright_envs.virtual.weld_station import WeldStation
@@ -81,7 +81,7 @@ def _insertion(station: InsertionStation) -> Cell:
         cameras={name: frame(view) for view, name in enumerate(VIEWS)},
         exposures=lambda: station.newest().number,
         truth=station.truth,
-        described=lambda: described(station),
+        described=lambda: InsertionTables(station),
     )
 
 
@@ -104,5 +104,6 @@ def _weld(station: WeldStation) -> Cell:
         tool_from_flange=np.asarray(TCP_FROM_FLANGE),
         path=path,
         truth=station.truth,
+        described=lambda: WeldTables(station),
         weld=station,
     )

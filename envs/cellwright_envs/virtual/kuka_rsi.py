@@ -21,6 +21,8 @@ Path = Callable[[float], Array]
 """Where a taught program has the tool (6,) at a time [s]."""
 
 _FIRST_IPOC = 123456
+STANDING_MM = 1000.0
+"""Limit of the corrections of a program that stands still: they carry the whole motion."""
 
 
 class VirtualKukaRsi(VirtualController):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache, partial
 
 import numpy as np
@@ -16,7 +15,7 @@ from cellwright_envs.welding.disturbances import WeldDisturbanceState
 from cellwright_envs.welding.part.product import WeldProduct
 from cellwright_envs.welding.part.seam import FLANK_M, SeamDeviation, deviate, seam_frames
 from cellwright_perception.seam.taught_path import LEAD_IN_M, STEP_M, SeamFrames
-from cellwright_runtime.interface.torch_path import TorchPath
+from cellwright_runtime.interface.torch_path import TorchPath, torch_rotations
 
 Array = NDArray[np.float64]
 
@@ -37,12 +36,12 @@ def taught_program(product: WeldProduct) -> tuple[SeamFrames, Array, Array]:
     Raises UnreachablePoseError when the arm cannot weld the product where the fixture holds it.
     """
     frames = seam_frames(product, ORIGIN_W)
-    push, work = product.procedure.push_angle_rad, product.procedure.work_angle_rad
-    c, s = math.cos(push), math.sin(push)
-    lean = np.array([[c, 0.0, -s], [0.0, 1.0, 0.0], [s, 0.0, c]])
-    c, s = math.cos(work), math.sin(work)
-    tilt = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
-    torch = arithmetic.product(arithmetic.product(frames.rotations_w, tilt), lean)
+    procedure = product.procedure
+    torch = torch_rotations(
+        frames.rotations_w,
+        work_angle_rad=procedure.work_angle_rad,
+        push_angle_rad=procedure.push_angle_rad,
+    )
     last = frames.index(frames.length_m) + 2
     poses = np.tile(np.eye(4), (len(range(0, last, PLAN_STEP)), 1, 1))
     poses[:, :3, :3] = torch[:last:PLAN_STEP]

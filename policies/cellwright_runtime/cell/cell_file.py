@@ -67,7 +67,8 @@ class CellFile:
             raise self.refusal(("robot", "model"), f"is {robot.model}, the policy needs {joints.robot}")
         if robot.joints != joints.names:
             raise self.refusal(("robot", "joints"), f"must be {', '.join(joints.names)}, in this order")
-        for trained in bundle.spec.cameras:
+        own = self.cell.seam_sensor is not None and "lateral_range" in bundle.spec.controller
+        for trained in () if own else bundle.spec.cameras:  # a head gives the views of a weld itself
             index, camera = self.camera_of(trained.view)
             if MOUNTS[camera.mounted_on] != trained.frame:
                 wanted = next(mount for mount, frame in MOUNTS.items() if frame == trained.frame)

@@ -45,6 +45,10 @@ class Robot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     computer that it speaks to."""
     port: Annotated[int, Meta(ge=0, le=65535)] = 0
     """Port, for drivers that have a choice; 0 is the usual one."""
+    correction_m: Annotated[float, Meta(gt=0.0, le=3.0)] | None = None
+    """For kuka-rsi: the largest shift of POSCORR in the RSI context."""
+    correction_rad: Annotated[float, Meta(gt=0.0, le=3.2)] | None = None
+    """The same for its turns."""
     motion_lag_s: Annotated[float, Meta(ge=0.0, le=1.0)] | None = None
     """From a setpoint to the motion that follows it, where it was measured; else that of the driver."""
     wrench_lag_s: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.011
@@ -93,6 +97,55 @@ class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """It counts as broken above; the policy observes it, and the force limit is no higher."""
     depth_m: Annotated[float, Meta(gt=0.0, le=0.5)]
     """How far it goes in."""
+
+
+class Seam(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The seam that is welded, as it was taught, and its welding procedure."""
+
+    joint: Name
+    """`lap`, `t_fillet` or `butt`."""
+    thickness_m: Annotated[float, Meta(gt=0.0, le=0.05)]
+    wire_feed_m_s: Annotated[float, Meta(gt=0.0, le=1.0)]
+    voltage_v: Annotated[float, Meta(gt=0.0, le=60.0)]
+    travel_speed_m_s: Annotated[float, Meta(gt=0.0, le=0.1)]
+    contact_tip_distance_m: Annotated[float, Meta(gt=0.0, le=0.05)]
+    gap_m: Annotated[float, Meta(ge=0.0, le=0.01)] = 0.0
+    """On the drawing."""
+    work_angle_rad: Annotated[float, Meta(ge=-1.6, le=1.6)] = 0.0
+    """Torch about the travel direction, from the joint's bisector."""
+    push_angle_rad: Annotated[float, Meta(ge=-1.6, le=1.6)] = 0.0
+    """Torch about the lateral axis, + for push."""
+    points_m: Annotated[tuple[Point, ...], Meta(min_length=2, max_length=10_000)]
+    """In the base frame, from the first weld point to the last."""
+    normals: Annotated[tuple[Point, ...], Meta(min_length=1, max_length=10_000)]
+    """Of the base plate on the side of the weld, one for each point, or one for all."""
+    upright: Point | None = None
+    """Where the web points, or the edge of a lap; along the normals where it is left out."""
+
+
+class SeamSensor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The head in front of the torch."""
+
+    host: Annotated[str, Meta(min_length=1, max_length=200)]
+    port: Annotated[int, Meta(ge=1, le=65535)] = 5021
+
+
+class PowerSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The welding power source behind a Modbus coupler.
+
+    Its signals are the analogue outputs `wire_feed` and `voltage`, the digital output `arc_on`, and the
+    digital inputs `arc_established` and `ready`, each with its address as the channel.
+    """
+
+    host: Annotated[str, Meta(min_length=1, max_length=200)]
+    port: Annotated[int, Meta(ge=1, le=65535)] = 502
+    unit: Annotated[int, Meta(ge=0, le=255)] = 1
+    full_count: Annotated[int, Meta(ge=255, le=65535)] = 32767
+    """What stands for 10 V."""
+    meters: Annotated[int, Meta(ge=0, le=65535)] = 0
+    """First input register of the meters, two registers each."""
+    meter_count: Annotated[int, Meta(ge=0, le=60)] = 0
+    """How many meters there are, in the order of the policy's group `signals`."""
 
 
 class AnalogueOutput(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -162,6 +215,10 @@ class Cell(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The nominal fixture in the frame of the robot's base; an insertion needs it."""
     part: Part | None = None
     """What an insertion inserts."""
+    seam: Seam | None = None
+    """What a weld welds."""
+    seam_sensor: SeamSensor | None = None
+    power_source: PowerSource | None = None
     camera: tuple[Camera, ...] = ()
     analogue_output: tuple[AnalogueOutput, ...] = ()
     analogue_input: tuple[AnalogueInput, ...] = ()

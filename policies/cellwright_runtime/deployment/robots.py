@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from cellwright_runtime.cell.cell_file import CellFile, transform
 from cellwright_runtime.deployment.correcting import Corrected
 from cellwright_runtime.drivers.catalogue import make_driver
 from cellwright_runtime.drivers.driver import Mode, RobotDriver, RobotState
+from cellwright_runtime.drivers.fanuc_stream import FanucStreamDriver
 from cellwright_runtime.envelope.fences import JointSpace, PoseSpace, Space
 from cellwright_runtime.envelope.limits import Limits
 from cellwright_runtime.interface.placing import pose_of, transform_of
@@ -27,6 +29,8 @@ MODES = {
     "fanuc-stream": Mode.JOINT_POSITION,
 }
 """What is sent to each controller."""
+TABLE_MARGIN = 0.9
+"""Of the controller's tables that the envelope plans with: setpoints are differences over whole cycles."""
 _TOOL_OFF_M, _TOOL_OFF_RAD = 5e-3, 0.05
 """How far the controller's tool may be from that of the nominal kinematics: real arms are off by a millimetre
 or two."""
@@ -37,10 +41,39 @@ def driver_for(file: CellFile, name: str, host: str, *, arm: bool, **options: An
 
     Raises DriverError, one line, for a name or an option that it does not have.
     """
-    if file.cell.robot.port:
-        options["port"] = file.cell.robot.port
+    robot = file.cell.robot
+    given: dict[str, Any] = {"port": robot.port or None}
+    if name == "kuka-rsi":
+        given |= {"most_m": robot.correction_m, "most_rad": robot.correction_rad}
+    options |= {key: value for key, value in given.items() if value is not None}
     driver = make_driver(name, MODES[name] if arm else Mode.OBSERVE, host=host, **options)
     return Corrected(driver) if driver.mode is Mode.TOOL_CORRECTION else driver
+
+
+def controller_limits(name: str, host: str, limits: Limits) -> Limits:
+    """The limits that also keep those that the controller itself tells; only FANUC's does.
+
+    They are asked for by a driver that observes. Raises DriverError where the controller is not there.
+    """
+    if name != "fanuc-stream":
+        return limits
+    driver = FanucStreamDriver(host, Mode.OBSERVE)
+    driver.connect()
+    tables = driver.tables
+    driver.close()
+    if tables is None:
+        return limits
+    speed, acceleration, jerk = (TABLE_MARGIN * tables.values.min(axis=2)).tolist()
+    joints = limits.joints
+    return replace(
+        limits,
+        joints=replace(
+            joints,
+            velocity=tuple(map(min, joints.velocity, speed)),
+            acceleration=tuple(map(min, joints.acceleration, acceleration)),
+            jerk=tuple(map(min, joints.jerk, jerk)),
+        ),
+    )
 
 
 def space_for(driver: RobotDriver, file: CellFile, limits: Limits) -> Space:

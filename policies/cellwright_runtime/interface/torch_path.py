@@ -5,11 +5,13 @@ The environment calls it at every step, and so does a robot program.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import product
 from cellwright_perception.compiled import compiled
 from cellwright_perception.seam.taught_path import LEAD_IN_M, STEP_M, SeamFrames
 from cellwright_runtime.interface.path_correction import WeldCommand
@@ -48,6 +50,18 @@ def welding(
         voltage_v=voltage_v + command.voltage_offset_v,
         arc_on=wire_m >= -STRIKE_EARLY_M,
     )
+
+
+def torch_rotations(seam_rotations_w: Array, *, work_angle_rad: float, push_angle_rad: float) -> Array:
+    """Rotations (N, 3, 3) of the torch along a seam whose frames are turned by `seam_rotations_w` (N, 3, 3).
+
+    The work angle tilts it about the travel direction, the push angle leans it about the lateral axis.
+    """
+    c, s = math.cos(push_angle_rad), math.sin(push_angle_rad)
+    lean = np.array([[c, 0.0, -s], [0.0, 1.0, 0.0], [s, 0.0, c]])
+    c, s = math.cos(work_angle_rad), math.sin(work_angle_rad)
+    tilt = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
+    return product(product(seam_rotations_w, tilt), lean)
 
 
 class TorchPath:

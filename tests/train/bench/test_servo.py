@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 
 from cellwright_runtime.drivers.driver import DriverError, SetpointError
+from cellwright_runtime.drivers.kuka_rsi import KukaRsiDriver
 from cellwright_train.bench import servo
 from cellwright_train.bench.figures import Effort
 
@@ -39,10 +40,10 @@ def test_a_driver_that_cannot_be_timed_says_why(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_robot_that_ends_early_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: servo.TimedRobot, setpoint: object) -> None:
+    def refuse(self: KukaRsiDriver, setpoint: object) -> None:
         raise SetpointError("joint 2 would get 100 rad/s³ of jerk")
 
-    monkeypatch.setattr(servo.TimedRobot, "send_setpoint", refuse)
+    monkeypatch.setattr(KukaRsiDriver, "send_setpoint", refuse)
     with pytest.raises(
         DriverError, match=r"the robot was stopped early: joint 2 would get 100 rad/s³ of jerk"
     ):

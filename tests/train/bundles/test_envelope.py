@@ -77,10 +77,24 @@ def test_the_trained_ranges_are_those_of_the_recorded_parts(exported: Path) -> N
             observation, _, terminated, truncated, _ = env.step(runtime.act(observation))
             done = terminated or truncated
     trial.close()
+    groups = {group.name: group.components for group in bundle.spec.observation}
+    rows = {each.group: np.stack(seen[each.group]) for each in bundle.safety.observed}
+
+    def ends(quantity: str) -> tuple[float, float]:
+        """Of all ages of a quantity, in whatever group."""
+        columns = [
+            rows[group][:, index]
+            for group in rows
+            for index, element in enumerate(groups[group])
+            if element.name.partition("_lag_")[0] == quantity
+        ]
+        return min(each.min() for each in columns), max(each.max() for each in columns)
+
     for each in bundle.safety.observed:
-        rows = np.stack(seen[each.group])
-        np.testing.assert_array_equal(each.low.array, rows.min(axis=0))
-        np.testing.assert_array_equal(each.high.array, rows.max(axis=0))
+        wanted = [ends(element.name.partition("_lag_")[0]) for element in groups[each.group]]
+        np.testing.assert_array_equal(each.low.array, [low for low, _ in wanted])
+        np.testing.assert_array_equal(each.high.array, [high for _, high in wanted])
+    assert (rows["history"].min(axis=0) > bundle.safety.range_of("history").low.array).any()
     frames = np.stack(seen["image"]).astype(float)
     for index, view in enumerate(bundle.safety.views):
         assert view.mean_low.number == pytest.approx(frames[:, index].mean(axis=(1, 2)).min() - 10.0)

@@ -11,10 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from cellwright_envs.virtual.abb_egm import VirtualAbbEgm
+from cellwright_envs.virtual.catalogue import KINDS
+from cellwright_envs.virtual.cell_tables import InsertionTables, RobotTable
+from cellwright_envs.virtual.cells import bare_arm, cell_of
+from cellwright_envs.virtual.coupler import VirtualCoupler, map_of
+from cellwright_envs.virtual.seam_head import VirtualSeamHead
 from cellwright_policies import zoo
 from cellwright_runtime.bundle.policy import Bundle
 from cellwright_train.cli import main
-from tests.train.commands.test_deploy import lines
+from tests.train.commands.test_deploy import lines, written
+from tools.envelope.workplace import safety
 
 HOST = "127.0.71.1"
 BUNDLE = "zoo:peg-insertion"
@@ -133,8 +140,6 @@ def described(directory: Path) -> str:
     import cv2
     import numpy as np
 
-    from cellwright_envs.virtual.cells import cell_of
-
     made = cell_of(ENVIRONMENT, product="train", disturbances="none", seed=1)
     made.plant.begin()
     assert made.described is not None
@@ -143,9 +148,11 @@ def described(directory: Path) -> str:
         (directory / name).mkdir(exist_ok=True)
         cv2.imwrite(str(directory / name / "1.png"), np.ascontiguousarray(picture()))
         pictures[name] = f"directory:{directory / name}"
-    tables = made.described()._replace(part={"force_limit_n": 20.0, "depth_m": 0.02})
+    tables = made.described()
+    assert isinstance(tables, InsertionTables)
+    tables.part = {"force_limit_n": 20.0, "depth_m": 0.02}
     made.plant.close()
-    return tables.text(driver="ur", host="192.168.0.10", port=0, sources=pictures)
+    return tables.text(RobotTable(driver="ur", host="192.168.0.10"), pictures)
 
 
 def test_a_vendors_driver_needs_a_cell_and_an_unsigned_bundle_none(
@@ -172,9 +179,6 @@ def test_a_vendors_driver_needs_a_cell_and_an_unsigned_bundle_none(
 def test_a_robot_that_feels_nothing_inserts_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from cellwright_envs.virtual.abb_egm import VirtualAbbEgm
-    from cellwright_envs.virtual.cells import bare_arm
-
     cell = tmp_path / "cell.toml"
     cell.write_text(described(tmp_path).replace('"192.168.0.10"', f'"{HOST}"\nport = 6599'))
     robot = VirtualAbbEgm(bare_arm(0.004).plant, sensor_address=HOST, sensor_port=6599)
@@ -184,3 +188,42 @@ def test_a_robot_that_feels_nothing_inserts_nothing(
         assert "measures no wrench, which an insertion needs" in capsys.readouterr().err
     finally:
         robot.close()
+
+
+def test_a_weld_burns_through_a_driver_a_coupler_and_a_seam_sensor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shipped = Bundle.load(zoo.path("weld-seam"))
+    bundle = written(tmp_path / "bundle", safety(shipped.spec), "weld-seam")
+    made = cell_of(shipped.spec.environment, product="train", disturbances="none", seed=1)
+    assert made.weld is not None
+    station, clock = made.weld, lambda: made.weld.time_s  # type: ignore[union-attr]
+    served = {"address": HOST, "port": 0, "anywhere": False, "time_s": clock}
+    devices = VirtualCoupler(station, registers=map_of(station), **served), VirtualSeamHead(station, **served)
+    robot = KINDS["abb-egm"].make(
+        made, variant="pose", address=HOST, sensor_address=HOST, sensor_port=6598, lockstep=True
+    )
+    robot.patience_s = 60.0
+    for each in (*devices, robot):
+        each.start()
+    file = tmp_path / "cell.toml"
+    assert made.described is not None
+    addresses = {each.name: f"{HOST}:{each.port}" for each in devices}
+    file.write_text(made.described().text(RobotTable(driver="abb-egm", host=HOST, port=6598), addresses))
+    try:
+        options = ["--cell", str(file), "--arm", "--lockstep", "--seconds", "3.5"]
+        assert main(["deploy", bundle, *options]) == 1
+        told = capsys.readouterr().out
+        assert "blended in" in told
+        assert "HOLD" not in told
+        assert "not done after 3.5 s" in told
+        assert station.env._arc_time_s > 0.5
+        assert station.env.wire.wire_m > 0.004
+        assert not station._power.arc_on  # it goes out with the end
+    finally:
+        for each in (robot, *devices):
+            each.close()
+    text = file.read_text().replace("[seam_sensor]", "[seam]", 1)
+    file.write_text(text.replace("[seam]", "[seams]", 1))
+    assert main(["deploy", bundle, "--cell", str(file)]) == 2
+    assert "seams" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING
 from cellwright_runtime.cell.cell_camera import CellCamera
 from cellwright_runtime.cell.limiting import limits_in
 from cellwright_runtime.deployment.insertion import insertion_in, part_of
-from cellwright_runtime.deployment.robots import driver_for, motion_lag_s, space_for
+from cellwright_runtime.deployment.robots import controller_limits, driver_for, motion_lag_s, space_for
 from cellwright_runtime.deployment.sessions import guarded_session
+from cellwright_runtime.deployment.weld import weld_in
 from cellwright_runtime.envelope.inference import Inference, InferenceThread, InstantInference
 from cellwright_runtime.operation.match import require_match
 from cellwright_runtime.runtime import Runtime
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from cellwright_runtime.bundle.policy import Bundle
     from cellwright_runtime.cell.cell_file import CellFile
     from cellwright_runtime.operation.session import Session
+    from cellwright_runtime.operation.task import Task
 
 TRACKED_OF_LEASH = 0.6
 """Fraction of the leash by which a robot that follows is behind its setpoint at most (assumption)."""
@@ -48,35 +51,39 @@ def real_session(
     spec = bundle.spec
     if "spindle" in spec.layout.groups:
         raise UsageError(f"{spec.name} turns a spindle, which the driver {name} does not have")
-    if "lateral_range" in spec.controller:
-        raise UsageError(f"{spec.name} welds; `deploy` welds in the simulated cell alone so far")
     file.require_fit(bundle)
     patience = {"silence_s": LOCKSTEP_SILENCE_S} if lockstep else {}
     driver = driver_for(file, name, host, arm=arm, **patience)
     robot = file.cell.robot
     safety = require_match(bundle, robot=robot.model, joint_names=robot.joints, cycle_s=driver.cycle_s)
-    limits = limits_in(file, safety)
-    force_limit_n = part_of(file).force_limit_n
-    limits = replace(limits, force_n=min(force_limit_n, limits.force_n or force_limit_n))
+    welds = "lateral_range" in spec.controller
+    limits = controller_limits(name, host, limits_in(file, safety))
+    if not welds:
+        force_limit_n = part_of(file).force_limit_n
+        limits = replace(limits, force_n=min(force_limit_n, limits.force_n or force_limit_n))
     if "largest_lag" in spec.controller:
         # A reference is led back to a leash before a robot that stands is as far behind as is allowed else.
         leash_m = float(spec.controller.read("leash", "m")[0])
         limits = replace(limits, tracking_m=min(limits.tracking_m, TRACKED_OF_LEASH * leash_m))
     limits = limits.tightened(**tighter)
     decide = Runtime(bundle).decide
-    inference: Inference = InstantInference(decide) if lockstep else InferenceThread(decide)
-    session: Session
-    camera = CellCamera(file, spec, clock=(lambda: session.now_s) if lockstep else None)
-
-    def release() -> None:
-        inference.close()
-        camera.close()
-
-    try:
+    with ExitStack() as opened:
+        inference: Inference = InstantInference(decide) if lockstep else InferenceThread(decide)
+        opened.callback(inference.close)
+        session: Session
+        clock = (lambda: session.now_s) if lockstep else time.monotonic
+        task: Task
+        if welds:
+            waits_s = LOCKSTEP_SILENCE_S if lockstep else None
+            task = weld_in(file, bundle, driver, limits=limits, clock=clock, waits_s=waits_s, opened=opened)
+        else:
+            camera = CellCamera(file, spec, clock=clock if lockstep else None)
+            opened.callback(camera.close)
+            task = insertion_in(file, bundle, driver, camera)
         session = guarded_session(
             bundle,
             safety,
-            insertion_in(file, bundle, driver, camera),
+            task,
             driver,
             limits=limits,
             space=space_for(driver, file, limits),
@@ -86,7 +93,4 @@ def real_session(
             clock=None if lockstep else time.monotonic,
             logs=logs,
         )
-    except BaseException:
-        release()
-        raise
-    return session, release
+        return session, opened.pop_all().close

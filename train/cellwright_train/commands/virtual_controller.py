@@ -103,7 +103,7 @@ class VirtualControllerCommand:
             controller.patience_s = self.patience
             controller.start()
             try:
-                self._describe(cell, video)
+                self._describe(cell, video, devices)
                 self._serve(kind, controller, video, devices)
             finally:
                 controller.stop()
@@ -123,24 +123,25 @@ class VirtualControllerCommand:
         self.frames.mkdir(parents=True, exist_ok=True)
         return replace(cell, plant=SharedCameras(cell.plant, cell.cameras, cell.exposures, self.frames))
 
-    def _describe(self, cell: Cell, video: VideoServer | None) -> None:
+    def _describe(self, cell: Cell, video: VideoServer | None, devices: tuple[VirtualDevice, ...]) -> None:
         """Write the cell's file."""
         if self.write_cell is None:
             return
+        from cellwright_envs.virtual.cell_tables import RobotTable
+
         if cell.described is None:
-            raise UsageError("--write-cell needs an insertion's cell: give one with --env")
+            raise UsageError("--write-cell needs a cell: give one with --env")
         if self.frames is not None:
-            sources = {name: f"shared:{(self.frames / name).resolve()}" for name in cell.cameras}
+            addresses = {name: f"shared:{(self.frames / name).resolve()}" for name in cell.cameras}
         elif video is not None:
-            sources = dict(zip(cell.cameras, video.urls, strict=True))
+            addresses = dict(zip(cell.cameras, video.urls, strict=True))
+        elif devices:
+            addresses = {device.name: f"{device.address}:{device.port}" for device in devices}
         else:
             raise UsageError("--write-cell needs cameras for the file to name: add --frames or --video-port")
-        host = self.sensor if self.sensor_port or self.controller in _SENSOR_PORTS else self.listen
-        self.write_cell.write_text(
-            cell.described().text(
-                driver=self.controller, host=host, port=self.sensor_port or 0, sources=sources
-            )
-        )
+        host = self.sensor if self.controller in _SENSOR_PORTS else self.listen
+        robot = RobotTable(driver=self.controller, host=host, port=self.sensor_port or 0)
+        self.write_cell.write_text(cell.described().text(robot, addresses))
         print(f"cell: {self.write_cell}", flush=True)
 
     def _require_cameras(self, option: str, cell: Cell) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cellwright_envs.assembly.cameras import VIEWS
-from cellwright_envs.virtual.cell_tables import described
+from cellwright_envs.virtual.cell_tables import InsertionTables, RobotTable
 from cellwright_envs.virtual.insertion_station import InsertionStation
 from cellwright_policies import zoo
 from cellwright_runtime.bundle.policy import Bundle
@@ -49,7 +49,7 @@ def station() -> InsertionStation:
 def file(station: InsertionStation, tmp_path: Path) -> CellFile:
     path = tmp_path / "cell.toml"
     sources = {name: f"shared:/nowhere/{name}" for name in VIEWS}
-    path.write_text(described(station).text(driver="ur", host="127.0.0.2", port=0, sources=sources))
+    path.write_text(InsertionTables(station).text(RobotTable(driver="ur", host="127.0.0.2"), sources))
     return CellFile.read(path)
 
 

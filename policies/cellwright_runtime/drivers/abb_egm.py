@@ -73,7 +73,7 @@ class AbbEgmDriver(ListeningDriver):
     name = "abb-egm"
     cycle_s = 0.004
     lag_s = 0.02
-    """An assumption: ABB's manual of EGM speaks of 10 to 20 ms, depending on the robot."""
+    """An assumption: no figure was read in a source."""
 
     def __init__(
         self,

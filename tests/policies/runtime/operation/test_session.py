@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from mcap.reader import make_reader
 
+from cellwright_runtime.camera.sources import CameraError
 from cellwright_runtime.drivers.driver import Mode, Status
+from cellwright_runtime.envelope.faults import Fault
 from cellwright_runtime.envelope.states import NotAllowedError, State
 from tools.envelope.faults import CASES
 from tools.envelope.workplace import SPEC, Workplace
@@ -172,6 +174,23 @@ def test_a_warm_envelope_is_as_it_was() -> None:
         place.run(0.5)
         sent.append(np.array(place.sent))
     np.testing.assert_array_equal(*sent)
+
+
+def test_a_camera_that_says_it_is_gone_is_told_in_its_own_words() -> None:
+    place = Workplace()
+    place.session.connect()
+    place.session.arm()
+    place.session.start()
+    place.run(0.8)
+
+    def gone() -> None:
+        raise CameraError("device:0 gives no more frames")
+
+    place.session.task._camera.newest = gone  # type: ignore[attr-defined]
+    place.run(0.2)
+    assert place.session.state is State.HOLD
+    assert place.session.wrong.startswith(Fault.STALE.value.meaning)
+    assert place.session.wrong.endswith("device:0 gives no more frames")
 
 
 def test_whatever_ends_a_session_has_its_task_rest() -> None:

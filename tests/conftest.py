@@ -14,8 +14,8 @@ from cellwright_runtime.bundle.policy import ObservationGroup, PolicySpec
 from cellwright_runtime.vocabulary import Component
 
 ACTIONS = (
-    ("lateral_rate", "m/s", -0.005, 0.005),
-    ("height_rate", "m/s", -0.005, 0.005),
+    ("lateral_offset", "m", -0.0015, 0.0015),
+    ("height_offset", "m", -0.0015, 0.0015),
     ("travel_speed_trim", "1", -0.3, 0.3),
     ("wire_feed_trim", "1", -0.25, 0.25),
     ("voltage_trim", "V", -3.0, 3.0),
@@ -45,7 +45,7 @@ class SmallActor(nn.Module):
 def spec() -> PolicySpec:
     return PolicySpec(
         name="sample",
-        environment="cellwright/WeldSeam-v0",
+        environment="cellwright/WeldSeam-v1",
         control_rate_hz=25.0,
         observation=(
             ObservationGroup(

@@ -1,8 +1,7 @@
 """`python -m tools.gap_error`: how well the seam sensor knows gap and place of the seam at the wire.
 
 Welds episodes with an expert and prints the rms error [mm] of what the group `seam` says at the wire, for
-each joint and for closed and open gaps, and the error of the gap against its confidence. `--stripe` measures
-the sensor of WeldSeam-v0, which looks through the policy's 64 columns.
+each joint and for closed and open gaps, and the error of the gap against its confidence.
 """
 
 from __future__ import annotations
@@ -14,13 +13,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_envs.welding.config import WeldSeamConfig
-from cellwright_envs.welding.line.config import LineSensor
 from cellwright_envs.welding.part.product import JOINTS
 from cellwright_envs.welding.privileged import NAMES
 from cellwright_envs.welding.weld_seam import WeldSeam
+from cellwright_perception.seam.line_tracker import PROFILE_POINTS
 from cellwright_perception.seam.taught_path import along
-from cellwright_perception.seam.tracker import PROFILE_POINTS
 from cellwright_policies.experts.welding.oracle import Oracle
 from cellwright_policies.experts.welding.seam_tracker import SeamTracker
 
@@ -40,15 +37,14 @@ class Errors(NamedTuple):
     lateral_error_m: NDArray[np.float64]
     height_error_m: NDArray[np.float64]
     confidence: NDArray[np.float64]
-    """Of the gap at the wire; with `--stripe` that of the whole seam."""
+    """Of the gap at the wire."""
 
 
 def measured(
-    *, product: str, disturbances: str, episodes: int, line: bool, oracle: bool, first_seed: int = FIRST_SEED
+    *, product: str, disturbances: str, episodes: int, oracle: bool, first_seed: int = FIRST_SEED
 ) -> Errors:
     """Weld `episodes` and compare what the sensor says at the wire with the part."""
-    config = WeldSeamConfig(line=LineSensor() if line else None)
-    env = WeldSeam(product=product, disturbances=disturbances, privileged=oracle, config=config)
+    env = WeldSeam(product=product, disturbances=disturbances, privileged=oracle)
     expert = Oracle(NAMES) if oracle else SeamTracker()
     rows = []
     for seed in range(first_seed, first_seed + episodes):
@@ -70,8 +66,7 @@ def _row(env: WeldSeam, seam: NDArray[np.float32]) -> tuple[float, ...]:
     at_m, lateral_m, height_m = env.wire.torch
     part, shift_m = env.deviation, env.wire.seam_shift_m
     gap_m = along(part.gap_m, at_m)
-    lateral, height, gap = seam[0], seam[PROFILE_POINTS], seam[2 * PROFILE_POINTS]
-    confidence = seam[4 * PROFILE_POINTS] if len(seam) > 4 * PROFILE_POINTS else seam[-1]
+    lateral, height, gap, _, confidence = seam[:-1:PROFILE_POINTS]
     return (
         JOINTS.index(env.product.joint),
         gap_m,
@@ -122,18 +117,15 @@ def main() -> None:
     parser.add_argument("--product", default="all", help="a split or a product")
     parser.add_argument("--disturbances", default="train", help="a named set, or several joined by +")
     parser.add_argument("--episodes", type=int, default=60)
-    parser.add_argument("--stripe", action="store_true", help="measure in the stripe window, as WeldSeam-v0")
     parser.add_argument("--oracle", action="store_true", help="steer by the true seam, not by the measured")
     given = parser.parse_args()
     found = measured(
         product=given.product,
         disturbances=given.disturbances,
         episodes=given.episodes,
-        line=not given.stripe,
         oracle=given.oracle,
     )
-    sensor = "stripe window" if given.stripe else f"line of {LineSensor().columns} columns"
-    print(f"{sensor}, {given.disturbances}, {given.product}, {given.episodes} seeds from {FIRST_SEED}")
+    print(f"{given.disturbances}, {given.product}, {given.episodes} seeds from {FIRST_SEED}")
     print("\n".join(table(found)))
 
 

@@ -1,4 +1,4 @@
-"""`python -m tools.seam_time`: how long one stripe window takes, of 64 and of 640 columns, and one profile.
+"""`python -m tools.seam_time`: how long the measurement of one profile of the laser line takes.
 
 Prints processor time, which other programs on the machine hardly change. `--without-numba` hides numba.
 """
@@ -9,43 +9,28 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-ROWS, REPEATS = 64, 50
+COLUMNS, REPEATS = 640, 50
 
 
 def main() -> None:
-    """Print the best time [ms] of each joint and width."""
+    """Print the best time [ms] of each joint."""
     parser = argparse.ArgumentParser(prog="python -m tools.seam_time", description=__doc__)
     parser.add_argument("--without-numba", action="store_true")
     if parser.parse_args().without_numba:
         sys.modules["numba"] = None  # type: ignore[assignment]  # importing it fails
+    from cellwright_perception.seam.cross_section import JOINTS
     from cellwright_perception.seam.line_profile import ProfileSensor
-    from cellwright_perception.seam.measurement import JOINTS, SeamSensor
     from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 
-    for columns in (ROWS, 640):
-        geometry = SeamSensorGeometry()
-        wider = columns / ROWS
-        stripe = replace(
-            geometry.stripe,
-            width=columns,
-            fx=geometry.stripe.fx * wider,
-            cx=(geometry.stripe.cx + 0.5) * wider - 0.5,
-        )
-        geometry.__dict__["stripe"] = stripe  # a sensor whose columns are finer than its rows
-        sensor = SeamSensor(geometry)
-        for joint in JOINTS:
-            image = _image(joint, columns)
-            _report(f"{columns} columns, {joint}", lambda: sensor.measure(image, joint))  # noqa: B023
-    line = ProfileSensor(SeamSensorGeometry(), 640)
+    sensor = ProfileSensor(SeamSensorGeometry(), COLUMNS)
     for joint in JOINTS:
-        profile = _profile(joint, 640)
-        _report(f"profile of 640 points, {joint}", lambda: line.measure(profile, joint))  # noqa: B023
+        profile = _profile(joint)
+        _report(f"profile of {COLUMNS} points, {joint}", lambda: sensor.measure(profile, joint))  # noqa: B023
 
 
 def _report(name: str, measure: Callable[[], Any]) -> None:
@@ -57,9 +42,9 @@ def _report(name: str, measure: Callable[[], Any]) -> None:
     print(f"{name}: {best_s * 1e3:.3f} ms, confidence {found.confidence:.2f}")
 
 
-def _profile(joint: str, columns: int) -> NDArray[np.float64]:
+def _profile(joint: str) -> NDArray[np.float64]:
     """Points of a joint with a gap, of 0.5 mm, and some scatter."""
-    across = np.linspace(-0.0125, 0.0125, columns)
+    across = np.linspace(-0.0125, 0.0125, COLUMNS)
     up = abs(across)
     if joint == "butt":
         up = np.clip((abs(across) - 0.55e-3) / 0.6, -0.5e-3, 0.0)
@@ -69,25 +54,8 @@ def _profile(joint: str, columns: int) -> NDArray[np.float64]:
         up = np.where(under, -across, up)
     if joint == "lap":
         up = np.where(across > 4e-3, 8e-3 - across, up)
-    scatter = np.random.default_rng(1).normal(0.0, 0.05e-3, columns)
+    scatter = np.random.default_rng(1).normal(0.0, 0.05e-3, COLUMNS)
     return np.column_stack([across, up + scatter])
-
-
-def _image(joint: str, columns: int) -> NDArray[np.uint8]:
-    """The laser line on a joint with a gap of some columns, as a sensor without noise sees it."""
-    along = np.linspace(-1.0, 1.0, columns)
-    if joint == "butt":
-        line_px, dark = np.full(columns, 31.0), abs(along) < 0.06
-    elif joint == "t_fillet":
-        line_px, dark = 44.0 - 32.0 * abs(along), np.zeros(columns, dtype=bool)
-    else:
-        face = (along > 0.0) & (along < 0.25)
-        line_px = np.where(
-            face, 40.0 - 24.0 * along, np.where(along > 0.0, 28.0 + 24.0 * along, 40.0 + 24.0 * along)
-        )
-        dark = (along > 0.0) & (along < 0.03)
-    light = 150.0 * np.exp(-0.5 * (np.arange(ROWS)[:, None] - line_px) ** 2) * ~dark
-    return (20.0 + light).astype(np.uint8)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Reset one environment again and again, over all its products, and report its memory.
 
-python -m tools.soak --env cellwright/WeldSeam-v0 --resets 20000
+python -m tools.soak --env cellwright/WeldSeam-v1 --resets 20000
 """
 
 from __future__ import annotations

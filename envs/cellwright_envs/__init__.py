@@ -14,7 +14,8 @@ if find_spec("numba") is None:
     raise ImportError("the cells need numba: pip install 'cellwright[sim]'")
 
 ENVIRONMENTS = {
-    "cellwright/WeldSeam-v0": "cellwright_envs.welding.weld_seam:WeldSeam",
+    "cellwright/WeldSeam-v1": "cellwright_envs.welding.weld_seam:WeldSeam",
+    "cellwright/WeldSeamWithoutPool-v1": "cellwright_envs.welding.weld_seam:WeldSeamWithoutPool",
     "cellwright/PegInsertion-v0": "cellwright_envs.assembly.peg_insertion:PegInsertion",
     "cellwright/ConnectorInsertion-v0": "cellwright_envs.assembly.connector_insertion:ConnectorInsertion",
     "cellwright/NutFastening-v0": "cellwright_envs.assembly.nut_fastening:NutFastening",
@@ -22,18 +23,12 @@ ENVIRONMENTS = {
 }
 """Id to entry point. A cell cuts its episodes off itself, since the limit follows from the part."""
 
-
-_NEXT_WELD, _NEXT_ASSEMBLY = (
-    "cellwright_envs.welding.next_weld_seam",
-    "cellwright_envs.assembly.next_insertions",
-)
+_NEXT = "cellwright_envs.assembly.next_insertions"
 NEXT_ENVIRONMENTS = {
-    "cellwright-next/WeldSeam-v1": f"{_NEXT_WELD}:NextWeldSeam",
-    "cellwright-next/WeldSeamWithoutPool-v1": f"{_NEXT_WELD}:NextWeldSeamWithoutPool",
-    "cellwright-next/PegInsertion-v1": f"{_NEXT_ASSEMBLY}:NextPegInsertion",
-    "cellwright-next/ConnectorInsertion-v1": f"{_NEXT_ASSEMBLY}:NextConnectorInsertion",
-    "cellwright-next/NutFastening-v1": f"{_NEXT_ASSEMBLY}:NextNutFastening",
-    "cellwright-next/GearMesh-v1": f"{_NEXT_ASSEMBLY}:NextGearMesh",
+    "cellwright-next/PegInsertion-v1": f"{_NEXT}:NextPegInsertion",
+    "cellwright-next/ConnectorInsertion-v1": f"{_NEXT}:NextConnectorInsertion",
+    "cellwright-next/NutFastening-v1": f"{_NEXT}:NextNutFastening",
+    "cellwright-next/GearMesh-v1": f"{_NEXT}:NextGearMesh",
 }
 """Versions in the making: registered, so that policies can be trained on them; documented once they replace
 the present ones."""

@@ -1,4 +1,4 @@
-"""Loops over the columns of an image, written once: compiled, or done by NumPy for all columns at once.
+"""Loops over the columns of a profile, written once: compiled, or done by NumPy for all columns at once.
 
     for column in each(0, columns):
         weight[column] = where(strength[column] > 0.0, 1.0, 0.0)
@@ -55,11 +55,6 @@ def whole(value: Column) -> Column:
     return np.floor(value).astype(np.int64)
 
 
-def everywhere(condition: Column) -> bool:
-    """Whether `condition` holds for every column at hand; one may stop then."""
-    return bool(np.all(condition))
-
-
 def add(table: Floats, row: int, index: Column, value: Column) -> None:
     """Add `value` to `table[row, index]`, which was 0 before the loop; nothing where `index` is negative."""
     index, value = np.broadcast_arrays(index, value)
@@ -85,11 +80,6 @@ def count_positive(values: Floats) -> int:
 def strongest(values: Floats) -> int:
     """Index of the first of the largest `values`."""
     return int(np.argmax(values))
-
-
-def strongest_rows(image: NDArray[Any], value: Floats, row: Floats) -> None:
-    """Fill `value` and `row` with the first of the largest values of `image` in each column."""
-    value[:], row[:] = np.max(image, axis=0), np.argmax(image, axis=0)
 
 
 def ordered(values: Floats) -> Floats:
@@ -123,10 +113,6 @@ def _larger(first: Any, second: Any) -> Any:
 
 def _whole(value: float) -> int:
     return int(np.floor(value))
-
-
-def _everywhere(condition: bool) -> bool:
-    return condition
 
 
 def _add(table: Floats, row: int, index: int, value: float) -> None:
@@ -164,16 +150,6 @@ def _strongest(values: Floats) -> int:
     return best
 
 
-def _strongest_rows(image: NDArray[Any], value: Floats, row: Floats) -> None:
-    for column in range(image.shape[1]):
-        value[column], row[column] = image[0, column], 0.0
-    for index in range(1, image.shape[0]):
-        for column in range(image.shape[1]):
-            more = image[index, column] > value[column]
-            value[column] = select(more, image[index, column], value[column])
-            row[column] = select(more, index, row[column])
-
-
 def _ordered(values: Floats) -> Floats:
     out = np.empty(len(values))
     for count in range(len(values)):
@@ -196,7 +172,6 @@ _INLINE: dict[Callable[..., Any], Callable[..., Any]] = {
     smaller: _smaller,
     larger: _larger,
     whole: _whole,
-    everywhere: _everywhere,
     listed: _listed,
 }
 _CALLED: dict[Callable[..., Any], Callable[..., Any]] = {
@@ -205,7 +180,6 @@ _CALLED: dict[Callable[..., Any], Callable[..., Any]] = {
     running: _running,
     count_positive: _count_positive,
     strongest: _strongest,
-    strongest_rows: _strongest_rows,
     ordered: _ordered,
 }
 for _function, _one_by_one in (_INLINE | _CALLED).items():

@@ -37,12 +37,7 @@ def compiled_as(
 
 def compilable(function: Callable[..., Result]) -> Callable[..., Result]:
     """Let compiled functions call `function`, which stays a Python function for everyone else."""
-    return _compiler.compilable(function, inline=False) if COMPILES else function
-
-
-def compilable_inline(function: Callable[..., Result]) -> Callable[..., Result]:
-    """The same, copied into every caller: for a few lines that run at each pixel."""
-    return _compiler.compilable(function, inline=True) if COMPILES else function
+    return _compiler.compilable(function) if COMPILES else function
 
 
 def compile_as(function: Callable[..., Any], one_by_one: Callable[..., Any], *, inline: bool) -> None:

@@ -36,9 +36,9 @@ def compiled(function: Callable[..., Any], **options: Any) -> Any:
     return dispatcher
 
 
-def compilable(function: Callable[..., Any], *, inline: bool) -> Any:
-    """Let compiled functions call `function`, or contain it where `inline`."""
-    return register_jitable(inline="always" if inline else "never")(function)
+def compilable(function: Callable[..., Any]) -> Any:
+    """Let compiled functions call `function`."""
+    return register_jitable(function)
 
 
 def compile_as(function: Callable[..., Any], one_by_one: Callable[..., Any], *, inline: bool) -> None:

@@ -1,9 +1,7 @@
-"""Writes the URDFs of arm and torch: `python -m cellwright_assets.urdf` renews those in `data/`.
+"""Writes the URDF of arm and torch: `python -m cellwright_assets.urdf` renews the one in `data/`.
 
-In `ur10e_torch.urdf` links are cylinders, in `ur10e_torch_published.urdf` they have the inertia that UR
-publishes.
-
-The torch is part of the last link, so that the simulator moves six bodies. The text is deterministic.
+Links have the inertia that UR publishes; upper arm and forearm have about twice that of solid cylinders. The
+torch is part of the last link, so that the simulator moves six bodies. The text is deterministic.
 """
 
 import math
@@ -17,35 +15,26 @@ from cellwright_assets.loader import DATA
 from cellwright_assets.shapes import Block, Shape, robot_shapes
 
 URDF_NAME = "ur10e_torch.urdf"
-PUBLISHED_URDF_NAME = "ur10e_torch_published.urdf"
-"""The same arm with published link inertias: upper arm and forearm have about twice the cylinders'."""
 
-# Without published figures, a link is a solid cylinder of this radius and length [m], the sizes that ROS
-# physical_parameters.yaml gives; an engineering assumption.
-_LINK_RADIUS_M = (0.075, 0.075, 0.075, 0.075, 0.075, 0.045)
-_LINK_LENGTH_M = (0.178, 0.612, 0.57155, 0.12, 0.12, 0.05)
-_LINK_AXIS = (2, 0, 0, 2, 2, 2)
+# Without published figures, base and torch are solid cylinders of this radius and length [m]; an engineering
+# assumption.
+_BASE_RADIUS_M, _BASE_LENGTH_M = 0.095, 0.09
 _TORCH_RADIUS_M, _TORCH_LENGTH_M = 0.04, 0.25
 
 
-def urdf_text(*, published: bool = False) -> str:
-    """Return the URDF: six revolute joints, visuals and convex collision shapes, no wire.
-
-    The links have the inertia that UR publishes, or else that of solid cylinders.
-    """
+def urdf_text() -> str:
+    """Return the URDF: six revolute joints, visuals and convex collision shapes, no wire."""
     shapes = robot_shapes()
     lines = ['<?xml version="1.0"?>', "<!-- Written by cellwright_assets.urdf; do not edit. -->"]
     lines.append('<robot name="ur10e_torch">')
     for link in range(7):
-        lines += _link(link, [shape for shape in shapes if shape.link == link], published=published)
+        lines += _link(link, [shape for shape in shapes if shape.link == link])
     for joint in range(6):
         lines += _joint(joint)
     return "\n".join([*lines, "</robot>", ""])
 
 
-def last_link_mass_properties(
-    *, published: bool = False
-) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+def last_link_mass_properties() -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
     """Return mass [kg], centre of mass (3,) [m], inertia (3, 3) [kg m^2] about it of wrist 3 with torch."""
     wrist_from_tool = product(ur10e.FLANGE_FROM_WRIST_3, welding_torch.TCP_FROM_FLANGE)
     wrist_kg = ur10e.LINK_MASS_KG[5]
@@ -58,18 +47,13 @@ def last_link_mass_properties(
     wrist_center = ur10e.link_center_of_mass_m(5)
     mass_kg = wrist_kg + welding_torch.TORCH_MASS_KG
     center = (wrist_kg * wrist_center + welding_torch.TORCH_MASS_KG * torch_center) / mass_kg
-    wrist_inertia = (
-        ur10e.link_inertia_kg_m2(5)
-        if published
-        else _cylinder_inertia(wrist_kg, _LINK_RADIUS_M[5], _LINK_LENGTH_M[5], 2)
-    )
     inertia = np.zeros((3, 3))
     for part_kg, part_center, part_inertia in (
-        (wrist_kg, wrist_center, wrist_inertia),
+        (wrist_kg, wrist_center, ur10e.link_inertia_kg_m2(5)),
         (
             welding_torch.TORCH_MASS_KG,
             torch_center,
-            _cylinder_inertia(welding_torch.TORCH_MASS_KG, _TORCH_RADIUS_M, _TORCH_LENGTH_M, 2),
+            _cylinder_inertia(welding_torch.TORCH_MASS_KG, _TORCH_RADIUS_M, _TORCH_LENGTH_M),
         ),
     ):
         arm = part_center - center
@@ -77,33 +61,27 @@ def last_link_mass_properties(
     return mass_kg, center, inertia
 
 
-def _mass_properties(link: int, *, published: bool) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
+def _mass_properties(link: int) -> tuple[float, NDArray[np.float64], NDArray[np.float64]]:
     """Return mass [kg], centre of mass (3,) [m] and inertia (3, 3) [kg m^2] of a link, 0 the base."""
     if link == 0:
         mass_kg = ur10e.BASE_MASS_KG
-        return mass_kg, np.array([0.0, 0.0, 0.045]), _cylinder_inertia(mass_kg, 0.095, 0.09, 2)
+        middle_m = np.array([0.0, 0.0, 0.5 * _BASE_LENGTH_M])
+        return mass_kg, middle_m, _cylinder_inertia(mass_kg, _BASE_RADIUS_M, _BASE_LENGTH_M)
     if link == 6:
-        return last_link_mass_properties(published=published)
+        return last_link_mass_properties()
     mass_kg = ur10e.LINK_MASS_KG[link - 1]
-    if published:
-        return mass_kg, ur10e.link_center_of_mass_m(link - 1), ur10e.link_inertia_kg_m2(link - 1)
-    inertia = _cylinder_inertia(
-        mass_kg, _LINK_RADIUS_M[link - 1], _LINK_LENGTH_M[link - 1], _LINK_AXIS[link - 1]
-    )
-    return mass_kg, ur10e.link_center_of_mass_m(link - 1), inertia
+    return mass_kg, ur10e.link_center_of_mass_m(link - 1), ur10e.link_inertia_kg_m2(link - 1)
 
 
-def _cylinder_inertia(mass_kg: float, radius_m: float, length_m: float, axis: int) -> NDArray[np.float64]:
-    """Return (3, 3) [kg m^2] about the centre of a solid cylinder along `axis`."""
+def _cylinder_inertia(mass_kg: float, radius_m: float, length_m: float) -> NDArray[np.float64]:
+    """Return (3, 3) [kg m^2] about the centre of a solid cylinder along z."""
     across = mass_kg * (3.0 * radius_m**2 + length_m**2) / 12.0
-    diagonal = np.full(3, across)
-    diagonal[axis] = 0.5 * mass_kg * radius_m**2
-    return np.diag(diagonal)
+    return np.diag([across, across, 0.5 * mass_kg * radius_m**2])
 
 
-def _link(link: int, shapes: list[Shape], *, published: bool) -> list[str]:
+def _link(link: int, shapes: list[Shape]) -> list[str]:
     """Return the lines of one link element."""
-    mass_kg, center, inertia = _mass_properties(link, published=published)
+    mass_kg, center, inertia = _mass_properties(link)
     lines = [
         f'  <link name="{ur10e.LINK_NAMES[link]}">',
         "    <inertial>",
@@ -186,4 +164,3 @@ def _numbers(values: NDArray[np.float64]) -> str:
 
 if __name__ == "__main__":
     (DATA / URDF_NAME).write_text(urdf_text(), encoding="utf-8")
-    (DATA / PUBLISHED_URDF_NAME).write_text(urdf_text(published=True), encoding="utf-8")

@@ -5,15 +5,12 @@ import sys
 import textwrap
 from dataclasses import astuple
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 
+from cellwright_perception.seam.cross_section import JOINTS
 from cellwright_perception.seam.line_profile import ProfileSensor
-from cellwright_perception.seam.measurement import JOINTS, SeamSensor
-from cellwright_perception.seam.outlier_gate import OutlierGate
 from cellwright_perception.seam.seam_map import SeamMap
-from cellwright_perception.seam.seam_profile import SeamProfile
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 
 ABSENT = ("numba", "llvmlite", "cv2", "torch", "pybullet", "gymnasium", "stable_baselines3", "onnx", "scipy")
@@ -41,34 +38,6 @@ import numpy as np
 with np.load(sys.argv[1]) as file, np.errstate(all="raise"):
     np.savez(sys.argv[2], mapped=mapped(file["profiles"]))
 """
-MEASURE = """
-from test_without_numba import believed, measured
-import numpy as np
-with np.load(sys.argv[1]) as file, np.errstate(all="raise"):
-    np.savez(sys.argv[2], measured=measured(file["images"]), believed=believed(file["values"]))
-"""
-
-
-def measured(images: np.ndarray) -> np.ndarray:
-    """Every joint looked for in each of `images`, from both sides."""
-    sensor = SeamSensor(SeamSensorGeometry())
-    return np.array(
-        [
-            astuple(sensor.measure(image, joint, mirrored=mirrored, window_px=(3.0, -2.0)))
-            for image in images
-            for joint in JOINTS
-            for mirrored in (False, True)
-        ]
-    )
-
-
-def believed(values: np.ndarray) -> np.ndarray:
-    """What gate and profile make of a row of measurements (N, 3)."""
-    gate, profile = OutlierGate(), SeamProfile(look_ahead_m=0.025, capacity=32)
-    for index, row in enumerate(values.tolist()):
-        if gate.passes(*row):
-            profile.push(1e-3 * index, *row, 0.7)
-    return profile.sample(np.linspace(0.0, 1e-3 * len(values), 90))
 
 
 def mapped(profiles: np.ndarray) -> np.ndarray:
@@ -95,27 +64,6 @@ def in_a_bare_process(source: str, *arguments: str) -> None:
 
 def test_every_module_beside_a_robot_is_imported() -> None:
     in_a_bare_process(EVERY_MODULE)
-
-
-def test_seams_are_measured_with_the_same_bits(laser: ModuleType, tmp_path: Path) -> None:
-    rng = np.random.default_rng(5)
-    images = [rng.integers(0, 256, (64, 64)).astype(np.uint8), np.zeros((64, 64), np.uint8)]
-    for gap_m in (0.0, 0.7e-3, 1.6e-3):
-        for kind in JOINTS:
-            roll_rad = rng.uniform(-0.1, 0.1)
-            joint = laser.Joint(kind=kind, gap_m=gap_m, roll_rad=roll_rad, lateral_m=1e-3, mismatch_m=3e-4)
-            images.append(laser.render(joint, rng))
-    values = np.cumsum(rng.normal(0.0, 2e-4, (80, 3)), axis=0)
-    values[30] += 5e-3
-    values[50:] += 3e-3
-    given, found = tmp_path / "given.npz", tmp_path / "found.npz"
-    np.savez(given, images=np.array(images), values=values)
-    in_a_bare_process(MEASURE, str(given), str(found))
-    with np.load(found) as bare:
-        compiled = measured(np.array(images))
-        assert np.count_nonzero(compiled[:, -1]) > 10
-        np.testing.assert_array_equal(bare["measured"], compiled)
-        np.testing.assert_array_equal(bare["believed"], believed(values))
 
 
 def test_profiles_are_mapped_with_the_same_bits(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cellwright_assets import TCP_FROM_FLANGE, asset_path, torch_mesh, ur10e, welding_torch
-from cellwright_assets.urdf import PUBLISHED_URDF_NAME, URDF_NAME, last_link_mass_properties, urdf_text
+from cellwright_assets.urdf import URDF_NAME, last_link_mass_properties, urdf_text
 
 
 @pytest.fixture(scope="module")
@@ -47,12 +47,6 @@ def test_last_link_balances_wrist_and_torch() -> None:
     moments = np.linalg.eigvalsh(inertia)
     assert moments[0] > 0.0
     assert moments[2] < moments[0] + moments[1]
-
-
-def test_stored_urdf_with_published_inertia_is_what_the_generator_writes() -> None:
-    stored = asset_path(PUBLISHED_URDF_NAME).read_text(encoding="utf-8")
-    assert stored == urdf_text(published=True)
-    assert stored != urdf_text()
 
 
 # Universal_Robots_ROS2_Description, config/ur10e/physical_parameters.yaml: the largest moment of each link.

@@ -40,14 +40,18 @@ PEG = ("--env", "cellwright/PegInsertion-v0")
         (["evaluate", "orakle"], "did you mean 'oracle'?"),
         (["evaluate", "zoo:weld"], "unknown zoo policy 'zoo:weld'"),
         (["evaluate", "oracle", "--products", "trian"], "did you mean 'train'?"),
-        (["evaluate", "oracle", "--env", "cellwright/WeldSeem-v0"], "did you mean 'cellwright/WeldSeam-v0'?"),
+        (["evaluate", "oracle", "--env", "cellwright/WeldSeem-v1"], "did you mean 'cellwright/WeldSeam-v1'?"),
+        (["evaluate", "oracle", "--env", "cellwright/WeldSeam-v0"], "did you mean 'cellwright/WeldSeam-v1'?"),
         (["evaluate", "oracle", "--disturbances", "hrad"], "hrad"),
-        (["evaluate", "spiral-search"], "not of cellwright/WeldSeam-v0; choose with --env"),
-        (["evaluate", "seam-tracker", *PEG], "an expert of cellwright/WeldSeam-v0, not of cellwright/PegIns"),
+        (["evaluate", "spiral-search"], "not of cellwright/WeldSeam-v1; choose with --env"),
+        (
+            ["evaluate", "seam-tracker", *PEG],
+            "an expert of cellwright/WeldSeam-v1 and cellwright/WeldSeamWithoutPool-v1, not of cellw",
+        ),
         (["evaluate", "oracle", *PEG, "--products", "lap-straight-1.6"], "unknown part 'lap-straight-1.6'"),
         (["evaluate", "oracle", *PEG, "--disturbances", "arc_glare"], "arc_glare"),
-        (["evaluate", "zoo:weld-seam", *PEG], "was trained in cellwright/WeldSeam-v0 and does not act in"),
-        (["watch", "zoo:weld-seam", *PEG], "was trained in cellwright/WeldSeam-v0 and does not act in"),
+        (["evaluate", "zoo:weld-seam", *PEG], "was trained in cellwright/WeldSeam-v1 and does not act in"),
+        (["watch", "zoo:weld-seam", *PEG], "was trained in cellwright/WeldSeam-v1 and does not act in"),
         (["evaluate", "oracle", "--line-change", "moved-fixtrue"], "did you mean 'moved-fixture'?"),
         (["evaluate", "oracle", *PEG, "--line-change", "bent-wire"], "unknown line change 'bent-wire'"),
         (["evaluate", "oracle", "--json", "/no/such/place/a.json"], "/no/such/place is no directory"),
@@ -155,7 +159,7 @@ def test_a_bundle_for_other_observations_is_told_the_shape(
     bundle_dir: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["evaluate", str(bundle_dir), "--episodes", "1", "--workers", "1"]) == 2
-    assert "'image' is uint8 (2, 64, 64), the policy takes uint8 (2, 16, 16)" in capsys.readouterr().err
+    assert "'image' is uint8 (3, 64, 64), the policy takes uint8 (2, 16, 16)" in capsys.readouterr().err
 
 
 def test_verify_of_a_foreign_bundle_fails_with_exit_code_1(
@@ -186,7 +190,7 @@ def test_evaluate_writes_its_results(tmp_path: Path, capsys: pytest.CaptureFixtu
     told = json.loads(target.read_text())
     assert (told["policy"], told["env"], told["episodes"], told["seed"]) == (
         "taught-program",
-        "cellwright/WeldSeam-v0",
+        "cellwright/WeldSeam-v1",
         2,
         5,
     )

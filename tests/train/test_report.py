@@ -136,7 +136,7 @@ def test_the_page_of_welds_shows_every_seam(tmp_path: Path) -> None:
     assert "current [A]" in page
     assert 'class="eyes' in page
     assert "Products: tee-straight-3.2. Disturbances: none." in heading(page)
-    assert "the quality levels of ISO 5817, edition 2014-v0; B is the strictest" in page
+    assert "the quality levels of ISO 5817, edition 2023; B is the strictest" in page
     assert "line change" not in heading(page)
 
 
@@ -178,7 +178,7 @@ def test_the_demo_page_shows_welds_and_one_insertion(
     assert self_contained(page)
     assert page.count('<svg class="strip"') == 4
     assert "the line has changed" in page
-    assert "the quality levels of ISO 5817, edition 2014-v0; B is the strictest" in page
+    assert "the quality levels of ISO 5817, edition 2023; B is the strictest" in page
     assert page.count('<figure class="player"') == 2
     assert "round-16-1, by oracle: seated" in page
     plain = demo_page(Story(policies=stories, change_at=1, change=""))
@@ -198,7 +198,7 @@ def test_a_film_of_a_weld_has_the_camera_beside_the_cell_and_one_of_an_insertion
     welded: PartRecord, inserted: PartRecord
 ) -> None:
     assert compose(welded)[0].width > compose(inserted)[0].width
-    assert welded.views == ("overview", "stripe")
+    assert welded.views == ("overview", "stripe", "pool")
     assert inserted.views == ("hand", "fixed")
 
 

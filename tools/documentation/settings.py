@@ -5,7 +5,7 @@ import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cellwright_train.experts.tuning import TRACKER_RANGES, TRIM_RANGES
+from cellwright_train.experts.tuning import TRIM_RANGES
 from cellwright_train.learning.curriculum import Mixture
 from cellwright_train.learning.presets import PRESETS, TrainConfig
 from tools.documentation.markdown import measured, shown, table
@@ -86,9 +86,5 @@ def _flat(config: Any, prefix: str = "") -> dict[str, Any]:
 
 def search_ranges() -> str:
     """Gains that `python -m cellwright_train.experts.tuning` searches."""
-    rows = [
-        (f"`{expert}`", f"`{each.name}`", f"{each.low:g}", f"{each.high:g}")
-        for expert, ranges in (("seam-tracker", TRACKER_RANGES), ("adaptive-tracker", TRIM_RANGES))
-        for each in ranges
-    ]
-    return table(("expert", "gain", "lowest", "highest"), rows)
+    rows = [(f"`{each.name}`", f"{each.low:g}", f"{each.high:g}") for each in TRIM_RANGES]
+    return table(("gain", "lowest", "highest"), rows)

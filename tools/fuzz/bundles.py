@@ -133,7 +133,7 @@ def _small_bundle(directory: Path) -> Path:
     """The bundle of a policy with every part of a real one, which loads in milliseconds."""
     spec = PolicySpec(
         name="small",
-        environment="cellwright/WeldSeam-v0",
+        environment="cellwright/WeldSeam-v1",
         control_rate_hz=25.0,
         observation=(
             ObservationGroup(
@@ -149,7 +149,7 @@ def _small_bundle(directory: Path) -> Path:
                 components=tuple(_component(name, "m", 0.02) for name in ("left", "right")),
             ),
         ),
-        action=tuple(_component(name, "m/s", 0.005) for name in ("lateral_rate", "height_rate", "travel")),
+        action=tuple(_component(name, "m", 0.005) for name in ("lateral_offset", "height_offset", "depth")),
         training={"command": "cellwright train debug --seed 1", "seed": 1},
     )
     rng = np.random.default_rng(0)

@@ -25,7 +25,7 @@ Act = Callable[[Observation, int], Actions]
 LINE_CHANGE = "moved-fixture"
 """The line change in cases with the conditions `line-change`."""
 ZOO = {
-    "cellwright/WeldSeam-v0": "weld-seam",
+    "cellwright/WeldSeam-v1": "weld-seam",
     "cellwright/PegInsertion-v0": "peg-insertion",
     "cellwright/ConnectorInsertion-v0": "connector-insertion",
     "cellwright/NutFastening-v0": "nut-fastening",

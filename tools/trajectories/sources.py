@@ -54,7 +54,7 @@ _VECTORS = (
 )
 _TIES = ("argsort", "argpartition", "lexsort")
 _COMPILERS = ("njit", "jit", "compiled", "compiled_as")
-_COMPILABLE = ("register_jitable", "compilable", "compilable_inline")
+_COMPILABLE = ("register_jitable", "compilable")
 """Decorators of functions that are compiled where a compiled function calls them, and use NumPy elsewhere."""
 
 

@@ -38,9 +38,8 @@ _INSERTION_STEPS = 40
 """About how long an insertion takes."""
 _ROOM_BYTES = 4 << 20
 _EXPLANATIONS = {
-    "taught-program": "Plays back the programmed path and settings; sees nothing.",
-    "seam-tracker": "Follows the laser stripe with a PI controller.",
-    "adaptive-tracker": "The best classical one: follows the stripe, adapts speed and heat to the gap.",
+    "taught-program": "Plays back the programmed settings; the controller follows the measured seam.",
+    "adaptive-tracker": "The best classical one: also adapts speed and heat to the gap.",
     f"zoo:{SHIPPED}": "The shipped policy: camera and process signals in, trained with PPO.",
 }
 

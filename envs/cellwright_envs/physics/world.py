@@ -104,15 +104,10 @@ class World:
         torque_limits_n_m: Sequence[float],
         base_w: Sequence[float] = (0.0, 0.0, 0.0),
         position_gain: float = 0.4,
-        inertia_from_urdf: bool = False,
     ) -> None:
-        """Load the arm from `urdf`, fixed at `base_w` [m]; joints are found by name.
-
-        Bullet computes inertias from the collision shapes unless it is told to take those of the file.
-        """
-        flags = pybullet.URDF_USE_IMPLICIT_CYLINDER
-        if inertia_from_urdf:
-            flags |= pybullet.URDF_USE_INERTIA_FROM_FILE
+        """Load the arm from `urdf`, fixed at `base_w` [m]; joints are found by name."""
+        # Bullet computes inertias from the collision shapes unless it is told to take those of the file.
+        flags = pybullet.URDF_USE_IMPLICIT_CYLINDER | pybullet.URDF_USE_INERTIA_FROM_FILE
         self._arm = pybullet.loadURDF(
             str(urdf), list(base_w), useFixedBase=True, flags=flags, physicsClientId=self._client
         )

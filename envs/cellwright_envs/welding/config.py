@@ -6,16 +6,14 @@ from dataclasses import dataclass, field
 
 from cellwright_assets.weld_cell import (
     CONTROL_PERIOD_S,
-    CORRECTION_RATE_M_S,
     SPEED_TRIM,
     VOLTAGE_TRIM_V,
     WIRE_TRIM,
 )
 from cellwright_envs.physics.world import ARM_PHYSICS_PERIOD_S
-from cellwright_envs.welding.inspection.editions import V0, edition_of
+from cellwright_envs.welding.inspection.editions import NEWEST, edition_of
 from cellwright_envs.welding.line.config import LineSensor
 from cellwright_envs.welding.pool_camera import PoolLighting
-from cellwright_envs.welding.process.constants import PROCESS_MODELS
 from cellwright_envs.welding.weld_camera import WeldLighting
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 from cellwright_perception.seam.taught_path import LEAD_IN_M
@@ -25,7 +23,7 @@ PROCESS_PERIOD_S = 0.01
 
 @dataclass(frozen=True, kw_only=True)
 class TrackingSettings:
-    """How the controller follows the measured seam where it does so itself."""
+    """How the controller follows the measured seam."""
 
     gain_1_s: float = 4.0
     """Correction rate per error."""
@@ -44,11 +42,14 @@ class WeldSeamConfig:
     control_period_s: float = CONTROL_PERIOD_S
     time_limit_s: float = 100.0
     """After this an episode is cut off, or later where its seam takes longer at the slowest speed allowed."""
-    lateral_rate_m_s: float = CORRECTION_RATE_M_S
-    """Path correction speed at a full action; tracking systems allow 0.1-20 mm/s."""
-    height_rate_m_s: float = CORRECTION_RATE_M_S
+    offset_m: float = 1.5e-3
+    """Most that a policy may lead the torch beside the measured seam: a bent wire and the sensor's
+    calibration come to 1.3 mm."""
+    tracking: TrackingSettings = field(default_factory=TrackingSettings)
     lateral_range_m: float = 8e-3
+    """Most that the path is corrected sideways, either way."""
     height_range_m: float = 6e-3
+    """The same upwards and downwards."""
     speed_trim: float = SPEED_TRIM
     """Fraction of the travel speed that the policy may add or take away."""
     wire_trim: float = WIRE_TRIM
@@ -58,15 +59,6 @@ class WeldSeamConfig:
     approach_speed_m_s: float = 0.02
     """Speed over the lead-in, arc off, while the sensor sees the joint for the first time."""
     approach_m: float = 0.025
-    version: int = 0
-    """Of what a policy sees and commands. 0 is WeldSeam-v0. In 1 the controller follows the measured seam,
-    the policy commands how far beside it, and it sees averages over seconds and the torch's angles."""
-    offset_m: float = 1.5e-3
-    """Most that a policy of version 1 may lead the torch beside the measured seam: a bent wire and the
-    sensor's calibration come to 1.3 mm."""
-    tracking: TrackingSettings = field(default_factory=TrackingSettings)
-    process: str = "jackson"
-    """Where penetration, width and height of the bead come from, one of `PROCESS_MODELS`."""
     guard_m: float | None = None
     """How far from the measured seam the controller lets a policy take the torch while the sensor is
     confident; None: as far as it likes."""
@@ -76,20 +68,15 @@ class WeldSeamConfig:
     """Placement error that robotic fillets tolerate: half a wire diameter (shop rule)."""
     stand_off_tolerance_m: float = 2e-3
     """Contact-tip distance error that tables allow (about +-2 mm)."""
-    pool_camera: bool = False
+    pool_camera: bool = True
     """Whether the policy also sees the weld pool, in a view of its own."""
     pool_lighting: PoolLighting = field(default_factory=PoolLighting)
-    iso_edition: str = V0
+    iso_edition: str = NEWEST
     """Edition of ISO 5817 that grades the bead, in reward, inspection and the teacher's search: "2023",
-    "2023-en1090", "2014", or "2014-v0", the limits that this version's policies were trained with."""
-    solver_iterations: int = 50
-    """Of Bullet in each physics step; the arm is held by six motors, and nothing else pushes it."""
-    published_inertia: bool = False
-    """Whether the arm's links have the inertia that UR publishes; else Bullet's guess from their shapes."""
+    "2023-en1090" or "2014"."""
     sensor: SeamSensorGeometry = field(default_factory=SeamSensorGeometry)
-    line: LineSensor | None = None
-    """A line of many columns that the seam sensor measures in, beside the pictures; None: it measures in the
-    stripe window, as in WeldSeam-v0. The group `seam` has 41 components with it instead of 25."""
+    line: LineSensor = field(default_factory=LineSensor)
+    """The line of many columns that the seam sensor measures in, beside the pictures."""
     lighting: WeldLighting = field(default_factory=WeldLighting)
 
     def __post_init__(self) -> None:
@@ -97,10 +84,6 @@ class WeldSeamConfig:
             steps = self.control_period_s / period_s
             if abs(steps - round(steps)) > 1e-9 or steps < 1:
                 raise ValueError(f"{self.control_period_s=} is no whole multiple of the {name}'s {period_s}")
-        if self.version not in (0, 1):
-            raise ValueError(f"need version 0 or 1, got {self.version}")
-        if self.process not in PROCESS_MODELS:
-            raise ValueError(f"process={self.process!r} is none of {', '.join(PROCESS_MODELS)}")
         edition_of(self.iso_edition)
         if self.guard_m is not None and not self.guard_m > 0:
             raise ValueError(f"need guard_m > 0 or None, got {self.guard_m}")

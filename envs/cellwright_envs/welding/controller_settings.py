@@ -14,8 +14,7 @@ TOOL = "tool"
 def controller_settings(config: WeldSeamConfig) -> tuple[Setting, ...]:
     """Settings of the cell that are not part of observations and actions."""
     pool = _pool() if config.pool_camera else ()
-    tracking = _tracking(config) if config.version else ()
-    return (*_path(config), *_sensing(config), *pool, *tracking)
+    return (*_path(config), *_sensing(config), *pool, *_tracking(config))
 
 
 def _path(config: WeldSeamConfig) -> tuple[Setting, ...]:
@@ -33,20 +32,13 @@ def _path(config: WeldSeamConfig) -> tuple[Setting, ...]:
 def _sensing(config: WeldSeamConfig) -> tuple[Setting, ...]:
     sensor = config.sensor
     position, target = sensor.camera_position_t, sensor.camera_target_t
-    line = (
-        ()
-        if config.line is None
-        else (
-            number("line_columns", "1", float(config.line.columns), "points of a profile of the laser line"),
-        )
-    )
     return (
         number("laser_look_ahead", "m", sensor.look_ahead_m, "of the laser plane before the wire tip"),
         Setting(name="camera", unit="m", value=position, frame=TOOL, meaning="its optical centre"),
         Setting(name="camera_target", unit="m", value=target, frame=TOOL, meaning="mid-image"),
         number("overview_focal", "1", sensor.overview_focal_px, "focal length over a pixel's width"),
         number("stripe_focal", "1", sensor.stripe_focal_px, "the same for the window around the laser"),
-        *line,
+        number("line_columns", "1", float(config.line.columns), "points of a profile of the laser line"),
     )
 
 

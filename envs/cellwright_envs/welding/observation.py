@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_envs.welding.part.product import JOINTS
+from cellwright_perception.seam.line_tracker import PROFILE_POINTS
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
-from cellwright_perception.seam.tracker import PROFILE_POINTS
 from cellwright_runtime.vocabulary import Component
 
 Array = NDArray[np.float64]
@@ -35,7 +35,7 @@ MOTION = (
     Component(name="voltage_trim", unit="V", low=-3.0, high=3.0),
     *(
         Component(name=f"last_{name}", unit="1", low=-1.0, high=1.0)
-        for name in ("lateral_rate", "height_rate", "travel_speed", "wire_feed", "voltage")
+        for name in ("lateral_offset", "height_offset", "travel_speed", "wire_feed", "voltage")
     ),
 )
 PROGRAMME = (
@@ -46,6 +46,8 @@ PROGRAMME = (
     Component(name="nominal_travel_speed", unit="m/s", low=2e-3, high=20e-3),
     Component(name="nominal_contact_tip_distance", unit="m", low=8e-3, high=25e-3),
     Component(name="nominal_gap", unit="m", low=0.0, high=2e-3),
+    Component(name="work_angle", unit="rad", low=-0.35, high=0.35),
+    Component(name="push_angle", unit="rad", low=-0.35, high=0.35),
     Component(name="seam_done", unit="1", low=-0.25, high=1.0),
     Component(name="curvature", unit="1/m", low=-40.0, high=40.0),
     Component(name="arc_on", unit="1", low=0.0, high=1.0),
@@ -60,66 +62,47 @@ def _lagged(components: tuple[Component, ...], lags: tuple[int, ...]) -> tuple[C
     )
 
 
-_STRIPE = {"lateral": ("m", -4e-3, 4e-3), "height": ("m", -4e-3, 4e-3), "gap": ("m", 0.0, 3e-3)}
-_LINE = {**_STRIPE, "mismatch": ("m", -2e-3, 2e-3), "gap_confidence": ("1", 0.0, 1.0)}
+_SEAM = {
+    "lateral": ("m", -4e-3, 4e-3),
+    "height": ("m", -4e-3, 4e-3),
+    "gap": ("m", 0.0, 3e-3),
+    "mismatch": ("m", -2e-3, 2e-3),
+    "gap_confidence": ("1", 0.0, 1.0),
+}
+"""Unit and bounds of what the seam sensor knows of each point of the seam ahead."""
 
 
-def _profile(ranges: dict[str, tuple[str, float, float]], look_ahead_m: float) -> tuple[Component, ...]:
+def _profile(look_ahead_m: float) -> tuple[Component, ...]:
     ahead_mm = np.linspace(0.0, look_ahead_m, PROFILE_POINTS) * 1e3
     return (
         *(
             Component(name=f"{kind}_{at:.0f}_mm_ahead", unit=unit, low=low, high=high)
-            for kind, (unit, low, high) in ranges.items()
+            for kind, (unit, low, high) in _SEAM.items()
             for at in ahead_mm
         ),
         Component(name="confidence", unit="1", low=0.0, high=1.0),
     )
 
 
-COMPONENTS: dict[str, tuple[Component, ...]] = {
-    "seam": _profile(_STRIPE, SeamSensorGeometry().look_ahead_m),
-    "signals": _lagged(SIGNALS, SIGNAL_LAGS),
-    "programme": PROGRAMME,
-    "motion": _lagged(MOTION, MOTION_LAGS),
-}
-
-LINE_COMPONENTS: dict[str, tuple[Component, ...]] = {
-    **COMPONENTS,
-    "seam": _profile(_LINE, SeamSensorGeometry().look_ahead_m),
-}
-"""The same of a cell whose seam sensor has a line of its own."""
-
-_ANGLES = (
-    Component(name="work_angle", unit="rad", low=-0.35, high=0.35),
-    Component(name="push_angle", unit="rad", low=-0.35, high=0.35),
-)
 TRACKING = (
     Component(name="lateral_error", unit="m", low=-8e-3, high=8e-3),
     Component(name="height_error", unit="m", low=-8e-3, high=8e-3),
     Component(name="seam_known", unit="1", low=0.0, high=1.0),
 )
 """Where the controller takes the seam to be, from the torch, and whether it has seen it at all."""
-_LAST = {"last_lateral_rate": "last_lateral_offset", "last_height_rate": "last_height_offset"}
+AVERAGES = tuple(
+    replace(each, name=f"{each.name}_over_{period_s:g}_s", low=min(each.low, 0.0))
+    for period_s in AVERAGE_PERIODS_S
+    for each in (*SIGNALS, *MOTION[2:5])
+)
+"""Signals and trims, averaged while the arc burns."""
 
-
-def _next(components: dict[str, tuple[Component, ...]]) -> dict[str, tuple[Component, ...]]:
-    """The groups of version 1 of the interface."""
-    motion = tuple(replace(each, name=_LAST.get(each.name, each.name)) for each in MOTION)
-    averaged = (*SIGNALS, *MOTION[2:5])
-    return {
-        **components,
-        "programme": (*PROGRAMME[:-3], *_ANGLES, *PROGRAMME[-3:]),
-        "motion": _lagged(motion, MOTION_LAGS),
-        "tracking": TRACKING,
-        "averages": tuple(
-            replace(each, name=f"{each.name}_over_{period_s:g}_s", low=min(each.low, 0.0))
-            for period_s in AVERAGE_PERIODS_S
-            for each in averaged
-        ),
-    }
-
-
-def components(version: int, *, line: bool) -> dict[str, tuple[Component, ...]]:
-    """Low-dimensional groups by name; `line` says whether the seam sensor has a line of its own."""
-    known = LINE_COMPONENTS if line else COMPONENTS
-    return _next(known) if version else known
+COMPONENTS: dict[str, tuple[Component, ...]] = {
+    "seam": _profile(SeamSensorGeometry().look_ahead_m),
+    "signals": _lagged(SIGNALS, SIGNAL_LAGS),
+    "programme": PROGRAMME,
+    "motion": _lagged(MOTION, MOTION_LAGS),
+    "tracking": TRACKING,
+    "averages": AVERAGES,
+}
+"""Low-dimensional groups by name."""

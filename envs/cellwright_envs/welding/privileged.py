@@ -11,6 +11,7 @@ from cellwright_envs.welding.disturbances.events import Procedure
 from cellwright_envs.welding.inspection.quality import Feature
 from cellwright_envs.welding.part.product import WeldProcedure
 from cellwright_envs.welding.part.seam import SeamDeviation
+from cellwright_envs.welding.process.bead import PENETRATION_FACTOR
 from cellwright_envs.welding.process.columns import Constant, Input, State
 from cellwright_envs.welding.process.ideal import IdealTrims
 from cellwright_envs.welding.process.weld_process import WeldProcess
@@ -59,9 +60,9 @@ PRIVILEGED: tuple[Component, ...] = (
     _c("fails_b", "1", 0.0, 1.0),
     _c("fails_c", "1", 0.0, 1.0),
     _c("speed", "m/s", 0.0, 0.025),
+    # Penetration of this weld over the formula's.
+    _c("penetration_constant", "1", 0.5, 1.5),
 )
-PENETRATION_CONSTANT = _c("penetration_constant", "1", 0.5, 1.5)
-"""Penetration of this weld over the formula's, which version 1 appends."""
 NAMES = tuple(component.name for component in PRIVILEGED)
 
 
@@ -113,6 +114,7 @@ def privileged_state(
             fails[0] != 0,
             fails[1] != 0,
             speed_m_s,
+            constants[Constant.PENETRATION_FACTOR] / PENETRATION_FACTOR,
         ],
         dtype=np.float32,
     )

@@ -21,33 +21,27 @@ Array = NDArray[np.float64]
 
 
 class SensorHead:
-    """Camera and laser on the torch; with a `line`, the laser's profile beside the pictures."""
+    """Camera and laser on the torch: pictures, and the laser line's profile beside them."""
 
-    def __init__(
-        self, geometry: SeamSensorGeometry, lighting: WeldLighting, line: LineSensor | None = None
-    ) -> None:
+    def __init__(self, geometry: SeamSensorGeometry, lighting: WeldLighting, line: LineSensor) -> None:
         self.camera = WeldCamera(geometry, lighting)
         self._magnification = (1.0, geometry.stripe.fx / geometry.overview.fx)
         self._clean = np.zeros((2, geometry.image_size_px, geometry.image_size_px), dtype=np.uint8)
-
-        self.line = (
-            LineHead(line, geometry, laser_levels=lighting.laser, lamp_levels=lighting.lamp) if line else None
-        )
+        self.line = LineHead(line, geometry, laser_levels=lighting.laser, lamp_levels=lighting.lamp)
 
     def begin(
         self, part: SeamMesh, seam: SeamFrames, disturbed: WeldDisturbanceState, rng: np.random.Generator
     ) -> None:
         """Start an episode in front of `part`, with this episode's calibration error.
 
-        A line has a generator of its own, a child of `rng`, so that pictures are the same with and without.
+        The line has a generator of its own, a child of `rng`, so that pictures do not depend on it.
         """
         self._disturbed, self._seam = disturbed, seam
         self.camera.set_part(part)
         self.camera.set_calibration(disturbed.camera_calibration.true_from_calibrated())
         self._frames: deque[SensorFrame] = deque(maxlen=9)
         self._number = -1
-        if self.line:
-            self.line.begin(part, rng.spawn(1)[0])
+        self.line.begin(part, rng.spawn(1)[0])
 
     def take(
         self,
@@ -84,8 +78,9 @@ class SensorHead:
         number = max(disturbed.frame_delivery.delivered(self._number), 0)
         delivered = self._frames[min(self._number - number, len(self._frames) - 1)]
         # A frame that is delivered twice must not be one object.
-        again = None if delivered.profile is None else delivered.profile.copy()
-        return delivered._replace(number=number, image=delivered.image.copy(), profile=again)
+        return delivered._replace(
+            number=number, image=delivered.image.copy(), profile=delivered.profile.copy()
+        )
 
     def _profile(
         self,
@@ -94,9 +89,7 @@ class SensorHead:
         window_px: tuple[float, float],
         arc_on: bool,
         time_s: float,
-    ) -> Array | None:
-        if self.line is None:
-            return None
+    ) -> Array:
         return self.line.take(
             self.camera.camera_from_tool,
             world_from_tool=pose_w,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -20,15 +21,8 @@ from cellwright_envs.welding.measurement import WeldMeasurement
 from cellwright_envs.welding.part.product import WeldProduct, resolve_products
 from cellwright_envs.welding.part.seam import seam_mesh
 from cellwright_envs.welding.pool_camera import PoolCamera
-from cellwright_envs.welding.privileged import (
-    PENETRATION_CONSTANT,
-    PRIVILEGED,
-    privileged_state,
-    search_ideal,
-)
-from cellwright_envs.welding.process.bead import JACKSON_K
-from cellwright_envs.welding.process.columns import Constant
-from cellwright_envs.welding.process.constants import PROCESS_MODELS, draw_constants
+from cellwright_envs.welding.privileged import PRIVILEGED, privileged_state, search_ideal
+from cellwright_envs.welding.process.constants import draw_constants
 from cellwright_envs.welding.process.ideal import IdealTrims
 from cellwright_envs.welding.process.margin import risk, toe_limit_rad
 from cellwright_envs.welding.process.weld_process import (
@@ -46,7 +40,6 @@ from cellwright_envs.welding.wire_placement import locate_wire
 from cellwright_perception.seam.taught_path import along
 from cellwright_runtime.interface.path_correction import (
     COMMANDS,
-    TRACKED_COMMANDS,
     SensorFrame,
     WeldCommand,
     WeldInterface,
@@ -76,7 +69,7 @@ REWARD_WEIGHTS: dict[str, float] = {
 
 
 class WeldSeam(CellEnv[WeldMeasurement]):
-    """Weld one disturbed seam with corrections to a taught path; see docs/environments/weld-seam.md."""
+    """Weld one disturbed seam beside a controller that follows it; see docs/environments/weld-seam.md."""
 
     family = "welding"
     disturbance_sets = NAMED
@@ -113,11 +106,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
 
         # Scene
         sub_steps = round(config.control_period_s / ARM_PHYSICS_PERIOD_S)
-        self.cell = WeldCell(
-            sub_steps,
-            published_inertia=config.published_inertia,
-            solver_iterations=config.solver_iterations,
-        )
+        self.cell = WeldCell(sub_steps)
         self.process = WeldProcess(1, PROCESS_PERIOD_S)
         self.record = BeadRecord(1, LONGEST_SEAM_M, config.iso_edition)
         self.sensor = SensorHead(config.sensor, config.lighting, config.line)
@@ -127,19 +116,16 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         self.trace_record = WeldTrace(self.record) if record_trace else None
 
         # Actions
-        path = [("m/s", config.lateral_rate_m_s), ("m/s", config.height_rate_m_s)]
-        if config.version:
-            path = [("m", config.offset_m)] * 2
         reach = (
-            *path,
+            ("m", config.offset_m),
+            ("m", config.offset_m),
             ("1", config.speed_trim),
             ("1", config.wire_trim),
             ("V", config.voltage_trim_v),
         )
-        commands = TRACKED_COMMANDS if config.version else COMMANDS
         actions = tuple(
             Component(name=name, unit=unit, low=-most, high=most)
-            for name, (unit, most) in zip(commands, reach, strict=True)
+            for name, (unit, most) in zip(COMMANDS, reach, strict=True)
         )
 
         # Observations
@@ -147,14 +133,12 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             actions=actions,
             views=("overview", "stripe", *(("pool",) if config.pool_camera else ())),
             image_size_px=config.sensor.image_size_px,
-            groups=groups.components(config.version, line=config.line is not None),
-            privileged=(*PRIVILEGED, PENETRATION_CONSTANT) if config.version else PRIVILEGED,
+            groups=groups.COMPONENTS,
+            privileged=PRIVILEGED,
             settings=controller_settings(config),
         )
         self.sensor.camera.true_views = self._true_views
-        self.interface = WeldInterface(
-            self.layout, laser_sigma_m=config.sensor.laser_sigma_m, guard_m=config.guard_m
-        )
+        self.interface = WeldInterface(self.layout, guard_m=config.guard_m)
         self._inputs = np.zeros((2, 1, len(Input)))
 
     def _resolve_products(self, choice: Any) -> tuple[WeldProduct, ...]:
@@ -212,8 +196,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             gap_m=product.gap_m,
             plate_temperature_k=self.disturbed.plate_temperature.start_k,
         )
-        model, spread = PROCESS_MODELS[self.config.process], self.disturbed.process_spread.scale
-        constants = draw_constants(rng, spread, model)
+        constants = draw_constants(rng, self.disturbed.process_spread.scale)
         self.process.reset(0, constants, conditions, rng)
         self.record.reset(0, conditions.joint, product.path.length_m)
         self._toe_limit_rad = toe_limit_rad(self.config.iso_edition, conditions.joint, product.thickness_m)
@@ -327,8 +310,9 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         config, weights = self.config, REWARD_WEIGHTS
         welded_mm = m.progress_m * 1e3
         pace = m.speed_m_s / self._nominal[2] - 1.0 if m.arc_on else 0.0
-        moved = self._last_action[:2] - self._action_before[:2] if config.version else self._last_action[:2]
-        rate = float((abs(moved[0]) + abs(moved[1])) / 2)
+        # An offset that stays costs nothing: only its change moves the torch.
+        moved = self._last_action[:2] - self._action_before[:2]
+        change = float((abs(moved[0]) + abs(moved[1])) / 2)
         return {
             "grade": weights["grade"] * welded_mm * grade_score(m.violations),
             "margin": weights["margin"] * welded_mm * math.exp(-m.risk),
@@ -339,7 +323,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             * welded_mm
             * on_seam(m.height_error_m, tolerance_m=2.0 * config.stand_off_tolerance_m),
             "pace": weights["pace"] * min(max(pace, -0.3), 0.3),
-            "smoothness": -weights["smoothness"] * rate,
+            "smoothness": -weights["smoothness"] * change,
             "crash": -weights["crash"] * self._failed(m),
         }
 
@@ -412,7 +396,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             changed=changed,
             trim_scale=self.layout.reach[2:],
         )
-        true = privileged_state(
+        return privileged_state(
             wire,
             self.deviation,
             self.process,
@@ -421,9 +405,6 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             ideal_trims=ideal.trims,
             speed_m_s=self._speed_m_s,
         )
-        if not self.config.version:
-            return true
-        return np.append(true, np.float32(self.process.constants[0, Constant.JACKSON_K] / JACKSON_K))
 
     def _recorded(self) -> dict[str, Any]:
         return {} if self.trace_record is None else self.trace_record.as_dict()
@@ -448,3 +429,9 @@ class WeldSeam(CellEnv[WeldMeasurement]):
     def close(self) -> None:
         super().close()
         self.cell.close()
+
+
+class WeldSeamWithoutPool(WeldSeam):
+    """The same for shops that have no pool camera."""
+
+    default_config: ClassVar[WeldSeamConfig] = replace(WeldSeam.default_config, pool_camera=False)

@@ -1,1 +1,1 @@
-"""The seam sensor: laser stripe on an image to the seam ahead of the torch."""
+"""The seam sensor: profiles of a laser line to the seam ahead of the torch."""

@@ -10,8 +10,8 @@ A cross-section is described in the joint's own frame (u, h) in the laser plane,
 Where base and web are not square to each other (a branch on a round pipe), h is turned back and u turned
 on by a known `skew`: u = y cos(a + skew) + z sin(a + skew), h = -y sin(a - skew) + z cos(a - skew).
 
-Coarse: votes of all candidates for h and u over a few angles. Fine: re-weighted least squares (Tukey) of all
-levels and the one angle that they share.
+Coarse: votes of all points for h and u over a few angles. Fine: re-weighted least squares (Tukey) of all
+levels and the one angle that they share. A missing point has the weight 0.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from cellwright_perception.columns import (
     Floats,
     add,
     each,
-    everywhere,
     rows,
     running,
     strongest,
@@ -34,16 +33,15 @@ from cellwright_perception.columns import (
     whole,
 )
 from cellwright_perception.compiled import compilable
-from cellwright_perception.seam.stripe import CANDIDATES
 
 BUTT, T_FILLET, LAP = 0, 1, 2
+JOINTS = {"lap": LAP, "t_fillet": T_FILLET, "butt": BUTT}
+"""Names of the joints that a seam sensor knows."""
 LEVELS = 3
 BINS = 100
 HYPOTHESES = 9
 """Cross-sections tried at one roll angle, at most."""
 MIN_SEGMENT_COLUMNS = 5.0
-GATES_M = np.array([1.0e-3, 0.7e-3, 0.5e-3, 0.35e-3, 0.3e-3])
-"""Distance [m] from a line beyond which a point does not count, for each pass of `refine`."""
 
 _PEAKS = 3
 """Levels proposed by the votes at one roll angle."""
@@ -58,29 +56,25 @@ _FACE_GATE_M = 0.8e-3
 
 @compilable
 def rotate(y: Floats, z: Floats, angle: float, skew: float, u: Floats, h: Floats) -> None:
-    """Fill `u` and `h` with points (y, z), all (CANDIDATES, columns) [m], in the joint's frame."""
+    """Fill `u` and `h` with points (y, z), all (columns,) [m], in the joint's frame."""
     cos_u, sin_u = math.cos(angle + skew), math.sin(angle + skew)
     cos_h, sin_h = math.cos(angle - skew), math.sin(angle - skew)
-    for slot in rows(0, CANDIDATES):
-        for column in each(0, y.shape[1]):
-            u[slot, column] = cos_u * y[slot, column] + sin_u * z[slot, column]
-            h[slot, column] = cos_h * z[slot, column] - sin_h * y[slot, column]
+    for column in each(0, len(y)):
+        u[column] = cos_u * y[column] + sin_u * z[column]
+        h[column] = cos_h * z[column] - sin_h * y[column]
 
 
 @compilable
 def _vote(values: Floats, weight: Floats, votes: Floats) -> None:
     """Fill `votes[0]` with `weight` at `values` [m], each shared between the two nearest bins."""
     votes[:3] = 0.0
-    for slot in rows(0, CANDIDATES):
-        for column in each(0, values.shape[1]):
-            if everywhere(weight[slot, column] <= 0.0):
-                continue
-            place = (values[slot, column] - _ORIGIN_M) / _BIN_M
-            low = whole(place)
-            counts = (weight[slot, column] > 0.0) & (low >= 0) & (low < BINS - 1)
-            above = place - low
-            add(votes, 1, where(counts, low, -1), weight[slot, column] * (1.0 - above))
-            add(votes, 2, where(counts, low + 1, -1), weight[slot, column] * above)
+    for column in each(0, len(values)):
+        place = (values[column] - _ORIGIN_M) / _BIN_M
+        low = whole(place)
+        counts = (weight[column] > 0.0) & (low >= 0) & (low < BINS - 1)
+        above = place - low
+        add(votes, 1, where(counts, low, -1), weight[column] * (1.0 - above))
+        add(votes, 2, where(counts, low + 1, -1), weight[column] * above)
     for place in each(0, BINS):
         votes[0, place] = votes[1, place] + votes[2, place]
 
@@ -108,19 +102,16 @@ def _peaks(votes: Floats, found: Floats) -> int:
 def _lap_face(u: Floats, h: Floats, weight: Floats, votes: Floats, lower: float, upper: float) -> float:
     """Return the edge face: the u [m] that best parts the plate at `lower` from the one at `upper` [m]."""
     votes[:] = 0.0
-    for slot in rows(0, CANDIDATES):
-        for column in each(0, u.shape[1]):
-            if everywhere(weight[slot, column] <= 0.0):
-                continue
-            place = whole((u[slot, column] - _ORIGIN_M) / _BIN_M + 0.5)
-            counts = (weight[slot, column] > 0.0) & (place >= 0) & (place < BINS)
-            value = h[slot, column]
-            on_lower = abs(value - lower) < _FACE_GATE_M
-            on_upper = abs(value - upper) < _FACE_GATE_M
-            part = where((lower < value) & (value < upper), 2, -1)
-            part = where(on_lower, 0, where(on_upper, 1, part))
-            for kind in range(3):
-                add(votes, kind, where(counts & (part == kind), place, -1), weight[slot, column])
+    for column in each(0, len(u)):
+        place = whole((u[column] - _ORIGIN_M) / _BIN_M + 0.5)
+        counts = (weight[column] > 0.0) & (place >= 0) & (place < BINS)
+        value = h[column]
+        on_lower = abs(value - lower) < _FACE_GATE_M
+        on_upper = abs(value - upper) < _FACE_GATE_M
+        part = where((lower < value) & (value < upper), 2, -1)
+        part = where(on_lower, 0, where(on_upper, 1, part))
+        for kind in range(3):
+            add(votes, kind, where(counts & (part == kind), place, -1), weight[column])
     for place in each(0, BINS):
         votes[3, place] = votes[0, place] - votes[1, place]
     running(votes[3], votes[3])
@@ -164,23 +155,15 @@ def _explain(
 ) -> None:
     """Fill `explained` (HYPOTHESES, columns) with how well each of `count` trials explains each column.
 
-    That is the weight of the column's best line, less the farther it is off.
+    That is the weight of the column's point, less the farther it is off.
     """
     for trial in rows(0, count):
-        for column in each(0, u.shape[1]):
+        for column in each(0, len(u)):
             lower, upper, face = trials[trial, 0], trials[trial, 1], trials[trial, 2]
-            best, matters = 0.0, True
-            for slot in range(CANDIDATES):
-                # A line weaker than what is explained already does not matter, nor do those behind it.
-                if everywhere(weight[slot, column] <= best):
-                    break
-                matters = matters & (weight[slot, column] > best)
-                point_u, point_h = u[slot, column], h[slot, column]
-                segment, residual = _segment(joint, point_u, point_h, lower, upper, face, face, 1.0e-3)
-                off_mm = residual * 1.0e3
-                value = weight[slot, column] * (1.0 - off_mm * off_mm)
-                best = where(matters & (segment >= 0) & (value > best), value, best)
-            explained[trial, column] = best
+            segment, residual = _segment(joint, u[column], h[column], lower, upper, face, face, 1.0e-3)
+            off_mm = residual * 1.0e3
+            value = weight[column] * (1.0 - off_mm * off_mm)
+            explained[trial, column] = where((segment >= 0) & (value > 0.0), value, 0.0)
 
 
 @compilable
@@ -260,7 +243,6 @@ def refine(
     joint: int,
     y: Floats,
     z: Floats,
-    strength: Floats,
     weight: Floats,
     u: Floats,
     h: Floats,
@@ -274,14 +256,15 @@ def refine(
     """Improve `levels` and return the improved angle [rad] by re-weighted least squares with Tukey's weights.
 
     `split` holds the u [m] between the plates of a butt joint and half the width left out around it; its
-    first entry follows the rotation. `stats` (4, LEVELS): inlier columns, their summed weights, weighted
-    squared residuals [m^2] and weighted strengths [counts] of the last pass.
+    first entry follows the rotation. `gates` are the distances [m] from a line beyond which a point does not
+    count, for each pass. `stats` (3, LEVELS): inlier columns, their summed weights and weighted squared
+    residuals [m^2] of the last pass.
     """
     sums = np.zeros((5, LEVELS))
     for gate in gates:
         sums[:] = 0.0
         stats[:] = 0.0
-        _gather(joint, strength, weight, u, h, levels, split, gate, sums, stats)
+        _gather(joint, weight, u, h, levels, split, gate, sums, stats)
         spread, slant = 1e-12, 0.0
         for k in range(LEVELS):
             if sums[0, k] > 0.0:
@@ -301,7 +284,6 @@ def refine(
 @compilable
 def _gather(
     joint: int,
-    strength: Floats,
     weight: Floats,
     u: Floats,
     h: Floats,
@@ -311,35 +293,27 @@ def _gather(
     sums: Floats,
     stats: Floats,
 ) -> None:
-    """Add the line of each column that is nearest to the cross-section, within `gate` [m], to both tables."""
+    """Add the points that lie within `gate` [m] of the cross-section to both tables."""
     lower, upper, face = levels[0], levels[1], levels[2]
     corner = split[0] if joint == BUTT else face
-    for column in each(0, u.shape[1]):
-        chosen, best, along, voice, contrast = -1, gate, 0.0, 0.0, 0.0
-        for slot in range(CANDIDATES):
-            if everywhere(weight[slot, column] <= 0.0):
-                break
-            point_u, point_h = u[slot, column], h[slot, column]
-            segment, residual = _segment(joint, point_u, point_h, lower, upper, face, corner, abs(best))
-            taken = (weight[slot, column] > 0.0) & (segment >= 0)
-            if joint == BUTT:
-                taken = taken & (abs(point_u - corner) >= split[1])
-            chosen, best = where(taken, segment, chosen), where(taken, residual, best)
-            along = where(taken, where(segment == 2, -point_h, point_u), along)
-            voice = where(taken, weight[slot, column], voice)
-            contrast = where(taken, strength[slot, column], contrast)
-        fraction = best / gate
+    for column in each(0, len(u)):
+        segment, residual = _segment(joint, u[column], h[column], lower, upper, face, corner, gate)
+        taken = weight[column] > 0.0
+        if joint == BUTT:
+            taken = taken & (abs(u[column] - corner) >= split[1])
+        chosen = where(taken, segment, -1)
+        along = where(segment == 2, -h[column], u[column])
+        fraction = residual / gate
         fraction = 1.0 - fraction * fraction
-        tukey = fraction * fraction * voice
+        tukey = fraction * fraction * weight[column]
         add(sums, 0, chosen, tukey)
         add(sums, 1, chosen, tukey * along)
-        add(sums, 2, chosen, tukey * best)
+        add(sums, 2, chosen, tukey * residual)
         add(sums, 3, chosen, tukey * along * along)
-        add(sums, 4, chosen, tukey * along * best)
+        add(sums, 4, chosen, tukey * along * residual)
         add(stats, 0, chosen, 1.0)
         add(stats, 1, chosen, tukey)
-        add(stats, 2, chosen, tukey * best * best)
-        add(stats, 3, chosen, tukey * contrast)
+        add(stats, 2, chosen, tukey * residual * residual)
 
 
 @compilable

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 import math
 
-from cellwright_perception.columns import Floats, each, larger, listed, smaller, where
+import numpy as np
+
+from cellwright_perception.columns import (
+    Column,
+    Floats,
+    each,
+    larger,
+    listed,
+    running,
+    smaller,
+    strongest,
+    where,
+)
 from cellwright_perception.compiled import compilable
-from cellwright_perception.seam.cross_section import BUTT, refine
+from cellwright_perception.seam.cross_section import BUTT, MIN_SEGMENT_COLUMNS, refine
 
 CHAMFER_M, CHAMFER_DEPTH_M = 0.3e-3, 0.5e-3
 """Width and depth to which sheared edges are broken: without that a closed gap could not be seen."""
@@ -32,6 +44,57 @@ _ENOUGH = 4.0
 """Points on a chamfer that make its place certain."""
 _APART_M = 0.25e-3
 """Distance from the others at which a point of a chamfer does not count."""
+_NEAR_PLATE_M = 1.6e-3
+"""Distance from the level of both plates beyond which a point does not tell where one ends."""
+_EDGE_COLUMNS = 6
+"""Columns that each plate shows at least."""
+
+
+@compilable
+def butt_split(u: Floats, h: Floats, weight: Floats, sums: Floats, level: float) -> float:
+    """Return the u [m] at which one plate best becomes two with the same slope, from all splits at once.
+
+    `sums` (7, columns + 1 or more) is scratch.
+    """
+    columns = len(u)
+    sums[:, 0] = 0.0
+    for column in each(0, columns):
+        off = h[column] - level
+        near = (weight[column] > 0.0) & (abs(off) < _NEAR_PLATE_M)
+        w, t, a = where(near, weight[column], 0.0), where(near, u[column], 0.0), where(near, off, 0.0)
+        sums[0, column + 1] = w
+        sums[1, column + 1] = w * t
+        sums[2, column + 1] = w * a
+        sums[3, column + 1] = w * t * t
+        sums[4, column + 1] = w * t * a
+        sums[5, column + 1] = w * a * a
+    for kind in range(6):
+        running(sums[kind, : columns + 1], sums[kind, : columns + 1])
+    for split in each(_EDGE_COLUMNS, columns - _EDGE_COLUMNS):
+        left_w, left_error, left_spread, left_slant = _plate(sums, 0, split)
+        right_w, right_error, right_spread, right_slant = _plate(sums, split, columns)
+        slant, spread = left_slant + right_slant, 1e-12 + left_spread + right_spread
+        error = left_error + right_error - slant * slant / spread
+        both = (left_w >= MIN_SEGMENT_COLUMNS) & (right_w >= MIN_SEGMENT_COLUMNS)
+        sums[6, split] = where(both, -error, -np.inf)
+    best = _EDGE_COLUMNS + strongest(sums[6, _EDGE_COLUMNS : columns - _EDGE_COLUMNS])
+    if sums[6, best] == -np.inf:
+        best = columns // 2
+    for column in range(best, columns):
+        if weight[column] > 0.0:
+            return float(u[column])
+    return 0.0
+
+
+@compilable
+def _plate(sums: Floats, low: Column, high: Column) -> tuple[Column, Column, Column, Column]:
+    """Return weight, squared error, spread and slant of the points in the columns from `low` up to `high`."""
+    w = sums[0, high] - sums[0, low]
+    enough = larger(w, MIN_SEGMENT_COLUMNS)
+    t, a = sums[1, high] - sums[1, low], sums[2, high] - sums[2, low]
+    spread = sums[3, high] - sums[3, low] - t * t / enough
+    slant = sums[4, high] - sums[4, low] - t * a / enough
+    return w, sums[5, high] - sums[5, low] - a * a / enough, spread, slant
 
 
 @compilable
@@ -108,7 +171,6 @@ def _chamfer_foot(
 def groove_of(
     y: Floats,
     z: Floats,
-    strength: Floats,
     weight: Floats,
     u: Floats,
     h: Floats,
@@ -124,31 +186,31 @@ def groove_of(
 ) -> tuple[float, float]:
     """Find the groove, fit the plates beside it again and fill lateral, height, gap and mismatch of `result`.
 
-    Arguments are those of `refine`, each (CANDIDATES, columns); `gap_fraction` is a width across the seam
+    Arguments are those of `refine`; `gap_fraction` is a width across the seam
     over the same in the laser plane, `search` the lateral [m] around which a groove is looked for, and how
     far. Return how clear the groove and how certain the gap is, both 0..1, the first 0
     where there is none.
     """
-    columns = y.shape[1]
+    columns = len(y)
     depth, evidence = scratch[0], scratch[1]
     score, first, last, centre = 0.0, 0, -1, 0.0
     pitch_m = right = left = 0.0
     for _ in range(2):
-        _fill_depth(y[0], u[0], h[0], weight[0], levels, split[0], _EITHER_PLATE_M, search, depth, evidence)
+        _fill_depth(y, u, h, weight, levels, split[0], _EITHER_PLATE_M, search, depth, evidence)
         score, first, last = _run(listed(evidence[:columns]), 0, columns)
         if last < first or first < 2 or last > columns - 3:
             return 0.0, 0.0
         before, after = first - 1, last + 1
-        while before > 0 and weight[0, before] <= 0.0:
+        while before > 0 and weight[before] <= 0.0:
             before -= 1
-        while after < columns - 1 and weight[0, after] <= 0.0:
+        while after < columns - 1 and weight[after] <= 0.0:
             after += 1
-        right, left = u[0, before], u[0, after]
+        right, left = u[before], u[after]
         pitch_m = (left - right) / (after - before)
         if left - right > _WIDEST_M:
             return 0.0, 0.0
         split[0], split[1] = 0.5 * (left + right), 0.5 * (left - right) + 0.1e-3
-        angle = refine(BUTT, y, z, strength, weight, u, h, angle, 0.0, levels, split, gates, stats)
+        angle = refine(BUTT, y, z, weight, u, h, angle, 0.0, levels, split, gates, stats)
         centre = split[0]
     if score * pitch_m < _MIN_WIDTH_M:
         return 0.0, 0.0
@@ -156,10 +218,10 @@ def groove_of(
     rival = max(_run(known, 0, first - 1)[0], _run(known, last + 2, columns)[0])
     if rival >= score:
         return 0.0, 0.0
-    _fill_depth(y[0], u[0], h[0], weight[0], levels, split[0], 0.0, search, depth, evidence)
+    _fill_depth(y, u, h, weight, levels, split[0], 0.0, search, depth, evidence)
     low, high = max(first - 6, 0), min(last + 7, columns)
     width_m = CHAMFER_M / gap_fraction
-    around = listed(u[0]), listed(depth[:columns]), listed(weight[0])
+    around = listed(u), listed(depth[:columns]), listed(weight)
     right_foot, right_points = _chamfer_foot(*around, low, high, centre, -1.0, width_m)
     left_foot, left_points = _chamfer_foot(*around, low, high, centre, 1.0, width_m)
     # A chamfer that reflects too little to be seen begins where the plate ends.

@@ -22,6 +22,7 @@ from cellwright_perception.seam.cross_section import (
     BINS,
     BUTT,
     HYPOTHESES,
+    JOINTS,
     LAP,
     LEVELS,
     MIN_SEGMENT_COLUMNS,
@@ -30,12 +31,9 @@ from cellwright_perception.seam.cross_section import (
     refine,
     rotate,
 )
-from cellwright_perception.seam.groove import butt_split
 from cellwright_perception.seam.line_gap import gap_under_web
-from cellwright_perception.seam.line_groove import groove_of
-from cellwright_perception.seam.measurement import JOINTS
+from cellwright_perception.seam.line_groove import butt_split, groove_of
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
-from cellwright_perception.seam.stripe import CANDIDATES
 
 GROUPS = 64
 """Medians in which the cross-section is looked for."""
@@ -52,9 +50,9 @@ class LineScratch(NamedTuple):
     """Memory that measurements of one number of columns share."""
 
     groups: Floats
-    """(6, CANDIDATES, GROUPS): y, z, strength, weight, u, h of the medians."""
+    """(5, GROUPS): y, z, weight, u, h of the medians."""
     points: Floats
-    """(6, CANDIDATES, columns): the same of the points."""
+    """(5, columns): the same of the points."""
     votes: Floats
     """(5, BINS)."""
     vectors: Floats
@@ -68,8 +66,8 @@ class LineScratch(NamedTuple):
     def of(cls, columns: int) -> LineScratch:
         """Room for profiles of so many columns."""
         return cls(
-            groups=np.zeros((6, CANDIDATES, GROUPS)),
-            points=np.zeros((6, CANDIDATES, columns)),
+            groups=np.zeros((5, GROUPS)),
+            points=np.zeros((5, columns)),
             votes=np.empty((5, BINS)),
             vectors=np.empty((HYPOTHESES, GROUPS)),
             sums=np.empty((7, GROUPS + 1)),
@@ -79,22 +77,21 @@ class LineScratch(NamedTuple):
 
 @compilable
 def _read(profile: Floats, points: Floats, rows: Floats) -> None:
-    """Fill y, z, strength and weight of `points`; a missing point has weight 0 and lies in the origin."""
+    """Fill y, z and weight of `points`; a missing point has weight 0 and lies in the origin."""
     for column in each(0, profile.shape[0]):
         across, up = profile[column, 0], profile[column, 1]
         # NaN is the only number that differs from itself.
         there = (across == across) & (up == up)  # noqa: PLR0124
-        points[0, 0, column] = where(there, across, 0.0)
-        points[1, 0, column] = where(there, up, 0.0)
-        points[2, 0, column] = where(there, 1.0, 0.0)
-        points[3, 0, column] = where(there, 1.0, 0.0)
+        points[0, column] = where(there, across, 0.0)
+        points[1, column] = where(there, up, 0.0)
+        points[2, column] = where(there, 1.0, 0.0)
         rows[0, column] = where(there, across, _FAR_M)
         rows[1, column] = where(there, up, _FAR_M)
 
 
 @compilable
 def _group(rows: Floats, groups: Floats, per: int) -> None:
-    """Fill y, z, strength and weight of `groups` with the medians of `per` columns each."""
+    """Fill y, z and weight of `groups` with the medians of `per` columns each."""
     for group in range(GROUPS):
         across = ordered(rows[0, group * per : (group + 1) * per])
         up = ordered(rows[1, group * per : (group + 1) * per])
@@ -102,8 +99,8 @@ def _group(rows: Floats, groups: Floats, per: int) -> None:
         while seen < per and across[seen] < _FAR_M:
             seen += 1
         enough = 1.0 if 2 * seen >= per else 0.0
-        groups[0, 0, group], groups[1, 0, group] = enough * across[seen // 2], enough * up[seen // 2]
-        groups[2, 0, group] = groups[3, 0, group] = enough
+        groups[0, group], groups[1, group] = enough * across[seen // 2], enough * up[seen // 2]
+        groups[2, group] = enough
 
 
 @compilable
@@ -123,21 +120,20 @@ def _measure(
     result: Floats,
 ) -> None:
     """Fill `result` from the points and their medians; arguments are those of `measure_line`."""
-    columns = points.shape[2]
-    levels, split, stats = np.zeros(LEVELS), np.zeros(2), np.zeros((4, LEVELS))
-    y, z, strength, weight, u, h = groups[0], groups[1], groups[2], groups[3], groups[4], groups[5]
+    columns = points.shape[1]
+    levels, split, stats = np.zeros(LEVELS), np.zeros(2), np.zeros((3, LEVELS))
+    y, z, weight, u, h = groups[0], groups[1], groups[2], groups[3], groups[4]
     angle = coarse(joint, y, z, weight, skew, u, h, votes, vectors, levels)
     if joint == BUTT:
         split[0] = butt_split(u, h, weight, sums, levels[0])
-    angle = refine(joint, y, z, strength, weight, u, h, angle, skew, levels, split, _COARSE_GATES_M, stats)
-    y, z, strength, weight, u, h = points[0], points[1], points[2], points[3], points[4], points[5]
+    angle = refine(joint, y, z, weight, u, h, angle, skew, levels, split, _COARSE_GATES_M, stats)
+    y, z, weight, u, h = points[0], points[1], points[2], points[3], points[4]
     rotate(y, z, angle, skew, u, h)
-    angle = refine(joint, y, z, strength, weight, u, h, angle, skew, levels, split, _FINE_GATES_M, stats)
+    angle = refine(joint, y, z, weight, u, h, angle, skew, levels, split, _FINE_GATES_M, stats)
     if joint == BUTT:
         found, certain = groove_of(
             y,
             z,
-            strength,
             weight,
             u,
             h,
@@ -153,7 +149,7 @@ def _measure(
         )
         fewest = min(stats[0, 0], stats[0, 1])
     else:
-        gap_m, certain = gap_under_web(y[0], z[0], weight[0], eye_y, eye_z, angle, skew, levels, rows)
+        gap_m, certain = gap_under_web(y, z, weight, eye_y, eye_z, angle, skew, levels, rows)
         result[0], result[1] = corner(angle, skew, levels)
         result[2] = gap_m
         found = 1.0
@@ -174,7 +170,11 @@ def _measure(
 
 
 def _entry_point(sources: int) -> Callable[..., None]:
-    """Compile the call that Python makes; `sources` keys its cache on disk, as in `joint_fit`."""
+    """Compile the call that Python makes; `sources` keys its cache on disk.
+
+    Numba recompiles a cached function when its own file changes. This one also contains what other
+    modules define, whose checksum as a closure variable becomes part of the key.
+    """
 
     @compiled
     def measure_line(
@@ -205,7 +205,7 @@ def _entry_point(sources: int) -> Callable[..., None]:
             return
         result[:] = 0.0
         _read(profile, points, rows)
-        if 2 * count_positive(points[3, 0]) < profile.shape[0]:
+        if 2 * count_positive(points[2]) < profile.shape[0]:
             return
         _group(rows, groups, profile.shape[0] // GROUPS)
         _measure(
@@ -229,7 +229,7 @@ def _entry_point(sources: int) -> Callable[..., None]:
 
 def _checksum() -> int:
     here = Path(__file__).parent
-    names = ("cross_section", "groove", "line_gap", "line_groove")
+    names = ("cross_section", "line_gap", "line_groove")
     files = [here.parent / "columns.py", *(here / f"{name}.py" for name in names)]
     return zlib.crc32(b"".join(file.read_bytes() for file in files))
 

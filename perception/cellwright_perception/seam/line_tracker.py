@@ -1,4 +1,4 @@
-"""The seam-tracking unit with a line of its own: profiles in, the seam between wire and laser out."""
+"""The seam-tracking unit: profiles of the laser line in, the seam between wire and laser out."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from cellwright_perception.seam.look_ahead import LookAhead
 from cellwright_perception.seam.seam_map import SeamMap
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 from cellwright_perception.seam.taught_path import SeamFrames
-from cellwright_perception.seam.tracker import PROFILE_POINTS
 
+PROFILE_POINTS = 8
+"""Points of the seam ahead that the tracker gives, from the wire to the laser."""
 _JUMP_M = 0.4e-3
 """Distance from the seam that the map holds, sideways or in height, beyond which a profile is doubted: no
 joint bends so sharply."""
@@ -44,7 +45,7 @@ profiles that lock onto a tack or a glint, 19 of 20 in butts have less, and one 
 
 
 class LineTracker:
-    """Turns profiles into the seam between wire and laser, as `SeamTrackingSensor` does with pictures.
+    """Turns profiles into the seam between wire and laser.
 
     When the seam jumps and stays there, the part was knocked: what the map holds moves with it.
     """

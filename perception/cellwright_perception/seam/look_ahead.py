@@ -27,8 +27,6 @@ class Crossing(NamedTuple):
     """(2, 2): what a torch moved by (lateral, height) at the wire gains on the seam in the laser plane."""
     gap_fraction: float
     """Gap divided by its width in the laser plane."""
-    slant: float
-    """Sideways over forward direction of the drawing's seam, positive to the left."""
 
 
 class LookAhead:
@@ -85,7 +83,6 @@ class LookAhead:
                 inverse(laser_from_seam).reshape(-1, 4),
                 laser_from_torch.reshape(-1, 4),
                 gap_fraction,
-                tangents[:, 1] / tangents[:, 0],
             ]
         )
 
@@ -101,7 +98,6 @@ class LookAhead:
             seam_from_laser=row[3:7].reshape(2, 2),
             laser_from_torch=row[7:11].reshape(2, 2),
             gap_fraction=float(row[11]),
-            slant=float(row[12]),
         )
 
 

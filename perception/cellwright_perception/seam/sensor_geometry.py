@@ -26,8 +26,6 @@ class SeamSensorGeometry:
 
     look_ahead_m: float = 0.025
     """Distance of the laser plane ahead of the wire tip [m]."""
-    laser_sigma_m: float = 0.35e-3
-    """Standard deviation of the line's gaussian brightness across the laser plane [m]."""
     camera_position_t: tuple[float, float, float] = (0.085, 0.0, 0.115)
     """Optical centre in the tool frame [m]."""
     camera_target_t: tuple[float, float, float] = (0.014, 0.0, 0.0)
@@ -51,8 +49,6 @@ class SeamSensorGeometry:
             )
         if not 0 < self.look_ahead_m < position[0]:
             raise ValueError(f"need 0 < {self.look_ahead_m=} < {position[0]=}, so that the line can be seen")
-        if not self.laser_sigma_m > 0:
-            raise ValueError(f"need a positive {self.laser_sigma_m=}")
 
     @cached_property
     def camera_from_tool(self) -> NDArray[np.float64]:

@@ -16,12 +16,11 @@ from cellwright_policies.experts.assembly import (
     under_force_loop,
 )
 from cellwright_policies.experts.expert import Expert
-from cellwright_policies.experts.welding import NEXT_WELD_SEAM, WELD_SEAM
+from cellwright_policies.experts.welding import WELD_SEAM
 
 EXPERTS: dict[str, dict[str, Callable[..., Expert]]] = {
-    "cellwright/WeldSeam-v0": WELD_SEAM,
-    "cellwright-next/WeldSeam-v1": NEXT_WELD_SEAM,
-    "cellwright-next/WeldSeamWithoutPool-v1": NEXT_WELD_SEAM,
+    "cellwright/WeldSeam-v1": WELD_SEAM,
+    "cellwright/WeldSeamWithoutPool-v1": WELD_SEAM,
     "cellwright/PegInsertion-v0": PEG_INSERTION,
     "cellwright/ConnectorInsertion-v0": CONNECTOR_INSERTION,
     "cellwright/NutFastening-v0": NUT_FASTENING,

@@ -90,16 +90,13 @@ def trained_views(
     return ()
 
 
-def seam_sensor(
-    controller: ControllerSetup, size_px: int, *, laser_sigma_m: float = SeamSensorGeometry.laser_sigma_m
-) -> SeamSensorGeometry:
+def seam_sensor(controller: ControllerSetup, size_px: int) -> SeamSensorGeometry:
     """Camera and laser of the seam sensor, from the settings of a weld; raises ValueError where one is
     missing, of another unit or of no use."""
     px, py, pz = controller.read("camera", "m", count=3).tolist()
     tx, ty, tz = controller.read("camera_target", "m", count=3).tolist()
     return SeamSensorGeometry(
         look_ahead_m=float(controller.read("laser_look_ahead", "m", above=0.0)[0]),
-        laser_sigma_m=laser_sigma_m,
         camera_position_t=(px, py, pz),
         camera_target_t=(tx, ty, tz),
         image_size_px=size_px,

@@ -65,6 +65,8 @@ MOST_OBSERVED = 1_000_000
 _NOT_SCORES = (PER_EPISODE, "disturbances")
 """Fields of a scorecard that the manifest does not repeat."""
 _ENVIRONMENT = re.compile(r"[\w.-]+/[\w.-]+-v\d+")
+RETIRED = {"cellwright/WeldSeam-v0": "cellwright/WeldSeam-v1"}
+"""Environments that are no more, and those to train their policies again in."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,7 +137,7 @@ class PolicySpec:
 
     def __post_init__(self) -> None:
         if not _ENVIRONMENT.fullmatch(self.environment):
-            raise BundleError(f"environment {self.environment!r:.80} is no id such as cellwright/WeldSeam-v0")
+            raise BundleError(f"environment {self.environment!r:.80} is no id such as cellwright/WeldSeam-v1")
         if not 0 < self.control_rate_hz < np.inf:
             raise BundleError(f"control_rate_hz must be positive and finite, got {self.control_rate_hz}")
         names = [group.name for group in self.observation]
@@ -202,11 +204,13 @@ class Bundle:
         """Read all files and check that they fit together, without running the graph.
 
         Raises `BundleError` where the directory is not the bundle of a policy, where a file is missing,
-        damaged or too large, and where two files contradict each other.
+        damaged or too large, where two files contradict each other, and where the policy was trained in an
+        environment that is no more.
         """
         container = Container.load(Path(directory), KIND)
         with bundle_errors():
             spec = _spec(container.content)
+            _refuse_retired(spec, container.directory)
             scorecard = _scorecard(container.files[SCORECARD], spec)
             model = read_model(container.files[POLICY], POLICY)
             _require_interface(model, spec)
@@ -286,6 +290,15 @@ def _spec(content: Mapping[str, Any]) -> PolicySpec:
         raise BundleError(f"{MANIFEST} {error}") from None
     fields.done()
     return spec
+
+
+def _refuse_retired(spec: PolicySpec, directory: Path) -> None:
+    """Raise `BundleError` where the environment of the policy is one of `RETIRED`."""
+    if spec.environment in RETIRED:
+        raise BundleError(
+            f"{directory} was trained in {spec.environment}, which this version of cellwright no longer has: "
+            f"train again in {RETIRED[spec.environment]}, or use the release of cellwright that exported it"
+        )
 
 
 def _group(fields: Fields) -> ObservationGroup:

@@ -48,7 +48,7 @@ class WeldAverages:
         """`signals` is the number of weld signals; raises ValueError where the layout does not fit."""
         count = len(layout.controller["average_periods"])
         periods_s = layout.controller.read("average_periods", "s", count=count, above=0.0).tolist()
-        size, width = len(layout.groups["averages"]), signals + self.TRIMS
+        size, width = len(layout.groups.get("averages", ())), signals + self.TRIMS
         if size != count * width:
             raise ValueError(f"averages must be {count * width} numbers, the layout has {size}")
         described = layout.groups["signals"][:signals]

@@ -1,4 +1,4 @@
-"""Connects a weld's policy with the robot: fills the observation, corrects taught path and process.
+"""Connects a weld's policy with the robot: fills the observation, follows the seam, corrects the process.
 
 The environment calls it at every step, and so does a robot program, which has only to say where the torch is,
 to hand on frames and weld signals, and to carry commands out. It takes all of its numbers from a `Layout`,
@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cellwright_perception.seam.line_profile import check_profile
-from cellwright_perception.seam.line_tracker import LineTracker
+from cellwright_perception.seam.line_tracker import PROFILE_POINTS, LineTracker
 from cellwright_perception.seam.look_ahead import LookAhead
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 from cellwright_perception.seam.taught_path import SeamFrames, TorchPlace
-from cellwright_perception.seam.tracker import PROFILE_POINTS, SeamTrackingSensor
 from cellwright_runtime.bundle.cameras import seam_sensor
 from cellwright_runtime.interface.arrays import decision, numbers
 from cellwright_runtime.interface.averages import WeldAverages
@@ -31,10 +30,9 @@ from cellwright_runtime.vocabulary import Component, Layout
 
 Array = NDArray[np.float64]
 
-COMMANDS = ("lateral_rate", "height_rate", "travel_speed_trim", "wire_feed_trim", "voltage_trim")
-"""Commands of a weld's actions, in order."""
-TRACKED_COMMANDS = ("lateral_offset", "height_offset", *COMMANDS[2:])
-"""The same where the controller follows the measured seam and the policy says how far beside it."""
+COMMANDS = ("lateral_offset", "height_offset", "travel_speed_trim", "wire_feed_trim", "voltage_trim")
+"""Commands of a weld's actions, in order; the offsets are from the measured seam, which the controller
+follows."""
 GUARD_CONFIDENCE = 0.6
 """The guard acts from this confidence of the seam sensor on."""
 _PLACES = ("seam_done", "curvature", "arc_on")
@@ -103,9 +101,9 @@ class SensorFrame(NamedTuple):
     """Where the torch was when it was exposed."""
     window_px: tuple[float, float]
     """Shift (columns, rows) that the window had then, see `WeldInterface.window_px`."""
-    profile: NDArray[np.float64] | None = None
+    profile: NDArray[np.float64]
     """(columns, 2): lateral and height [m] of the laser line in the tool frame, from the right to the left,
-    NaN where nothing was measured; only of a head with a line of its own."""
+    NaN where nothing was measured."""
 
 
 class WeldCommand(NamedTuple):
@@ -129,73 +127,55 @@ class WeldInterface:
 
     seam: TaughtSeam
     """The seam that is welded now."""
-    tracker: SeamTrackingSensor | LineTracker
-    """Measures the seam between wire and laser: in the stripe window, or in profiles where the layout has the
-    setting `line_columns`."""
+    tracker: LineTracker
+    """Measures the seam between wire and laser."""
     last_action: Array
     """(5,) of the last `accept`; zeros before the first."""
 
-    def __init__(
-        self,
-        layout: Layout,
-        *,
-        laser_sigma_m: float = SeamSensorGeometry.laser_sigma_m,
-        guard_m: float | None = None,
-    ) -> None:
+    def __init__(self, layout: Layout, *, guard_m: float | None = None) -> None:
         """Read the settings; raises ValueError where one is missing or makes no sense.
 
-        `laser_sigma_m` is the line's width, which manifests of WeldSeam-v0 do not state: all of their
-        policies were trained with the default. `guard_m` is how far from the measured seam a policy may take
-        the torch, sideways and in height, while the sensor is confident; None leaves it free. A commanded
-        path that is farther away is brought back at the full rate of the path correction.
+        `guard_m` is how far from the measured seam a policy may take the torch, sideways and in height, while
+        the sensor is confident; None leaves it free. A commanded path that is farther away is brought back at
+        the full rate of the path correction.
         """
         if guard_m is not None and not 0.0 < guard_m < math.inf:
             raise ValueError(f"need {guard_m=} above 0, or None for no guard")
         self._guard_m = guard_m
         setup, period_s = layout.controller, layout.control_period_s
-        self._follower = SeamFollower(layout) if setup.has("tracking_gain") else None
-        wanted = COMMANDS if self._follower is None else TRACKED_COMMANDS
-        if (named := tuple(each.name for each in layout.actions)) != wanted:
-            raise ValueError(f"a weld's actions are {', '.join(wanted)}; got {', '.join(named)}")
-        self.geometry = seam_sensor(layout.controller, layout.image_size_px, laser_sigma_m=laser_sigma_m)
+        if (named := tuple(each.name for each in layout.actions)) != COMMANDS:
+            raise ValueError(f"a weld's actions are {', '.join(COMMANDS)}; got {', '.join(named)}")
+        self._follower = SeamFollower(layout)
+        self.geometry = seam_sensor(layout.controller, layout.image_size_px)
         self._period_s = period_s
         self._reach: list[float] = layout.reach.tolist()
-        self._rate_m_s = self._reach[:2] if self._follower is None else [self._follower.rate_m_s] * 2
         self._range_m = tuple(
             float(setup.read(name, "m", above=0.0)[0]) for name in ("lateral_range", "height_range")
         )
         self._slew = float(setup.read("trim_slew", "1/s", above=0.0)[0]) * period_s
         self._groups = BoundedGroups(layout.groups)
-        line = _line_tracker(layout, self.geometry)
-        self.tracker = line or SeamTrackingSensor(self.geometry)
+        self.tracker = _line_tracker(layout, self.geometry)
         self._signals = _history(layout, "signals")
         self._motion = _history(layout, "motion")
-        averaged = "averages" in layout.groups
-        self._averages = WeldAverages(layout, self._signals.width) if averaged else None
+        self._averages = WeldAverages(layout, self._signals.width)
         self._sees_pool = setup.has("pool_across")
         self._described = layout.groups.get("programme", ())
-        kinds = 3 if line is None else 5
-        _require_size(layout.groups, "seam", kinds * PROFILE_POINTS + 1)
+        _require_size(layout.groups, "seam", 5 * PROFILE_POINTS + 1)
         self._begun = False
 
     def begin(self, seam: TaughtSeam, signals: ArrayLike) -> None:
         """Start on a seam, the torch on its taught path; `signals` (n,) are read with the arc off."""
+        signals = numbers("signals", signals, self._signals.width)
         self._programme = _programme(self._described, seam.programme)
-        self._signals.reset(numbers("signals", signals, self._signals.width))
+        self._signals.reset(signals)
         self.seam = seam
         self.tracker.load(seam.programme.joint, seam.frames, seam.look_ahead)
         self.tracker.reset()
         self._correction_m, self._trims = [0.0, 0.0], [0.0, 0.0, 0.0]
         self._seam_m: list[float] | None = None
-        if self._follower is not None:
-            self._follower.reset()
-        if self._averages is not None:
-            programme = seam.programme
-            self._averages.reset(
-                numbers("signals", signals, self._signals.width),
-                voltage_v=programme.voltage_v,
-                wire_feed_m_s=programme.wire_feed_m_s,
-            )
+        self._follower.reset()
+        programme = seam.programme
+        self._averages.reset(signals, voltage_v=programme.voltage_v, wire_feed_m_s=programme.wire_feed_m_s)
         self.last_action = np.zeros(len(COMMANDS))
         self._motion.reset(self._motion_now())
         self._measured = -1
@@ -235,22 +215,19 @@ class WeldInterface:
             position_m >= 0.0,
         )
         seam = self.tracker.profile(*torch)
-        if self._follower is not None:
-            self._follower.update(seam, torch, self.seam.programme.travel_speed_m_s)
+        self._follower.update(seam, torch, self.seam.programme.travel_speed_m_s)
         self._seam_m = None
         if seam[-1] >= GUARD_CONFIDENCE:
             self._seam_m = [float(seam[0]) + torch.lateral_m, float(seam[PROFILE_POINTS]) + torch.height_m]
+        self._averages.push(signals, self._trims_now())
         values: dict[str, NDArray[Any]] = {
             "seam": seam,
             "signals": self._signals.sample(),
             "programme": self._programme,
             "motion": self._motion.sample(),
+            "averages": self._averages.sample(),
+            "tracking": self._follower.sample(),
         }
-        if self._averages is not None:
-            self._averages.push(signals, self._trims_now())
-            values["averages"] = self._averages.sample()
-        if self._follower is not None:
-            values["tracking"] = self._follower.sample()
         return {"image": image, **self._groups.hold(values)}
 
     def accept(self, action: ArrayLike) -> list[float]:
@@ -261,16 +238,15 @@ class WeldInterface:
         self._require_begun()
         self.last_action = decision(action, len(COMMANDS))
         asked: list[float] = self.last_action.tolist()
-        if self._follower is not None:
-            for axis in range(2):
-                asked[axis] = self._follower.rate(axis, asked[axis] * self._reach[axis])
+        for axis in range(2):
+            asked[axis] = self._follower.rate(axis, asked[axis] * self._reach[axis])
         return asked
 
     def correct(self, asked: list[float]) -> WeldCommand:
         """Move path correction and trims on by one control period, within range and slew rate."""
         self._require_begun()
         for axis, limit_m in enumerate(self._range_m):
-            step_m = asked[axis] * self._rate_m_s[axis] * self._period_s
+            step_m = asked[axis] * self._follower.rate_m_s * self._period_s
             if self._guard_m is not None:
                 step_m = self._guarded(axis, step_m, self._guard_m)
             moved_m = self._correction_m[axis] + step_m
@@ -286,7 +262,8 @@ class WeldInterface:
         """The step along lateral (0) or height (1) that stays at the seam, or goes back to it."""
         if self._seam_m is None:
             return step_m
-        away_m, most_m = self._correction_m[axis] - self._seam_m[axis], self._rate_m_s[axis] * self._period_s
+        away_m = self._correction_m[axis] - self._seam_m[axis]
+        most_m = self._follower.rate_m_s * self._period_s
         nearest_m = min(max(away_m + step_m, -guard_m), guard_m) - away_m
         return min(max(nearest_m, -most_m), most_m)
 
@@ -297,10 +274,7 @@ class WeldInterface:
             raise ValueError(f"a frame is uint8 (2, {size}, {size}), got {image.dtype} {image.shape}")
         if not np.isfinite(frame.window_px).all():
             raise ValueError(f"window_px must be finite, got {frame.window_px}")
-        if isinstance(self.tracker, LineTracker):
-            if frame.profile is None:
-                raise ValueError("a frame of this seam sensor has a profile, got None")
-            check_profile(frame.profile, self.tracker.columns)
+        check_profile(frame.profile, self.tracker.columns)
 
     def _with_pool(self, image: NDArray[np.uint8], pool: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
         if pool is None and not self._sees_pool:
@@ -320,14 +294,7 @@ class WeldInterface:
             return
         # Measured again, one outlier would agree with itself and look like a joint that moved.
         self._measured = frame.number
-        then = frame.torch
-        if isinstance(self.tracker, LineTracker):
-            if frame.profile is not None:
-                self.tracker.update(frame.profile, *then)
-            return
-        self.tracker.update(
-            frame.image[1], then.path_position_m, frame.window_px, then.lateral_m, then.height_m
-        )
+        self.tracker.update(frame.profile, *frame.torch)
 
     def _trims_now(self) -> tuple[float, float, float]:
         speed, wire, voltage = (
@@ -348,12 +315,9 @@ def _check_place(torch: TorchPlace) -> None:
         raise ValueError(f"a torch's place must be finite, got {torch}")
 
 
-def _line_tracker(layout: Layout, geometry: SeamSensorGeometry) -> LineTracker | None:
-    """The tracker of a head with a line of its own, where the layout has one."""
-    setup = layout.controller
-    if not setup.has("line_columns"):
-        return None
-    columns = float(setup.read("line_columns", "1", above=0.0)[0])
+def _line_tracker(layout: Layout, geometry: SeamSensorGeometry) -> LineTracker:
+    """The tracker for profiles of as many columns as the setting `line_columns` says."""
+    columns = float(layout.controller.read("line_columns", "1", above=0.0)[0])
     if columns != int(columns):
         raise ValueError(f"line_columns must be a whole number, got {columns:g}")
     return LineTracker(geometry, int(columns))
@@ -380,9 +344,6 @@ def _programme(described: tuple[Component, ...], programme: Programme) -> Array:
         known = ", ".join(name.removeprefix("joint_is_") for name in joints)
         raise ValueError(f"the policy does not know the joint {programme.joint!r}; it knows: {known}")
     given = programme.components()
-    if not any(each.name == "work_angle" for each in described):
-        # A policy of WeldSeam-v0 is not given the angles, at which it was never trained.
-        del given["work_angle"], given["push_angle"]
     values = {**dict.fromkeys(joints, 0.0), joint: 1.0, **given, **dict.fromkeys(_PLACES, 0.0)}
     if (named := [each.name for each in described]) != list(values):
         raise ValueError(f"a programme is {', '.join(values)}; the layout has {', '.join(named)}")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_perception.seam.line_tracker import PROFILE_POINTS
 from cellwright_perception.seam.taught_path import TorchPlace
-from cellwright_perception.seam.tracker import PROFILE_POINTS
 from cellwright_runtime.vocabulary import Layout
 
 Array = NDArray[np.float64]

@@ -233,7 +233,7 @@ def test_cells_and_the_pool_of_them_import_neither_torch_nor_stable_baselines() 
         "from cellwright_envs.vector.pool import CellPool\n"
         "pool = CellPool.make(PROBE_ID, cells=2, workers=1)\n"
         "pool.reset()\n"
-        "import gymnasium; gymnasium.make('cellwright/WeldSeam-v0').close()\n"
+        "import gymnasium; gymnasium.make('cellwright/WeldSeam-v1').close()\n"
         f"print({heavy} & set(sys.modules))\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

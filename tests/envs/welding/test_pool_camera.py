@@ -10,7 +10,6 @@ import pytest
 from numpy.typing import NDArray
 
 from cellwright_envs.disturbances.exposure import SensorNoise
-from cellwright_envs.welding.config import WeldSeamConfig
 from cellwright_envs.welding.disturbances import NAMED, WeldDisturbances
 from cellwright_envs.welding.disturbances.pool import PoolView
 from cellwright_envs.welding.disturbances.tool import ToolCentrePointError
@@ -18,7 +17,7 @@ from cellwright_envs.welding.part.paths import straight
 from cellwright_envs.welding.part.product import PRODUCTS
 from cellwright_envs.welding.pool_camera import ACROSS_M_PX, ALONG_M_PX, PoolCamera, PoolLighting
 from cellwright_envs.welding.process.columns import Constant, State
-from cellwright_envs.welding.weld_seam import WeldSeam
+from cellwright_envs.welding.weld_seam import WeldSeam, WeldSeamWithoutPool
 from cellwright_runtime.interface.path_correction import WeldInterface
 
 SHORT = replace(PRODUCTS["butt-straight-2.3"], name="short-butt", path=straight(0.08))
@@ -30,9 +29,7 @@ EDGE = 72
 
 @pytest.fixture(scope="module")
 def env() -> Iterator[WeldSeam]:
-    env = WeldSeam(
-        product=SHORT, disturbances="none", config=WeldSeamConfig(process="fitted", pool_camera=True)
-    )
+    env = WeldSeam(product=SHORT, disturbances="none")
     yield env
     env.close()
 
@@ -61,7 +58,7 @@ def test_it_is_the_third_view_and_black_before_the_arc(env: WeldSeam) -> None:
     assert env.observation_space["image"].shape == (3, 64, 64)
     assert [each.name for each in env.observation_components["image"]] == ["overview", "stripe", "pool"]
     assert observation["image"][2].max() == 0
-    without = WeldSeam(product=SHORT, disturbances="none", config=WeldSeamConfig(process="fitted"))
+    without = WeldSeamWithoutPool(product=SHORT, disturbances="none")
     image = without.reset(seed=SEED)[0]["image"]
     without.close()
     np.testing.assert_array_equal(observation["image"][:2], image)
@@ -175,7 +172,7 @@ def test_every_field_of_its_disturbance_changes_the_picture(env: WeldSeam) -> No
 
 
 def test_a_cell_without_it_is_not_touched(env: WeldSeam) -> None:
-    plain = WeldSeam(product=SHORT, disturbances="none")
+    plain = WeldSeamWithoutPool(product=SHORT, disturbances="none")
     seen = []
     for view in (PoolView(), NAMED["hard"].pool_view):
         plain.reset(seed=SEED, options={"disturbances": replace(WeldDisturbances(), pool_view=view)})
@@ -191,7 +188,7 @@ def test_the_robots_side_wants_the_picture_that_the_policy_was_trained_with(env:
         env.interface.observe(torch, frame, signals)
     with pytest.raises(ValueError, match=r"uint8 \(64, 64\), got float64 \(64, 64\)"):
         env.interface.observe(torch, frame, signals, pool=np.zeros((64, 64)))
-    plain = WeldSeam(product=SHORT, disturbances="none")
+    plain = WeldSeamWithoutPool(product=SHORT, disturbances="none")
     plain.reset(seed=SEED)
     interface = WeldInterface(plain.layout)
     interface.begin(plain._seam, signals)

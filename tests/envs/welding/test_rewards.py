@@ -20,8 +20,8 @@ def env() -> Iterator[WeldSeam]:
     env.close()
 
 
-def expected(env: WeldSeam, action: np.ndarray, before_m: float) -> dict[str, float]:
-    """Seven terms of the last step, the wire having been at `before_m`."""
+def expected(env: WeldSeam, moved: np.ndarray, before_m: float) -> dict[str, float]:
+    """Seven terms of the last step, whose action `moved` by so much and before which the wire was there."""
     m = env.measurement
     welded_mm = 1e3 * (m.path_position_m - before_m) if m.arc_on else 0.0
     level_b, level_c, level_d = (bool(mask) for mask in m.violations)
@@ -34,23 +34,24 @@ def expected(env: WeldSeam, action: np.ndarray, before_m: float) -> dict[str, fl
         "placement": 0.3 * welded_mm * 0.1 ** ((m.lateral_error_m / 1.0e-3) ** 2),
         "stand_off": 0.1 * welded_mm * 0.1 ** ((m.height_error_m / 4.0e-3) ** 2),
         "pace": 0.05 * max(-0.3, min(0.3, faster)),
-        "smoothness": -0.02 * (abs(float(action[0])) + abs(float(action[1]))) / 2.0,
+        "smoothness": -0.02 * (abs(float(moved[0])) + abs(float(moved[1]))) / 2.0,
         "crash": -50.0 if m.touching or (m.arc_on and abs(m.lateral_error_m) > 5e-3) else 0.0,
     }
 
 
 @pytest.mark.parametrize(
     "action",
-    [(0.05, 0.02, 1.0, 0.0, 0.0), (-0.1, -0.03, -1.0, 0.5, -1.0), (0.0, 0.0, 0.0, -1.0, 1.0)],
+    [(0.4, 0.2, 1.0, 0.0, 0.0), (-0.6, -0.3, -1.0, 0.5, -1.0), (0.0, 0.0, 0.0, -1.0, 1.0)],
     ids=["fast", "slow", "cold"],
 )
 def test_every_step_of_a_weld_is_paid_as_its_page_says(env: WeldSeam, action: tuple[float, ...]) -> None:
     env.reset(seed=2)
-    command, total, welded, terminated = np.array(action, np.float32), 0.0, 0, False
+    command, last = np.array(action, np.float32), np.zeros(5, np.float32)
+    total, welded, terminated = 0.0, 0, False
     while not terminated:
         before_m = env.measurement.path_position_m
         _, reward, terminated, _, info = env.step(command)
-        wanted = expected(env, command, before_m)
+        wanted, last = expected(env, command - last, before_m), command
         assert tuple(info["reward_terms"]) == TERMS
         assert info["reward_terms"] == pytest.approx(wanted, rel=1e-6, abs=1e-12)
         assert reward == pytest.approx(sum(wanted.values()), rel=1e-6, abs=1e-9)

@@ -18,8 +18,8 @@ from cellwright_envs.welding.part.seam import SeamDeviation, sweep
 from cellwright_envs.welding.process.columns import Input
 from cellwright_envs.welding.weld_cell import ORIGIN_W
 from cellwright_envs.welding.weld_seam import WeldSeam
+from cellwright_perception.seam.line_tracker import PROFILE_POINTS
 from cellwright_perception.seam.taught_path import along
-from cellwright_perception.seam.tracker import PROFILE_POINTS
 
 NONE = NAMED["none"]
 CURVED = (
@@ -102,7 +102,10 @@ def test_a_frame_that_is_delivered_again_is_not_measured_again(
     monkeypatch.setattr(
         cell.interface.tracker,
         "update",
-        lambda stripe, position_m, *rest: (measured_m.append(position_m), update(stripe, position_m, *rest)),
+        lambda profile, position_m, *rest: (
+            measured_m.append(position_m),
+            update(profile, position_m, *rest),
+        ),
     )
     cell.reset(seed=0, options={"product": "tee-straight-3.2", "disturbances": lossy})
     for _ in range(60):

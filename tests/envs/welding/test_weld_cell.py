@@ -11,7 +11,7 @@ PRODUCTS = ("lap-straight-2.3", "tee-straight-6.0")
 
 
 def test_a_long_row_of_changing_products_leaves_memory_flat(capsys: pytest.CaptureFixture[str]) -> None:
-    env = gymnasium.make("cellwright/WeldSeam-v0", product=PRODUCTS, disturbances="none")
+    env = gymnasium.make("cellwright/WeldSeam-v1", product=PRODUCTS, disturbances="none")
     # Where shapes were kept, each change of the product would leave 80 kB behind: 24 MB.
     used_mb = soak(env, 2 * weld_cell.LEFT_BEHIND + 300)
     env.close()
@@ -21,7 +21,7 @@ def test_a_long_row_of_changing_products_leaves_memory_flat(capsys: pytest.Captu
 
 def test_a_world_made_anew_for_the_next_part_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def rollout(used: bool) -> list[np.ndarray]:
-        env = gymnasium.make("cellwright/WeldSeam-v0", product=PRODUCTS[1], disturbances="train")
+        env = gymnasium.make("cellwright/WeldSeam-v1", product=PRODUCTS[1], disturbances="train")
         if used:
             monkeypatch.setattr(weld_cell, "LEFT_BEHIND", 2)
             for number in range(5):

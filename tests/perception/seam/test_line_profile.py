@@ -30,7 +30,7 @@ def profile_of(joint: Any) -> Array:
     eye_z = -(turn[2, 0] * GEOMETRY.look_ahead_m + turn[2, 3]) / turn[2, 2]
     slopes = (np.arange(COLUMNS) - 0.5 * (COLUMNS - 1)) * (25e-3 / COLUMNS) / eye_z
     profile = np.full((COLUMNS, 2), np.nan)
-    for (y0, z0), (y1, z1) in joint.surfaces_t()[0]:
+    for (y0, z0), (y1, z1) in joint.surfaces_t():
         # y = slope (eye - z) meets the segment where its parameter is within 0..1.
         from_ray_0, from_ray_1 = (y - slopes * (eye_z - z) for y, z in ((y0, z0), (y1, z1)))
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -17,7 +17,7 @@ from cellwright_envs.welding.weld_seam import WeldSeam
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 from cellwright_perception.seam.taught_path import TorchPlace
 from cellwright_policies import zoo
-from cellwright_runtime.bundle.policy import Bundle, PolicySpec
+from cellwright_runtime.bundle.policy import Bundle
 from cellwright_runtime.interface.path_correction import (
     Programme,
     SensorFrame,
@@ -26,6 +26,7 @@ from cellwright_runtime.interface.path_correction import (
     WeldInterface,
 )
 from cellwright_runtime.runtime import Runtime
+from cellwright_runtime.vocabulary import Layout
 
 
 class Cell:
@@ -42,17 +43,23 @@ class Cell:
 
     @property
     def signals(self) -> np.ndarray:
-        return self.env.process.signals[0]
+        return self.env.disturbed.meter_error.shown(self.env.process.signals[0])
 
     @property
     def newest_frame(self) -> SensorFrame:
         return self.env.frame
+
+    @property
+    def newest_pool(self) -> np.ndarray:
+        assert self.env.pool is not None
+        return self.env.pool._pictures[0]
 
     def carry_out(self, command: WeldCommand) -> None:
         self.env._carry_out(command)
 
     def expose(self, window_px: tuple[float, float]) -> None:
         self.env._take_frame(window_px)
+        self.env._take_pool()
 
 
 class RobotProgram:
@@ -66,7 +73,8 @@ class RobotProgram:
         self.line = deque([[0.0] * 5] * late_steps)  # from the policy's computer to the robot's
 
     def observe(self) -> dict[str, np.ndarray]:
-        return self.interface.observe(self.cell.torch, self.cell.newest_frame, self.cell.signals)
+        cell = self.cell
+        return self.interface.observe(cell.torch, cell.newest_frame, cell.signals, pool=cell.newest_pool)
 
     def step(self, observation: dict[str, np.ndarray]) -> WeldCommand:
         self.line.append(self.interface.accept(self.runtime.act(observation)))
@@ -83,7 +91,7 @@ def runtime() -> Runtime:
 
 @pytest.fixture
 def pair() -> Iterator[tuple[Any, Any]]:
-    envs = [gymnasium.make("cellwright_envs:cellwright/WeldSeam-v0").unwrapped for _ in range(2)]
+    envs = [gymnasium.make("cellwright_envs:cellwright/WeldSeam-v1").unwrapped for _ in range(2)]
     yield envs[0], envs[1]
     for env in envs:
         env.close()
@@ -116,9 +124,9 @@ def test_a_robot_program_sees_and_commands_what_the_environment_does(
 
 
 def test_an_environment_with_another_sensor_measures_with_its_geometry() -> None:
-    sensor = SeamSensorGeometry(laser_sigma_m=0.5e-3, look_ahead_m=0.03, stripe_focal_px=400.0)
+    sensor = SeamSensorGeometry(look_ahead_m=0.03, stripe_focal_px=400.0)
     env: Any = gymnasium.make(
-        "cellwright_envs:cellwright/WeldSeam-v0", config=WeldSeamConfig(sensor=sensor)
+        "cellwright_envs:cellwright/WeldSeam-v1", config=WeldSeamConfig(sensor=sensor)
     ).unwrapped
     assert env.interface.geometry == sensor
     env.close()
@@ -139,7 +147,7 @@ def programme_at(env: Any, product: str, position_m: float) -> dict[str, float]:
     """The group `programme` with the torch at a path position, by name."""
     env.reset(seed=0, options={"product": product, "disturbances": "none"})
     torch = TorchPlace(position_m, 0.0, 0.0)
-    values = env.interface.observe(torch, FRAME, SIGNALS)["programme"]
+    values = env.interface.observe(torch, FRAME, SIGNALS, pool=POOL)["programme"]
     names = [each.name for each in env.layout.groups["programme"]]
     return dict(zip(names, values.tolist(), strict=True))
 
@@ -158,6 +166,8 @@ def test_the_programme_says_what_is_welded_and_how_far(pair: tuple[Any, Any]) ->
             "nominal_travel_speed": 0.55 / 60,
             "nominal_contact_tip_distance": 15e-3,
             "nominal_gap": 0.75e-3,
+            "work_angle": 0.0,
+            "push_angle": 0.0,
             "seam_done": 0.5,
             "curvature": 0.0,
             "arc_on": 1.0,
@@ -172,12 +182,12 @@ def test_the_programme_says_what_is_welded_and_how_far(pair: tuple[Any, Any]) ->
     assert round_the_pipe["joint_is_t_fillet"] == 1.0
 
 
-def test_history_says_what_was_and_bounds_hold(spec: PolicySpec, seam: TaughtSeam) -> None:
-    interface = WeldInterface(spec.layout)
+def test_history_says_what_was_and_bounds_hold(layout: Layout, seam: TaughtSeam) -> None:
+    interface = WeldInterface(layout)
     interface.begin(seam, SIGNALS)
     for step in range(20):
         current_a = 10.0 * step if step < 19 else 900.0
-        observed = interface.observe(START, FRAME, np.array([current_a, *SIGNALS[1:]]))
+        observed = interface.observe(START, FRAME, np.array([current_a, *SIGNALS[1:]]), pool=POOL)
         interface.correct(interface.accept([0.05 * (step + 1), 0.0, 0.0, 0.0, 0.0]))
     assert observed["signals"][::7].tolist() == [400.0, 180.0, 170.0, 150.0, 110.0, 30.0]  # lags 0 to 16
     np.testing.assert_allclose(observed["motion"][5::10], [0.95, 0.85, 0.55], rtol=1e-6)  # lags 0, 2, 8
@@ -190,7 +200,7 @@ def test_beginning_again_forgets_what_the_sensor_measured(pair: tuple[Any, Any])
         observed, *_ = env.step(np.zeros(5, np.float32))
     assert observed["seam"][-1] > 0.5
     env.interface.begin(env.interface.seam, SIGNALS)
-    assert env.interface.observe(START, FRAME, SIGNALS)["seam"][-1] == 0.0
+    assert env.interface.observe(START, FRAME, SIGNALS, pool=POOL)["seam"][-1] == 0.0
     env.reset(seed=0)  # frames are counted from the beginning again
     for _ in range(28):
         observed, *_ = env.step(np.zeros(5, np.float32))
@@ -201,27 +211,34 @@ def test_beginning_again_forgets_what_the_sensor_measured(pair: tuple[Any, Any])
 
 SIGNALS = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 293.0])
 START = TorchPlace(-0.02, 0.0, 0.0)
-FRAME = SensorFrame(0, np.zeros((2, 64, 64), np.uint8), START, (0.0, 0.0))
+FRAME = SensorFrame(0, np.zeros((2, 64, 64), np.uint8), START, (0.0, 0.0), np.full((640, 2), np.nan))
+POOL = np.zeros((64, 64), np.uint8)
 
 
 @pytest.fixture(scope="module")
-def spec() -> PolicySpec:
-    return Bundle.load(zoo.path("weld-seam")).spec
-
-
-@pytest.fixture(scope="module")
-def seam(spec: PolicySpec) -> TaughtSeam:
-    env: Any = gymnasium.make("cellwright_envs:cellwright/WeldSeam-v0", product="lap-straight-2.3").unwrapped
+def welding() -> WeldSeam:
+    """A cell, closed: its layout and its taught seam stay."""
+    env = WeldSeam(product="lap-straight-2.3")
     env.reset(seed=0)
     env.close()
-    return env.interface.seam
+    return env
 
 
-def with_setting(spec: PolicySpec, name: str, **changed: Any) -> PolicySpec:
+@pytest.fixture(scope="module")
+def layout(welding: WeldSeam) -> Layout:
+    return welding.layout
+
+
+@pytest.fixture(scope="module")
+def seam(welding: WeldSeam) -> TaughtSeam:
+    return welding.interface.seam
+
+
+def with_setting(layout: Layout, name: str, **changed: Any) -> Layout:
     settings = tuple(
-        replace(each, **changed) if each.name == name else each for each in spec.controller.settings
+        replace(each, **changed) if each.name == name else each for each in layout.controller.settings
     )
-    return replace(spec, controller=replace(spec.controller, settings=settings))
+    return replace(layout, controller=replace(layout.controller, settings=settings))
 
 
 @pytest.mark.parametrize(
@@ -237,29 +254,36 @@ def with_setting(spec: PolicySpec, name: str, **changed: Any) -> PolicySpec:
         ("signals_lags", {"value": (-1.0, 0.0, 1.0, 4.0, 8.0, 16.0)}, "whole numbers that rise"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(
-    name: str, changed: dict, told: str, spec: PolicySpec
-) -> None:
+def test_settings_that_make_no_sense_are_refused(name: str, changed: dict, told: str, layout: Layout) -> None:
     with pytest.raises(ValueError, match=told):
-        WeldInterface(with_setting(spec, name, **changed).layout)
+        WeldInterface(with_setting(layout, name, **changed))
 
 
-def test_a_policy_of_something_else_is_refused(spec: PolicySpec) -> None:
-    with pytest.raises(ValueError, match=r"a weld's actions are lateral_rate, .* got x, y, z"):
+def test_a_policy_of_something_else_is_refused(layout: Layout) -> None:
+    with pytest.raises(ValueError, match=r"a weld's actions are lateral_offset, .* got x, y, z"):
         WeldInterface(Bundle.load(zoo.path("peg-insertion")).spec.layout)
-    one_sided = replace(spec, action=(replace(spec.action[0], low=0.0), *spec.action[1:]))
-    with pytest.raises(ValueError, match=r"lateral_rate must reach as far both ways, got 0.0 to 0.005"):
-        WeldInterface(one_sided.layout)
+    one_sided = replace(layout, actions=(replace(layout.actions[0], low=0.0), *layout.actions[1:]))
+    with pytest.raises(ValueError, match=r"lateral_offset must reach as far both ways, got 0.0 to 0.0015"):
+        WeldInterface(one_sided)
 
 
-def test_a_joint_that_the_policy_does_not_know_is_refused(spec: PolicySpec, seam: TaughtSeam) -> None:
-    interface = WeldInterface(spec.layout)
+@pytest.mark.parametrize(
+    ("group", "told"), [("averages", "averages must be 20 numbers"), ("seam", "seam must be 41 numbers")]
+)
+def test_a_layout_without_a_group_is_refused(group: str, told: str, layout: Layout) -> None:
+    groups = {name: each for name, each in layout.groups.items() if name != group}
+    with pytest.raises(ValueError, match=f"{told}, the layout has 0"):
+        WeldInterface(replace(layout, groups=groups))
+
+
+def test_a_joint_that_the_policy_does_not_know_is_refused(layout: Layout, seam: TaughtSeam) -> None:
+    interface = WeldInterface(layout)
     seam.programme, known = replace(seam.programme, joint="corner"), seam.programme
     with pytest.raises(ValueError, match="joint 'corner'; it knows: lap, t_fillet, butt"):
         interface.begin(seam, SIGNALS)
     seam.programme = known
     with pytest.raises(ValueError, match="call begin"):
-        interface.observe(START, FRAME, SIGNALS)
+        interface.observe(START, FRAME, SIGNALS, pool=POOL)
 
 
 @pytest.mark.parametrize(
@@ -271,13 +295,15 @@ def test_a_joint_that_the_policy_does_not_know_is_refused(spec: PolicySpec, seam
         ({"frame": FRAME._replace(image=np.zeros((2, 32, 64), np.uint8))}, r"a frame is uint8 \(2, 64, 64\)"),
         ({"frame": FRAME._replace(image=np.zeros((2, 64, 64)))}, "a frame is uint8 .*, got float64"),
         ({"frame": FRAME._replace(window_px=(0.0, np.inf))}, "window_px must be finite"),
+        ({"frame": FRAME._replace(profile=np.zeros((64, 2)))}, r"a profile is float64 \(640, 2\)"),
+        ({"pool": None}, "this policy needs a picture of the pool"),
     ],
 )
 def test_a_reading_that_is_refused_changes_nothing(
-    changed: dict, told: str, spec: PolicySpec, seam: TaughtSeam
+    changed: dict, told: str, layout: Layout, seam: TaughtSeam
 ) -> None:
-    interfaces = [WeldInterface(spec.layout) for _ in range(2)]
-    good: dict[str, Any] = {"torch": START, "frame": FRAME, "signals": SIGNALS}
+    interfaces = [WeldInterface(layout) for _ in range(2)]
+    good: dict[str, Any] = {"torch": START, "frame": FRAME, "signals": SIGNALS, "pool": POOL}
     for interface in interfaces:
         interface.begin(seam, SIGNALS)
     with pytest.raises(ValueError, match=told):
@@ -288,35 +314,36 @@ def test_a_reading_that_is_refused_changes_nothing(
 
 
 @pytest.mark.parametrize("action", [[0.0] * 4, [0.0] * 4 + [1.001], [np.nan] * 5])
-def test_an_action_that_no_policy_gives_is_refused(action: list, spec: PolicySpec, seam: TaughtSeam) -> None:
-    interface = WeldInterface(spec.layout)
+def test_an_action_that_no_policy_gives_is_refused(action: list, layout: Layout, seam: TaughtSeam) -> None:
+    interface = WeldInterface(layout)
     interface.begin(seam, SIGNALS)
     with pytest.raises(ValueError, match="action must be"):
         interface.accept(action)
     np.testing.assert_array_equal(interface.last_action, np.zeros(5))
 
 
-def test_corrections_stay_in_range_and_trims_slew(spec: PolicySpec, seam: TaughtSeam) -> None:
-    interface = WeldInterface(spec.layout)
+def test_corrections_stay_in_range_and_trims_slew(layout: Layout, seam: TaughtSeam) -> None:
+    interface = WeldInterface(layout)
     interface.begin(seam, SIGNALS)
-    first = interface.correct(interface.accept([1.0, -1.0, 1.0, -1.0, 1.0]))
-    assert first[:2] == pytest.approx((0.2e-3, -0.2e-3))  # 5 mm/s for 40 ms
+    first = interface.correct([1.0, -1.0, 1.0, -1.0, 1.0])
+    assert first[:2] == pytest.approx((0.4e-3, -0.4e-3))  # 10 mm/s for 40 ms
     assert first[2:] == pytest.approx((1.024, 0.98, 0.24))  # 8 % of full scale in 40 ms
     for _ in range(60):
         last = interface.correct([1.0, -1.0, 1.0, -1.0, 1.0])
     assert last == pytest.approx((8e-3, -6e-3, 1.3, 0.75, 3.0))
 
 
-def test_beginning_again_forgets_the_last_seam(spec: PolicySpec, seam: TaughtSeam) -> None:
-    fresh, used = WeldInterface(spec.layout), WeldInterface(spec.layout)
+def test_beginning_again_forgets_the_last_seam(layout: Layout, seam: TaughtSeam) -> None:
+    fresh, used = WeldInterface(layout), WeldInterface(layout)
     used.begin(seam, SIGNALS)
     for number in range(20):
-        used.observe(START, FRAME._replace(number=number), SIGNALS + 100.0)
-        used.correct(used.accept([1.0] * 5))
+        used.observe(START, FRAME._replace(number=number), SIGNALS + 100.0, pool=POOL)
+        used.accept([1.0] * 5)
+        used.correct([1.0] * 5)
     seen = []
     for interface in (fresh, used):
         interface.begin(seam, SIGNALS)
-        seen.append(interface.observe(START, FRAME, SIGNALS))
+        seen.append(interface.observe(START, FRAME, SIGNALS, pool=POOL))
         assert interface.correct([0.0] * 5) == WeldCommand(0.0, 0.0, 1.0, 1.0, 0.0)
     for name, values in seen[0].items():
         np.testing.assert_array_equal(values, seen[1][name])
@@ -328,7 +355,7 @@ def test_the_example_of_the_page_welds_a_seam() -> None:
         each for each in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "robot.carry" in each
     )
     env: Any = gymnasium.make(
-        "cellwright_envs:cellwright/WeldSeam-v0", product="lap-straight-2.3", disturbances="none"
+        "cellwright_envs:cellwright/WeldSeam-v1", product="lap-straight-2.3", disturbances="none"
     ).unwrapped
     robot = Robot(env)
     exec(compile(block, "docs/bundle.md", "exec"), {"robot": robot})

@@ -49,14 +49,14 @@ def test_a_stale_block_is_found_and_only_it_is_changed(tmp_path: Path) -> None:
     current = (ROOT / "docs" / "environments" / "weld-seam.md").read_text()
     page.write_text(current)
     assert page not in stale_pages(tmp_path)
-    page.write_text(current.replace("| `lateral_rate` | -0.005 |", "| `lateral_rate` | -0.004 |"))
+    page.write_text(current.replace("| `lateral_offset` | -0.0015 |", "| `lateral_offset` | -0.004 |"))
     assert stale_pages(tmp_path)[page] == current
 
 
 def test_a_missing_page_is_begun_from_a_template(tmp_path: Path) -> None:
     stale = stale_pages(tmp_path)
     assert set(stale) == {tmp_path / "docs" / page_of(each) for each in environment_ids()}
-    assert "| 0 | `lateral_rate` |" in stale[tmp_path / "docs" / "environments" / "weld-seam.md"]
+    assert "| 0 | `lateral_offset` |" in stale[tmp_path / "docs" / "environments" / "weld-seam.md"]
 
 
 def test_blocks_of_the_readme_are_filled_and_a_readme_without_is_left_alone(tmp_path: Path) -> None:

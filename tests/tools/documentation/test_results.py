@@ -29,11 +29,12 @@ def evaluation(*, passed: list[bool], defect_mm: float = 16.0) -> dict[str, Any]
         "tracking_error_mm": {"mean": 0.2, "p95": 0.5},
         "cycle_time_s": 20.0,
         "crashed": False,
+        "iso_edition": "2023",
     }
     levels = [{"B": False, "C": good, "D": True} for good in passed]
     return {
         "policy": "zoo:weld-seam",
-        "env": "cellwright/WeldSeam-v0",
+        "env": "cellwright/WeldSeam-v1",
         "products": "held-out",
         "disturbances": "hard",
         "seed": 0,
@@ -48,7 +49,7 @@ def test_recorded_evaluations_become_a_table_with_intervals(tmp_path: Path) -> N
     assert "| held-out | hard | `zoo:weld-seam` | 4 from 0 | 0 (0 to 49) | 75 (30 to 95) |" in text
     assert "| 100.0 (100.0 to 100.0) | 0.20 (0.20 to 0.20) |" in text
     assert "| held-out | hard | `zoo:weld-seam` | 100.0 |" in defect_codes(tmp_path)
-    assert text.endswith("|\n\nGraded by ISO 5817, edition 2014-v0.")
+    assert text.endswith("|\n\nGraded by ISO 5817, edition 2023.")
 
 
 def test_a_comparison_holds_only_the_products_and_disturbances_it_names(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import os
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from cellwright_envs import ENVIRONMENTS
 from cellwright_runtime.bundle.container import MANIFEST, BundleError
-from cellwright_runtime.bundle.policy import POLICY, SCORECARD, Bundle, write_bundle
+from cellwright_runtime.bundle.policy import POLICY, RETIRED, SCORECARD, Bundle, write_bundle
 from cellwright_runtime.bundle.vectors import GOLDEN
 from cellwright_runtime.runtime import Runtime
 from cellwright_train.cli import main
@@ -130,3 +132,28 @@ def test_a_manifest_of_gigabytes_is_not_read(bundle_dir: Path, tmp_path: Path) -
     os.truncate(tmp_path / MANIFEST, 4 * 2**30)  # without taking room on the disk
     with pytest.raises(BundleError, match=r"manifest.json has 4,294,967,296 bytes, more than the 1,048,576"):
         Bundle.load(tmp_path)
+
+
+@pytest.mark.parametrize("env_id", RETIRED)
+def test_a_policy_of_an_environment_that_is_no_more_is_refused_with_what_to_do(
+    env_id: str, bundle_dir: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sound, old = Bundle.load(bundle_dir), tmp_path / "old"
+    write_bundle(old, replace(sound.spec, environment=env_id), sound.files)
+    told = (
+        f"{old} was trained in {env_id}, which this version of cellwright no longer has: train again in "
+        f"{RETIRED[env_id]}, or use the release of cellwright that exported it"
+    )
+    for read in (Bundle.load, Runtime):
+        with pytest.raises(BundleError) as refused:
+            read(old)
+        assert str(refused.value) == told
+    for command in (["verify"], ["evaluate"], ["watch", "--out", str(tmp_path / "film.gif")]):
+        assert main([command[0], str(old), *command[1:]]) == 2
+        assert capsys.readouterr().err == f"cellwright: {told}\n"
+
+
+def test_what_is_no_more_is_not_registered_and_what_came_instead_is() -> None:
+    for env_id, instead in RETIRED.items():
+        assert env_id not in ENVIRONMENTS
+        assert instead in ENVIRONMENTS

@@ -143,7 +143,7 @@ def test_commands_in_millimetres_are_found(
     in_mm = replace(spec, action=(replace(first, low=first.low * 1e3, high=first.high * 1e3), *rest))
     wrong = variant(bundle_dir, tmp_path / "wrong", policy=export.to_onnx(actor, in_mm))
     told = reasons(verify_open_loop(wrong))
-    assert "command lateral_rate" in told
+    assert "command lateral_offset" in told
     assert "wrong unit or scale" in told
 
 
@@ -232,12 +232,13 @@ def weld(seed: int, product: str, passes_c: bool) -> WeldResult:
         tracking_p95_mm=0.2,
         cycle_time_s=20.0,
         crashed=False,
+        iso_edition="2023",
     )
 
 
 CARD: dict[str, Any] = WeldEvaluation(
     policy="run",
-    env="cellwright/WeldSeam-v0",
+    env="cellwright/WeldSeam-v1",
     seed=7,
     results=(weld(7, "lap", True), weld(8, "tee", False)),
 ).as_json() | {"disturbances": "train"}
@@ -278,22 +279,20 @@ def test_the_same_seams_passing_is_a_pass(scored: Path, monkeypatch: pytest.Monk
     assert check.passed, check.detail
     assert check.detail.startswith("2 seeds repeated")
     # One is good: the other failed before, too.
-    assert check.detail.endswith("(1 of them), graded by ISO 5817, edition 2014-v0")
+    assert check.detail.endswith("(1 of them), graded by ISO 5817, edition 2023")
 
 
 def test_seams_of_another_edition_are_no_repetition(
     bundle_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     welding(monkeypatch, second_passes=False)
-    episodes = [each | {"iso_edition": "2023"} for each in CARD["per_episode"]]
-    card = CARD | {"iso_edition": "2023", "per_episode": episodes}
+    episodes = [each | {"iso_edition": "2014"} for each in CARD["per_episode"]]
+    card = CARD | {"iso_edition": "2014", "per_episode": episodes}
     check = verify_closed_loop(
         variant(bundle_dir, tmp_path / "other", scorecard=canonical_json(card)), progress=False
     )
     assert not check.passed
-    assert (
-        "seed 7 (lap) is graded by ISO 5817, edition 2014-v0, was by ISO 5817, edition 2023" in check.detail
-    )
+    assert "seed 7 (lap) is graded by ISO 5817, edition 2023, was by ISO 5817, edition 2014" in check.detail
 
 
 def test_a_seam_that_passes_now_but_did_not_then_is_a_failure(
@@ -354,7 +353,7 @@ def test_a_scorecard_that_no_export_wrote_is_a_failure_that_says_where(
 
 
 def test_a_scorecard_from_before_a_result_was_recorded_passes(bundle_dir: Path, tmp_path: Path) -> None:
-    later = ("cut_off", "iso_edition")
+    later = ("cut_off", "iso_edition", "crashes")
     episodes = [{name: each[name] for name in each if name not in later} for each in CARD["per_episode"]]
     card = {name: CARD[name] for name in CARD if name not in later} | {"per_episode": episodes}
     check = verify_scores(variant(bundle_dir, tmp_path / "older", scorecard=canonical_json(card)))
@@ -364,7 +363,7 @@ def test_a_scorecard_from_before_a_result_was_recorded_passes(bundle_dir: Path, 
 def test_scores_that_follow_from_the_episodes_pass(scored: Path) -> None:
     check = verify_scores(scored)
     assert check.passed, check.detail
-    assert check.detail.endswith("2 recorded episodes, graded by ISO 5817, edition 2014-v0")
+    assert check.detail.endswith("2 recorded episodes, graded by ISO 5817, edition 2023")
 
 
 @pytest.mark.parametrize(
@@ -383,12 +382,16 @@ def test_scores_that_follow_from_the_episodes_pass(scored: Path) -> None:
         ({"policy": None}, "scorecard.json policy is null, not a name"),
         ({"own": 1}, "scorecard.json own is 1, not None"),
         (
-            {"iso_edition": "2023"},
-            "scorecard.json iso_edition is \"2023\", not '2014-v0', which its episodes",
+            {"iso_edition": "2014"},
+            "scorecard.json iso_edition is \"2014\", not '2023', which its episodes",
         ),
         (
             {"per_episode": [FIRST | {"iso_edition": "2007"}]},
             "episode 0 is not what WeldResult wrote: no edition of ISO 5817 is called '2007'",
+        ),
+        (
+            {"per_episode": [{name: FIRST[name] for name in FIRST if name != "iso_edition"}]},
+            "episode 0 is not what WeldResult wrote: a weld without iso_edition was graded by limits",
         ),
         ({"per_episode": []}, "scorecard.json records no episode to repeat"),
         ({"per_episode": [FIRST | {"seam_mm": 0.0}]}, "episodes add up to no scores: need as many positive"),
@@ -570,9 +573,9 @@ def test_the_environment_of_a_bundle_is_the_one_it_is_evaluated_in(
     target = tmp_path / "told.json"
     assert main([*arguments, "--json", str(target)]) == 0
     assert json.loads(target.read_text())["env"] == PEG
-    assert main([*arguments, "--env", "cellwright/WeldSeam-v0"]) == 2
+    assert main([*arguments, "--env", "cellwright/WeldSeam-v1"]) == 2
     told = capsys.readouterr().err.splitlines()[-1]
-    assert "was trained in cellwright/PegInsertion-v0 and does not act in cellwright/WeldSeam-v0" in told
+    assert "was trained in cellwright/PegInsertion-v0 and does not act in cellwright/WeldSeam-v1" in told
 
 
 @pytest.mark.parametrize("env_id", ENVIRONMENTS)

@@ -19,6 +19,7 @@ GOOD = WeldResult(
     tracking_p95_mm=0.2,
     cycle_time_s=12.0,
     crashed=False,
+    iso_edition="2023",
 )
 
 

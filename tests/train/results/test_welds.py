@@ -25,6 +25,7 @@ def result(seed: int = 0, **changed: Any) -> WeldResult:
         "tracking_p95_mm": 0.5,
         "cycle_time_s": 20.0,
         "crashed": False,
+        "iso_edition": "2023",
     }
     return WeldResult(**(values | changed))
 
@@ -71,9 +72,10 @@ def test_results_say_by_which_edition_they_were_graded() -> None:
     assert WeldResult.from_json(told["per_episode"][1]).iso_edition == "2023"
 
 
-def test_a_result_from_before_editions_were_recorded_is_of_the_one_there_was() -> None:
+def test_a_result_from_before_editions_were_recorded_is_refused_with_what_to_do() -> None:
     entry = {name: value for name, value in result().as_json().items() if name != "iso_edition"}
-    assert WeldResult.from_json(entry).iso_edition == "2014-v0"
+    with pytest.raises(ValueError, match=r"evaluate the policy again, by one of 2023, 2023-en1090, 2014$"):
+        WeldResult.from_json(entry)
 
 
 def test_an_edition_that_there_is_not_is_refused() -> None:

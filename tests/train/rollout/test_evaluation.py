@@ -130,7 +130,7 @@ def test_a_weld_that_is_cut_off_is_a_failed_part_and_says_so() -> None:
     result = cut_off(DEFAULT_ENV, 60, Steady(0.0))
     assert (result.cut_off, result.outcome) == (True, "B fail, C fail, D fail, cut off")
     assert result.as_json()["cut_off"]
-    assert result.as_json()["iso_edition"] == "2014-v0"
+    assert result.as_json()["iso_edition"] == "2023"
     assert WeldResult.from_json(result.as_json()) == result
     assert not any(result.passed.values())
     assert 0.5 * result.seam_mm < result.defect_mm <= result.seam_mm

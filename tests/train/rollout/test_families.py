@@ -30,5 +30,5 @@ def test_a_cell_of_no_known_family_is_refused() -> None:
 
 
 def test_an_unknown_id_names_the_nearest() -> None:
-    with pytest.raises(UsageError, match="did you mean 'cellwright/WeldSeam-v0'"):
-        family_of("cellwright/WeldSeem-v0")
+    with pytest.raises(UsageError, match="did you mean 'cellwright/WeldSeam-v1'"):
+        family_of("cellwright/WeldSeem-v1")

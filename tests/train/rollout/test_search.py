@@ -146,6 +146,7 @@ def result(seed: int, good: bool, defect_mm: float = 8.0) -> WeldResult:
         tracking_p95_mm=0.0,
         cycle_time_s=1.0,
         crashed=False,
+        iso_edition="2023",
     )
 
 

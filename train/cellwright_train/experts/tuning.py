@@ -1,9 +1,8 @@
-"""`python -m cellwright_train.experts.tuning EXPERT`: tune a classical expert on training seeds.
+"""`python -m cellwright_train.experts.tuning`: tune the trims of `adaptive-tracker` on training seeds.
 
 The search is the cross-entropy method (Rubinstein 1999): draw gains around a mean, keep the best quarter,
-move mean and spread there. All candidates weld the same parts with the same disturbances. The tracker's gains
-are searched on all joints together, the trims of `adaptive-tracker` for each joint type by itself. What it
-prints is copied into the expert's gains; the seeds are far from those of every evaluation.
+move mean and spread there. All candidates weld the same parts with the same disturbances, each joint type by
+itself. What it prints is copied into the expert's gains; the seeds are far from those of every evaluation.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ from tqdm import tqdm
 
 from cellwright_policies.experts.expert import Expert
 from cellwright_policies.experts.welding.adaptive_tracker import AdaptiveGains, AdaptiveTracker
-from cellwright_policies.experts.welding.seam_tracker import SeamTracker, TrackerGains
 from cellwright_train.results.welds import WeldResult
 from cellwright_train.rollout.cell import CellChoice, Episode, products_of, run_episode
 from cellwright_train.rollout.policies import ExpertPolicy
@@ -55,12 +53,6 @@ class Range:
     high: float
 
 
-TRACKER_RANGES = (
-    Range(name="proportional_1_s", low=1.0, high=12.0),
-    Range(name="integral_1_s2", low=0.0, high=2.0),
-    Range(name="preview_s", low=0.0, high=0.5),
-    Range(name="smallest_confidence", low=0.02, high=0.6),
-)
 TRIM_RANGES = (
     Range(name="speed", low=-1.5, high=1.5),
     Range(name="wire", low=-1.5, high=1.5),
@@ -153,23 +145,6 @@ def _cost(job: tuple[Expert, Sequence[Episode]]) -> float:
     return float(np.mean(costs))
 
 
-def tune_tracker(config: SearchConfig) -> TrackerGains:
-    """Search the gains of the seam tracker over all training products."""
-
-    def gains(values: Floats) -> TrackerGains:
-        return TrackerGains(**{r.name: float(v) for r, v in zip(TRACKER_RANGES, values, strict=True)})
-
-    start = np.array([getattr(TrackerGains(), r.name) for r in TRACKER_RANGES])
-    with _Cells(products_of("train"), config) as cells, _bar(config, "tracker") as bar:
-        best, _ = cross_entropy(
-            lambda tried: cells.costs([SeamTracker(gains(values)) for values in tried], bar),
-            start,
-            TRACKER_RANGES,
-            config,
-        )
-    return gains(best)
-
-
 def tune_trims(gains: AdaptiveGains, joint: int, config: SearchConfig) -> AdaptiveGains:
     """Search the trims of one joint type, by its place in lap, T-fillet, butt, on its training products."""
     from cellwright_envs.welding.part.product import JOINTS, PRODUCTS
@@ -199,18 +174,13 @@ def _bar(config: SearchConfig, name: str) -> Any:
     return tqdm(total=config.rounds * (config.population + 1), desc=name, unit="candidate")
 
 
-def main(expert: str, config: SearchConfig) -> None:
-    """Tune EXPERT, `seam-tracker` or `adaptive-tracker`, and print its gains."""
-    if expert == "seam-tracker":
-        print(tune_tracker(config))
-    elif expert == "adaptive-tracker":
-        tuned = AdaptiveGains()
-        for joint in range(3):
-            tuned = tune_trims(tuned, joint, config)
-            print(tuned)
-    else:
-        raise SystemExit(f"cannot tune {expert!r}; choose seam-tracker or adaptive-tracker")
+def main(config: SearchConfig) -> None:
+    """Tune the trims of `adaptive-tracker`, and print its gains."""
+    tuned = AdaptiveGains()
+    for joint in range(3):
+        tuned = tune_trims(tuned, joint, config)
+        print(tuned)
 
 
 if __name__ == "__main__":
-    tyro.cli(main, config=(tyro.conf.OmitArgPrefixes, tyro.conf.PositionalRequiredArgs))
+    tyro.cli(main, config=(tyro.conf.OmitArgPrefixes,))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-from cellwright_envs.welding.inspection.editions import V0, edition_of
+from cellwright_envs.welding.inspection.editions import EDITIONS, edition_of
 from cellwright_train.results import intervals
 from cellwright_train.results.intervals import Estimate
 from cellwright_train.results.result import EpisodeResult, Evaluation, Figure
@@ -28,10 +28,10 @@ class WeldResult(EpisodeResult):
     tracking_p95_mm: float
     cycle_time_s: float
     crashed: bool
+    iso_edition: str
+    """Edition of ISO 5817 behind `passed`."""
     cut_off: bool = False
     """The time limit came first."""
-    iso_edition: str = V0
-    """Edition of ISO 5817 behind `passed`; files from before it was recorded are of this one."""
 
     @classmethod
     def read(cls, card: Any, *, seed: int, product: str, conditions: str, cut_off: bool) -> Self:
@@ -59,7 +59,7 @@ class WeldResult(EpisodeResult):
     def from_json(cls, entry: Mapping[str, Any]) -> Self:
         """Back from what `as_json` gave.
 
-        Raises KeyError where something is missing, ValueError for an unknown edition of ISO 5817.
+        Raises KeyError where something is missing, ValueError where the edition of ISO 5817 is unknown.
         """
         return cls(
             seed=int(entry["seed"]),
@@ -74,7 +74,7 @@ class WeldResult(EpisodeResult):
             cycle_time_s=entry["cycle_time_s"],
             crashed=entry["crashed"],
             cut_off=entry.get("cut_off", False),
-            iso_edition=edition_of(entry.get("iso_edition", V0)).name,
+            iso_edition=_edition(entry),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -118,6 +118,16 @@ class WeldResult(EpisodeResult):
     def shortfall(self) -> float:
         """Millimetres that fail level C."""
         return self.defect_mm
+
+
+def _edition(entry: Mapping[str, Any]) -> str:
+    """Edition of ISO 5817 behind an entry of `per_episode`; raises ValueError where it is unknown."""
+    if "iso_edition" not in entry:
+        raise ValueError(
+            "a weld without iso_edition was graded by limits that are gone; evaluate the policy again, "
+            f"by one of {', '.join(EDITIONS)}"
+        )
+    return edition_of(entry["iso_edition"]).name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from cellwright_train.errors import UsageError, one_line
 from cellwright_train.results.result import EpisodeResult
 from cellwright_train.rollout.families import family_of
 
-DEFAULT_ENV = "cellwright/WeldSeam-v0"
+DEFAULT_ENV = "cellwright/WeldSeam-v1"
 
 Observation = Mapping[str, NDArray[Any]]
 Watcher = Callable[[gymnasium.Env[Any, Any], Observation, NDArray[np.float32]], None]

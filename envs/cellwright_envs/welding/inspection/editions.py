@@ -22,8 +22,10 @@ _LEGS = (upto(1.5, 0.15), upto(2, 0.15), upto(2, 0.2))
 _ROOT = (NONE, NONE, upto(0, 0.2, 2, short=True))
 _OVERLAP = (NONE, NONE, upto(0, 0.2))
 _NO = (NONE, NONE, NONE)
+_BUTT_TOES = (toe_angle(150), toe_angle(110), toe_angle(90))
+_FILLET_TOES = (toe_angle(110), toe_angle(100), toe_angle(90))
 
-_ROWS_2014_V0 = (
+_ROWS_2014 = (
     LimitRow(code=401, feature=Feature.FUSION_DEFICIT, reference=Feature.SIZE, thin=_NO, thick=_NO),
     LimitRow(
         code=402,
@@ -82,7 +84,7 @@ _ROWS_2014_V0 = (
         feature=Feature.UNDERFILL,
         reference=Feature.THICKNESS,
         thin=(NONE, upto(0, 0.1, short=True), upto(0, 0.25, short=True)),
-        thick=(upto(0, 0.05, 0.5), upto(0, 0.1, 1), upto(0, 0.25, 2)),
+        thick=(upto(0, 0.05, 0.5, short=True), upto(0, 0.1, 1, short=True), upto(0, 0.25, 2, short=True)),
         joints=BUTT,
     ),
     LimitRow(
@@ -122,7 +124,7 @@ _ROWS_2014_V0 = (
         feature=Feature.THROAT_DEFICIT,
         reference=Feature.SIZE,
         thin=(NONE, upto(0.2, 0, short=True), upto(0.2, 0.1, short=True)),
-        thick=(NONE, upto(0.3, 0.1, 1), upto(0.3, 0.1, 2)),
+        thick=(NONE, upto(0.3, 0.1, 1, short=True), upto(0.3, 0.1, 2, short=True)),
         joints=FILLETS,
         detectable_mm=0.1,
     ),
@@ -134,21 +136,6 @@ _ROWS_2014_V0 = (
         thick=(upto(1, 0.15, 3), upto(1, 0.2, 4), ANY),
         joints=FILLETS,
     ),
-)
-"""Limits of ISO 5817; rows 507, 617, 5213, 2011, parts of 506, 511, 512 and 2017 are textbook values.
-
-402 is incomplete penetration of a fillet, 4021 of a one-sided butt. Pores are judged as surface pores
-(2017) and as internal pores (2011) of one size.
-"""
-
-_SHORT_ABOVE_3_MM = {
-    511: (upto(0, 0.05, 0.5, short=True), upto(0, 0.1, 1, short=True), upto(0, 0.25, 2, short=True)),
-    5213: (NONE, upto(0.3, 0.1, 1, short=True), upto(0.3, 0.1, 2, short=True)),
-}
-"""Above 3 mm too these rows permit short imperfections only."""
-_BUTT_TOES = (toe_angle(150), toe_angle(110), toe_angle(90))
-_FILLET_TOES = (toe_angle(110), toe_angle(100), toe_angle(90))
-_TOES = (
     LimitRow(
         code=505,
         feature=Feature.TOE_RISE_RAD,
@@ -166,10 +153,12 @@ _TOES = (
         joints=FILLETS,
     ),
 )
-_ROWS_2014 = (
-    *(replace(row, thick=_SHORT_ABOVE_3_MM.get(row.code, row.thick)) for row in _ROWS_2014_V0),
-    *_TOES,
-)
+"""Limits of ISO 5817; rows 507, 617, 5213, 2011, parts of 506, 511, 512 and 2017 are textbook values.
+
+402 is incomplete penetration of a fillet, 4021 of a one-sided butt. Pores are judged as surface pores
+(2017) and as internal pores (2011) of one size.
+"""
+
 _ROOT_HEIGHT_2023 = (upto(1, 0.2, 3), upto(1, 0.45, 4), upto(1, 1.0, 5))
 _OF_ACTUAL_THROAT = (2017, 512, 617)
 """Rows 1.3, 1.16 and 3.2, whose limits grow with the throat as it is since 2023."""
@@ -208,7 +197,6 @@ class Edition:
 
 
 NEWEST = "2023"
-V0 = "2014-v0"
 EDITIONS = {
     edition.name: edition
     for edition in (
@@ -219,16 +207,10 @@ EDITIONS = {
             rows=tuple(row for row in _ROWS_2023 if row.code != 505),
         ),
         Edition(name="2014", meaning="ISO 5817:2014.", rows=_ROWS_2014),
-        Edition(
-            name=V0,
-            meaning="What `cellwright/WeldSeam-v0` grades with: ISO 5817:2014 without row 505, and with rows "
-            "511 and 5213 above 3 mm for any length.",
-            rows=_ROWS_2014_V0,
-        ),
     )
 }
-"""By name; the newest is the default of everything but `cellwright/WeldSeam-v0`."""
-CODES = tuple(dict.fromkeys(row.code for row in (*_ROWS_2014_V0, *_TOES)))
+"""By name; the newest is the default everywhere."""
+CODES = tuple(dict.fromkeys(row.code for row in _ROWS_2014))
 """ISO 6520-1 numbers of all editions; bit n of a mask is `CODES[n]`, whatever the edition."""
 
 

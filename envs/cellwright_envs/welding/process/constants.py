@@ -34,7 +34,8 @@ class ProcessConstants:
 
     Spreads that `draw_constants` applies stand with each default: `spread` is a relative standard
     deviation, `logistic` the scale of a threshold drawn from a logistic distribution, `uniform` a
-    half-width. SI units; sources are named as in docs/references.md.
+    half-width. What tables disagree about is drawn too, see docs/process-model.md. SI units; sources are
+    named as in docs/references.md.
     """
 
     melting_per_current_m_s_a: float = _constant(arc.MELTING_PER_CURRENT_M_S_A, spread=0.04)
@@ -61,16 +62,17 @@ class ProcessConstants:
     """None in CO2; see `spray_transition_current_a` for mixtures."""
     deposition_efficiency: float = bead.DEPOSITION_EFFICIENCY
     """Published: 0.93 to 0.98."""
-    jackson_k: float = _constant(bead.JACKSON_K, spread=0.10)
-    """Fit to 31 published beads of another process: form published, level an assumption."""
+    penetration_factor: float = _constant(bead.PENETRATION_FACTOR, spread=0.10)
+    """Penetration, over that of the published fit; spread is an assumption."""
     width_factor: float = _constant(bead.WIDTH_FACTOR, spread=0.08)
-    """Assumption anchored on single published beads, 2.0 to 2.6."""
+    """Least mean error of width and height over the 27 settings of the published fit; single other beads
+    have 2.0 to 2.6."""
     width_lag_s: float = _constant(0.3, spread=0.2)
     """Assumption, 0.3 to 1.0 s."""
     penetration_lag_s: float = _constant(0.2, spread=0.2)
     """Assumption, 0.2 to 0.4 s."""
     gap_factor_per_m: float = _constant(bead.GAP_FACTOR_PER_M, spread=0.10)
-    """Derived from 18 published butt recipes; spread is an assumption."""
+    """With `root_scale`, least scatter over 18 published butt recipes in CO2 and argon; spread assumed."""
     offset_scale: float = _constant(0.35, spread=0.12)
     """Assumption: offset over width at which root penetration falls to 1/e."""
     leg_shift: float = _constant(0.7, spread=0.10)
@@ -81,8 +83,10 @@ class ProcessConstants:
     """Assumption: 2.5 % of leg ratio per degree."""
     temperature_slope_per_k: float = _constant(8e-4, spread=0.2)
     """Assumption: gain of penetration with plate temperature."""
-    fillet_root_fraction: float = _constant(0.25, spread=0.15)
-    """Assumption: fraction of the throat that penetration must cross before it reaches the root."""
+    fillet_root_fraction: float = _constant(0.12, spread=0.15)
+    """Assumption: fraction of the throat that penetration must cross before it reaches the root. It leaves
+    the roots of nine published CO2 fillets sound, each by two standard deviations of equal beads or more; the
+    fit is for thicker plate and 180 A on."""
     fillet_root_m: float = _constant(0.2e-3, logistic=0.016e-3)
     """Assumption: penetration beyond the root that counts as fused."""
     fillet_heat_sink: float = _constant(0.5, spread=0.1)
@@ -166,18 +170,21 @@ class ProcessConstants:
     """Assumption: contacts in dip transfer over one drop of the wire's own diameter each."""
     wire_diameter_m: float = 1.2e-3
     """Of solid wire, as the procedure has it."""
-    fitted: float = 0.0
-    """1 where penetration follows the published fit to MAG beads, 0 where it follows Jackson's form."""
-    penetration_current_exponent: float = 0.0
-    """Of the current over the programme's; only where `fitted`."""
-    penetration_speed_exponent: float = _constant(0.0, signed=True)
-    """Of the travel speed over the programme's; only where `fitted`."""
-    penetration_voltage_exponent: float = _constant(0.0, signed=True)
-    """Of the voltage over the synergic one; only where `fitted`."""
+    penetration_current_exponent: float = _constant(1.355, uniform=0.045)
+    """Of the current over the programme's: 1.40 in the published fit, 4/3 in Jackson's form, 1.31 in the free
+    fit to 31 beads."""
+    penetration_speed_exponent: float = _constant(-0.385, uniform=0.055, signed=True)
+    """Of the travel speed over the programme's: -0.36 in the published fit, -1/3 in Jackson's form, -0.44 in
+    the free fit."""
+    penetration_voltage_exponent: float = _constant(-0.125, uniform=0.175, signed=True)
+    """Of the voltage over the synergic one: 0.01 in the published fit, 0.05 in the free fit; two handbooks
+    say that penetration falls a little."""
     cap_fullness: float = bead.CAP_FULLNESS
-    """Height of a cap over its section divided by its width."""
-    root_scale: float = 1.0
-    """Root index over penetration, helped by the gap, over thickness."""
+    """Height of a cap over its section divided by its width: least squares on the published fit's beads; a
+    parabola has 1.5."""
+    root_scale: float = bead.ROOT_SCALE
+    """Root index over penetration, helped by the gap, over thickness: puts the published butt recipes at the
+    mean root index 0.69, at which the limits were chosen."""
 
     def __post_init__(self) -> None:
         for item in fields(self):
@@ -185,38 +192,6 @@ class ProcessConstants:
                 raise ValueError(
                     f"process constant {item.name}={getattr(self, item.name)} must not be negative"
                 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class FittedConstants(ProcessConstants):
-    """The same with penetration, width and height fitted to published beads of the process itself.
-
-    What tables disagree about is drawn; see docs/process-model.md.
-    """
-
-    fitted: float = 1.0
-    width_factor: float = _constant(2.70, spread=0.08)
-    """Least mean error of width and height over the 27 settings of the published fit; single other beads
-    have 2.0 to 2.6."""
-    gap_factor_per_m: float = _constant(200.0, spread=0.10)
-    """With `root_scale`, least scatter over 18 published butt recipes in CO2 and argon; spread assumed."""
-    fillet_root_fraction: float = _constant(0.12, spread=0.15)
-    """Assumption: leaves the roots of nine published CO2 fillets sound, each by two standard deviations of
-    equal beads or more; the fit is for thicker plate and 180 A on."""
-    penetration_current_exponent: float = _constant(1.355, uniform=0.045)
-    """1.40 in the published fit, 4/3 in Jackson's form, 1.31 in the free fit to 31 beads."""
-    penetration_speed_exponent: float = _constant(-0.385, uniform=0.055, signed=True)
-    """-0.36 in the published fit, -1/3 in Jackson's form, -0.44 in the free fit."""
-    penetration_voltage_exponent: float = _constant(-0.125, uniform=0.175, signed=True)
-    """0.01 in the published fit, 0.05 in the free fit; two handbooks say that penetration falls a little."""
-    cap_fullness: float = 1.6
-    """Least squares as above; a parabola has 1.5."""
-    root_scale: float = 1.54
-    """Puts the published butt recipes at the mean root index 0.69, at which the limits were chosen."""
-
-
-PROCESS_MODELS: dict[str, type[ProcessConstants]] = {"jackson": ProcessConstants, "fitted": FittedConstants}
-"""Where a bead's penetration comes from: Jackson's form, or a published fit to beads of the process."""
 
 
 def _logistic(value: float, scale: float, chance: float) -> float:
@@ -230,10 +205,8 @@ def _normal(rng: np.random.Generator, value: float, spread: float) -> float:
     return value * (1.0 + spread * z)
 
 
-def draw_constants(
-    rng: np.random.Generator, scale: float = 1.0, model: type[ProcessConstants] = ProcessConstants
-) -> ProcessConstants:
-    """Draw the constants of one weld around those of `model`; `scale` shrinks every spread, 0 to none.
+def draw_constants(rng: np.random.Generator, scale: float = 1.0) -> ProcessConstants:
+    """Draw the constants of one weld; `scale` shrinks every spread, 0 to none.
 
     A threshold is drawn once per weld from a logistic distribution, truncated at 2.5 scales: the chance
     that a weld fails at a given index is then the published logistic curve, and one weld stays consistent
@@ -242,7 +215,7 @@ def draw_constants(
     lowest = 1.0 / (1.0 + math.exp(2.5))
     burn_through = rng.uniform(lowest, 1.0 - lowest)
     drawn: dict[str, float] = {}
-    for item in fields(model):
+    for item in fields(ProcessConstants):
         value, spreads = float(item.default), item.metadata  # type: ignore[arg-type]
         if not spreads:
             continue
@@ -255,7 +228,7 @@ def draw_constants(
                 burn_through if item.name.startswith("burn_through") else rng.uniform(lowest, 1.0 - lowest)
             )
             drawn[item.name] = _logistic(value, scale * spreads["logistic"], chance)
-    return model(**drawn)
+    return ProcessConstants(**drawn)
 
 
 def design_throat_m(joint: WeldJoint, thickness_m: float) -> float:

@@ -55,7 +55,7 @@ def constants_with(constants: ProcessConstants, gas: str, wire_diameter_m: float
         synergic_intercept_v=constants.synergic_intercept_v - lower_v,
         synergic_slope_v_a=constants.synergic_slope_v_a - less_v_a,
         spray_transition_a=arc.spray_transition_current_a(wire_diameter_m, chosen.co2_fraction),
-        jackson_k=constants.jackson_k * math.pow(thinner, 0.57),
+        penetration_factor=constants.penetration_factor * math.pow(thinner, 0.57),
         width_factor=constants.width_factor * math.pow(thinner, -0.43),
     )
 

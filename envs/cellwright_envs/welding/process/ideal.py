@@ -87,7 +87,7 @@ class IdealTrims:
         probe = self._probe
         state, drawn = process.state[0], process.constants[0]
         probe.state[:, State.PLATE_TEMPERATURE_K] = state[State.PLATE_TEMPERATURE_K]
-        probe.constants[:, Constant.JACKSON_K] = drawn[Constant.JACKSON_K] * (
+        probe.constants[:, Constant.PENETRATION_FACTOR] = drawn[Constant.PENETRATION_FACTOR] * (
             1.0 + drawn[Constant.PENETRATION_NOISE] * state[State.PENETRATION_NOISE]
         )
         features = probe.steady_features(rows)

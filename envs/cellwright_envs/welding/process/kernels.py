@@ -86,12 +86,12 @@ def _voltage(current, u, hole, c):
 
 
 @compilable
-def _fitted_depth(current, voltage, synergic, speed, c):
+def _penetration(current, voltage, synergic, speed, c):
     """Penetration of the published fit at the programme, moved from there by the drawn exponents."""
     usual_a, usual_m_s = c[Constant.REFERENCE_CURRENT_A], c[Constant.NOMINAL_SPEED_M_S]
     if usual_a <= 0.0:  # asked for the programme's own current
         usual_a = current
-    depth = bead.fitted_penetration_m(usual_a, usual_m_s) * c[Constant.JACKSON_K] / bead.JACKSON_K
+    depth = bead.penetration_m(usual_a, usual_m_s) * c[Constant.PENETRATION_FACTOR] / bead.PENETRATION_FACTOR
     depth *= (current / usual_a) ** c[Constant.PENETRATION_CURRENT_EXPONENT]
     depth *= (speed / usual_m_s) ** c[Constant.PENETRATION_SPEED_EXPONENT]
     return depth * (voltage / synergic) ** c[Constant.PENETRATION_VOLTAGE_EXPONENT]
@@ -111,10 +111,7 @@ def _pool(current, voltage, plate_k, u, c):
         current, c[Constant.SYNERGIC_INTERCEPT_V], c[Constant.SYNERGIC_SLOPE_V_A]
     )
     width = bead.width_m(area, voltage, synergic, c[Constant.WIDTH_FACTOR])
-    if c[Constant.FITTED] > 0.0:
-        depth = _fitted_depth(current, voltage, synergic, speed, c)
-    else:
-        depth = bead.penetration_m(current, voltage, speed, c[Constant.JACKSON_K])
+    depth = _penetration(current, voltage, synergic, speed, c)
     depth *= 1.0 + c[Constant.TEMPERATURE_SLOPE_PER_K] * (plate_k - 293.15)
     depth *= 1.0 - c[Constant.PUSH_SLOPE_PER_RAD] * u[Input.PUSH_ANGLE_RAD]
     depth *= bead.offset_factor(u[Input.LATERAL_OFFSET_M], width, c[Constant.OFFSET_SCALE])
@@ -145,7 +142,7 @@ def _measure_heat(s, u, c):
     s[State.COOLING_TIME_S] = heat.cooling_time_s(line, thickness, min(plate_k, 700.0), shape, shape)
     delay = c[Constant.PYROMETER_DISTANCE_M] / speed
     # That infrared shows penetration is published.
-    line *= (c[Constant.JACKSON_K] / bead.JACKSON_K) ** c[Constant.PENETRATION_HEAT]
+    line *= (c[Constant.PENETRATION_FACTOR] / bead.PENETRATION_FACTOR) ** c[Constant.PENETRATION_HEAT]
     return heat.temperature_behind_arc_k(line * shape, thickness, plate_k, delay, c[Constant.HOTTEST_RISE_K])
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
 from cellwright_assets.weld_cell import SPEED_TRIM, VOLTAGE_TRIM_V, WIRE_TRIM
-from cellwright_perception.seam.tracker import PROFILE_POINTS
+from cellwright_perception.seam.line_tracker import PROFILE_POINTS
 from cellwright_policies.experts.expert import Actions, Observations
 from cellwright_policies.experts.welding.base import Programme, profile_at
-from cellwright_policies.experts.welding.seam_tracker import SeamTracker, TrackerGains
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +20,6 @@ class AdaptiveGains:
     Trims per gap deviation over plate thickness, in the order lap, T-fillet, butt.
     """
 
-    tracker: TrackerGains = field(default_factory=TrackerGains)
     speed: tuple[float, float, float] = (1.03, -0.44, 0.66)
     wire: tuple[float, float, float] = (1.30, 0.39, -0.54)
     voltage_v: tuple[float, float, float] = (3.48, 5.68, 1.37)
@@ -31,25 +29,26 @@ class AdaptiveGains:
     voltage_offset_v: tuple[float, float, float] = (1.50, 0.53, 1.15)
     preview_s: float = 0.3
     """How far ahead of the wire the gap is read, to cover the slew of wire feed and speed."""
+    smallest_confidence: float = 0.35
+    """Confidence of the seam below which the gap counts as the drawing's."""
 
 
 class AdaptiveTracker:
     """A seam tracker that also changes speed, wire feed and voltage with the gap."""
 
-    def __init__(self, gains: AdaptiveGains = AdaptiveGains(), *, controller_tracks: bool = False) -> None:
+    def __init__(self, gains: AdaptiveGains = AdaptiveGains()) -> None:
         self.gains = gains
-        self._tracker = SeamTracker(gains.tracker, controller_tracks=controller_tracks)
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
-        self._tracker.reset(cells, indices)
+        """Nothing to forget: the controller itself follows the seam."""
 
     def act_batch(self, observations: Observations) -> Actions:
-        actions = self._tracker.act_batch(observations)
+        actions = np.zeros((len(observations["seam"]), 5), dtype=np.float32)
         programme, gains = Programme(observations), self.gains
         gap_m = profile_at(
             observations["seam"][:, 2 * PROFILE_POINTS :], gains.preview_s * programme.travel_speed_m_s
         )
-        seen = observations["seam"][:, -1] >= gains.tracker.smallest_confidence
+        seen = observations["seam"][:, -1] >= gains.smallest_confidence
         deviation = np.where(seen, (gap_m - programme.gap_m) / programme.thickness_m, 0.0)
         for column, (per_gap, offset, full_scale) in enumerate(
             (

@@ -7,24 +7,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_perception.seam.line_tracker import PROFILE_POINTS
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
-from cellwright_perception.seam.tracker import PROFILE_POINTS
 from cellwright_policies.experts.expert import Observations
 
 LOOK_AHEAD_M = SeamSensorGeometry().look_ahead_m
 
 
 class Programme:
-    """Named columns of the `programme` group (n, 12), or (n, 14) with the angles."""
+    """Named columns of the `programme` group (n, 14)."""
 
     def __init__(self, observations: Observations) -> None:
         values = np.asarray(observations["programme"], dtype=np.float64)
         self.joint = values[:, :3].argmax(axis=1)
         self.thickness_m = values[:, 3]
-        self.wire_feed_m_s = values[:, 4]
         self.travel_speed_m_s = values[:, 6]
         self.gap_m = values[:, 8]
-        self.arc_on = values[:, -1] > 0.5
 
 
 def profile_at(group: NDArray[Any], ahead_m: NDArray[np.float64]) -> NDArray[np.float64]:

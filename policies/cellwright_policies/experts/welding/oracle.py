@@ -1,4 +1,4 @@
-"""An expert that reads the true state: follows the true seam and sets the safest trims."""
+"""An expert that reads the true state: leads the torch onto the true seam and sets the safest trims."""
 
 from __future__ import annotations
 
@@ -6,17 +6,18 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cellwright_assets.weld_cell import CORRECTION_RATE_M_S
 from cellwright_policies.experts.expert import Actions, Observations
 
-PROPORTIONAL_1_S = 5.0
 OFFSET_M = 1.5e-3
-"""Full action of WeldSeam-v1: how far beside the measured seam its controller leads the torch."""
+"""Full action: how far beside the measured seam its controller leads the torch."""
 IDEAL = ("ideal_travel_speed", "ideal_wire_feed", "ideal_voltage")
 
 
 class Oracle:
-    """Needs the `privileged` group and the names of its components."""
+    """Needs the `privileged` group and the names of its components.
+
+    The controller follows the measured seam: the oracle commands what is left to the true one.
+    """
 
     def __init__(self, privileged_names: Sequence[str]) -> None:
         if not set(IDEAL) <= set(privileged_names):
@@ -34,16 +35,6 @@ class Oracle:
         if "privileged" not in observations:
             raise ValueError("the oracle needs observations made with privileged=True")
         state = observations["privileged"]
-        rates = PROPORTIONAL_1_S * state[:, self._errors] / CORRECTION_RATE_M_S
-        actions = np.concatenate([rates, state[:, self._ideal]], axis=1)
+        left_m = state[:, self._errors] - observations["tracking"][:, :2]
+        actions = np.concatenate([left_m / OFFSET_M, state[:, self._ideal]], axis=1)
         return np.clip(actions, -1.0, 1.0).astype(np.float32)
-
-
-class TrackedOracle(Oracle):
-    """The same over a controller that follows the measured seam: commands what is left to the true one."""
-
-    def act_batch(self, observations: Observations) -> Actions:
-        actions = super().act_batch(observations)
-        left_m = observations["privileged"][:, self._errors] - observations["tracking"][:, :2]
-        actions[:, :2] = np.clip(left_m / OFFSET_M, -1.0, 1.0)
-        return actions

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from cellwright_envs.welding.disturbances import NAMED, WeldDisturbances, WeldDisturbanceState, resolve
 from cellwright_envs.welding.disturbances.events import GapStep, ProcedureChange
-from cellwright_envs.welding.next_weld_seam import NEXT_NAMED
 
 SEEDS = st.integers(0, 2**32 - 1)
 NAMES = [each.name for each in fields(WeldDisturbances)]
@@ -43,7 +42,7 @@ def test_configuration_and_episode_survive_pickling(name: str) -> None:
 def test_switching_one_off_leaves_the_draws_of_the_others(off: str) -> None:
     # The hard set with every event certain, so that each disturbance shows in its draw.
     full = replace(
-        NEXT_NAMED["hard"],
+        NAMED["hard"],
         gap_step=GapStep(probability=1.0),
         procedure_change=ProcedureChange(probability=1.0),
     )
@@ -144,9 +143,8 @@ def test_hard_corrupts_images_more_than_train() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_single_disturbance_is_that_one_at_training_strength(name: str) -> None:
-    """Of the cell in the making, which has every disturbance of the present one and `meter_error`."""
-    only = NEXT_NAMED[name]
-    assert getattr(only, name) == getattr(NEXT_NAMED["train"], name) != getattr(resolve("none"), name)
+    only = NAMED[name]
+    assert getattr(only, name) == getattr(NAMED["train"], name) != getattr(resolve("none"), name)
     assert replace(only, **{name: getattr(resolve("none"), name)}) == resolve("none")
 
 

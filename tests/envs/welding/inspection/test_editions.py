@@ -16,7 +16,7 @@ LENGTH_M = 0.2
 SHORT_M, LONG_M = 0.024, 0.026
 """Below and above the 25 mm that short imperfections may fill in 100 mm."""
 BUTT, LAP, TEE = WeldJoint.BUTT, WeldJoint.LAP, WeldJoint.T_FILLET
-NEW, EN1090, OLD, V0 = "2023", "2023-en1090", "2014", "2014-v0"
+NEW, EN1090, OLD = "2023", "2023-en1090", "2014"
 
 
 class Limit(NamedTuple):
@@ -55,10 +55,10 @@ ROWS = [
     # 504, above 3 mm: 1 mm + 0.2 b, + 0.6 b or 0.45 b since 2023, + 1.0 b; b the width of the root.
     Row((NEW, EN1090), 504, BUTT, ROOT, (4, 4, 4, 2), any_length(1.4, 1.9, 3.0)),
     Row((NEW, EN1090), 504, BUTT, ROOT, (10, 10, 10, 6), any_length(2.2, 3.7, 5.0)),
-    Row((OLD, V0), 504, BUTT, ROOT, (4, 4, 4, 2), any_length(1.4, 2.2, 3.0)),
-    Row((OLD, V0), 504, BUTT, ROOT, (10, 10, 10, 6), any_length(2.2, 4.0, 5.0)),
+    Row((OLD,), 504, BUTT, ROOT, (4, 4, 4, 2), any_length(1.4, 2.2, 3.0)),
+    Row((OLD,), 504, BUTT, ROOT, (10, 10, 10, 6), any_length(2.2, 4.0, 5.0)),
     # 504, up to 3 mm: 1 mm + 0.1 b, + 0.3 b, + 0.6 b in every edition.
-    Row((NEW, EN1090, OLD, V0), 504, BUTT, ROOT, (3, 3, 3, 2), any_length(1.2, 1.6, 2.2)),
+    Row((NEW, EN1090, OLD), 504, BUTT, ROOT, (3, 3, 3, 2), any_length(1.2, 1.6, 2.2)),
     # 505: toe angles, butt and fillet, on any plate.
     Row((NEW, OLD), 505, BUTT, TOE, (2, 2, 2, 6), any_length(150, 110, 90)),
     Row((NEW, OLD), 505, BUTT, TOE, (10, 10, 10, 6), any_length(150, 110, 90)),
@@ -69,26 +69,22 @@ ROWS = [
     # 511, above 3 mm: 0.05 t, 0.1 t, 0.25 t, at most 0.5, 1, 2 mm, short imperfections.
     Row((NEW, EN1090, OLD), 511, BUTT, FILL, (4, 4, 4, 6), short(0.2, 0.4, 1.0)),
     Row((NEW, EN1090, OLD), 511, BUTT, FILL, (12, 12, 12, 6), short(0.5, 1.0, 2.0)),
-    Row((V0,), 511, BUTT, FILL, (4, 4, 4, 6), any_length(0.2, 0.4, 1.0)),
-    Row((V0,), 511, BUTT, FILL, (12, 12, 12, 6), any_length(0.5, 1.0, 2.0)),
     # 5213, above 3 mm: no, 0.3 mm + 0.1 a, at most 1 and 2 mm, short imperfections.
     Row((NEW, EN1090, OLD), 5213, TEE, THROAT, (4, 3, 3, 6), (NO_THROAT, *short(0, 0.6, 0.6)[1:])),
     Row((NEW, EN1090, OLD), 5213, LAP, THROAT, (10, 9, 9, 6), (NO_THROAT, *short(0, 1.0, 1.2)[1:])),
-    Row((V0,), 5213, TEE, THROAT, (4, 3, 3, 6), any_length(0.1, 0.6, 0.6)),
-    Row((V0,), 5213, LAP, THROAT, (10, 9, 9, 6), any_length(0.1, 1.0, 1.2)),
     # Since 2023 these grow with the throat as it is.
     Row((NEW, EN1090), 512, TEE, LEGS, (2, 4, 6, 6), any_length(2.4, 2.9, 3.2)),
     Row((NEW, EN1090), 512, LAP, LEGS, (5, 4, 6, 6), any_length(2.4, 2.9, 3.2)),
-    Row((OLD, V0), 512, TEE, LEGS, (2, 4, 6, 6), any_length(2.1, 2.6, 2.8)),
-    Row((OLD, V0), 512, LAP, LEGS, (5, 4, 6, 6), any_length(2.1, 2.6, 2.8)),
+    Row((OLD,), 512, TEE, LEGS, (2, 4, 6, 6), any_length(2.1, 2.6, 2.8)),
+    Row((OLD,), 512, LAP, LEGS, (5, 4, 6, 6), any_length(2.1, 2.6, 2.8)),
     Row((NEW, EN1090), 617, TEE, GAP, (2, 4, 2, 6), any_length(0.4, 0.5, 0.7)),
     Row((NEW, EN1090), 617, TEE, GAP, (5, 4, 3, 6), any_length(0.8, 1.1, 1.9)),
-    Row((OLD, V0), 617, TEE, GAP, (2, 4, 2, 6), any_length(0.6, 0.7, 0.9)),
-    Row((OLD, V0), 617, TEE, GAP, (5, 4, 3, 6), any_length(0.9, 1.3, 2.2)),
+    Row((OLD,), 617, TEE, GAP, (2, 4, 2, 6), any_length(0.6, 0.7, 0.9)),
+    Row((OLD,), 617, TEE, GAP, (5, 4, 3, 6), any_length(0.9, 1.3, 2.2)),
     Row((NEW, EN1090), 2017, TEE, PORE, (2, 4, 6, 6), (NO_PORE, NO_PORE, Limit(1.8))),
     Row((NEW, EN1090), 2017, TEE, PORE, (5, 4, 6, 6), (NO_PORE, Limit(1.2), Limit(1.8))),
-    Row((OLD, V0), 2017, TEE, PORE, (2, 4, 6, 6), (NO_PORE, NO_PORE, Limit(1.2))),
-    Row((OLD, V0), 2017, TEE, PORE, (5, 4, 6, 6), (NO_PORE, Limit(0.8), Limit(1.2))),
+    Row((OLD,), 2017, TEE, PORE, (2, 4, 6, 6), (NO_PORE, NO_PORE, Limit(1.2))),
+    Row((OLD,), 2017, TEE, PORE, (5, 4, 6, 6), (NO_PORE, Limit(0.8), Limit(1.2))),
 ]
 
 
@@ -156,12 +152,11 @@ def test_only_what_is_permitted_where_short_fails_by_its_length(edition: str, ro
         assert fails(welded(edition, row, inside, LONG_M), row.code, level) == limit.short, level
 
 
-@pytest.mark.parametrize("edition", [EN1090, V0])
 @pytest.mark.parametrize("joint", [BUTT, TEE, LAP])
 @pytest.mark.parametrize("plate_mm", [2.0, 10.0])
-def test_without_row_505_no_toe_angle_fails(edition: str, joint: WeldJoint, plate_mm: float) -> None:
-    row = Row((edition,), 505, joint, TOE, (plate_mm, 3, 3, 6), any_length(0, 0, 0))
-    assert card(welded(edition, row, 1.0, LENGTH_M - 0.05)).passed == {"B": True, "C": True, "D": True}
+def test_without_row_505_no_toe_angle_fails(joint: WeldJoint, plate_mm: float) -> None:
+    row = Row((EN1090,), 505, joint, TOE, (plate_mm, 3, 3, 6), any_length(0, 0, 0))
+    assert card(welded(EN1090, row, 1.0, LENGTH_M - 0.05)).passed == {"B": True, "C": True, "D": True}
 
 
 def test_a_limit_at_three_millimetres_is_that_of_thin_plate() -> None:
@@ -172,13 +167,13 @@ def test_a_limit_at_three_millimetres_is_that_of_thin_plate() -> None:
 
 
 def test_the_newest_edition_is_the_default_and_every_one_is_named() -> None:
-    assert set(EDITIONS) == {NEW, EN1090, OLD, V0}
+    assert set(EDITIONS) == {NEW, EN1090, OLD}
     assert BeadRecord(1, LENGTH_M).iso_edition == "2023"
     assert all(edition.name == name for name, edition in EDITIONS.items())
 
 
 def test_an_unknown_edition_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match=r"'2007'; there are 2023, 2023-en1090, 2014, 2014-v0"):
+    with pytest.raises(ValueError, match=r"'2007'; there are 2023, 2023-en1090, 2014"):
         edition_of("2007")
     with pytest.raises(ValueError, match="'2007'"):
         BeadRecord(1, LENGTH_M, "2007")
@@ -188,7 +183,7 @@ def test_masks_of_before_keep_their_bits() -> None:
     """Recorded masks say which code is which by position; a new code comes last."""
     before = (401, 402, 4021, 502, 503, 504, 506, 507, 510, 511, 512, 617, 2011, 2017, 5011, 5213, 5214)
     assert (*before, 505) == CODES
-    assert EDITIONS[V0].codes == before
+    assert EDITIONS[EN1090].codes == before
 
 
 @pytest.mark.parametrize("edition", EDITIONS)
@@ -197,7 +192,7 @@ def test_a_code_has_one_row_per_joint(edition: str) -> None:
     assert len(rows) == len(set(rows))
 
 
-@pytest.mark.parametrize(("edition", "has"), [(NEW, True), (OLD, True), (EN1090, False), (V0, False)])
+@pytest.mark.parametrize(("edition", "has"), [(NEW, True), (OLD, True), (EN1090, False)])
 def test_a_scorecard_says_its_edition_and_has_figures_of_its_codes(edition: str, has: bool) -> None:
     row = Row((edition,), 505, BUTT, TOE, (4, 4, 4, 6), any_length(0, 0, 0))
     found = card(welded(edition, row, 100.0, 0.01))

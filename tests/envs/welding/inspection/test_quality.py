@@ -64,7 +64,7 @@ LIMITS: list[Row] = [
 The limits of every edition; `test_editions` has those that differ. A root is a quarter as wide as its bead, a
 throat is as designed. What is not permitted is what an inspector finds.
 """
-EDITION_NAMES = ("2023", "2023-en1090", "2014", "2014-v0")
+EDITION_NAMES = ("2023", "2023-en1090", "2014")
 SHORT = {(402, "D"), (4021, "D"), (511, "C"), (511, "D"), (5011, "C"), (5011, "D"), (5213, "C"), (5213, "D")}
 """Permitted on plate up to 3 mm only where short, in every edition."""
 

@@ -1,4 +1,4 @@
-"""The line in the cell: v0 as it was, late frames, the observation, and how well gap and place are known."""
+"""The line in the cell: late frames, the observation, and how well gap and place are known."""
 
 from __future__ import annotations
 
@@ -11,54 +11,29 @@ import pytest
 from numpy.typing import NDArray
 
 from cellwright_envs.disturbances.camera import FrameDelivery
-from cellwright_envs.welding.config import WeldSeamConfig
 from cellwright_envs.welding.disturbances import NAMED
 from cellwright_envs.welding.disturbances.events import FixtureBump
-from cellwright_envs.welding.line.config import LineSensor
 from cellwright_envs.welding.part.product import PRODUCTS
 from cellwright_envs.welding.weld_seam import WeldSeam
+from cellwright_perception.seam.line_tracker import PROFILE_POINTS
 from cellwright_perception.seam.taught_path import along
-from cellwright_perception.seam.tracker import PROFILE_POINTS
 from cellwright_runtime.interface.path_correction import WeldInterface
 from tools.gap_error import measured, rms_mm
 from tools.trajectories.sources import checked_files
 
 NONE = NAMED["none"]
-WITH_LINE = WeldSeamConfig(line=LineSensor())
 STILL = np.array([0.0, 0.0, 1.0, 0.0, 0.0], np.float32)
 
 
 @pytest.fixture(scope="module")
 def cell() -> Iterator[WeldSeam]:
-    env = WeldSeam(product="all", disturbances="none", privileged=True, config=WITH_LINE)
+    env = WeldSeam(product="all", disturbances="none", privileged=True)
     yield env
     env.close()
 
 
 def wandering(step: int) -> NDArray[np.float32]:
     return np.array([0.5 * np.sin(step / 6.0), 0.3 * np.cos(step / 9.0), 1.0, 0.0, 0.0], np.float32)
-
-
-def test_a_cell_without_a_line_is_v0() -> None:
-    assert WeldSeamConfig().line is None
-    env = WeldSeam()
-    env.reset(seed=1)
-    assert env.frame.profile is None
-    assert env.observation_space["seam"].shape == (25,)
-    assert all(setting.name != "line_columns" for setting in env.layout.controller.settings)
-    env.close()
-
-
-def test_a_line_changes_neither_pictures_nor_the_weld() -> None:
-    cells = WeldSeam(disturbances="hard"), WeldSeam(disturbances="hard", config=WITH_LINE)
-    steps = [[cell.reset(seed=5)[0]["image"]] for cell in cells]
-    for cell, seen in zip(cells, steps, strict=True):
-        for step in range(60):
-            observation, reward, *_ = cell.step(wandering(step))
-            seen += [observation["image"], reward]
-        cell.close()
-    for first, second in zip(*steps, strict=True):
-        np.testing.assert_array_equal(first, second)
 
 
 def test_a_frame_that_comes_late_brings_the_profile_of_its_moment(cell: WeldSeam) -> None:
@@ -132,7 +107,7 @@ def test_a_frame_without_a_profile_is_refused(cell: WeldSeam) -> None:
     cell.reset(seed=1)
     interface: WeldInterface = cell.interface
     torch, signals = cell.wire.torch, cell.process.signals[0]
-    with pytest.raises(ValueError, match="a frame of this seam sensor has a profile, got None"):
+    with pytest.raises(ValueError, match=r"a profile is float64 \(640, 2\), got NoneType"):
         interface.observe(torch, cell.frame._replace(profile=None), signals)
     with pytest.raises(ValueError, match=r"a profile is float64 \(640, 2\)"):
         interface.observe(torch, cell.frame._replace(profile=np.zeros((64, 2))), signals)
@@ -156,7 +131,7 @@ def test_a_layout_states_the_columns_and_needs_their_group(cell: WeldSeam) -> No
 def test_one_seed_is_one_rollout_and_the_sources_are_checked() -> None:
     rollouts = []
     for _ in range(2):
-        env = WeldSeam(config=WITH_LINE)
+        env = WeldSeam()
         seams = [env.reset(seed=9)[0]["seam"]]
         seams += [env.step(wandering(step))[0]["seam"] for step in range(50)]
         rollouts.append(seams)
@@ -169,7 +144,7 @@ def test_one_seed_is_one_rollout_and_the_sources_are_checked() -> None:
 @pytest.mark.parametrize(("disturbances", "largest_mm"), [("train", 0.1), ("hard", 0.2)])
 def test_the_gap_is_known_as_well_as_such_heads_know_it(disturbances: str, largest_mm: float) -> None:
     """`python -m tools.gap_error` has more episodes: 0.054 and 0.122 mm over 60."""
-    found = measured(product="all", disturbances=disturbances, episodes=6, line=True, oracle=True)
+    found = measured(product="all", disturbances=disturbances, episodes=6, oracle=True)
     assert rms_mm(found.gap_error_m) < largest_mm
     sure = found.confidence > 0.6
     assert sure.mean() > 0.5

@@ -27,7 +27,8 @@ def test_thresholds_follow_the_logistic_curve_they_stand_for() -> None:
 
 def test_normal_constants_stay_within_two_deviations() -> None:
     rng = np.random.default_rng(1)
-    factors = np.array([draw_constants(rng).jackson_k for _ in range(500)]) / ProcessConstants().jackson_k
+    drawn = np.array([draw_constants(rng).penetration_factor for _ in range(500)])
+    factors = drawn / ProcessConstants().penetration_factor
     assert 0.06 < factors.std() < 0.11
     assert abs(factors - 1.0).max() <= 0.2
 
@@ -43,7 +44,7 @@ def test_without_scale_the_constants_are_central() -> None:
     assert draw_constants(np.random.default_rng(2), scale=0.0) == ProcessConstants()
 
 
-@pytest.mark.parametrize("name", ["jackson_k", "current_lag_s"])
+@pytest.mark.parametrize("name", ["penetration_factor", "current_lag_s"])
 def test_negative_constants_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name}=-1"):
         ProcessConstants(**{name: -1.0})

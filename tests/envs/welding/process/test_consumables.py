@@ -104,7 +104,9 @@ def test_a_wire_fed_for_a_current_draws_it_and_deposits_its_own_volume(wire_m: f
 
 def test_a_thicker_wire_digs_less_and_flows_wider_as_the_published_fit_has_it() -> None:
     thin, thick = (constants_with(ProcessConstants(), "co2", wire_m) for wire_m in (1.2e-3, 1.6e-3))
-    assert thick.jackson_k / thin.jackson_k == pytest.approx((1.6 / 1.2) ** -0.5668, rel=2e-3)
+    assert thick.penetration_factor / thin.penetration_factor == pytest.approx(
+        (1.6 / 1.2) ** -0.5668, rel=2e-3
+    )
     assert thick.width_factor / thin.width_factor == pytest.approx((1.6 / 1.2) ** 0.4294, rel=2e-3)
 
 
@@ -142,7 +144,7 @@ def test_a_procedure_of_the_catalogue_is_sound(name: str) -> None:
 
 
 def test_what_was_drawn_for_a_weld_stays_with_1_2_mm_wire_in_co2() -> None:
-    drawn = ProcessConstants(jackson_k=0.033, width_factor=2.4)
+    drawn = ProcessConstants(penetration_factor=0.033, width_factor=2.4)
     assert constants_with(drawn, "co2", 1.2e-3) == drawn
 
 

@@ -84,7 +84,6 @@ def test_depth_counts_in_units_of_the_scatter_of_equal_beads() -> None:
         ("2014", WeldJoint.LAP, 100.0),
         ("2023", WeldJoint.BUTT, 110.0),
         ("2023-en1090", WeldJoint.T_FILLET, -np.inf),
-        ("2014-v0", WeldJoint.LAP, -np.inf),
     ],
 )
 @pytest.mark.parametrize("thickness_m", [2e-3, 3e-3, 5e-3])

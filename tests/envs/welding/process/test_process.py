@@ -269,7 +269,7 @@ def failures(weld: WeldConditions, **columns: float) -> set[int]:
         (BUTT, {"WIRE_FEED_M_S": 0.14, "VOLTAGE_V": 26.0}, 510),
         (BUTT, {"VOLTAGE_V": 16.0}, 401),
         (BUTT, {"LATERAL_OFFSET_M": 3e-3}, 401),
-        (TEE, {"LATERAL_OFFSET_M": 2.2e-3}, 402),
+        (TEE, {"LATERAL_OFFSET_M": 2.6e-3}, 402),
         (TEE, {"LATERAL_OFFSET_M": 2.2e-3}, 512),
         (TEE, {"WORK_ANGLE_RAD": 0.6}, 5011),
         (TEE, {"GAP_M": 2.5e-3}, 5213),
@@ -390,7 +390,8 @@ def test_each_drawn_assumption_acts(
 def test_what_digs_deeper_heats_the_plate_behind_the_arc_more() -> None:
     seen_k = []
     for exponent in (0.0, 1.0):
-        deep = ProcessConstants(penetration_heat=exponent, jackson_k=1.2 * ProcessConstants().jackson_k)
+        deeper = 1.2 * ProcessConstants().penetration_factor
+        deep = ProcessConstants(penetration_heat=exponent, penetration_factor=deeper)
         process = WeldProcess(1)
         process.reset(0, deep, TEE, np.random.default_rng(0))
         for _ in range(200):

@@ -1,4 +1,4 @@
-"""Version 1 of the weld cell: the controller follows the measured seam, the policy says how far beside it."""
+"""The controller follows the measured seam, the policy says how far beside it; and what else it is shown."""
 
 from __future__ import annotations
 
@@ -14,26 +14,27 @@ from cellwright_envs.welding.disturbances import NAMED, WeldDisturbances
 from cellwright_envs.welding.disturbances.fixture import FixtureOffset
 from cellwright_envs.welding.disturbances.optics import Reflectance
 from cellwright_envs.welding.disturbances.tool import ToolCentrePointError
-from cellwright_envs.welding.next_weld_seam import NEXT_NAMED, NextWeldSeam
 from cellwright_envs.welding.part.product import PRODUCTS
+from cellwright_envs.welding.process.bead import PENETRATION_FACTOR
 from cellwright_envs.welding.process.columns import Constant, Signal
+from cellwright_envs.welding.weld_seam import WeldSeam
 from cellwright_policies.experts import make_expert
-from cellwright_runtime.interface.path_correction import TRACKED_COMMANDS, WeldInterface
+from cellwright_runtime.interface.path_correction import COMMANDS, WeldInterface
 
 STRAIGHT = PRODUCTS["lap-straight-2.3"]
 BESIDE = FixtureOffset(mean_m=(0.0, 1.2e-3, 0.8e-3))
-ENV_ID = "cellwright-next/WeldSeam-v1"
+ENV_ID = "cellwright/WeldSeam-v1"
 
 
 @pytest.fixture(scope="module")
-def env() -> Iterator[NextWeldSeam]:
-    env = NextWeldSeam(product=STRAIGHT, disturbances="none", privileged=True)
+def env() -> Iterator[WeldSeam]:
+    env = WeldSeam(product=STRAIGHT, disturbances="none", privileged=True)
     yield env
     env.close()
 
 
 def follow(
-    env: NextWeldSeam, action: tuple[float, ...], disturbances: WeldDisturbances, steps: int = 260
+    env: WeldSeam, action: tuple[float, ...], disturbances: WeldDisturbances, steps: int = 260
 ) -> NDArray[np.float64]:
     """Where the seam lies from the wire (steps, 2) [m], to the left and above, under one constant action."""
     env.reset(seed=5, options={"disturbances": disturbances})
@@ -44,25 +45,25 @@ def follow(
     return np.array(errors)
 
 
-def test_its_actions_are_offsets_from_the_measured_seam(env: NextWeldSeam) -> None:
-    assert tuple(each.name for each in env.action_components) == TRACKED_COMMANDS
+def test_its_actions_are_offsets_from_the_measured_seam(env: WeldSeam) -> None:
+    assert tuple(each.name for each in env.action_components) == COMMANDS
     assert [each.high for each in env.action_components[:2]] == [1.5e-3, 1.5e-3]
     assert [each.unit for each in env.action_components[:2]] == ["m", "m"]
 
 
-def test_without_a_policy_it_follows_the_seam(env: NextWeldSeam) -> None:
+def test_without_a_policy_it_follows_the_seam(env: WeldSeam) -> None:
     errors = follow(env, (0, 0, 0, 0, 0), replace(NAMED["none"], fixture_offset=BESIDE))
     assert np.abs(errors[0]).max() > 0.7e-3
     assert np.abs(errors[-100:]).max() < 0.1e-3
 
 
 @pytest.mark.parametrize(("lateral", "height"), [(0.5, 0.0), (-1.0, 0.0), (0.0, 0.4), (1.0, -0.6)])
-def test_an_action_leads_it_so_far_beside(env: NextWeldSeam, lateral: float, height: float) -> None:
+def test_an_action_leads_it_so_far_beside(env: WeldSeam, lateral: float, height: float) -> None:
     errors = follow(env, (lateral, height, 0, 0, 0), replace(NAMED["none"], fixture_offset=BESIDE))
     np.testing.assert_allclose(errors[-60:].mean(axis=0), [-lateral * 1.5e-3, -height * 1.5e-3], atol=0.12e-3)
 
 
-def test_it_is_no_faster_than_its_controller(env: NextWeldSeam) -> None:
+def test_it_is_no_faster_than_its_controller(env: WeldSeam) -> None:
     far = replace(NAMED["none"], fixture_offset=FixtureOffset(mean_m=(0.0, 2.5e-3, 0.0)))
     env.reset(seed=5, options={"disturbances": far})
     moved = []
@@ -73,7 +74,7 @@ def test_it_is_no_faster_than_its_controller(env: NextWeldSeam) -> None:
     assert np.max(moved) == pytest.approx(env.config.tracking.rate_m_s * env.config.control_period_s)
 
 
-def test_before_the_seam_is_seen_the_torch_stays(env: NextWeldSeam) -> None:
+def test_before_the_seam_is_seen_the_torch_stays(env: WeldSeam) -> None:
     """Whatever the policy asks for: an offset from nowhere would be a drift."""
     dark = replace(NAMED["none"], fixture_offset=BESIDE, reflectance=Reflectance(mean_albedo=0.01))
     pushed = follow(env, (1.0, -1.0, 0, 0, 0), dark, 60)
@@ -82,7 +83,7 @@ def test_before_the_seam_is_seen_the_torch_stays(env: NextWeldSeam) -> None:
 
 
 def test_where_the_sensor_loses_the_seam_the_offset_stays_an_offset(
-    env: NextWeldSeam, monkeypatch: pytest.MonkeyPatch
+    env: WeldSeam, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The seam is taken to be where it was last; the torch goes no farther than it was told."""
     env.reset(seed=5, options={"disturbances": replace(NAMED["none"], fixture_offset=BESIDE)})
@@ -99,7 +100,7 @@ def test_where_the_sensor_loses_the_seam_the_offset_stays_an_offset(
     assert known[-1] == 1.0
 
 
-def test_it_shows_where_its_controller_takes_the_seam_to_be(env: NextWeldSeam) -> None:
+def test_it_shows_where_its_controller_takes_the_seam_to_be(env: WeldSeam) -> None:
     env.reset(seed=5, options={"disturbances": replace(NAMED["none"], fixture_offset=BESIDE)})
     shown = [env.step(np.array([0.5, 0, 0, 0, 0], dtype=np.float32))[0]["tracking"] for _ in range(240)]
     assert shown[0].tolist() == [0.0, 0.0, 0.0]
@@ -107,7 +108,7 @@ def test_it_shows_where_its_controller_takes_the_seam_to_be(env: NextWeldSeam) -
     assert shown[-1][2] == 1.0
 
 
-def test_what_is_asked_reaches_the_robot_as_late_as_before(env: NextWeldSeam) -> None:
+def test_what_is_asked_reaches_the_robot_as_late_as_before(env: WeldSeam) -> None:
     """The controller's own correction is late as well: it stands on the same robot."""
     first = []
     for steps in (0, 3):
@@ -126,8 +127,8 @@ def assert_at_the_programme(averages: NDArray[np.float32]) -> None:
         assert np.count_nonzero(mean) == 2
 
 
-def test_averages_follow_signals_and_trims_from_the_arc_on(env: NextWeldSeam) -> None:
-    observation, _ = env.reset(seed=5, options={"disturbances": NEXT_NAMED["none"]})
+def test_averages_follow_signals_and_trims_from_the_arc_on(env: WeldSeam) -> None:
+    observation, _ = env.reset(seed=5, options={"disturbances": NAMED["none"]})
     assert_at_the_programme(observation["averages"])
     rows, period_s = [], env.config.control_period_s
     for step in range(150):
@@ -148,7 +149,7 @@ def test_averages_follow_signals_and_trims_from_the_arc_on(env: NextWeldSeam) ->
     assert names[-1] == "voltage_trim_over_6_s"
 
 
-def test_averages_of_one_weld_are_forgotten_in_the_next(env: NextWeldSeam) -> None:
+def test_averages_of_one_weld_are_forgotten_in_the_next(env: WeldSeam) -> None:
     follow(env, (0, 0, 0.5, 0.5, 0.5), NAMED["none"], 120)
     observation, _ = env.reset(seed=5)
     assert_at_the_programme(observation["averages"])
@@ -156,7 +157,7 @@ def test_averages_of_one_weld_are_forgotten_in_the_next(env: NextWeldSeam) -> No
 
 def test_the_torchs_angles_are_observed() -> None:
     procedure = replace(STRAIGHT.procedure, work_angle_rad=0.1, push_angle_rad=-0.2)
-    env = NextWeldSeam(product=replace(STRAIGHT, name="turned", procedure=procedure), disturbances="none")
+    env = WeldSeam(product=replace(STRAIGHT, name="turned", procedure=procedure), disturbances="none")
     observation, _ = env.reset(seed=1)
     names = [each.name for each in env.observation_components["programme"]]
     values = dict(zip(names, observation["programme"].tolist(), strict=True))
@@ -165,28 +166,26 @@ def test_the_torchs_angles_are_observed() -> None:
     assert values["push_angle"] == pytest.approx(-0.2)
 
 
-def test_the_critic_is_given_the_welds_own_penetration(env: NextWeldSeam) -> None:
-    observation, _ = env.reset(seed=8, options={"disturbances": NEXT_NAMED["train"]})
-    drawn = env.process.constants[0, Constant.JACKSON_K] / 0.0306
+def test_the_critic_is_given_the_welds_own_penetration(env: WeldSeam) -> None:
+    observation, _ = env.reset(seed=8, options={"disturbances": NAMED["train"]})
+    drawn = env.process.constants[0, Constant.PENETRATION_FACTOR] / PENETRATION_FACTOR
     assert abs(drawn - 1.0) > 1e-3
     assert env.privileged_names[-1] == "penetration_constant"
     assert observation["privileged"][-1] == pytest.approx(drawn, rel=1e-6)
 
 
-def test_a_layout_without_its_settings_is_refused(env: NextWeldSeam) -> None:
+@pytest.mark.parametrize("name", ["tracking_rate", "tracking_gain", "line_columns", "average_periods"])
+def test_a_layout_without_its_settings_is_refused(env: WeldSeam, name: str) -> None:
     layout = env.layout
-    settings = tuple(each for each in layout.controller.settings if each.name != "tracking_rate")
-    with pytest.raises(ValueError, match="tracking_rate"):
-        WeldInterface(replace(layout, controller=replace(layout.controller, settings=settings)))
-    settings = tuple(each for each in layout.controller.settings if each.name != "tracking_gain")
-    with pytest.raises(ValueError, match="lateral_rate"):
+    settings = tuple(each for each in layout.controller.settings if each.name != name)
+    with pytest.raises(ValueError, match=name):
         WeldInterface(replace(layout, controller=replace(layout.controller, settings=settings)))
 
 
 def test_the_oracle_corrects_what_the_sensor_does_not_see() -> None:
     """A bent wire: the sensor has the seam right, and the wire stands beside it."""
     bent = replace(NAMED["none"], tool_centre_point=ToolCentrePointError(mean_m=(0.0, 0.8e-3, 0.0)))
-    env = NextWeldSeam(product=STRAIGHT, disturbances=bent, privileged=True)
+    env = WeldSeam(product=STRAIGHT, disturbances=bent, privileged=True)
     errors = {}
     for name in ("seam-tracker", "oracle"):
         expert = make_expert(ENV_ID, name, env.privileged_names)
@@ -203,13 +202,12 @@ def test_the_oracle_corrects_what_the_sensor_does_not_see() -> None:
 
 
 def test_a_knock_under_hard_is_one_that_a_controller_can_mend() -> None:
-    assert NEXT_NAMED["hard"].fixture_bump.jump_m == (0.8e-3, 1.5e-3)
-    assert NEXT_NAMED["hard"].gap_profile == NAMED["hard"].gap_profile
-    assert NextWeldSeam.disturbance_sets is NEXT_NAMED
+    assert NAMED["hard"].fixture_bump.jump_m == (0.8e-3, 1.5e-3)
+    assert WeldSeam.disturbance_sets is NAMED
 
 
 def test_instruments_are_off_by_what_was_drawn() -> None:
-    env = NextWeldSeam(product=STRAIGHT, disturbances="meter_error")
+    env = WeldSeam(product=STRAIGHT, disturbances="meter_error")
     env.reset(seed=4)
     for _ in range(120):
         observation, *_ = env.step(np.zeros(5, dtype=np.float32))
@@ -229,7 +227,7 @@ def test_instruments_are_off_by_what_was_drawn() -> None:
     np.testing.assert_allclose(shown, expected, rtol=1e-5)
 
 
-def test_only_a_change_of_the_path_is_not_smooth(env: NextWeldSeam) -> None:
+def test_only_a_change_of_the_path_is_not_smooth(env: WeldSeam) -> None:
     env.reset(seed=5, options={"disturbances": NAMED["none"]})
     terms = [
         env.step(np.array([push, 0, 0, 0, 0], dtype=np.float32))[4]["reward_terms"]["smoothness"]

@@ -1,4 +1,4 @@
-"""The process model `fitted` against published beads, recipes and fillets.
+"""The process model against published beads, recipes and fillets.
 
 Beads: the regression that IIT Kharagpur's virtual laboratory codes (attributed to Kim, Kwon and Siores 1996),
 at its own levels. Its 1.2 mm rows set the model's constants; its 1.6 mm row and the 31 beads of another
@@ -13,7 +13,7 @@ from cellwright_envs.welding.inspection.editions import CODES
 from cellwright_envs.welding.inspection.quality import LEVELS, WeldJoint
 from cellwright_envs.welding.part.product import PRODUCTS
 from cellwright_envs.welding.process import arc
-from cellwright_envs.welding.process.constants import FittedConstants, WeldConditions, draw_constants
+from cellwright_envs.welding.process.constants import ProcessConstants, WeldConditions, draw_constants
 from cellwright_envs.welding.process.consumables import constants_with
 from cellwright_envs.welding.process.margin import risk, toe_limit_rad
 from cellwright_envs.welding.process.weld_process import Input, State, WeldProcess
@@ -41,10 +41,10 @@ THICK_M = 40e-3
 """So thick that no bead reaches the root; the published plate is 12 mm."""
 
 
-def laid(weld: WeldConditions, constants: FittedConstants | None = None) -> WeldProcess:
+def laid(weld: WeldConditions, constants: ProcessConstants | None = None) -> WeldProcess:
     """The process of one undisturbed weld, its steady state computed."""
     process = WeldProcess(1)
-    process.reset(0, constants or FittedConstants(), weld, np.random.default_rng(0))
+    process.reset(0, constants or ProcessConstants(), weld, np.random.default_rng(0))
     process.steady_features(weld.inputs()[None])
     return process
 
@@ -55,7 +55,7 @@ def bead_on_plate(current_a: float, voltage_v: float, speed_m_s: float, wire_mm:
     Neither wire feed nor tip distance is published, but width times height does not depend on the voltage, so
     the feed cannot have: the extension is taken for 12 mm throughout, and the tip is an arc's length higher.
     """
-    wire = constants_with(FittedConstants(), "co2", wire_mm / 1e3)
+    wire = constants_with(ProcessConstants(), "co2", wire_mm / 1e3)
     feed_m_s = arc.melting_rate_m_s(
         current_a, 12e-3, wire.melting_per_current_m_s_a, wire.melting_per_extension_s_a2
     )
@@ -128,7 +128,7 @@ def test_published_butts_lie_at_one_root_index() -> None:
 @pytest.mark.parametrize("row", FILLETS, ids=lambda row: f"{row[0]} mm")
 def test_published_fillets_have_their_legs_and_roots(row: tuple[float, ...]) -> None:
     weld = conditions(WeldJoint.T_FILLET, row[0], 0.0, middles(row, 3))
-    process, constants = laid(weld), FittedConstants()
+    process, constants = laid(weld), ProcessConstants()
     state = process.steady_state[0]
     leg_mm = 1e3 * (0.5 * (state[State.LEFT_LEG_M] + state[State.RIGHT_LEG_M]))
     assert leg_mm == pytest.approx(0.5 * (row[1] + row[2]), rel=0.16)
@@ -166,7 +166,7 @@ def test_every_programme_is_far_from_the_limits(name: str) -> None:
 
 def test_what_tables_disagree_about_is_drawn() -> None:
     rng = np.random.default_rng(1)
-    drawn = [draw_constants(rng, 1.0, FittedConstants) for _ in range(400)]
+    drawn = [draw_constants(rng) for _ in range(400)]
     for name, low, high in (
         ("penetration_voltage_exponent", -0.30, 0.05),
         ("penetration_speed_exponent", -0.44, -0.33),
@@ -179,12 +179,12 @@ def test_what_tables_disagree_about_is_drawn() -> None:
 
 @pytest.mark.parametrize("exponent", [-0.3, 0.05])
 def test_voltage_away_from_the_synergic_one_acts_by_its_exponent(exponent: float) -> None:
-    constants = FittedConstants(penetration_voltage_exponent=exponent)
+    constants = ProcessConstants(penetration_voltage_exponent=exponent)
     weld = conditions(WeldJoint.BUTT, 4.5, 1.2, np.array([180.0, 22.0, 45.0]))
     process = laid(weld, constants)
     state = process.steady_state[0]
     usual = 12.5 + 0.059 * state[State.CURRENT_A]
-    level = laid(weld, FittedConstants(penetration_voltage_exponent=0.0)).steady_state[
+    level = laid(weld, ProcessConstants(penetration_voltage_exponent=0.0)).steady_state[
         0, State.BEAD_PENETRATION_M
     ]
     assert state[State.BEAD_PENETRATION_M] / level == pytest.approx(
@@ -195,7 +195,7 @@ def test_voltage_away_from_the_synergic_one_acts_by_its_exponent(exponent: float
 @pytest.mark.parametrize(("faster", "exponent"), [(1.3, -0.44), (0.8, -0.33)])
 def test_speed_away_from_the_programme_acts_by_its_exponent(faster: float, exponent: float) -> None:
     weld = conditions(WeldJoint.BUTT, 4.5, 1.2, np.array([180.0, 22.0, 45.0]))
-    process = laid(weld, FittedConstants(penetration_speed_exponent=exponent))
+    process = laid(weld, ProcessConstants(penetration_speed_exponent=exponent))
     usual = process.steady_state[0, State.BEAD_PENETRATION_M]
     inputs = weld.inputs()[None]
     inputs[0, Input.TRAVEL_SPEED_M_S] *= faster
@@ -207,7 +207,7 @@ def test_speed_away_from_the_programme_acts_by_its_exponent(faster: float, expon
 def test_current_away_from_the_programme_acts_by_its_exponent(exponent: float) -> None:
     weld = conditions(WeldJoint.BUTT, 4.5, 1.2, np.array([180.0, 22.0, 45.0]))
     process = laid(
-        weld, FittedConstants(penetration_current_exponent=exponent, penetration_voltage_exponent=0.0)
+        weld, ProcessConstants(penetration_current_exponent=exponent, penetration_voltage_exponent=0.0)
     )
     usual = process.steady_state[0].copy()
     inputs = weld.inputs()[None]

@@ -15,7 +15,7 @@ from cellwright_policies.experts.welding.base import Programme, profile_at
 
 @dataclass(frozen=True, kw_only=True)
 class AdaptiveGains:
-    """Tuned by `python -m cellwright_train.experts.tuning adaptive-tracker` on training seeds; per joint.
+    """Tuned by `python -m cellwright_train.experts.tuning` on training seeds; per joint.
 
     Trims per gap deviation over plate thickness, in the order lap, T-fillet, butt.
     """

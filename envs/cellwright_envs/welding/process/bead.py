@@ -1,7 +1,7 @@
 """Size and shape of the deposited bead: area, width, penetration, fillet legs, root and undercut.
 
 Lengths are in metres. The fitted forms were published in millimetres; the conversion stands in each
-function. Width and penetration follow a published fit for plate of 12 mm; on thinner plate they are not validated.
+function. Width and penetration follow a published fit for plate of 12 mm; thinner plate is extrapolation.
 """
 
 import math

@@ -80,9 +80,8 @@ def test_the_oracle_leads_the_torch_from_the_measured_seam_to_the_true_one() -> 
     np.testing.assert_allclose(expert.act_batch(row)[0], [0.0, 0.0, 0.3, -0.2, 0.1], atol=1e-7)
 
 
-@pytest.mark.parametrize("name", ["taught-program", "seam-tracker"])
-def test_without_a_wish_of_its_own_an_expert_changes_nothing(name: str) -> None:
-    assert not make_expert(ENV_ID, name).act_batch(observed(lateral_m=3e-3, gap_m=1e-3)).any()
+def test_a_seam_tracker_leaves_all_to_the_controller() -> None:
+    assert not make_expert(ENV_ID, "seam-tracker").act_batch(observed(lateral_m=3e-3, gap_m=1e-3)).any()
 
 
 def test_an_adaptive_tracker_takes_the_drawings_gap_without_a_measurement() -> None:
@@ -123,7 +122,7 @@ def test_an_unknown_expert_is_answered_with_the_nearest() -> None:
 
 
 def test_an_expert_of_another_task_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="for cellwright/WeldSeam-v1; known: taught-program"):
+    with pytest.raises(ValueError, match="for cellwright/WeldSeam-v1; known: seam-tracker"):
         make_expert(ENV_ID, "spiral-search")
     with pytest.raises(ValueError, match="no experts for 'cellwright/Nothing-v0'"):
         make_expert("cellwright/Nothing-v0", "oracle")

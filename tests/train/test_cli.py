@@ -185,11 +185,11 @@ def test_existing_files_are_not_overwritten(tmp_path: Path, capsys: pytest.Captu
 
 def test_evaluate_writes_its_results(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     target = tmp_path / "result.json"
-    arguments = ["evaluate", "taught-program", "--episodes", "2", "--seed", "5", "--workers", "1"]
+    arguments = ["evaluate", "seam-tracker", "--episodes", "2", "--seed", "5", "--workers", "1"]
     assert main([*arguments, "--disturbances", "none", "--json", str(target)]) == 0
     told = json.loads(target.read_text())
     assert (told["policy"], told["env"], told["episodes"], told["seed"]) == (
-        "taught-program",
+        "seam-tracker",
         "cellwright/WeldSeam-v1",
         2,
         5,

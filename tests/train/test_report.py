@@ -50,7 +50,7 @@ def fastened() -> PartRecord:
 @pytest.fixture(scope="module")
 def welded() -> PartRecord:
     choice = CellChoice(disturbances="none")
-    trial = traced("taught-program", choice, Episode(3, "tee-straight-3.2"), pictures=True)
+    trial = traced("seam-tracker", choice, Episode(3, "tee-straight-3.2"), pictures=True)
     return filmed(*trial.workplace, trial.plan[0], steps=400, frames=3)
 
 
@@ -129,7 +129,7 @@ def test_only_what_was_turned_has_a_plot_of_torque(fastened: PartRecord, inserte
 def test_the_page_of_welds_shows_every_seam(tmp_path: Path) -> None:
     target = tmp_path / "page.html"
     chosen = ["--episodes", "1", "--products", "tee-straight-3.2", "--disturbances", "none", "--workers", "1"]
-    assert main(["evaluate", "taught-program", *chosen, "--report", str(target)]) == 0
+    assert main(["evaluate", "seam-tracker", *chosen, "--report", str(target)]) == 0
     page = target.read_text()
     assert self_contained(page)
     assert page.count('<svg class="strip"') == 1

@@ -35,10 +35,10 @@ class Control(NamedTuple):
 
 
 CONTROLS = (
-    Control("taught program, no sensor", ("taught-program", "blind-insertion"), "#9aa0a6", "s"),
+    Control("taught programme, not adapted", ("seam-tracker", "blind-insertion"), "#9aa0a6", "s"),
     Control(
         "best scripted controller, same sensors",
-        ("adaptive-tracker", "seam-tracker", "visual-servo", "spiral-search"),
+        ("adaptive-tracker", "visual-servo", "spiral-search"),
         "#e08214",
         "D",
     ),

@@ -38,7 +38,7 @@ _INSERTION_STEPS = 40
 """About how long an insertion takes."""
 _ROOM_BYTES = 4 << 20
 _EXPLANATIONS = {
-    "taught-program": "Plays back the programmed settings; the controller follows the measured seam.",
+    "seam-tracker": "Follows the measured seam with the settings of the programme.",
     "adaptive-tracker": "The best classical one: also adapts speed and heat to the gap.",
     f"zoo:{SHIPPED}": "The shipped policy: camera and process signals in, trained with PPO.",
 }
@@ -113,7 +113,7 @@ def _run(config: DemoConfig, report: Output) -> int:
 
 
 def _controllers() -> tuple[list[PolicyReference], list[str]]:
-    names = ["taught-program", "adaptive-tracker"]
+    names = ["seam-tracker", "adaptive-tracker"]
     if SHIPPED in zoo.names():
         return [resolve_policy(name) for name in [*names, zoo_name()]], []
     missing = f"{zoo_name()} is not installed with this copy, so its column and the fine-tuning are left out."

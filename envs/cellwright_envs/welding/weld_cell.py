@@ -96,7 +96,7 @@ class WeldCell:
         elif self._product is not None:
             self.world.remove_static("part")
             self._left_behind += 1
-        self.world.add_static("part", part_boxes(product, self.frames))
+        self.world.add_static("part", part_boxes(product))
         self._product = product
 
     def start(self, deviation: SeamDeviation, path_position_m: float) -> Array:
@@ -166,10 +166,12 @@ def part_in_fixture(
     )
 
 
-def part_boxes(product: WeldProduct, frames: SeamFrames) -> list[Box]:
+@lru_cache(maxsize=32)
+def part_boxes(product: WeldProduct) -> tuple[Box, ...]:
     """The two plates as boxes along the seam, for contacts; warp and gap are too small to matter there."""
+    frames, _, _ = taught_program(product)
     thickness_m = product.thickness_m
-    boxes = []
+    boxes: list[Box] = []
     first, last = 0, len(frames.path_position_m) - 1
     if product.path.closed:
         first, last = frames.index(0.0), frames.index(frames.length_m)
@@ -192,7 +194,7 @@ def part_boxes(product: WeldProduct, frames: SeamFrames) -> list[Box]:
                 lying((-thickness_m, FLANK_M), (-thickness_m, 0.0)),
                 standing((-thickness_m, 0.0), (0.0, FLANK_M)),
             ]
-    return boxes
+    return tuple(boxes)
 
 
 def _across(along: Array, direction: Array, towards: Array) -> Array:

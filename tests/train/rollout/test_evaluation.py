@@ -147,7 +147,7 @@ def slow_fillet() -> WeldProduct:
 
 def test_a_part_that_takes_longer_than_usual_is_welded_to_its_end_and_says_so() -> None:
     env = gymnasium.make(DEFAULT_ENV, product=slow_fillet(), disturbances="none")
-    result = run_episode(env, resolve_policy("taught-program").load(env), Episode(3, None))
+    result = run_episode(env, resolve_policy("seam-tracker").load(env), Episode(3, None))
     env.close()
     told = result.as_json()
     assert (told["cut_off"], told["crashed"], told["passed"]["C"]) == (False, False, True)
@@ -257,7 +257,7 @@ SHORT = (Episode(11, "tee-straight-3.2"), Episode(12, "tee-straight-3.2"))
 @pytest.mark.parametrize(
     ("expert", "cell", "plan"),
     [
-        ("taught-program", CELL, SHORT),
+        ("seam-tracker", CELL, SHORT),
         ("spiral-search", CellChoice(env=PEG), (Episode(11, "round-8-0.5"), Episode(12, "square-8-0.3"))),
     ],
 )

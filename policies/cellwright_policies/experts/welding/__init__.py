@@ -10,8 +10,6 @@ from cellwright_policies.experts.welding.oracle import Oracle
 from cellwright_policies.experts.welding.seam_tracker import SeamTracker
 
 WELD_SEAM: dict[str, Callable[[Sequence[str]], Expert]] = {
-    # The controller follows the measured seam, so that a taught program that is played back does so too.
-    "taught-program": lambda _: SeamTracker(),
     "seam-tracker": lambda _: SeamTracker(),
     "adaptive-tracker": lambda _: AdaptiveTracker(),
     "oracle": Oracle,

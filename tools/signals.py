@@ -26,7 +26,7 @@ from pathlib import Path
 import tyro
 
 _MARK = "CELLWRIGHT_SIGNALS"
-_PEG = "cellwright/PegInsertion-v0"
+_PEG = "cellwright/PegInsertion-v1"
 _ENDS_WITHIN_S = 90.0
 _WORKER = b"multiprocessing.spawn"
 _TRACKER = b"resource_tracker"

@@ -16,27 +16,17 @@ if find_spec("numba") is None:
 ENVIRONMENTS = {
     "cellwright/WeldSeam-v1": "cellwright_envs.welding.weld_seam:WeldSeam",
     "cellwright/WeldSeamWithoutPool-v1": "cellwright_envs.welding.weld_seam:WeldSeamWithoutPool",
-    "cellwright/PegInsertion-v0": "cellwright_envs.assembly.peg_insertion:PegInsertion",
-    "cellwright/ConnectorInsertion-v0": "cellwright_envs.assembly.connector_insertion:ConnectorInsertion",
-    "cellwright/NutFastening-v0": "cellwright_envs.assembly.nut_fastening:NutFastening",
-    "cellwright/GearMesh-v0": "cellwright_envs.assembly.gear_mesh:GearMesh",
+    "cellwright/PegInsertion-v1": "cellwright_envs.assembly.peg_insertion:PegInsertion",
+    "cellwright/ConnectorInsertion-v1": "cellwright_envs.assembly.connector_insertion:ConnectorInsertion",
+    "cellwright/NutFastening-v1": "cellwright_envs.assembly.nut_fastening:NutFastening",
+    "cellwright/GearMesh-v1": "cellwright_envs.assembly.gear_mesh:GearMesh",
 }
 """Id to entry point. A cell cuts its episodes off itself, since the limit follows from the part."""
-
-_NEXT = "cellwright_envs.assembly.next_insertions"
-NEXT_ENVIRONMENTS = {
-    "cellwright-next/PegInsertion-v1": f"{_NEXT}:NextPegInsertion",
-    "cellwright-next/ConnectorInsertion-v1": f"{_NEXT}:NextConnectorInsertion",
-    "cellwright-next/NutFastening-v1": f"{_NEXT}:NextNutFastening",
-    "cellwright-next/GearMesh-v1": f"{_NEXT}:NextGearMesh",
-}
-"""Versions in the making: registered, so that policies can be trained on them; documented once they replace
-the present ones."""
 
 
 def register_environments() -> None:
     """Make the ids known to Gymnasium; harmless when repeated."""
-    for env_id, entry_point in (ENVIRONMENTS | NEXT_ENVIRONMENTS).items():
+    for env_id, entry_point in ENVIRONMENTS.items():
         if env_id not in gymnasium.registry:
             gymnasium.register(id=env_id, entry_point=entry_point)
 

@@ -61,13 +61,13 @@ GREYS = {
 
 # Motion
 
-CONTROL_PERIOD_S = 0.05
-STEP_M = 2.0e-3
-"""How far a full action moves the reference, along each axis of the tool."""
-TURN_RAD = 0.015
+CONTROL_PERIOD_S = 0.048
+"""The cycles of controllers, 2, 4, 8 and 12 ms, divide it."""
+STEP_M = 0.7e-3
+"""How far a full action moves the reference, along each axis of the tool: no faster than the force loop's
+damper of some 1500 N s/m bears."""
+TURN_RAD = 0.008
 """How far a full action turns it, about each axis."""
-LOOP_STEP_M, LOOP_TURN_RAD = 0.7e-3, 0.008
-"""The same under a force loop: no faster than a damper of some 1500 N s/m bears."""
 
 # Table, block and gripped part
 

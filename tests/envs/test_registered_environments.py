@@ -305,8 +305,8 @@ def test_a_restored_state_goes_on_bit_by_bit_here_and_in_a_copy(env_id: str) -> 
 
 
 def test_a_state_of_another_task_is_refused() -> None:
-    peg: Any = gymnasium.make("cellwright/PegInsertion-v0").unwrapped
-    gear: Any = gymnasium.make("cellwright/GearMesh-v0").unwrapped
+    peg: Any = gymnasium.make("cellwright/PegInsertion-v1").unwrapped
+    gear: Any = gymnasium.make("cellwright/GearMesh-v1").unwrapped
     peg.reset(seed=1)
     with pytest.raises(ValueError, match="the state is of a PegInsertion"):
         gear.restore(peg.state())

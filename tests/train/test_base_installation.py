@@ -90,6 +90,6 @@ def test_a_command_that_needs_more_names_the_extra(names: set[str], command: str
 
 
 def test_an_expert_is_evaluated_without_the_training_stack() -> None:
-    command = "evaluate oracle --env cellwright/PegInsertion-v0 --episodes 1 --workers 1"
+    command = "evaluate oracle --env cellwright/PegInsertion-v1 --episodes 1 --workers 1"
     done = without(LEARNING | {"PIL", "jinja2", "matplotlib"}, *command.split())
     assert done.returncode == 0, done.stderr

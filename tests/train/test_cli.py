@@ -11,7 +11,7 @@ from cellwright_train.errors import UsageError
 from cellwright_train.learning.presets import PRESETS
 from cellwright_train.learning.runs import RunDirectory
 
-PEG = ("--env", "cellwright/PegInsertion-v0")
+PEG = ("--env", "cellwright/PegInsertion-v1")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_seed_that_is_refused_leaves_no_run_behind(
 
 
 @pytest.mark.parametrize(
-    "config", ["{}", "garbage", "[1]", '{"env_id": "cellwright/GearMesh-v0", "stps": 1}']
+    "config", ["{}", "garbage", "[1]", '{"env_id": "cellwright/GearMesh-v1", "stps": 1}']
 )
 @pytest.mark.parametrize("command", ["evaluate", "export --out bundle", "train --resume --run-dir"])
 def test_a_run_edited_into_nonsense_gets_one_line_and_exit_code_2(

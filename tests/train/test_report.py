@@ -21,8 +21,8 @@ from cellwright_train.rollout.policies import resolve_policy
 from cellwright_train.rollout.recording import PartRecord
 from cellwright_train.rollout.trial import Trial
 
-PEG = "cellwright/PegInsertion-v0"
-NUT = "cellwright/NutFastening-v0"
+PEG = "cellwright/PegInsertion-v1"
+NUT = "cellwright/NutFastening-v1"
 CELL = CellChoice(env=PEG, disturbances="none")
 
 

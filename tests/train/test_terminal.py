@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-EVALUATE = ["evaluate", "oracle", "--env", "cellwright/PegInsertion-v0", "--episodes", "1", "--workers", "1"]
+EVALUATE = ["evaluate", "oracle", "--env", "cellwright/PegInsertion-v1", "--episodes", "1", "--workers", "1"]
 
 
 def cellwright(*arguments: str, **how: object) -> subprocess.CompletedProcess[bytes]:

@@ -35,7 +35,7 @@ def environment_ids() -> tuple[str, ...]:
 
 
 def slug_of(env_id: str) -> str:
-    """`peg-insertion` for `cellwright/PegInsertion-v0`."""
+    """`peg-insertion` for `cellwright/PegInsertion-v1`."""
     name = env_id.split("/")[1].rsplit("-v", 1)[0]
     return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()
 

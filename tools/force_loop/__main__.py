@@ -8,13 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from cellwright_envs.assembly.compliance import ComplianceConfig
-from cellwright_envs.assembly.connector_insertion import CONNECTOR_INSERTION_V1
-from cellwright_envs.assembly.gear_mesh import GEAR_MESH_V1
-from cellwright_envs.assembly.nut_fastening import NUT_FASTENING_V1
-from cellwright_envs.assembly.parts.gears import GEARS
-from cellwright_envs.assembly.parts.nuts import NUTS
-from cellwright_envs.assembly.parts.pegs import PEGS
-from cellwright_envs.assembly.peg_insertion import PEG_INSERTION_V1
+from cellwright_envs.assembly.connector_insertion import ConnectorInsertion
+from cellwright_envs.assembly.gear_mesh import GearMesh
+from cellwright_envs.assembly.nut_fastening import NutFastening
+from cellwright_envs.assembly.peg_insertion import PegInsertion
 from cellwright_runtime.interface.force_loop import approach_speed_m_s, damping_for
 from tools.force_loop.in_cell import press, robot
 from tools.force_loop.model import Body, Lag, Law, contact, gain_margin, settles
@@ -23,12 +20,7 @@ SECONDS = 8.0
 """Time to come to rest: a heavy damper on a soft spring takes a second and more."""
 LAGS_S = (0.010, 0.020, 0.034, 0.045)
 STIFFNESS_N_M = (2e3, 5e3, 1e4, 2e4, 3e4, 1e5)
-TASKS = (
-    ("PegInsertion", PEG_INSERTION_V1.compliance, {part.force_limit_n for part in PEGS.parts}),
-    ("ConnectorInsertion", CONNECTOR_INSERTION_V1.compliance, {CONNECTOR_INSERTION_V1.force_limit_n}),
-    ("NutFastening", NUT_FASTENING_V1.compliance, {part.force_limit_n for part in NUTS.parts}),
-    ("GearMesh", GEAR_MESH_V1.compliance, {part.force_limit_n for part in GEARS.parts}),
-)
+TASKS = (PegInsertion, ConnectorInsertion, NutFastening, GearMesh)
 SLOW_DRIVERS_S = (0.084, 0.180)
 """Tracking lag of FANUC's stream motion, measured on a CRX."""
 
@@ -37,7 +29,7 @@ def law_of(compliance: ComplianceConfig) -> Law:
     """The model's law with the gains of the cell."""
     return Law(
         mass=compliance.virtual_mass_kg,
-        damping=compliance.damping_n_s_m or 0.0,
+        damping=compliance.damping_n_s_m,
         stiffness=compliance.stiffness_n_m,
         dead_band_n=compliance.dead_band_n,
         leash_m=compliance.leash_m,
@@ -47,7 +39,7 @@ def law_of(compliance: ComplianceConfig) -> Law:
 def approach(compliance: ComplianceConfig, force_limit_n: float) -> float:
     """Approach speed [m/s] of a part under these gains."""
     pushed_n = compliance.stiffness_n_m * compliance.leash_m + compliance.dead_band_n
-    return approach_speed_m_s(force_limit_n, damping_n_s_m=compliance.damping_n_s_m or 0.0, pushed_n=pushed_n)
+    return approach_speed_m_s(force_limit_n, damping_n_s_m=compliance.damping_n_s_m, pushed_n=pushed_n)
 
 
 def _sweep(compliance: ComplianceConfig, force_limit_n: float) -> None:
@@ -75,12 +67,13 @@ def _parts() -> None:
     print("\n| task | force limit [N] | approach [mm/s] | peak at 3e4 N/m, 45 ms [N]: model, cell |")
     print("| --- | --- | --- | --- |")
     lag, body = Lag.of(0.045), Body.of(3e4)
-    for task, compliance, limits_n in TASKS:
-        for limit_n in sorted(limit_n or 0.0 for limit_n in limits_n):
+    for task in TASKS:
+        compliance = task.default_config.compliance
+        for limit_n in sorted({part.force_limit_n for part in task.catalogue.parts}):
             speed_m_s = approach(compliance, limit_n)
             model_n = contact(law_of(compliance), lag, body, speed_m_s=speed_m_s).max()
             cell_n = press(replace(compliance, arm=robot(lag, body)), speed_m_s=speed_m_s).peak_n
-            print(f"| {task} | {limit_n:g} | {1e3 * speed_m_s:.1f} | {model_n:.1f}, {cell_n:.1f} |")
+            print(f"| {task.__name__} | {limit_n:g} | {1e3 * speed_m_s:.1f} | {model_n:.1f}, {cell_n:.1f} |")
 
 
 def _slow() -> None:
@@ -98,7 +91,7 @@ def _slow() -> None:
 def main() -> None:
     """Print the tables of the documentation."""
     print("# Exported gains")
-    _sweep(PEG_INSERTION_V1.compliance, 30.0)
+    _sweep(ComplianceConfig(), 30.0)
     print("\n# Parts")
     _parts()
     print("\n# Drivers that are late by pure delay, with a damping of their own")

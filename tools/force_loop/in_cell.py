@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_envs.assembly.arm_dynamics import CYCLE_S, LOOP_CONTROL_PERIOD_S, ServoedArmConfig
+from cellwright_assets.assembly_cell import CONTROL_PERIOD_S
+from cellwright_envs.assembly.arm_dynamics import CYCLE_S, ServoedArmConfig
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, AssemblyCell, Conditions, pose_matrix
 from cellwright_envs.assembly.compliance import ComplianceConfig
 from cellwright_envs.assembly.parts.pegs import PEGS
@@ -87,13 +88,13 @@ def press(
     fixture_w = pose_matrix(start)
     start[0] += BESIDE_M
     start[2] += STARTS_M
-    cell = AssemblyCell(LOOP_CONTROL_PERIOD_S, compliance)
+    cell = AssemblyCell(CONTROL_PERIOD_S, compliance)
     try:
         state = cell.begin(part, conditions, start, fixture_w)
         tare_n, reference = state.wrench_t[2], start.copy()
         forces, felt = [], []
-        for _ in range(round(seconds / LOOP_CONTROL_PERIOD_S)):
-            reference[2] -= speed_m_s * LOOP_CONTROL_PERIOD_S
+        for _ in range(round(seconds / CONTROL_PERIOD_S)):
+            reference[2] -= speed_m_s * CONTROL_PERIOD_S
             top_m = NOMINAL_FIXTURE_W[2] if held else state.tool[2]
             beyond_m = top_m - reference[2] - compliance.leash_m
             reference[2] += (1.0 if held else LEASH_RETURN) * max(beyond_m, 0.0)

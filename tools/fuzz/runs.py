@@ -54,7 +54,7 @@ def fuzz_runs(mutants: int, seed: int) -> Tally:
 
 
 def _write_run(directory: Path, model: CellPPO) -> None:
-    config = TrainConfig(env_id="cellwright/PegInsertion-v0", network=_NETWORK)
+    config = TrainConfig(env_id="cellwright/PegInsertion-v1", network=_NETWORK)
     run = RunDirectory.create(directory, config, seed=1)
     run.note_command("cellwright train peg-insertion --seed 1")
     state = RunState(

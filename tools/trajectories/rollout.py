@@ -26,10 +26,10 @@ LINE_CHANGE = "moved-fixture"
 """The line change in cases with the conditions `line-change`."""
 ZOO = {
     "cellwright/WeldSeam-v1": "weld-seam",
-    "cellwright/PegInsertion-v0": "peg-insertion",
-    "cellwright/ConnectorInsertion-v0": "connector-insertion",
-    "cellwright/NutFastening-v0": "nut-fastening",
-    "cellwright/GearMesh-v0": "gear-mesh",
+    "cellwright/PegInsertion-v1": "peg-insertion",
+    "cellwright/ConnectorInsertion-v1": "connector-insertion",
+    "cellwright/NutFastening-v1": "nut-fastening",
+    "cellwright/GearMesh-v1": "gear-mesh",
 }
 
 

@@ -32,7 +32,7 @@ LINE_CHANGE = "new-batch"
 FIRST_SEED = 500_000
 """Far from the seeds that training and its tests draw."""
 SHIPPED_INSERTION = "peg-insertion"
-INSERTION_ENV = "cellwright/PegInsertion-v0"
+INSERTION_ENV = "cellwright/PegInsertion-v1"
 INSERTED = "square-12-0.5-chamfer"
 _INSERTION_STEPS = 40
 """About how long an insertion takes."""

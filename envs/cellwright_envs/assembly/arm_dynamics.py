@@ -9,9 +9,7 @@ from cellwright_envs.disturbances.sampling import require_not_negative, require_
 CYCLE_S = 2e-3
 """Cycle of the force loop: that of the UR10e; those of KUKA, ABB and FANUC are 4, 8 or 12 ms."""
 COARSE_PERIOD_S, FINE_PERIOD_S = 4e-3, 2e-3
-"""Physics steps; cycles of 2, 4, 8 and 12 ms are whole multiples of them."""
-LOOP_CONTROL_PERIOD_S = 0.048
-"""Control period that all of these cycles divide."""
+"""Physics steps; cycles of 2, 4, 8 and 12 ms are whole multiples of the fine one."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,9 @@
 """The mechanics of the assembly cell: a compliant arm, a part in its fingers, a fixture with the hole.
 
 Contact is simulated at the tool, in Cartesian space; the joints follow it by inverse kinematics, where their
-limits and speeds are checked. The reason is the time of a physics step, measured on one core with PyBullet
-3.2.7. The UR10e as an articulated body, without contact and without a part, takes 11 us with joint position
-motors, which have no adjustable stiffness and turn a millimetre into kilonewtons, and 14 us with torques from
-the Jacobian. A tool that spring and damper pull towards the reference, with the part held by three friction
-joints, takes 14 us in the air, its controller and sensor included, and 17 us (round) to 45 us (keyed, with a
-chamfer) in the hole. It also behaves exactly like a position-controlled arm under admittance control.
+limits and speeds are checked. Lags, mass and stiffness of the UR10e are those of `servoed_arm`. Bullet's
+articulated bodies have none of them: their joint position motors have no adjustable stiffness and turn a
+millimetre into kilonewtons.
 """
 
 from __future__ import annotations
@@ -30,11 +27,9 @@ from cellwright_envs.assembly.arm_dynamics import (
 )
 from cellwright_envs.assembly.compliance import (
     ComplianceConfig,
-    compliant_push,
+    felt_force_n,
     place_in,
     rotation_matrix,
-    rotation_vector,
-    sense,
     turned_out,
 )
 from cellwright_envs.assembly.parts.part import FINE_CLEARANCE_M, Part
@@ -48,8 +43,6 @@ Array = NDArray[np.float64]
 NOMINAL_FIXTURE_W = np.array([0.60, 0.0, 0.15])
 """Middle of the hole's mouth where the drawing has it; well inside the UR10e's reach."""
 GRAVITY_M_S2 = 9.81
-COARSE_PHYSICS_PERIOD_S = 1.0 / 240.0
-FINE_PHYSICS_PERIOD_S = 1.0 / 480.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +58,7 @@ class Conditions:
     stiffness_scale: float
     dead_band_n: float
     servo: ServoConditions = AS_SET
-    """The robot below the controller; nothing to an arm that follows at once."""
+    """The robot below the force loop."""
 
 
 class CellState(NamedTuple):
@@ -119,11 +112,8 @@ def pose_matrix(vector: Array) -> Array:
     return pose
 
 
-def physics_periods_s(control_period_s: float, compliance: ComplianceConfig) -> tuple[float, float]:
-    """Physics steps [s] for wide and for tight fits; those of a robot with lag divide every control period of
-    even milliseconds."""
-    if compliance.arm is None:
-        return COARSE_PHYSICS_PERIOD_S, FINE_PHYSICS_PERIOD_S
+def physics_periods_s(control_period_s: float) -> tuple[float, float]:
+    """Physics steps [s] for wide and for tight fits."""
     return min(COARSE_PERIOD_S, control_period_s), FINE_PERIOD_S
 
 
@@ -131,21 +121,16 @@ class AssemblyCell:
     """One robot, one fixture, one part at a time."""
 
     def __init__(
-        self,
-        control_period_s: float,
-        compliance: ComplianceConfig,
-        *,
-        even_friction: bool = False,
-        positions: bool = False,
+        self, control_period_s: float, compliance: ComplianceConfig, *, positions: bool = False
     ) -> None:
-        """With `positions` a robot with lag takes positions, without the force loop above it."""
-        self._periods_s = physics_periods_s(control_period_s, compliance)
+        """With `positions` the robot takes positions, without the force loop above it."""
+        self._periods_s = physics_periods_s(control_period_s)
         for period_s in self._periods_s:
             steps = control_period_s / period_s
             if abs(steps - round(steps)) > 1e-9 or steps < 1:
                 raise ValueError(f"{control_period_s=} is no whole multiple of the physics' {period_s}")
         self.compliance, self._positions = compliance, positions
-        self.world = ContactWorld(even_friction=even_friction)
+        self.world = ContactWorld()
         self._control_period_s = control_period_s
         self._arm = arm()
         self._max_step_rad = np.asarray(ur10e.SPEED_LIMIT_RAD_S) * control_period_s
@@ -163,29 +148,24 @@ class AssemblyCell:
         self.part, self.conditions, self._resistance = part, conditions, resistance
         period_s = self._periods_s[conditions.clearance_m < FINE_CLEARANCE_M]
         self._sub_steps = round(self._control_period_s / period_s)
-        world, config = self.world, self.compliance
+        world, config, end = self.world, self.compliance, self.compliance.arm
         world.clear(period_s)
         world.add_fixture("fixture", part.fixture_solids(conditions.clearance_m, conditions.chamfer_m))
         self._grasp = np.array(conditions.grasp)
         world.add_tool(
             part.solids(),
-            mass_kg=config.end_mass_kg,
-            inertia_kg_m2=config.end_inertia_kg_m2,
+            mass_kg=end.end_mass_kg,
+            inertia_kg_m2=end.end_inertia_kg_m2,
             pads_above_tip_m=GRASP_HEIGHT_M,
             grip=conditions.grip,
             grasp=self._grasp,
             friction=conditions.friction,
             pose_w=pose_matrix(tool),
         )
-        self._gains = config.gains(
-            stiffness_scale=conditions.stiffness_scale, dead_band_n=conditions.dead_band_n
-        )
-        self._servoed = None
-        if config.arm is not None:
-            self._servoed = ServoedArm(config, config.arm, period_s, positions=self._positions)
-            self._servoed.begin(tool, self._gains, conditions.servo)
+        gains = config.gains(stiffness_scale=conditions.stiffness_scale, dead_band_n=conditions.dead_band_n)
+        self._servoed = ServoedArm(config.arm, period_s, positions=self._positions)
+        self._servoed.begin(tool, gains, conditions.servo)
         self._target = tool.copy()
-        self._filtered = np.concatenate([tool, np.zeros(6)])
         self._load = np.zeros(3)
         self.joints_rad = self._arm.solve(pose_matrix(tool), np.array(_home_rad()))
         self._fixture_w = fixture_w.copy()
@@ -198,43 +178,32 @@ class AssemblyCell:
 
         The reference goes no further than the joints can follow.
         """
-        self.joints_rad = self.joints_at(self._tool())
+        self.joints_rad = self.joints_at(self._servoed.tool)
         goal = self._reachable(target)
         start, sub_steps = self._target, self._sub_steps
         ramp = start + (goal - start) * (np.arange(1, sub_steps + 1) / sub_steps)[:, None]
         self._target = goal
         moved_m = fixture_w[:3, 3] - self._fixture_w[:3, 3]
         rests = not moved_m.any()
-        total, peak_n = np.zeros(6), 0.0
-        config, world, dt = self.compliance, self.world, self.world.physics_period_s
-        servoed = self._servoed
+        peak_n, end_mass_kg = 0.0, self.compliance.arm.end_mass_kg
+        servoed, world, dt = self._servoed, self.world, self.world.physics_period_s
         position, quaternion, velocity, angular = self._motion
         with world.sharp_contacts():
             for index in range(sub_steps):
                 if not rests:
                     self._fixture_w[:3, 3] += moved_m / sub_steps
                     world.shift_fixture("fixture", self._fixture_w[:3, 3])
-                if servoed is None:
-                    force, torque = compliant_push(
-                        position, quaternion, velocity, angular, ramp[index], self._filtered, self._gains, dt
-                    )
-                else:
-                    force, torque = servoed.push(position, quaternion, velocity, angular, ramp[index])
+                force, torque = servoed.push(position, quaternion, velocity, angular, ramp[index])
                 if self._resistance is not None:
                     self._resist(self._resistance, dt)
                 world.push(position, force, torque)
-                position, quaternion, after, angular_after = world.tool_motion()
-                force_n = sense(
-                    velocity, angular, after, angular_after, force, torque,
-                    config.end_mass_kg, config.end_inertia_kg_m2, dt, total, self._load,
-                )  # fmt: skip
-                peak_n = max(peak_n, force_n)
-                velocity, angular = after, angular_after
+                before = velocity
+                position, quaternion, velocity, angular = world.tool_motion()
+                peak_n = max(peak_n, felt_force_n(before, velocity, force, end_mass_kg, dt, self._load))
         self._motion = position, quaternion, velocity, angular
         self._fixture_w[:3, 3] = fixture_w[:3, 3]
         self._let_slip()
-        felt = total / sub_steps if servoed is None else servoed.reading(sub_steps)
-        return self._state(felt, peak_n)
+        return self._state(servoed.reading(sub_steps), peak_n)
 
     def _resist(self, resistance: Resistance, dt: float) -> None:
         """Load the part with the resistance; the wrist sensor and the pads carry it as they carry contact."""
@@ -256,19 +225,12 @@ class AssemblyCell:
     @property
     def hand(self) -> Array:
         """(6,) pose of gripper and hand camera: the tool's, less what the arm bends."""
-        return self._tool() if self._servoed is None else self._servoed.hand
+        return self._servoed.hand
 
     @property
     def fixture_w(self) -> Array:
         """(4, 4) the fixture now."""
         return self._fixture_w
-
-    def _tool(self) -> Array:
-        """(6,) the tool's pose, as the robot reports it."""
-        if self._servoed is not None:
-            return self._servoed.tool
-        position, quaternion = self._motion[:2]
-        return np.array([*position, *rotation_vector(quaternion)])
 
     def joints_at(self, tool: Array) -> Array:
         """(6,) [rad] joints that hold the tool at `tool` (6,), or come as near in a control period."""
@@ -291,7 +253,7 @@ class AssemblyCell:
             self.world.hold(now)
 
     def _state(self, contact_w: Array, peak_n: float) -> CellState:
-        tool = self._tool()
+        tool = self._servoed.tool
         below_m = GRASP_HEIGHT_M - 0.5 * self.part.length_m
         return CellState(
             tool=tool,

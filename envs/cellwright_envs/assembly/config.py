@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from dataclasses import dataclass, field
 
-from cellwright_assets.assembly_cell import CONTROL_PERIOD_S, LOOP_STEP_M, LOOP_TURN_RAD, STEP_M, TURN_RAD
-from cellwright_envs.assembly.arm_dynamics import LOOP_CONTROL_PERIOD_S
+from cellwright_assets.assembly_cell import CONTROL_PERIOD_S, STEP_M, TURN_RAD
 from cellwright_envs.assembly.cameras import CameraRig
 from cellwright_envs.assembly.compliance import ComplianceConfig
 from cellwright_envs.assembly.disturbances.mechanics import GRIP_N
@@ -19,10 +17,11 @@ class InsertionConfig:
     """Settings of the cell; product and disturbances are arguments of the environment instead."""
 
     control_period_s: float = CONTROL_PERIOD_S
-    time_limit_s: float = 20.0
+    time_limit_s: float = 30.0
     """After this an episode is cut off, or later where its part takes longer."""
     step_m: float = STEP_M
-    """How far a full action moves the reference, along each axis of the tool."""
+    """How far a full action moves the reference, along each axis of the tool;
+    `force_loop.approach_speed_m_s` holds fragile parts lower still."""
     turn_rad: float = TURN_RAD
     """How far a full action turns it, about each axis."""
     box_m: float = 0.012
@@ -53,8 +52,6 @@ class InsertionConfig:
     """Set force of the gripper, which does 20 to 235 N."""
     observed_force_n: float = 40.0
     """Largest force of the wrist sensor that is observed; a UR10e's has a range of 100 N."""
-    even_friction: bool = False
-    """Whether friction opposes sliding in every direction; else it is up to 12 degrees off diagonally."""
     compliance: ComplianceConfig = field(default_factory=ComplianceConfig)
     cameras: CameraRig = field(default_factory=CameraRig)
 
@@ -86,23 +83,3 @@ class InsertionConfig:
             raise ValueError(f"need 0 < seated_fraction < 1, got {self.seated_fraction}")
         if not 0.0 < self.sensor_low_pass <= 1.0:
             raise ValueError(f"need 0 < sensor_low_pass <= 1, got {self.sensor_low_pass}")
-
-
-Config = TypeVar("Config", bound=InsertionConfig)
-
-
-def force_controlled(config: Config, compliance: ComplianceConfig) -> Config:
-    """`config` with the arm of v1: a UR10e with its lag under a force loop, `compliance` being its gains.
-
-    The reference moves no faster than a damper of some 1500 N s/m bears, so a full action is smaller and an
-    episode longer; `force_loop.approach_speed_m_s` holds fragile parts lower still.
-    """
-    return replace(
-        config,
-        control_period_s=LOOP_CONTROL_PERIOD_S,
-        time_limit_s=30.0,
-        step_m=LOOP_STEP_M,
-        turn_rad=LOOP_TURN_RAD,
-        even_friction=True,
-        compliance=compliance,
-    )

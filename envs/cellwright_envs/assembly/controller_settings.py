@@ -1,7 +1,6 @@
 """Settings of a real cell under which an insertion's policy observes what it was trained on.
 
 Values are those of the drawing; the disturbances change them in each episode.
-
 """
 
 from __future__ import annotations
@@ -10,11 +9,7 @@ from collections.abc import Sequence
 
 from cellwright_assets.assembly_cell import GRASP_HEIGHT_M
 from cellwright_envs.assembly.arm_dynamics import CYCLE_S
-from cellwright_envs.assembly.compliance import (
-    DEAD_BAND_REACH_M,
-    DEAD_BAND_REACH_RAD,
-    ComplianceConfig,
-)
+from cellwright_envs.assembly.compliance import ComplianceConfig
 from cellwright_envs.assembly.config import InsertionConfig
 from cellwright_envs.assembly.observation import HISTORY_LAGS
 from cellwright_envs.assembly.parts.part import Part
@@ -30,16 +25,12 @@ def controller_settings(config: InsertionConfig, parts: Sequence[Part]) -> tuple
     limits = [part.force_limit_n for part in parts]
     told = "smallest and largest of the training parts"
     return (
-        *_compliance(config),
+        *_force_loop(config.compliance),
         *_reference(config),
         *_sensing(config),
         Setting(name="force_limit", unit="N", value=(min(limits), max(limits)), meaning=told),
         *_cameras(config),
     )
-
-
-def _compliance(config: InsertionConfig) -> tuple[Setting, ...]:
-    return _ideal(config) if config.compliance.arm is None else _force_loop(config.compliance)
 
 
 def _force_loop(law: ComplianceConfig) -> tuple[Setting, ...]:
@@ -61,29 +52,6 @@ def _force_loop(law: ComplianceConfig) -> tuple[Setting, ...]:
         number("force_loop_period", "s", CYCLE_S, "of the force loop"),
         number("largest_lag", "s", law.largest_lag_s, "from force to motion; a slower driver is refused"),
         number("largest_contact", "N/m", law.largest_contact_n_m, "of arm, fingers and fixture in series"),
-    )
-
-
-def _ideal(config: InsertionConfig) -> tuple[Setting, ...]:
-    arm = config.compliance
-    return (
-        number("stiffness", "N/m", arm.stiffness_n_m, "of the compliant controller, along every axis"),
-        number(
-            "turning_stiffness",
-            "N.m/rad",
-            arm.rotational_stiffness_n_m_rad,
-            "about axes through the part's tip",
-        ),
-        number("damping_ratio", "1", arm.damping_ratio, "of critical damping"),
-        number("virtual_mass", "kg", arm.virtual_mass_kg, "that the damping is meant for"),
-        number("virtual_inertia", "kg.m^2", arm.virtual_inertia_kg_m2, "about every axis"),
-        number(
-            "reference_filter", "s", arm.servo_s, "time constant; the reference arrives late by twice of it"
-        ),
-        number("dead_band", "N", arm.dead_band_n, "force up to which the arm does not give way"),
-        number("turning_dead_band", "N.m", arm.dead_band_n_m, "torque up to which it does not"),
-        number("dead_band_reach", "m", DEAD_BAND_REACH_M, "deviation that uses all of it"),
-        number("turning_dead_band_reach", "rad", DEAD_BAND_REACH_RAD, "the same about any axis"),
     )
 
 

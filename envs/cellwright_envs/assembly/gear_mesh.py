@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cellwright_envs.assembly.compliance import force_loop_gains
-from cellwright_envs.assembly.config import InsertionConfig, force_controlled
 from cellwright_envs.assembly.insertion import Insertion
 from cellwright_envs.assembly.measurement import InsertionMeasurement, InsertionScorecard
 from cellwright_envs.assembly.parts.gears import GEARS, Gear
@@ -45,10 +43,6 @@ class GearMeshScorecard(InsertionScorecard):
 
     meshed_share: float
     """How deep its teeth are between its neighbours', 1 when seated; 0 where it only sits on the shaft."""
-
-
-GEAR_MESH_V1 = force_controlled(InsertionConfig(), force_loop_gains())
-"""The cell with a UR10e that has lag, mass and stiffness."""
 
 
 class GearMesh(Insertion[GearMeshMeasurement]):

@@ -113,9 +113,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
             views=views,
         )
         # Scene
-        self.cell = AssemblyCell(
-            config.control_period_s, config.compliance, even_friction=config.even_friction
-        )
+        self.cell = AssemblyCell(config.control_period_s, config.compliance)
         self.cameras = InsertionCameras(config.cameras)
 
         # Actions
@@ -425,7 +423,7 @@ def _scaled(grip: Grip, factor: float) -> Grip:
 
 
 def _servo(disturbed: AssemblyDisturbanceState) -> ServoConditions:
-    """The robot of this episode, for a cell that has one below its controller."""
+    """The robot of this episode."""
     stiffness = disturbed.cell_stiffness
     return ServoConditions(
         servo_lag=disturbed.servo_lag.factor,

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_envs.assembly.cell import Resistance, pose_matrix
-from cellwright_envs.assembly.compliance import ComplianceConfig, force_loop_gains
-from cellwright_envs.assembly.config import InsertionConfig, force_controlled
+from cellwright_envs.assembly.compliance import ComplianceConfig
+from cellwright_envs.assembly.config import InsertionConfig
 from cellwright_envs.assembly.insertion import Insertion
 from cellwright_envs.assembly.measurement import InsertionMeasurement, InsertionScorecard
 from cellwright_envs.assembly.parts.nuts import NUTS, RUN_TURNS, Nut
@@ -62,10 +62,6 @@ class NutFasteningConfig(InsertionConfig):
     """Range of the bolted joint's stiffness in an episode over that on the drawing."""
     prevailing_fraction: tuple[float, float] = (0.02, 0.08)
     """Torque of a freely running nut, as a fraction of the window's middle (assumption)."""
-
-
-NUT_FASTENING_V1 = force_controlled(NutFasteningConfig(), force_loop_gains(rotational_stiffness_n_m_rad=30.0))
-"""The cell with a UR10e that has lag, mass and stiffness."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,7 +42,7 @@ def wrench(force_n: float) -> tuple[Component, ...]:
 WRENCH = wrench(40.0)
 """The wrist sensor, tared and low-passed, in the tool frame about its origin."""
 LEASH = _vector(
-    "lead", ("m", "rad"), (1.2 * ComplianceConfig().leash_m, 1.2 * ComplianceConfig().leash_rad), "_turn"
+    "lead", ("m", "rad"), (1.2 * ComplianceConfig.leash_m, 1.2 * ComplianceConfig.leash_rad), "_turn"
 )
 """The reference relative to the tool, along and about the nominal fixture's axes."""
 LIMIT = (Component(name="force_limit", unit="N", low=0.0, high=200.0),)

@@ -5,8 +5,6 @@ The cell, its compliant reference, its cameras and its wrist sensor are those of
 
 from __future__ import annotations
 
-from cellwright_envs.assembly.compliance import force_loop_gains
-from cellwright_envs.assembly.config import InsertionConfig, force_controlled
 from cellwright_envs.assembly.insertion import Insertion
 from cellwright_envs.assembly.measurement import InsertionMeasurement
 from cellwright_envs.assembly.parts.pegs import PEGS
@@ -23,10 +21,6 @@ REWARD_WEIGHTS: dict[str, float] = {
     "broken": 10.0,
 }
 """Depth and alignment per unit gained, success and broken once, the others per step."""
-
-
-PEG_INSERTION_V1 = force_controlled(InsertionConfig(), force_loop_gains())
-"""The cell with a UR10e that has lag, mass and stiffness."""
 
 
 class PegInsertion(Insertion[InsertionMeasurement]):

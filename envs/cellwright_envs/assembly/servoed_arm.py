@@ -1,10 +1,10 @@
 """The robot below the force loop: sensor, delays, position servo, the arm's mass, and what bends.
 
-v0 of the insertions simulates an arm that follows at once and weighs nothing. This is a UR10e: the force is
-sampled, low-passed and late, the law (`cellwright_runtime.interface.force_loop`) turns it into a command,
-the command reaches the servo after a transport delay and the servo follows with a first-order lag. The
-arm's effective mass hangs on the servo by the stiffness of the joints; the fingers and the fixture are a
-second spring, between the arm and the part. Contact is rigid; all that bends is in these two springs.
+A UR10e: the force is sampled, low-passed and late, the law (`cellwright_runtime.interface.force_loop`) turns
+it into a command, the command reaches the servo after a transport delay and the servo follows with a
+first-order lag. The arm's effective mass hangs on the servo by the stiffness of the joints; the fingers and
+the fixture are a second spring, between the arm and the part. Contact is rigid; all that bends is in these
+two springs.
 
     law -> delay -> servo -> [arm stiffness] -> arm's mass -> [fingers, fixture] -> part -> contact
                                                                     | force
@@ -28,7 +28,7 @@ from cellwright_envs.assembly.arm_dynamics import (
     ServoedArmConfig,
     end_stiffness,
 )
-from cellwright_envs.assembly.compliance import ComplianceConfig, rotation_vector
+from cellwright_envs.assembly.compliance import rotation_vector
 from cellwright_envs.physics.world import Quaternion, Vector
 from cellwright_perception.compiled import compiled
 from cellwright_runtime.interface import force_loop
@@ -45,14 +45,12 @@ _REFERENCE, _REFERENCE_RATE, _DEVIATION, _DEVIATION_RATE, _SERVO, _ARM, _ARM_RAT
 class ServoedArm:
     """One robot in one episode: what it sends, where it is, what it feels and how it pushes."""
 
-    def __init__(
-        self, compliance: ComplianceConfig, config: ServoedArmConfig, dt: float, *, positions: bool = False
-    ) -> None:
-        """Take the set-up of the law, that of the robot, and the physics step `dt` [s].
+    def __init__(self, config: ServoedArmConfig, dt: float, *, positions: bool = False) -> None:
+        """Take the set-up of the robot and the physics step `dt` [s].
 
         With `positions` targets are commands to the servo: the law is somebody else's.
         """
-        self._compliance, self._config, self._positions = compliance, config, positions
+        self._config, self._positions = config, positions
         self._cycles = round(dt / CYCLE_S)
         if abs(dt / CYCLE_S - self._cycles) > 1e-9 or self._cycles < 1:
             raise ValueError(f"physics steps of {dt} s are no whole multiple of the force loop's {CYCLE_S} s")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_assets.arithmetic import moved, product, turned
-from cellwright_envs.physics.grip_joints import EVEN, PLAIN
+from cellwright_envs.physics.grip_joints import GRIP_JOINTS, SLIPPING, TOOL
 from cellwright_envs.physics.silence import without_lines
 from cellwright_envs.physics.transforms import quaternion
 
@@ -221,13 +221,13 @@ _RIGID_N = 1e6
 class ContactWorld(World):
     """A tool that a controller pushes through space, a part gripped in it, and what the part meets.
 
-    Tool and part hang together by three joints with dry friction (turning about y, sliding along x and z),
-    which is how flat pads hold and lose a part; together they have the controller's virtual mass. Two things
+    Tool and part hang together by joints with dry friction (turning about y, sliding along x and z), which is
+    how flat pads hold and lose a part; together they have the mass of what is beyond the fingers. Two things
     keep tight fits exact. Collision margins are 0, and the part, not the tool, is the root of the chain:
     Bullet passes a margin on to the shapes of a root only and leaves a link's at 1 mm, a rounding that lets a
     round peg slide into a hole 2 mm beside it. And nearly all the mass sits in the part, at its tip: with a
     light part on a heavy tool the solver, 50 iterations, lets a jammed part sink 0.2 mm into the walls. The
-    mass being virtual, it has no weight.
+    arm bears the weight, so there is none here.
     Contacts further than `CONTACT_RANGE_M` are left out of the solver.
     """
 
@@ -236,13 +236,6 @@ class ContactWorld(World):
     """A part moves less than 0.3 mm in a physics step."""
     _HOLD_GAIN = 0.2
     _BREAKING, _USUAL_BREAKING = 0.001, 0.02
-
-    def __init__(
-        self, *, physics_period_s: float = ARM_PHYSICS_PERIOD_S, even_friction: bool = False
-    ) -> None:
-        """`even_friction`: friction opposes sliding in every direction, see `grip_joints.EVEN`."""
-        self._joints_of_grip = EVEN if even_friction else PLAIN
-        super().__init__(physics_period_s=physics_period_s)
 
     def clear(self, physics_period_s: float) -> None:
         """Forget every body and start again at `physics_period_s`; a cleared world equals a fresh one."""
@@ -292,14 +285,13 @@ class ContactWorld(World):
         c, s = math.cos(grasp[0]), math.sin(grasp[0])
         rotation_w = product(pose_w[:3, :3], np.array([[c, 0.0, s], [0.0, 1.0, 0.0], [-s, 0.0, c]]))
         held_w = moved(pose_w, pads + np.array([grasp[1], 0.0, grasp[2]]))
-        joints = self._joints_of_grip
-        links = len(joints.turns)
+        links, part_fraction = len(GRIP_JOINTS), 1.0 - sum(joint.fraction for joint in GRIP_JOINTS)
         self._held = pybullet.createMultiBody(
-            baseMass=mass_kg * (1.0 - sum(joints.fractions)),
+            baseMass=mass_kg * part_fraction,
             baseCollisionShapeIndex=self._shape(solids),
             basePosition=(held_w - turned(rotation_w, pads)).tolist(),
             baseOrientation=quaternion(rotation_w),
-            linkMasses=[fraction * mass_kg for fraction in joints.fractions],
+            linkMasses=[joint.fraction * mass_kg for joint in GRIP_JOINTS],
             linkCollisionShapeIndices=[-1] * links,
             linkVisualShapeIndices=[-1] * links,
             linkPositions=[pads.tolist(), *[[0.0, 0.0, 0.0]] * (links - 1)],
@@ -308,13 +300,14 @@ class ContactWorld(World):
             linkInertialFrameOrientations=[[0.0, 0.0, 0.0, 1.0]] * links,
             linkParentIndices=list(range(links)),
             linkJointTypes=[
-                pybullet.JOINT_REVOLUTE if turns else pybullet.JOINT_PRISMATIC for turns in joints.turns
+                pybullet.JOINT_REVOLUTE if joint.turns else pybullet.JOINT_PRISMATIC for joint in GRIP_JOINTS
             ],
-            linkJointAxis=[list(axis) for axis in joints.axes],
+            linkJointAxis=[list(joint.axis) for joint in GRIP_JOINTS],
             physicsClientId=self._client,
         )
-        fractions = (1.0 - sum(joints.fractions), *joints.fractions)
-        for link, fraction in enumerate(fractions, start=-1):
+        for link, fraction in enumerate(
+            (part_fraction, *(joint.fraction for joint in GRIP_JOINTS)), start=-1
+        ):
             self._contact_settings(self._held, link, friction=friction)
             pybullet.changeDynamics(
                 self._held,
@@ -322,10 +315,10 @@ class ContactWorld(World):
                 localInertiaDiagonal=[fraction * inertia_kg_m2] * 3,
                 physicsClientId=self._client,
             )
-        for joint in set(range(links)) - set(joints.slipping):
+        for link in set(range(links)) - set(SLIPPING):
             pybullet.setJointMotorControl2(
                 self._held,
-                joint,
+                link,
                 pybullet.POSITION_CONTROL,
                 targetPosition=0.0,
                 force=_RIGID_N,
@@ -333,15 +326,15 @@ class ContactWorld(World):
                 physicsClientId=self._client,
             )
         self._grip_limits = [grip.twist_n_m, grip.across_n, grip.along_n]
-        for joint, value in zip(joints.slipping, grasp.tolist(), strict=True):
-            pybullet.resetJointState(self._held, joint, -value, 0.0, physicsClientId=self._client)
+        for link, value in zip(SLIPPING, grasp.tolist(), strict=True):
+            pybullet.resetJointState(self._held, link, -value, 0.0, physicsClientId=self._client)
         self.hold(grasp)
 
     def hold(self, grasp: Array) -> None:
         """Let the pads hold the part as it sits now: `grasp` (3,) as `grip_state` gives it."""
         pybullet.setJointMotorControlArray(
             self._held,
-            self._joints_of_grip.slipping,
+            SLIPPING,
             pybullet.POSITION_CONTROL,
             (-grasp).tolist(),
             [0.0, 0.0, 0.0],
@@ -356,9 +349,7 @@ class ContactWorld(World):
 
         Turned about y [rad], along x [m], along z [m]. Short of slipping the pads give way by some 0.05 mm.
         """
-        states = pybullet.getJointStates(
-            self._held, self._joints_of_grip.slipping, physicsClientId=self._client
-        )
+        states = pybullet.getJointStates(self._held, SLIPPING, physicsClientId=self._client)
         slips = any(
             abs(state[3]) >= 0.98 * limit for state, limit in zip(states, self._grip_limits, strict=True)
         )
@@ -368,7 +359,7 @@ class ContactWorld(World):
         """Position [m], quaternion (x, y, z, w), velocity [m/s] and angular velocity [rad/s] of the tool."""
         state = pybullet.getLinkState(
             self._held,
-            self._joints_of_grip.tool,
+            TOOL,
             computeLinkVelocity=1,
             computeForwardKinematics=1,
             physicsClientId=self._client,
@@ -395,7 +386,7 @@ class ContactWorld(World):
 
     def push(self, position_w: Vector, force_w: Vector, torque_w: Vector) -> None:
         """Apply force [N] and torque [N m] to the tool, its origin at `position_w`, for a physics step."""
-        client, body, link, frame = self._client, self._held, self._joints_of_grip.tool, pybullet.WORLD_FRAME
+        client, body, link, frame = self._client, self._held, TOOL, pybullet.WORLD_FRAME
         pybullet.applyExternalForce(body, link, force_w, position_w, frame, physicsClientId=client)
         pybullet.applyExternalTorque(body, link, torque_w, frame, physicsClientId=client)
         pybullet.stepSimulation(physicsClientId=client)

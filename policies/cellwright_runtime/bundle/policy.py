@@ -65,7 +65,8 @@ MOST_OBSERVED = 1_000_000
 _NOT_SCORES = (PER_EPISODE, "disturbances")
 """Fields of a scorecard that the manifest does not repeat."""
 _ENVIRONMENT = re.compile(r"[\w.-]+/[\w.-]+-v\d+")
-RETIRED = {"cellwright/WeldSeam-v0": "cellwright/WeldSeam-v1"}
+_RETIRED_TASKS = ("WeldSeam", "PegInsertion", "ConnectorInsertion", "NutFastening", "GearMesh")
+RETIRED = {f"cellwright/{task}-v0": f"cellwright/{task}-v1" for task in _RETIRED_TASKS}
 """Environments that are no more, and those to train their policies again in."""
 
 

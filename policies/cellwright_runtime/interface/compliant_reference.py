@@ -58,7 +58,6 @@ class InsertionInterface:
             require_fast_enough(layout.controller, lag_s)
         self._approach_m_s, self._period_s = approach_speed(layout.controller), layout.control_period_s
         self._largest_m = math.inf
-        self._leash_return = 1.0 if self._approach_m_s is None else LEASH_RETURN
         self._origin = np.array([*origin, 0.0, 0.0, 0.0], dtype=np.float64)  # type: ignore[misc]
         self._low, self._high = (self._origin + end for end in _box(layout.controller))
         self._leash_m = float(layout.controller.read("leash", "m", above=0.0)[0])
@@ -118,8 +117,7 @@ class InsertionInterface:
             raise ValueError(f"own holds {clash[0]!r}, which every insertion has")
         if not 0.0 < force_limit_n < math.inf:
             raise ValueError(f"force_limit_n must be positive, got {force_limit_n}")
-        if self._approach_m_s is not None:
-            self._largest_m = self._period_s * self._approach_m_s(force_limit_n)
+        self._largest_m = self._period_s * self._approach_m_s(force_limit_n)
         self._wrench = self._wrench + self._low_pass * (wrench - self._tare - self._wrench)
         self._past.push(self._moment(tool))
         values: dict[str, NDArray[Any]] = {
@@ -143,8 +141,8 @@ class InsertionInterface:
         """The reference (6,) to send, for a tool that is at `tool` (6,) now.
 
         The first six `commands` move and turn the reference along and about its own axes, within its box and
-        no further ahead of the tool than the leash. Under a force loop it moves no faster than the part's
-        force limit allows, see `force_loop.approach_speed_m_s`. The others are the caller's.
+        no further ahead of the tool than the leash, and no faster than the part's force limit allows: see
+        `force_loop.approach_speed_m_s`. The others are the caller's.
         """
         self._require_begun()
         tool, motion = _six("tool", tool), _six("motion", np.asarray(commands)[:MOTION])
@@ -156,15 +154,15 @@ class InsertionInterface:
         return self.reference.copy()
 
     def _leashed(self, reference: Array, tool: Array) -> Array:
-        """The reference, led back until it is no further ahead of the tool than the leash.
+        """The reference, led back where it is further ahead of the tool than the leash.
 
-        Under a force loop by half of that: see `force_loop.LEASH_RETURN`.
+        By `LEASH_RETURN` of what is beyond.
         """
         lead = reference - tool
         for span, leash in ((slice(0, 3), self._leash_m), (slice(3, 6), self._leash_rad)):
             ahead = float(length(lead[span]))
             if ahead > leash:
-                left = leash + (1.0 - self._leash_return) * (ahead - leash)
+                left = leash + (1.0 - LEASH_RETURN) * (ahead - leash)
                 lead[span] *= left / ahead
         return np.asarray(tool + lead)
 

@@ -75,10 +75,8 @@ def approach_speed_m_s(force_limit_n: float, *, damping_n_s_m: float, pushed_n: 
     return speed_m_s
 
 
-def approach_speed(controller: ControllerSetup) -> Callable[[float], float] | None:
-    """The approach speed [m/s] for a force limit [N] under these settings; None without a force loop."""
-    if "largest_lag" not in controller:
-        return None
+def approach_speed(controller: ControllerSetup) -> Callable[[float], float]:
+    """The approach speed [m/s] for a force limit [N] under these settings."""
     damping = float(controller.read("damping", "N.s/m", above=0.0)[0])
     stiffness = float(controller.read("stiffness", "N/m", above=0.0)[0])
     leash_m = float(controller.read("leash", "m", above=0.0)[0])

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from cellwright_assets import ur10e
+from cellwright_assets.assembly_cell import CONTROL_PERIOD_S
 from cellwright_assets.gripper import GRIPPER_MASS_KG
+from cellwright_envs.assembly.arm_dynamics import total_stiffness_n_m
 from cellwright_envs.assembly.cell import (
     GRAVITY_M_S2,
     NOMINAL_FIXTURE_W,
@@ -30,7 +32,7 @@ ONE_OF_EACH = ("round-8-0.5", "square-8-0.3", "keyed-12-0.5-chamfer", "hexagonal
 
 @pytest.fixture(scope="module")
 def cell() -> Iterator[AssemblyCell]:
-    cell = AssemblyCell(0.05, ComplianceConfig())
+    cell = AssemblyCell(CONTROL_PERIOD_S, ComplianceConfig())
     yield cell
     cell.close()
 
@@ -52,7 +54,7 @@ def above(height_m: float, lateral_m: float = 0.0, tilt_rad: float = 0.0) -> np.
     return np.array([*(NOMINAL_FIXTURE_W + np.array([lateral_m, 0.0, height_m])), 0.0, tilt_rad, 0.0])
 
 
-def press(cell: AssemblyCell, state: CellState, *, steps: int, down_m: float = 1e-3) -> list[CellState]:
+def press(cell: AssemblyCell, state: CellState, *, steps: int, down_m: float = 0.4e-3) -> list[CellState]:
     """Lower the reference step by step, never further than the leash ahead of the tool."""
     states, target = [], state.tool.copy()
     start = state.tool.copy()
@@ -69,7 +71,7 @@ def test_no_force_while_clear_of_the_hole(cell: AssemblyCell, name: str) -> None
     """Down through the middle of the hole, as far as 2 mm over its ground."""
     part = PEGS.by_name[name]
     state = cell.begin(part, conditions(part), above(5e-3), FIXTURE_W)
-    states = press(cell, state, steps=26)
+    states = press(cell, state, steps=65)
     assert states[-1].part_f[2, 3] < -0.018
     assert max(state.peak_force_n for state in states) < 1e-3
     assert max(state.overlap_m for state in states) == 0.0
@@ -87,7 +89,7 @@ def test_a_part_outside_its_clearance_stays_outside(
     reach_m = (1.0 if part.family == "round" else 1.5) * part.clearance_m + beyond_m
     start = above(2e-3)
     start[:2] += reach_m * np.array([np.cos(direction_rad), np.sin(direction_rad)])
-    states = press(cell, cell.begin(part, stiff, start, FIXTURE_W), steps=40)
+    states = press(cell, cell.begin(part, stiff, start, FIXTURE_W), steps=100)
     assert states[-1].peak_force_n > 10.0
     assert min(state.part_f[2, 3] for state in states) > -0.15e-3
 
@@ -96,14 +98,14 @@ def test_a_part_outside_its_clearance_stays_outside(
 def test_a_part_a_tenth_too_thick_stays_outside(cell: AssemblyCell, name: str) -> None:
     part = PEGS.by_name[name]
     state = cell.begin(part, conditions(part, clearance_m=-0.1e-3), above(2e-3), FIXTURE_W)
-    assert min(state.part_f[2, 3] for state in press(cell, state, steps=60)) > -0.3e-3
+    assert min(state.part_f[2, 3] for state in press(cell, state, steps=150)) > -0.3e-3
 
 
 @pytest.mark.parametrize("name", ONE_OF_EACH)
 def test_a_part_within_its_clearance_goes_in(cell: AssemblyCell, name: str) -> None:
     part = PEGS.by_name[name]
     state = cell.begin(part, conditions(part), above(2e-3, 0.8 * part.clearance_m), FIXTURE_W)
-    states = press(cell, state, steps=45)
+    states = press(cell, state, steps=112)
     assert states[-1].part_f[2, 3] == pytest.approx(-part.depth_m, abs=0.1e-3)
     assert max(state.overlap_m for state in states) < 0.1e-3
 
@@ -115,7 +117,7 @@ def test_tared_sensor_agrees_with_the_contacts_at_rest(
     """Standing on the rim, and at the ground of the hole."""
     part = PEGS.by_name["round-12-0.3"]
     state = cell.begin(part, conditions(part), above(height_m, lateral_m), FIXTURE_W)
-    states = press(cell, state, steps=60)
+    states = press(cell, state, steps=150)
     felt_t = states[-1].wrench_t[:3] - states[0].wrench_t[:3]
     rotation = pose_matrix(states[-1].tool)[:3, :3]
     true_w = cell.world.contact("fixture")[0]
@@ -126,9 +128,10 @@ def test_tared_sensor_agrees_with_the_contacts_at_rest(
 def test_tared_sensor_agrees_with_the_friction_that_holds_a_side_load(cell: AssemblyCell) -> None:
     part = PEGS.by_name["round-12-0.3"]
     before = cell.begin(part, conditions(part, friction=0.4), above(2e-3, 2e-3), FIXTURE_W)
-    state = press(cell, before, steps=40)[-1]
-    pulled = state.tool + np.array([2.5e-3, 0.0, -cell.compliance.leash_m, 0.0, 0.0, 0.0])
-    for _ in range(20):
+    state = press(cell, before, steps=100)[-1]
+    pulled = state.tool + np.array([0.0, 0.0, -cell.compliance.leash_m, 0.0, 0.0, 0.0])
+    for step in range(70):
+        pulled[0] += 0.05e-3 * (step < 50)  # so slowly that the damper does not make it slide
         state = cell.move(pulled, FIXTURE_W)
     felt_w = pose_matrix(state.tool)[:3, :3] @ (state.wrench_t - before.wrench_t)[:3]
     true_w = cell.world.contact("fixture")[0]
@@ -151,7 +154,7 @@ def test_leash_times_stiffness_bounds_the_force(cell: AssemblyCell) -> None:
     part = PEGS.by_name["square-16-1"]
     config = cell.compliance
     state = cell.begin(part, conditions(part), above(1e-3, 4e-3), FIXTURE_W)
-    states = press(cell, state, steps=60)
+    states = press(cell, state, steps=150)
     bound_n = config.leash_m * config.stiffness_n_m + config.dead_band_n
     assert states[-1].peak_force_n == pytest.approx(bound_n, rel=0.01)
 
@@ -160,7 +163,7 @@ def test_part_slips_at_the_limit_of_the_grip_and_stays_where_it_slipped_to(cell:
     part = PEGS.by_name["square-16-1"]
     weak = conditions(part, grip=Grip(along_n=4.0, across_n=50.0, twist_n_m=1.0))
     state = cell.begin(part, weak, above(1e-3, 4e-3), FIXTURE_W)
-    states = press(cell, state, steps=30)
+    states = press(cell, state, steps=75)
     assert states[-1].peak_force_n == pytest.approx(4.0, rel=0.05)
     lifted = states[-1].tool + np.array([0.0, 0.0, 0.01, 0.0, 0.0, 0.0])
     for _ in range(10):
@@ -184,14 +187,15 @@ def test_part_hangs_where_the_grasp_says(cell: AssemblyCell, grasp: tuple[float,
 
 def test_dead_band_holds_the_arm_still_under_small_forces(cell: AssemblyCell) -> None:
     part = PEGS.by_name["square-16-1"]
-    deflections_m = []
+    forces_n = []
     for dead_band_n in (0.5, 4.0):
         state = cell.begin(part, conditions(part, dead_band_n=dead_band_n), above(1e-3, 4e-3), FIXTURE_W)
         for _ in range(20):
             state = cell.move(above(-1.2e-3, 4e-3), FIXTURE_W)
-        deflections_m.append(state.peak_force_n)
-    # 1.2 mm under the surface: the spring's 1.8 N, and whatever band comes on top.
-    assert deflections_m[1] - deflections_m[0] == pytest.approx(3.5, abs=0.1)
+        forces_n.append(state.peak_force_n)
+    # 1.2 mm under the surface: the spring's 1.8 N and whatever band comes on top, less what bends.
+    bends = cell.compliance.stiffness_n_m / total_stiffness_n_m(cell.compliance.arm)
+    assert forces_n == pytest.approx([(1.8 + band_n) / (1.0 + bends) for band_n in (0.5, 4.0)], rel=0.01)
 
 
 def test_reference_goes_no_faster_than_the_joints(cell: AssemblyCell) -> None:
@@ -202,7 +206,7 @@ def test_reference_goes_no_faster_than_the_joints(cell: AssemblyCell) -> None:
     moved_m = state.tool[0] - NOMINAL_FIXTURE_W[0]
     assert moved_m < 0.2
     state = cell.move(state.tool, FIXTURE_W)
-    step_rad = np.asarray(ur10e.SPEED_LIMIT_RAD_S) * 0.05
+    step_rad = np.asarray(ur10e.SPEED_LIMIT_RAD_S) * CONTROL_PERIOD_S
     assert np.all(np.abs(cell.joints_rad - joints_rad) <= step_rad + 1e-9)
 
 
@@ -210,9 +214,9 @@ def test_joints_follow_the_tool(cell: AssemblyCell) -> None:
     part = PEGS.by_name["round-8-0.5"]
     state = cell.begin(part, conditions(part), above(0.02), FIXTURE_W)
     target = above(0.01, 2e-3)
-    for _ in range(20):
+    for _ in range(60):
         state = cell.move(target, FIXTURE_W)
-    np.testing.assert_allclose(state.tool, target, atol=1e-6)
+    np.testing.assert_allclose(state.tool, target, atol=3e-6)
     np.testing.assert_allclose(arm().tool_pose(cell.joints_rad), pose_matrix(target), atol=1e-5)
 
 
@@ -228,11 +232,12 @@ def test_tight_fits_are_simulated_at_twice_the_rate(cell: AssemblyCell) -> None:
 def test_a_moving_fixture_takes_the_part_along(cell: AssemblyCell) -> None:
     part = PEGS.by_name["round-8-0.5"]
     state = cell.begin(part, conditions(part), above(2e-3), FIXTURE_W)
-    states = press(cell, state, steps=20)
+    states = press(cell, state, steps=50)
     moved_w = FIXTURE_W.copy()
-    for _ in range(20):
-        moved_w[0, 3] += 0.1e-3
+    for step in range(70):
+        moved_w[0, 3] += 0.05e-3 * (step < 40)
         state = cell.move(states[-1].tool, moved_w)
+    # Through its clearance the part stays; then the arm gives way by what fingers and joints do not bend.
     assert state.tool[0] - states[-1].tool[0] == pytest.approx(2e-3 - 0.5e-3, abs=0.3e-3)
     assert state.overlap_m < 0.2e-3
     np.testing.assert_array_equal(cell.fixture_w, moved_w)
@@ -244,11 +249,11 @@ def test_one_begin_is_one_course_of_events(cell: AssemblyCell) -> None:
     def course() -> np.ndarray:
         part = PEGS.by_name["keyed-8-0.3-chamfer"]
         state = cell.begin(part, conditions(part), above(2e-3, 0.4e-3), FIXTURE_W)
-        return np.array([state.part_f for state in press(cell, state, steps=30)])
+        return np.array([state.part_f for state in press(cell, state, steps=75)])
 
     first = course()
     other = PEGS.by_name["square-12-0.1-chamfer"]
-    press(cell, cell.begin(other, conditions(other), above(2e-3), FIXTURE_W), steps=10)
+    press(cell, cell.begin(other, conditions(other), above(2e-3), FIXTURE_W), steps=25)
     np.testing.assert_array_equal(course(), first)
 
 
@@ -271,7 +276,7 @@ def test_resistance_pulls_along_the_axes_of_the_fixture(cell: AssemblyCell) -> N
     pull = Pull(6.0, 0.0, 0.0, 0.0, 0.2, 0.0)
     start = above(0.02, tilt_rad=0.1)
     free = cell.begin(part, conditions(part), start, leaning, pull)
-    for _ in range(30):
+    for _ in range(120):  # the damper gives way to the spring within a second
         state = cell.move(start, leaning)
     turned = pose_matrix(state.tool)[:3, :3]
     # The fixture's x is the world's y, its y the world's -x.
@@ -279,9 +284,9 @@ def test_resistance_pulls_along_the_axes_of_the_fixture(cell: AssemblyCell) -> N
     np.testing.assert_allclose(force_w, [0.0, 6.0, 0.0], atol=0.02)
     # The dead band of 1 N, then the spring.
     moved_m = (state.tool - free.tool)[:3]
-    np.testing.assert_allclose(moved_m, [0.0, (6.0 - 1.0) / 1500.0, 0.0], atol=0.1e-3)
+    np.testing.assert_allclose(moved_m, [0.0, (6.0 - 1.0) / 1500.0, 0.0], atol=0.03e-3)
     leant_rad = (state.tool - free.tool)[3:]
-    assert leant_rad[0] == pytest.approx(-(0.2 - 0.02) / 12.0, abs=1e-3)
+    assert leant_rad[0] == pytest.approx(-(0.2 - 0.02) / 12.0, abs=0.1e-3)
     assert abs(leant_rad[1]) < 1e-3
     assert state.peak_force_n == pytest.approx(6.0, rel=0.02)
     np.testing.assert_allclose(pull.seen[-1], state.part_f, atol=1e-6)
@@ -291,7 +296,7 @@ def test_torque_is_felt_in_the_frame_of_the_tool(cell: AssemblyCell) -> None:
     part = PEGS.by_name["round-8-0.5"]
     torque_n_m = np.array([0.1, -0.2, 0.05])
     start = above(0.02)
-    start[5] = 1.0
+    start[5] = 0.5
     free = cell.begin(part, conditions(part), start, FIXTURE_W, Pull(0.0, 0.0, 0.0, *torque_n_m))
     for _ in range(30):
         state = cell.move(start, FIXTURE_W)
@@ -334,7 +339,7 @@ def test_a_fixture_may_have_round_solids(cell: AssemblyCell) -> None:
     pin = Pin(name="bar", family="hexagonal", size_m=8e-3, clearance_m=0.5e-3)
     for aside_m, stands in ((7.9e-3, True), (8.1e-3, False)):
         state = cell.begin(pin, conditions(pin), above(2e-3, aside_m), FIXTURE_W)
-        state = press(cell, state, steps=12)[-1]
+        state = press(cell, state, steps=30)[-1]
         assert (state.part_f[2, 3] > -0.2e-3) == stands
 
 
@@ -377,7 +382,7 @@ def test_a_part_that_slid_down_the_chamfer_stands_on_nothing(
     start = above(2e-3)
     start[:2] += 0.5e-3 * np.array([np.cos(direction_rad), np.sin(direction_rad)])
     oiled = conditions(part, chamfer_m=part.chamfer_m, friction=0.02)
-    state = press(cell, cell.begin(part, oiled, start, FIXTURE_W), steps=6)[-1]
-    for _ in range(50):
+    state = press(cell, cell.begin(part, oiled, start, FIXTURE_W), steps=15)[-1]
+    for _ in range(120):
         state = cell.move(above(max(state.tool[2] - NOMINAL_FIXTURE_W[2] - 3e-3, -0.03)), FIXTURE_W)
     assert state.part_f[2, 3] == pytest.approx(-part.depth_m, abs=0.1e-3)

@@ -35,11 +35,11 @@ def test_an_impossible_cell_is_refused(name: str, value: float) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("damping_ratio", 0.0),
+        ("damping_n_s_m", 0.0),
         ("leash_m", 0.0),
         ("leash_rad", math.inf),
         ("virtual_inertia_kg_m2", 0.0),
-        ("servo_s", math.nan),
+        ("filter_s", math.nan),
         ("dead_band_n", math.inf),
         ("dead_band_n_m", -1e-3),
     ],

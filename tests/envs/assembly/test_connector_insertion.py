@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cellwright_assets.assembly_cell import Surface
+from cellwright_assets.assembly_cell import CONTROL_PERIOD_S, Surface
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, AssemblyCell, CellState, Conditions, pose_matrix
 from cellwright_envs.assembly.connector_insertion import (
-    FIRM,
+    STRONG,
     ConnectorInsertion,
     ConnectorInsertionConfig,
     ConnectorScorecard,
@@ -29,10 +29,12 @@ from cellwright_envs.assembly.parts.connectors import (
     Connector,
     Latch,
 )
+from cellwright_envs.assembly.parts.mating import LIMIT_SHARE, Mating
 from cellwright_envs.physics.world import Box
+from cellwright_runtime.interface.force_loop import LEASH_RETURN
 
 ALL = pytest.mark.parametrize("part", CONNECTORS.parts, ids=lambda part: part.name)
-LEASH_M = FIRM.leash_m
+LEASH_M = STRONG.leash_m
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +161,7 @@ def resistance_n(latch: Latch, missing_m: float) -> float:
     """What the latch does with the plug `missing_m` short of its seat."""
     part_f = np.eye(4)
     part_f[2, 3] = missing_m - latch.depth_m
-    wrench_f = latch.wrench_f(part_f, 1.0 / 240.0)
+    wrench_f = latch.wrench_f(part_f, 4e-3)
     assert np.all(wrench_f[[0, 1, 3, 4, 5]] == 0.0)
     assert wrench_f[2] == latch.resistance_n
     return float(wrench_f[2])
@@ -187,15 +189,6 @@ def test_a_snapped_latch_holds_up_to_its_pull_out_force_and_then_lets_go() -> No
     assert not latch.latched
 
 
-def test_the_softest_trained_arm_overcomes_every_latch_with_a_third_to_spare() -> None:
-    """Spring over the leash alone; and the stiffest one breaks nothing by leaning on it."""
-    soft, stiff = resolve("train").controller_gain.stiffness_factor
-    band_n = FIRM.dead_band_n + resolve("train").controller_gain.extra_dead_band_n
-    for part in CONNECTORS.parts:
-        assert soft * FIRM.stiffness_n_m * LEASH_M > 1.33 * part.latch_n
-        assert stiff * FIRM.stiffness_n_m * LEASH_M + band_n < 0.7 * part.force_limit_n
-
-
 # Contact
 
 
@@ -205,13 +198,13 @@ def press(
     offset_m: tuple[float, float] = (0.0, 0.0),
     turned: bool = False,
     thicker_m: float = 0.0,
-    steps: int = 80,
-) -> tuple[CellState, Latch, float]:
+    steps: int = 250,
+) -> tuple[CellState, Mating, float]:
     """Push the plug down by the whole leash while searching a little around `offset_m`.
 
-    The last state, the latch, and the largest force before the plug came within 0.5 mm of the mouth.
+    The last state, contacts and latch, and the largest force before the plug came within 0.5 mm of the mouth.
     """
-    cell = AssemblyCell(0.05, FIRM)
+    cell = AssemblyCell(CONTROL_PERIOD_S, STRONG)
     conditions = Conditions(
         clearance_m=part.clearance_m - thicker_m,
         chamfer_m=part.chamfer_m,
@@ -221,18 +214,17 @@ def press(
         stiffness_scale=1.0,
         dead_band_n=1.0,
     )
-    latch = Latch(depth_m=part.depth_m, force_n=part.latch_n)
+    latch = Mating(part, share=LIMIT_SHARE[1])
     fixture_w = pose_matrix(np.array([*NOMINAL_FIXTURE_W, 0.0, 0.0, np.pi if turned else 0.0]))
     start = np.array([*NOMINAL_FIXTURE_W, 0.0, 0.0, 0.0])
     start[:3] += [*offset_m, 5e-3]
     state = cell.begin(part, conditions, start, fixture_w, latch)
-    clear_n = 0.0
+    clear_n, target = 0.0, start.copy()
     for step in range(steps):
-        target = start.copy()
-        target[:2] += 0.4e-3 * np.array([np.cos(0.7 * step), np.sin(0.7 * step)])
-        target[5] += 0.02 * np.sin(0.3 * step)
-        lead_m = 1e-3 if state.part_f[2, 3] > 1e-3 else LEASH_M
-        target[2] = state.tool[2] - lead_m
+        target[:2] = start[:2] + 0.4e-3 * np.array([np.cos(0.7 * step), np.sin(0.7 * step)])
+        target[5] = start[5] + 0.02 * np.sin(0.3 * step)
+        target[2] -= 0.3e-3
+        target[2] += LEASH_RETURN * max(state.tool[2] - LEASH_M - target[2], 0.0)
         state = cell.move(target, fixture_w)
         if state.part_f[2, 3] > 0.5e-3:
             clear_n = max(clear_n, state.peak_force_n)
@@ -263,7 +255,8 @@ def test_a_plug_outside_of_clearance_and_chamfer_does_not_enter(
     # Beyond what the circling of the push covers, its edge stays on the socket's face.
     aside_m = part.clearance_m + part.chamfer_m + 0.7e-3
     state, latch, _ = press(part, offset_m=(aside_m * direction[0], aside_m * direction[1]), steps=40)
-    assert state.part_f[2, 3] > -0.1e-3
+    # Pushed with 65 N on its edge it leans, into the chamfer on the other side.
+    assert state.part_f[2, 3] > -0.5e-3
     assert not latch.latched
 
 
@@ -282,10 +275,9 @@ def push(env: ConnectorInsertion, lead_m: float, steps: int) -> tuple[bool, dict
     """Bring the lead along z to `lead_m`, over the true socket; whether the episode ended, and its info."""
     for _ in range(steps):
         lead = env.interface.reference - env._state.tool
-        action = np.zeros(6, dtype=np.float32)
-        action[:2] = np.clip(-(env._state.part_f[:2, 3] + lead[:2]) / 2e-3, -1.0, 1.0)
-        action[2] = np.clip((lead_m - lead[2]) / 2e-3, -1.0, 1.0)
-        action[5] = np.clip(-(env.measurement.yaw_error_rad + lead[5]) / 0.015, -1.0, 1.0)
+        wanted = np.array([*-env._state.part_f[:2, 3], lead_m, 0.0, 0.0, -env.measurement.yaw_error_rad])
+        action = np.clip((wanted - lead) / env.layout.reach, -1.0, 1.0).astype(np.float32)
+        action[3:5] = 0.0
         _, _, terminated, _, info = env.step(action)
         if terminated:
             return True, info
@@ -307,15 +299,19 @@ def test_success_is_a_latch_that_has_snapped(env: ConnectorInsertion) -> None:
     assert 5.0 < card.peak_force_n < env.product.force_limit_n
     trace = env.trace()
     assert trace["latched"][-1] == 1.0
-    assert trace["resistance_n"].min() == pytest.approx(-HOME_FRACTION * 5.0)
+    assert 0.5 * env._mating.peak_n < trace["resistance_n"].max() <= env._mating.peak_n
 
 
 def test_a_push_below_the_latch_force_stops_before_it_snaps(patient: ConnectorInsertion) -> None:
-    begin(patient, "d-sub-0.3-10n")
-    push(patient, -1.2e-3, 100)
+    begin(patient, "modular-0.3-5n")
+    mating = patient._mating
+    plateau_n = mating.template.plateau * mating.peak_n
+    assert mating.peak_n < plateau_n + 0.9 * mating.force_n  # the contacts open, and the latch does not
+    push_n = 0.5 * (mating.peak_n + plateau_n + mating.force_n)
+    push(patient, -(push_n - STRONG.dead_band_n) / STRONG.stiffness_n_m, 200)
     m = patient.measurement
     assert SNAP_M < m.height_m + patient.product.depth_m < SNAP_M + RAMP_M
-    assert 4.0 < m.resistance_n < 8.0
+    assert m.resistance_n == pytest.approx(push_n, rel=0.1)
     assert not m.latched
     assert m.held_s == 0.0
     push(patient, -4.5e-3, 30)
@@ -329,7 +325,7 @@ def test_a_seat_without_its_latch_is_no_success(env: ConnectorInsertion) -> None
     seated[2, 3] = -env.product.depth_m
     state = env._state._replace(part_f=seated)
     assert env._measure_state(state, before=env.measurement).held_s == 0.0
-    env._latch.latched = True
+    env._mating.latched = True
     assert env._measure_state(state, before=env.measurement).held_s > 0.0
 
 
@@ -338,8 +334,8 @@ def test_a_snapped_plug_stays_when_let_go_and_when_pulled(patient: ConnectorInse
     push(patient, -4.5e-3, 60)
     assert patient.measurement.latched
     push(patient, 0.0, 20)
-    assert patient.measurement.height_m == pytest.approx(-patient.product.depth_m, abs=0.05e-3)
-    push(patient, 3e-3, 20)
+    assert patient.measurement.height_m < -patient.product.depth_m + SNAP_M
+    push(patient, 2e-3, 20)
     assert patient.measurement.latched
     assert patient.measurement.resistance_n < -8.0
     assert patient.measurement.height_m < -patient.product.depth_m + SNAP_M + YIELD_M
@@ -349,7 +345,7 @@ def test_the_latch_pays_once_and_is_paid_back_when_it_lets_go(env: ConnectorInse
     begin(env, "usb-a-0.3-5n")
     paid = []
     for latched in (False, True, True, False):
-        env._latch.latched = latched
+        env._mating.latched = latched
         env.measurement = env._measure_state(env._state, before=env.measurement)
         paid.append(env._reward_terms(env.measurement)["latch"])
         env._before = env.measurement

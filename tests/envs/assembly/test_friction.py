@@ -5,18 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cellwright_envs.assembly.arm_dynamics import LOOP_CONTROL_PERIOD_S
+from cellwright_assets.assembly_cell import CONTROL_PERIOD_S
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, AssemblyCell, Conditions, pose_matrix
-from cellwright_envs.assembly.compliance import force_loop_gains
+from cellwright_envs.assembly.compliance import ComplianceConfig
 from cellwright_envs.assembly.disturbances.mechanics import AS_SET_GRIP
 from cellwright_envs.assembly.parts.pegs import PEGS
-from cellwright_envs.assembly.peg_insertion import PEG_INSERTION_V1
 
 FRICTION = 0.3
 PRESS_M, STEP_M = 3e-3, 0.25e-3
 
 
-def slid(direction_rad: float, *, even: bool) -> tuple[float, float]:
+def slid(direction_rad: float) -> tuple[float, float]:
     """Friction over pressure, and by how much it points away from straight against the sliding [rad]."""
     part = PEGS.resolve("round-8-0.1-chamfer")[0]
     conditions = Conditions(
@@ -34,7 +33,7 @@ def slid(direction_rad: float, *, even: bool) -> tuple[float, float]:
     # Past the hole, from 6 mm before it to 4 mm behind it.
     start[:2] += 0.0165 * np.array([along[1], -along[0]]) - 0.006 * along
     start[2] += 0.2e-3
-    cell = AssemblyCell(LOOP_CONTROL_PERIOD_S, force_loop_gains(), even_friction=even)
+    cell = AssemblyCell(CONTROL_PERIOD_S, ComplianceConfig())
     try:
         state = cell.begin(part, conditions, start, fixture_w)
         tare, reference, angles, ratios = state.wrench_t, start.copy(), [], []
@@ -58,13 +57,6 @@ def slid(direction_rad: float, *, even: bool) -> tuple[float, float]:
 
 @pytest.mark.parametrize("degrees", [0, 30, 45, 60, 90, 120, 135, 150])
 def test_friction_opposes_sliding_in_every_direction(degrees: int) -> None:
-    ratio, off_rad = slid(np.deg2rad(degrees), even=True)
+    ratio, off_rad = slid(np.deg2rad(degrees))
     assert ratio == pytest.approx(FRICTION, rel=0.02)
     assert abs(np.rad2deg(off_rad)) < 2.0
-
-
-def test_in_v0_it_is_as_large_and_points_elsewhere_and_v1_has_it_even() -> None:
-    ratio, off_rad = slid(np.deg2rad(45), even=False)
-    assert ratio == pytest.approx(FRICTION, rel=0.02)
-    assert 9.0 < np.rad2deg(off_rad) < 13.0
-    assert PEG_INSERTION_V1.even_friction

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cellwright_assets.assembly_cell import BLOCK_HEIGHT_M, LINE_RAD, Surface
+from cellwright_assets.assembly_cell import BLOCK_HEIGHT_M, CONTROL_PERIOD_S, LINE_RAD, Surface
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, AssemblyCell, CellState, Conditions, pose_matrix
 from cellwright_envs.assembly.compliance import ComplianceConfig
 from cellwright_envs.assembly.disturbances.mechanics import AS_SET_GRIP
@@ -17,6 +17,7 @@ from cellwright_envs.assembly.gear_mesh import GearMesh, GearMeshScorecard
 from cellwright_envs.assembly.parts.gears import GEARS, Gear
 from cellwright_envs.assembly.parts.solids import about_z
 from cellwright_envs.physics.world import Box
+from cellwright_runtime.interface.force_loop import LEASH_RETURN
 
 Polygon = NDArray[np.float64]
 
@@ -181,13 +182,13 @@ def press(
     offset_m: tuple[float, float] = (0.0, 0.0),
     yaw_rad: float = 0.0,
     tighter_m: float = 0.0,
-    steps: int = 70,
+    steps: int = 200,
 ) -> tuple[CellState, float]:
     """Push the gear down while searching a little around `offset_m`, turned by `yaw_rad`.
 
     The last state, and the largest force before the gear came within 0.5 mm of the shaft's top.
     """
-    cell = AssemblyCell(0.05, ComplianceConfig())
+    cell = AssemblyCell(CONTROL_PERIOD_S, ComplianceConfig())
     conditions = Conditions(
         clearance_m=gear.clearance_m - tighter_m,
         chamfer_m=gear.chamfer_m,
@@ -201,11 +202,11 @@ def press(
     start = np.array([*NOMINAL_FIXTURE_W, 0.0, 0.0, yaw_rad])
     start[:3] += [*offset_m, 4e-3]
     state = cell.begin(gear, conditions, start, fixture_w)
-    clear_n = 0.0
+    clear_n, target = 0.0, start.copy()
     for step in range(steps):
-        target = start.copy()
-        target[:2] += 0.2e-3 * np.array([np.cos(0.7 * step), np.sin(0.7 * step)])
-        target[2] = state.tool[2] - (1e-3 if state.part_f[2, 3] > 1e-3 else 3e-3)
+        target[:2] = start[:2] + 0.2e-3 * np.array([np.cos(0.7 * step), np.sin(0.7 * step)])
+        target[2] -= 0.3e-3
+        target[2] += LEASH_RETURN * max(state.tool[2] - 3e-3 - target[2], 0.0)
         state = cell.move(target, fixture_w)
         if state.part_f[2, 3] > 0.5e-3:
             clear_n = max(clear_n, state.peak_force_n)

@@ -62,9 +62,8 @@ def work(
         lead = env.interface.reference - env._state.tool
         action = np.zeros(7, dtype=np.float32)
         wanted = np.array([aside_m, 0.0]) - env._state.part_f[:2, 3]
-        action[:2] = np.clip((wanted - lead[:2]) / 2e-3, -1.0, 1.0)
-        action[2] = np.clip((lead_m - lead[2]) / 2e-3, -1.0, 1.0)
-        action[3:6] = np.clip(-(env._state.tool[3:] + lead[3:]) / 0.015, -1.0, 1.0)
+        motion = np.array([*wanted, lead_m, *-env._state.tool[3:]]) - lead
+        action[:6] = np.clip(motion / env.layout.reach[:6], -1.0, 1.0)
         action[6] = rev_s / SPINDLE_REV_S
         _, _, terminated, _, info = env.step(action)
         if terminated:
@@ -189,7 +188,7 @@ def test_success_is_a_nut_in_its_torque_window(env: NutFastening) -> None:
 
 def test_a_nut_goes_down_by_its_pitch_per_turn(env: NutFastening) -> None:
     begin(env, "M12")
-    work(env, 60, rev_s=0.8)
+    work(env, 90, rev_s=0.8)
     assert env.measurement.engaged
     before = env.measurement
     work(env, 20, rev_s=0.8)

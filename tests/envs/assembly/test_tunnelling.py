@@ -11,10 +11,12 @@ import os
 import numpy as np
 import pytest
 
+from cellwright_assets.assembly_cell import CONTROL_PERIOD_S
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, AssemblyCell, Conditions, pose_matrix
+from cellwright_envs.assembly.compliance import ComplianceConfig
 from cellwright_envs.assembly.disturbances.mechanics import AS_SET_GRIP
 from cellwright_envs.assembly.parts.pegs import PEGS, Peg
-from cellwright_envs.assembly.peg_insertion import PEG_INSERTION_V1, PegInsertion
+from cellwright_envs.assembly.peg_insertion import PegInsertion
 from cellwright_runtime.interface.compliant_reference import MOTION, InsertionInterface
 
 STEPS = int(os.environ.get("TUNNELLING_STEPS", "60000"))
@@ -28,9 +30,9 @@ ENTER = np.array([0.0, 0.0, -1.0, 0.0, 0.0, 0.0])
 @pytest.mark.parametrize("name", PARTS)
 def test_no_part_gets_through_a_wall_however_it_is_pushed(name: str) -> None:
     rng = np.random.default_rng(PARTS.index(name))
-    config, part = PEG_INSERTION_V1, PEGS.resolve(name)[0]
-    cell = AssemblyCell(config.control_period_s, config.compliance, even_friction=True)
-    env = PegInsertion(config=config)
+    part = PEGS.resolve(name)[0]
+    cell = AssemblyCell(CONTROL_PERIOD_S, ComplianceConfig())
+    env = PegInsertion()
     # It has seen no force limit, so it moves as fast as a full action, twice the approach speed and more.
     interface = InsertionInterface(env.layout, origin=NOMINAL_FIXTURE_W)
     env.close()

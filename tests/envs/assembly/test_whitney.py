@@ -25,7 +25,8 @@ import pytest
 from numpy.typing import NDArray
 
 from cellwright_assets.assembly_cell import GRASP_HEIGHT_M
-from cellwright_envs.assembly.cell import COARSE_PHYSICS_PERIOD_S, FINE_PHYSICS_PERIOD_S, pose_matrix
+from cellwright_envs.assembly.arm_dynamics import COARSE_PERIOD_S, FINE_PERIOD_S
+from cellwright_envs.assembly.cell import pose_matrix
 from cellwright_envs.assembly.compliance import ComplianceConfig, rotation_vector
 from cellwright_envs.assembly.parts.part import FINE_CLEARANCE_M
 from cellwright_envs.assembly.parts.pegs import ROUND_STAVES, Family, Peg
@@ -34,6 +35,7 @@ from cellwright_envs.physics.world import ContactWorld, Grip
 Array = NDArray[np.float64]
 
 ARM = ComplianceConfig()
+END = ARM.arm
 FORCE_N = 10.0
 RADIUS_M = 8e-3
 FRICTIONS = (0.1, 0.2, 0.4)
@@ -76,7 +78,7 @@ class Fit:
     @property
     def period_s(self) -> float:
         """As the cell has it."""
-        return FINE_PHYSICS_PERIOD_S if self.clearance_m < FINE_CLEARANCE_M else COARSE_PHYSICS_PERIOD_S
+        return FINE_PERIOD_S if self.clearance_m < FINE_CLEARANCE_M else COARSE_PERIOD_S
 
     @property
     def half_width_m(self) -> float:
@@ -157,8 +159,8 @@ def begin(world: ContactWorld, fit: Fit, tilt_rad: float, friction: float, askew
     world.pose_fixture("fixture", pose_matrix(np.array([0, 0, 0, 0, 0, fit.between_rad + askew_rad])))
     world.add_tool(
         part.solids(),
-        mass_kg=ARM.virtual_mass_kg,
-        inertia_kg_m2=ARM.virtual_inertia_kg_m2,
+        mass_kg=END.end_mass_kg,
+        inertia_kg_m2=END.end_inertia_kg_m2,
         pads_above_tip_m=GRASP_HEIGHT_M,
         grip=Grip(along_n=1e4, across_n=1e4, twist_n_m=1e3),
         grasp=np.zeros(3),
@@ -175,7 +177,7 @@ def push(world: ContactWorld, load: Load) -> None:
     position, quaternion, velocity, angular = world.tool_motion()
     turned = rotation_vector(quaternion)
     stiffness_n_m_rad = ARM.rotational_stiffness_n_m_rad
-    damping_n_m_s = 2.0 * np.sqrt(stiffness_n_m_rad * ARM.virtual_inertia_kg_m2)
+    damping_n_m_s = 2.0 * np.sqrt(stiffness_n_m_rad * END.end_inertia_kg_m2)
     about_x, about_z = (-stiffness_n_m_rad * turned[i] - damping_n_m_s * angular[i] for i in (0, 2))
     force_x, force_y, force_z = (-DRAG_N_S_M * speed for speed in velocity)
     world.push(

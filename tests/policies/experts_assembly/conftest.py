@@ -17,7 +17,7 @@ def _work(
     expert: Any,
     *,
     episodes: int,
-    steps: int = 400,
+    steps: int = 620,
     first: int = SEED,
     **options: Any,
 ) -> list[Any]:

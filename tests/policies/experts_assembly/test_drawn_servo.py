@@ -32,9 +32,9 @@ from cellwright_policies.experts.assembly.spiral_search import SpiralSearch
 SEED = 7000
 Work = Callable[..., list[Any]]
 TASKS = {
-    "cellwright/ConnectorInsertion-v0": (ConnectorInsertion, PLUG),
-    "cellwright/NutFastening-v0": (NutFastening, NUT),
-    "cellwright/GearMesh-v0": (GearMesh, GEAR),
+    "cellwright/ConnectorInsertion-v1": (ConnectorInsertion, PLUG),
+    "cellwright/NutFastening-v1": (NutFastening, NUT),
+    "cellwright/GearMesh-v1": (GearMesh, GEAR),
 }
 
 
@@ -162,7 +162,7 @@ def test_sight_finds_more_than_the_drawing_has(task: tuple[str, Any, CellDrawing
     env_id, env, _ = task
     elsewhere = AssemblyDisturbances(fixture_pose=FixturePose(sigma_m=3e-3))
     blind, visual = (
-        np.mean([card.success for card in work(env, expert, episodes=4, steps=250, disturbances=elsewhere)])
+        np.mean([card.success for card in work(env, expert, episodes=4, disturbances=elsewhere)])
         for expert in (make_expert(env_id, name) for name in ("blind-insertion", "visual-servo"))
     )
     assert visual >= 0.75
@@ -179,7 +179,7 @@ def test_the_blind_finish_what_stands_where_the_drawing_has_it(
 
 def test_a_batch_is_handled_as_its_cells_alone() -> None:
     """One that has looked already beside one that is yet to."""
-    env_id = "cellwright/ConnectorInsertion-v0"
+    env_id = "cellwright/ConnectorInsertion-v1"
     env = ConnectorInsertion()
     first, second = (hovering(env, seed, "train") for seed in (SEED, SEED + 1))
     env.close()

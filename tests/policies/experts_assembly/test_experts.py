@@ -16,7 +16,7 @@ from cellwright_policies.experts.assembly import PEG_INSERTION
 from cellwright_policies.experts.assembly.base import FULL_SCALE, Pending, State
 from cellwright_policies.experts.assembly.oracle import Oracle
 
-ENV_ID = "cellwright/PegInsertion-v0"
+ENV_ID = "cellwright/PegInsertion-v1"
 SEED = 7000
 Work = Callable[..., list[Any]]
 
@@ -55,7 +55,7 @@ def success_rate(cards: list[InsertionScorecard]) -> float:
 def test_oracle_inserts_every_part(env: PegInsertion, product: Any, disturbances: Any, work: Work) -> None:
     cards = work(env, expert(env, "oracle"), episodes=8, product=product, disturbances=disturbances)
     assert success_rate(cards) == 1.0
-    assert max(card.peak_force_n for card in cards) < 15.0
+    assert max(card.peak_force_n for card in cards) < 20.0
 
 
 @pytest.mark.parametrize("seed", [50001, 50012, 50028, 50095])
@@ -74,7 +74,7 @@ def test_undisturbed_parts_are_inserted_by_every_expert(env: PegInsertion, name:
 
 def test_touch_helps_and_sight_saves_time(env: PegInsertion, work: Work) -> None:
     """On the same seeds: blind, then searching, then looking first."""
-    blind = work(env, expert(env, "blind-insertion"), episodes=6, steps=150)
+    blind = work(env, expert(env, "blind-insertion"), episodes=6, steps=400)
     spiral = work(env, expert(env, "spiral-search"), episodes=6)
     visual = work(env, expert(env, "visual-servo"), episodes=6)
     assert success_rate(blind) <= 0.6

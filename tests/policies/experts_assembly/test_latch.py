@@ -15,7 +15,7 @@ from cellwright_policies.experts import make_expert
 from cellwright_policies.experts.assembly.latch import LATCH_SEARCH
 from cellwright_policies.experts.assembly.spiral_search import SpiralSearch
 
-ENV_ID = "cellwright/ConnectorInsertion-v0"
+ENV_ID = "cellwright/ConnectorInsertion-v1"
 SEED = 7000
 Work = Callable[..., list[Any]]
 
@@ -48,18 +48,18 @@ def test_every_plug_is_inserted_until_it_snaps(
     expert = make_expert(ENV_ID, name, env.privileged_names)
     cards = work(env, expert, episodes=8, product=product, disturbances=disturbances)
     assert all(card.success and card.latched for card in cards)
-    assert max(card.peak_force_n for card in cards) < 40.0
+    assert max(card.peak_force_n for card in cards) < 70.0  # of the 100 N that plugs bear
 
 
 def test_a_search_that_pushes_as_for_pegs_stops_before_the_latch(env: ConnectorInsertion, work: Work) -> None:
-    """On the softest arm of training, before the strongest latch."""
+    """On the softest arm of training, before contacts that take 34 N and more."""
     softest = ControllerGain(stiffness_factor=(0.75, 0.75))
     options: dict[str, Any] = {
-        "product": "terminal-0.3-10n",
+        "product": "hdmi-0.3-10n",
         "disturbances": AssemblyDisturbances(controller_gain=softest),
     }
     snapped = {
-        name: [card.latched for card in work(env, expert, episodes=3, steps=150, **options)]
+        name: [card.latched for card in work(env, expert, episodes=3, **options)]
         for name, expert in (("peg", SpiralSearch()), ("plug", SpiralSearch(LATCH_SEARCH)))
     }
     assert snapped == {"peg": [False] * 3, "plug": [True] * 3}
@@ -69,9 +69,10 @@ def test_latch_lead_stays_within_the_leash(env: ConnectorInsertion) -> None:
     expert = make_expert(ENV_ID, "oracle", env.privileged_names)
     observation, _ = env.reset(seed=SEED, options={"product": "usb-a-0.3-5n", "disturbances": "none"})
     pushed_m = []
-    for _ in range(60):
+    for _ in range(200):
         observation, _, terminated, _, _ = env.step(expert.act_batch(batched(observation))[0])
         pushed_m.append(-float(observation["leash"][2]))
         if terminated:
             break
-    assert 4.2e-3 < np.max(pushed_m) <= env.config.compliance.leash_m * 1.01
+    takes_m = env._mating.peak_n / env.config.compliance.stiffness_n_m
+    assert takes_m < np.max(pushed_m) <= env.config.compliance.leash_m * 1.01

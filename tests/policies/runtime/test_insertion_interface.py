@@ -1,4 +1,4 @@
-"""What the manifest says suffices: the interface observes and moves as the environment does."""
+"""What the layout says suffices: the interface observes and moves as the environment does."""
 
 import re
 from dataclasses import replace
@@ -11,10 +11,11 @@ import pytest
 
 from cellwright_envs.assembly.compliance import rotation_matrix
 from cellwright_envs.assembly.insertion import NOMINAL
-from cellwright_policies import zoo
-from cellwright_runtime.bundle.policy import Bundle, PolicySpec
+from cellwright_envs.assembly.peg_insertion import PegInsertion
+from cellwright_policies.experts import make_expert
+from cellwright_runtime.bundle.policy import PolicySpec
 from cellwright_runtime.interface.compliant_reference import MOTION, InsertionInterface
-from cellwright_runtime.runtime import Runtime
+from cellwright_runtime.vocabulary import Layout
 
 SHARED = ("pose", "wrench", "leash", "last_action", "history", "limit")
 
@@ -68,20 +69,28 @@ class Worker:
 
     def wait_for_next_period(self) -> None:
         self.observation, _, terminated, truncated, _ = self.env.step(self.action)
-        self.ended = terminated or truncated or self.env._time_s > 15.0
+        self.ended = terminated or truncated or self.env._time_s > 29.0
 
 
-@pytest.mark.parametrize("name", ["peg-insertion", "connector-insertion", "nut-fastening", "gear-mesh"])
-def test_interface_does_what_the_environment_does(name: str) -> None:
-    runtime = Runtime(zoo.path(name))
-    interface = InsertionInterface(runtime.spec.layout, origin=NOMINAL[:3])
-    env = gymnasium.make(f"cellwright_envs:{runtime.spec.environment}", disturbances="none")
+@pytest.fixture(scope="module")
+def layout() -> Layout:
+    env = PegInsertion()
+    env.close()
+    return env.layout
+
+
+@pytest.mark.parametrize("task", ["PegInsertion", "ConnectorInsertion", "NutFastening", "GearMesh"])
+def test_interface_does_what_the_environment_does(task: str) -> None:
+    env_id = f"cellwright/{task}-v1"
+    env = gymnasium.make(f"cellwright_envs:{env_id}", disturbances="none", privileged=True)
     expected, _ = env.reset(seed=11)
     robot = Robot(env, origin=np.zeros(6))
+    interface = InsertionInterface(robot.env.layout, origin=NOMINAL[:3])
+    expert = make_expert(env_id, "oracle", robot.env.privileged_names)
     interface.begin(robot.tool, robot.wrench, reference=robot.reference)
     touched, steps, ended = 0.0, 0, False
     while not ended:
-        own = {key: value for key, value in expected.items() if key not in (*SHARED, "image")}
+        own = {key: value for key, value in expected.items() if key not in (*SHARED, "image", "privileged")}
         observation = interface.observe(
             robot.tool,
             robot.wrench,
@@ -89,9 +98,10 @@ def test_interface_does_what_the_environment_does(name: str) -> None:
             force_limit_n=robot.env.product.force_limit_n,
             own=own,
         )
-        for group in runtime.spec.observation:
-            np.testing.assert_array_equal(observation[group.name], expected[group.name], err_msg=group.name)
-        action = runtime.act(observation)
+        assert set(observation) == set(expected) - {"privileged"}
+        for name, values in observation.items():
+            np.testing.assert_array_equal(values, expected[name], err_msg=name)
+        action = expert.act_batch({name: values[None] for name, values in expected.items()})[0]
         reference = interface.move(robot.tool, interface.command(action))
         expected, _, terminated, truncated, _ = env.step(action)
         np.testing.assert_array_equal(reference, robot.reference)
@@ -103,36 +113,37 @@ def test_interface_does_what_the_environment_does(name: str) -> None:
     env.close()
 
 
-def test_a_reference_stays_on_its_leash_and_in_its_box() -> None:
-    layout = Bundle.load(zoo.path("peg-insertion")).spec.layout
+def test_a_reference_stays_on_its_leash_and_in_its_box(layout: Layout) -> None:
     setting, interface = layout.controller, InsertionInterface(layout)
     tool = np.array([0.0115, 0.0, 0.012, 0.0, 0.0, 0.14])
     interface.begin(tool, np.zeros(6))
     command = interface.command([1.0, 0.0, 0.0, 0.0, 0.0, 1.0])
-    assert command.tolist() == [2e-3, 0.0, 0.0, 0.0, 0.0, 0.015]
+    assert command.tolist() == [0.7e-3, 0.0, 0.0, 0.0, 0.0, 0.008]
     for _ in range(9):
         reference = interface.move(tool, command)
     assert reference[0] == pytest.approx(setting["reference_high"][0])
     assert reference[5] == pytest.approx(setting["reference_turn"][0])
-    for _ in range(9):
+    for _ in range(40):
         reference = interface.move(tool, -command)
     lead = reference - tool
-    assert np.linalg.norm(lead[:3]) == pytest.approx(setting["leash"][0])
-    assert np.linalg.norm(lead[3:]) == pytest.approx(setting["turning_leash"][0])
+    # Led back by half of what is beyond the leash, it comes to rest one command beyond.
+    assert np.linalg.norm(lead[:3]) == pytest.approx(setting["leash"][0] + 0.7e-3)
+    assert np.linalg.norm(lead[3:]) == pytest.approx(setting["turning_leash"][0] + 0.008)
     assert len(reference) == MOTION
 
 
-def with_setting(spec: PolicySpec, name: str, **changed: Any) -> PolicySpec:
+def with_setting(layout: Layout, name: str, **changed: Any) -> Layout:
     settings = tuple(
-        replace(each, **changed) if each.name == name else each for each in spec.controller.settings
+        replace(each, **changed) if each.name == name else each for each in layout.controller.settings
     )
-    return replace(spec, controller=replace(spec.controller, settings=settings))
+    return replace(layout, controller=replace(layout.controller, settings=settings))
 
 
 @pytest.mark.parametrize(
     ("name", "changed", "told"),
     [
         ("leash", {"value": (-0.005,)}, "leash must be above 0 m"),
+        ("damping", {"value": (0.0,)}, "damping must be above 0 N.s/m"),
         ("leash", {"value": (0.005, 0.1)}, r"leash must be 1 number\(s\) in m"),
         ("leash", {"unit": "rad"}, r"leash must be 1 number\(s\) in m, got .* in rad"),
         ("reference_turn", {"value": (0.1, 0.1)}, "reference_turn must be 1 number"),
@@ -143,10 +154,9 @@ def with_setting(spec: PolicySpec, name: str, **changed: Any) -> PolicySpec:
         ("history_lags", {"value": (1.0, 2.0)}, "its 2 lags need 18 each"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(name: str, changed: dict, told: str) -> None:
-    spec = Bundle.load(zoo.path("peg-insertion")).spec
+def test_settings_that_make_no_sense_are_refused(name: str, changed: dict, told: str, layout: Layout) -> None:
     with pytest.raises(ValueError, match=told):
-        InsertionInterface(with_setting(spec, name, **changed).layout)
+        InsertionInterface(with_setting(layout, name, **changed))
 
 
 OVER_THE_MOUTH = [0.0, 0.0, 0.012, 0.0, 0.0, 0.0]
@@ -163,8 +173,10 @@ FRAMES = np.zeros((2, 64, 64), np.uint8)
         ([0.0, 0.0, 0.012, 3.14, 0.0, 0.0], [0.0] * 6, "outside of the box"),
     ],
 )
-def test_a_beginning_that_cannot_be_meant_is_refused(tool: list, wrench: list, told: str) -> None:
-    interface = InsertionInterface(Bundle.load(zoo.path("peg-insertion")).spec.layout)
+def test_a_beginning_that_cannot_be_meant_is_refused(
+    tool: list, wrench: list, told: str, layout: Layout
+) -> None:
+    interface = InsertionInterface(layout)
     with pytest.raises(ValueError, match=told):
         interface.begin(tool, wrench)
     with pytest.raises(ValueError, match="call begin"):
@@ -172,8 +184,8 @@ def test_a_beginning_that_cannot_be_meant_is_refused(tool: list, wrench: list, t
 
 
 @pytest.mark.parametrize("action", [[0.0] * 5, [0.0] * 5 + [1.001], [np.nan] * 6])
-def test_an_action_that_no_policy_gives_moves_nothing(action: list) -> None:
-    interface = InsertionInterface(Bundle.load(zoo.path("peg-insertion")).spec.layout)
+def test_an_action_that_no_policy_gives_moves_nothing(action: list, layout: Layout) -> None:
+    interface = InsertionInterface(layout)
     interface.begin(OVER_THE_MOUTH, [0.0] * 6)
     with pytest.raises(ValueError, match="action must be"):
         interface.command(action)
@@ -189,8 +201,8 @@ def test_an_action_that_no_policy_gives_moves_nothing(action: list) -> None:
         ({"own": {"pose": [0.0] * 6}}, "own holds 'pose'"),
     ],
 )
-def test_a_reading_that_is_refused_changes_nothing(changed: dict, told: str) -> None:
-    interfaces = [InsertionInterface(Bundle.load(zoo.path("peg-insertion")).spec.layout) for _ in range(2)]
+def test_a_reading_that_is_refused_changes_nothing(changed: dict, told: str, layout: Layout) -> None:
+    interfaces = [InsertionInterface(layout) for _ in range(2)]
     good = {"tool": OVER_THE_MOUTH, "wrench": [0.0, 0.0, 2.0, 0.0, 0.0, 0.0], "force_limit_n": 30.0}
     for interface in interfaces:
         interface.begin(OVER_THE_MOUTH, [0.0] * 6)
@@ -202,8 +214,8 @@ def test_a_reading_that_is_refused_changes_nothing(changed: dict, told: str) -> 
         np.testing.assert_array_equal(values, second[name])
 
 
-def test_a_reference_that_leads_the_tool_at_the_start_is_told_to_the_policy() -> None:
-    interface = InsertionInterface(Bundle.load(zoo.path("peg-insertion")).spec.layout)
+def test_a_reference_that_leads_the_tool_at_the_start_is_told_to_the_policy(layout: Layout) -> None:
+    interface = InsertionInterface(layout)
     held = np.array(OVER_THE_MOUTH) - [0.0, 0.0, 1e-3, 0.0, 0.0, 0.0]
     interface.begin(OVER_THE_MOUTH, [0.0] * 6, reference=held)
     leash = interface.observe(OVER_THE_MOUTH, [0.0] * 6, FRAMES, force_limit_n=30.0)["leash"]
@@ -212,8 +224,8 @@ def test_a_reference_that_leads_the_tool_at_the_start_is_told_to_the_policy() ->
     np.testing.assert_array_equal(interface.reference, OVER_THE_MOUTH)
 
 
-def test_beginning_again_forgets_the_last_insertion() -> None:
-    fresh, used = (InsertionInterface(Bundle.load(zoo.path("peg-insertion")).spec.layout) for _ in range(2))
+def test_beginning_again_forgets_the_last_insertion(layout: Layout) -> None:
+    fresh, used = (InsertionInterface(layout) for _ in range(2))
     used.begin(OVER_THE_MOUTH, [1.0] * 6)
     for _ in range(40):
         used.observe(OVER_THE_MOUTH, [5.0] * 6, FRAMES, force_limit_n=30.0)
@@ -228,7 +240,7 @@ def test_beginning_again_forgets_the_last_insertion() -> None:
 def test_the_example_of_the_page_inserts_a_peg() -> None:
     page = (Path(__file__).parents[3] / "docs" / "bundle.md").read_text()
     block = next(each for each in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "robot.send" in each)
-    env = gymnasium.make("cellwright_envs:cellwright/PegInsertion-v0", disturbances="none")
+    env = gymnasium.make("cellwright_envs:cellwright/PegInsertion-v1", disturbances="none")
     robot = Worker(env)
     exec(compile(block, "docs/bundle.md", "exec"), {"robot": robot})
     assert robot.env.scorecard().success
@@ -236,5 +248,5 @@ def test_the_example_of_the_page_inserts_a_peg() -> None:
 
 
 def test_a_policy_of_something_else_is_refused(spec: PolicySpec) -> None:
-    with pytest.raises(ValueError, match="no controller setting 'reference_turn'"):
+    with pytest.raises(ValueError, match="no controller setting 'damping'"):
         InsertionInterface(spec.layout)

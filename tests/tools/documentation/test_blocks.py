@@ -100,7 +100,7 @@ def test_check_names_the_stale_page_and_exits_1(
 
 
 def test_parts_are_listed_in_millimetres_with_their_split_and_what_they_share_once() -> None:
-    text = parts("cellwright/PegInsertion-v0")
+    text = parts("cellwright/PegInsertion-v1")
     assert "| `round-4-0.3-chamfer` | 4 mm | 0.3 mm | 0.5 mm | 20 N | round | train |" in text
     assert "| `hexagonal-12-0.3` | 12 mm | 0.3 mm | 0 mm | 30 N | hexagonal | held out |" in text
     assert text.endswith("All: depth 25 mm, length 60 mm, friction 0.2.")

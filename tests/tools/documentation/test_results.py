@@ -89,7 +89,7 @@ def insertion(*, success: bool, cycle_time_s: float = 2.0) -> dict[str, Any]:
 
 INSERTIONS = {
     "policy": "spiral-search",
-    "env": "cellwright/PegInsertion-v0",
+    "env": "cellwright/PegInsertion-v1",
     "products": "train",
     "disturbances": "hard",
     "seed": 100,
@@ -102,7 +102,7 @@ def test_recorded_insertions_have_a_table_of_their_own(tmp_path: Path) -> None:
     record(tmp_path, "zoo-weld-seam--held-out--hard.json")
     (tmp_path / "peg-insertion--spiral-search--train--hard.json").write_text(json.dumps(INSERTIONS))
     assert (
-        "| `cellwright/PegInsertion-v0` | train | hard | `spiral-search` | 3 from 100 | 67 (21 to 94) "
+        "| `cellwright/PegInsertion-v1` | train | hard | `spiral-search` | 3 from 100 | 67 (21 to 94) "
         "| 100 (44 to 100) | 2.0 (2.0 to 2.0) | 8.0 (8.0 to 8.0) | 1 | 0 |"
     ) in insertion_results(tmp_path)
     assert "zoo:weld-seam" not in insertion_results(tmp_path)
@@ -130,8 +130,8 @@ def test_policies_are_compared_task_by_task_with_their_held_out_parts(tmp_path: 
         (tmp_path / name).write_text(json.dumps(told))
     rows = insertion_comparison(tmp_path).splitlines()[2:]
     assert rows == [
-        "| `PegInsertion-v0` | `oracle` | 100 (21 to 100) |  | 2.0 (2.0 to 2.0) | 8.0 (8.0 to 8.0) |",
-        "| `PegInsertion-v0` | `spiral-search` | 100 (21 to 100) | 0 (0 to 79) | 2.0 (2.0 to 2.0) "
+        "| `PegInsertion-v1` | `oracle` | 100 (21 to 100) |  | 2.0 (2.0 to 2.0) | 8.0 (8.0 to 8.0) |",
+        "| `PegInsertion-v1` | `spiral-search` | 100 (21 to 100) | 0 (0 to 79) | 2.0 (2.0 to 2.0) "
         "| 8.0 (8.0 to 8.0) |",
     ]
 

@@ -25,8 +25,8 @@ def test_every_task_is_measured_at_both_kinds_of_clearance() -> None:
 
 
 def test_what_is_timed_is_the_whole_insertion_into_the_hole() -> None:
-    recorded = _record("cellwright/PegInsertion-v0", ["round-16-1"], 30)
-    env = CellChoice(env="cellwright/PegInsertion-v0", products=("round-16-1",)).make()
+    recorded = _record("cellwright/PegInsertion-v1", ["round-16-1"], 30)
+    env = CellChoice(env="cellwright/PegInsertion-v1", products=("round-16-1",)).make()
     _play(env, recorded)
     assert env.unwrapped.scorecard().success
     env.close()

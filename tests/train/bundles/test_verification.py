@@ -378,7 +378,7 @@ def test_scores_that_follow_from_the_episodes_pass(scored: Path) -> None:
         ({"first_pass_yield": {"C": 0.5}}, "scorecard.json first_pass_yield B is null, not 0.0"),
         ({"crashes": False}, "scorecard.json crashes is false, not 0"),
         ({"episodes": 40}, "scorecard.json episodes is 40, not 2"),
-        ({"env": "cellwright/PegInsertion-v0"}, "scorecard.json env is "),
+        ({"env": "cellwright/PegInsertion-v1"}, "scorecard.json env is "),
         ({"policy": None}, "scorecard.json policy is null, not a name"),
         ({"own": 1}, "scorecard.json own is 1, not None"),
         (
@@ -417,7 +417,7 @@ def test_scores_that_no_episode_gave_are_a_failure_that_says_which(
     assert "\n" not in check.detail
 
 
-PEG = "cellwright/PegInsertion-v0"
+PEG = "cellwright/PegInsertion-v1"
 
 
 class Presser(nn.Module):
@@ -429,7 +429,7 @@ class Presser(nn.Module):
         self, image: torch.Tensor, pose: torch.Tensor, leash: torch.Tensor, wrench: torch.Tensor
     ) -> torch.Tensor:
         wanted = torch.cat([-pose[:, :2], torch.full_like(pose[:, :1], -2e-3), -pose[:, 3:]], dim=1)
-        scale = torch.tensor([2e-3] * 3 + [0.015] * 3)
+        scale = torch.tensor([0.7e-3] * 3 + [0.008] * 3)
         return (wanted - leash) / scale + 0.0 * (image.float().mean() + wrench.mean())
 
 
@@ -575,7 +575,7 @@ def test_the_environment_of_a_bundle_is_the_one_it_is_evaluated_in(
     assert json.loads(target.read_text())["env"] == PEG
     assert main([*arguments, "--env", "cellwright/WeldSeam-v1"]) == 2
     told = capsys.readouterr().err.splitlines()[-1]
-    assert "was trained in cellwright/PegInsertion-v0 and does not act in cellwright/WeldSeam-v1" in told
+    assert "was trained in cellwright/PegInsertion-v1 and does not act in cellwright/WeldSeam-v1" in told
 
 
 @pytest.mark.parametrize("env_id", ENVIRONMENTS)

@@ -15,7 +15,7 @@ from cellwright_train.learning.training import train
 
 NONE = {"sets": ["none"], "fractions": [1.0]}
 NOPE = {"sets": ["nope"], "fractions": [1.0]}
-INSERTION = {"env_id": "cellwright/PegInsertion-v0", "env_kwargs": {}}
+INSERTION = {"env_id": "cellwright/PegInsertion-v1", "env_kwargs": {}}
 
 
 @pytest.fixture(scope="module")

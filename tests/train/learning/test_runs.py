@@ -371,7 +371,7 @@ def test_a_run_of_an_older_version_has_to_be_trained_again(
 def test_a_policy_of_another_environment_is_refused(
     run: RunDirectory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for env_id in ("cellwright/PegInsertion-v0", "cellwright/WeldSeam-v1"):
+    for env_id in ("cellwright/PegInsertion-v1", "cellwright/WeldSeam-v1"):
         config = json.loads((run.path / "config.json").read_text())
         (run.path / "config.json").write_text(json.dumps(config | {"env_id": env_id, "env_kwargs": {}}))
         assert main(["evaluate", str(run.path), "--episodes", "1"]) == 2

@@ -15,7 +15,7 @@ from cellwright_train.rollout.crew import Crew, Task
 from cellwright_train.rollout.policies import resolve_policy
 from cellwright_train.rollout.trial import Trial
 
-PEG = "cellwright/PegInsertion-v0"
+PEG = "cellwright/PegInsertion-v1"
 PLAN = tuple(Episode(seed, "round-16-1") for seed in range(4))
 
 

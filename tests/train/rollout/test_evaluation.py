@@ -16,7 +16,7 @@ from cellwright_train.rollout.families import require_line_change
 from cellwright_train.rollout.policies import ExpertReference, resolve_policy
 from cellwright_train.rollout.trial import Trial, episode_plan
 
-PEG = "cellwright/PegInsertion-v0"
+PEG = "cellwright/PegInsertion-v1"
 
 
 def test_seeds_count_up_and_products_take_turns() -> None:

@@ -16,7 +16,7 @@ from cellwright_train.cli import main
 from cellwright_train.errors import Stopped
 from cellwright_train.rollout import journal
 
-PEG = "cellwright/PegInsertion-v0"
+PEG = "cellwright/PegInsertion-v1"
 COMMAND = ["evaluate", "oracle", "--env", PEG, "--disturbances", "none", "--workers", "1"]
 
 

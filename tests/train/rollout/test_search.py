@@ -205,7 +205,7 @@ def test_a_search_over_other_parts_is_refused(
         Feasible.read(written(tmp_path / "f.json", True, False, **changed), ASKED, episodes)
 
 
-PEG = ["--env", "cellwright/PegInsertion-v0", "--episodes", "2", "--seed", "900", "--workers", "1"]
+PEG = ["--env", "cellwright/PegInsertion-v1", "--episodes", "2", "--seed", "900", "--workers", "1"]
 
 
 def test_the_command_searches_and_reports_over_what_was_found(

@@ -14,7 +14,7 @@ from cellwright_train.rollout import film
 from cellwright_train.rollout.policies import resolve_policy
 from cellwright_train.rollout.trial import Trial, episode_plan
 
-PEG = "cellwright/PegInsertion-v0"
+PEG = "cellwright/PegInsertion-v1"
 
 
 @pytest.fixture

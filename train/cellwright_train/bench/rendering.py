@@ -62,7 +62,7 @@ def weld_cameras_against_tiny_renderer(effort: Effort) -> Figures:
 
 def insertion_cameras_against_tiny_renderer(effort: Effort) -> Figures:
     """Both cameras of `PegInsertion`, as its control step takes them."""
-    cell = CellChoice(env="cellwright/PegInsertion-v0", disturbances=ALL_ENV_DISTURBANCES)
+    cell = CellChoice(env="cellwright/PegInsertion-v1", disturbances=ALL_ENV_DISTURBANCES)
     with contextlib.closing(cell.make()) as env:
         return _against_tiny_renderer("insertion", _insertion_cameras(env), effort)
 

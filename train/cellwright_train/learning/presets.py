@@ -151,7 +151,7 @@ WELD_SEAM = TrainConfig(
 )
 
 PEG_INSERTION = TrainConfig(
-    env_id="cellwright/PegInsertion-v0",
+    env_id="cellwright/PegInsertion-v1",
     env_kwargs={"product": "train", "max_episode_steps": 160},
     steps=400_000,
     aux_targets=(
@@ -195,13 +195,13 @@ PEG_INSERTION = TrainConfig(
 
 CONNECTOR_INSERTION = dataclasses.replace(
     PEG_INSERTION,
-    env_id="cellwright/ConnectorInsertion-v0",
+    env_id="cellwright/ConnectorInsertion-v1",
     aux_targets=(*PEG_INSERTION.aux_targets, "latched"),
 )
 
 NUT_FASTENING = dataclasses.replace(
     PEG_INSERTION,
-    env_id="cellwright/NutFastening-v0",
+    env_id="cellwright/NutFastening-v1",
     # The guide takes up to 130 steps: to the bolt, three turns and a half, and the last half turn slowly.
     env_kwargs={"product": "train", "max_episode_steps": 240},
     aux_targets=(
@@ -227,7 +227,7 @@ NUT_FASTENING = dataclasses.replace(
 
 GEAR_MESH = dataclasses.replace(
     PEG_INSERTION,
-    env_id="cellwright/GearMesh-v0",
+    env_id="cellwright/GearMesh-v1",
     # They identify the gear by its teeth, and with that how far the teeth may be from the gaps.
     aux_targets=(*PEG_INSERTION.aux_targets, "symmetry", "backlash"),
     # Teeth are hard enough to see: with `wide` and standardised views a fifth of the test parts failed.
@@ -244,13 +244,13 @@ GEAR_MESH = dataclasses.replace(
 
 
 def _under_force_loop(config: TrainConfig, task: str, steps: int) -> TrainConfig:
-    """The same for the cell in the making, whose arm moves a third as far in a step.
+    """The same for an arm under a force loop, which moves a third as far in a step.
 
     `steps` end an episode.
     """
     return dataclasses.replace(
         config,
-        env_id=f"cellwright-next/{task}-v1",
+        env_id=f"cellwright/{task}-v1",
         env_kwargs={"product": "train", "max_episode_steps": steps},
         demonstrations=dataclasses.replace(
             config.demonstrations,

@@ -1,7 +1,4 @@
-"""Disturbances of the robot below the force loop: other lags, another mass, another stiffness than set up.
-
-They act on a cell whose compliance has an `arm`; to one that follows at once they do nothing.
-"""
+"""Disturbances of the robot below the force loop: other lags, another mass, another stiffness than set up."""
 
 from __future__ import annotations
 

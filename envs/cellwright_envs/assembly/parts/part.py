@@ -21,7 +21,7 @@ from cellwright_envs.physics.world import Box, Cylinder
 
 STEEL_KG_M3 = 7850.0
 FINE_CLEARANCE_M = 0.25e-3
-"""Below this clearance physics runs at 480 Hz: at 240 Hz a held peg can be pressed 0.05 mm into the wall of
+"""Below this clearance physics runs at 500 Hz: at 250 Hz a held peg can be pressed 0.05 mm into the wall of
 its hole. Holes of 0.3 mm that are a tenth tighter stay above."""
 
 

@@ -7,16 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_assets.assembly_cell import LOOP_STEP_M, LOOP_TURN_RAD, STEP_M, TURN_RAD
+from cellwright_assets.assembly_cell import STEP_M, TURN_RAD
 from cellwright_policies.experts.expert import Actions
 
 Array = NDArray[np.float64]
 
 FULL_SCALE = np.array([STEP_M] * 3 + [TURN_RAD] * 3)
-LOOP_FULL_SCALE = np.array([LOOP_STEP_M] * 3 + [LOOP_TURN_RAD] * 3)
-"""How far an action of 1 moves the reference (6,): [m] along and [rad] about the axes of the tool.
-
-That of v0; an expert is told where a cell's is another."""
+"""How far an action of 1 moves the reference (6,): [m] along and [rad] about the axes of the tool."""
 POSE, WRENCH, LEASH = "pose", "wrench", "leash"
 MEMORY = 8
 """Control steps of actions that an expert remembers."""
@@ -49,18 +46,16 @@ class State:
             self.reset(cells)
 
 
-def lead_to_action(
-    wanted: Array, lead: Array, fraction: float = 1.0, full_scale: Array = FULL_SCALE
-) -> Actions:
+def lead_to_action(wanted: Array, lead: Array, fraction: float = 1.0) -> Actions:
     """Actions (n, 6) that bring the reference's lead over the tool (n, 6) to the wanted lead."""
-    return np.clip(fraction * (wanted - lead) / full_scale, -1.0, 1.0).astype(np.float32)
+    return np.clip(fraction * (wanted - lead) / FULL_SCALE, -1.0, 1.0).astype(np.float32)
 
 
 class Pending:
     """Motion that the last actions will still add to the reference, because latency delays them."""
 
-    def __init__(self, full_scale: Array = FULL_SCALE) -> None:
-        self._state, self._full_scale = State(actions=(MEMORY, 6)), full_scale
+    def __init__(self) -> None:
+        self._state = State(actions=(MEMORY, 6))
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
         self._state.reset(cells, indices)
@@ -69,7 +64,7 @@ class Pending:
         """Motion (n, 6) [m] and [rad] of the last `latency` (n,) actions, which the arm has yet to make."""
         self._state.require(len(latency))
         late = np.arange(MEMORY)[None, :] < latency[:, None]
-        return np.asarray(np.einsum("nk,nkj->nj", late, self._state["actions"]) * self._full_scale)
+        return np.asarray(np.einsum("nk,nkj->nj", late, self._state["actions"]) * FULL_SCALE)
 
     def push(self, actions: Actions) -> None:
         """Remember the actions (n, 6) given now."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cellwright_policies.experts.assembly.base import FULL_SCALE, LEASH, POSE, Array, lead_to_action
+from cellwright_policies.experts.assembly.base import LEASH, POSE, lead_to_action
 from cellwright_policies.experts.expert import Actions, Observations
 
 DESCENT_M = 2.0e-3
@@ -19,10 +19,8 @@ class BlindInsertion:
     From `inside_m` below the nominal mouth on it presses with a lead of `press_m`.
     """
 
-    def __init__(
-        self, press_m: float = DESCENT_M, inside_m: float = 0.0, full_scale: Array = FULL_SCALE
-    ) -> None:
-        self._press_m, self._inside_m, self._full_scale = press_m, inside_m, full_scale
+    def __init__(self, press_m: float = DESCENT_M, inside_m: float = 0.0) -> None:
+        self._press_m, self._inside_m = press_m, inside_m
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
         """Nothing to forget: it acts on where the tool is."""
@@ -32,4 +30,4 @@ class BlindInsertion:
         wanted = -pose
         wanted[:, 2] = np.where(pose[:, 2] < -self._inside_m, -self._press_m, -DESCENT_M)
         lead = np.asarray(observations[LEASH], dtype=np.float64)
-        return lead_to_action(wanted, lead, fraction=0.6, full_scale=self._full_scale)
+        return lead_to_action(wanted, lead, fraction=0.6)

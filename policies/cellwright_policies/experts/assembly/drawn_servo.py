@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_policies.experts.assembly.base import (
-    FULL_SCALE,
     LEASH,
     POSE,
     Array,
@@ -55,15 +54,8 @@ class DrawnSettings:
 class DrawnServo:
     """Needs the `image` group. Of the drawn `cells`, the one that agrees best with the frames is used."""
 
-    def __init__(
-        self,
-        cells: Sequence[CellDrawing],
-        search: Search,
-        settings: DrawnSettings,
-        full_scale: Array = FULL_SCALE,
-    ) -> None:
-        self.settings, self._full_scale = settings, full_scale
-        self._search = search
+    def __init__(self, cells: Sequence[CellDrawing], search: Search, settings: DrawnSettings) -> None:
+        self.settings, self._search = settings, search
         self._drawn = [(cell, Drawing(cell.prisms, cell.sizes.usual)) for cell in cells]
         self._state = State(place=(2,), yaw=(), cost=(), kind=(), steps=())
 
@@ -93,7 +85,7 @@ class DrawnServo:
         wanted = -pose
         wanted[:, 2] = np.clip(self.settings.hover_m - pose[:, 2], -3e-3, 3e-3)
         lead = np.asarray(observations[LEASH], dtype=np.float64)
-        return lead_to_action(wanted, lead, fraction=0.6, full_scale=self._full_scale)
+        return lead_to_action(wanted, lead, fraction=0.6)
 
     def _look(self, cell: int, frames: NDArray[np.uint8], pose: Array, number: int) -> None:
         """Keep the `number`-th look at a cell if it agrees better than those before."""
@@ -110,26 +102,26 @@ class DrawnServo:
             state["yaw"][cell] = seen.turn_rad if self.settings.turns else 0.0
 
 
-def peg_servo(full_scale: Array = FULL_SCALE) -> DrawnServo:
+def peg_servo() -> DrawnServo:
     """For pegs, which it also turns."""
-    search = SpiralSearch(SpiralSettings(largest_m=SEARCH_RADIUS_M), full_scale)
-    return DrawnServo(PEGS, search, DrawnSettings(turns=True), full_scale)
+    search = SpiralSearch(SpiralSettings(largest_m=SEARCH_RADIUS_M))
+    return DrawnServo(PEGS, search, DrawnSettings(turns=True))
 
 
-def plug_servo(full_scale: Array = FULL_SCALE) -> DrawnServo:
+def plug_servo() -> DrawnServo:
     """For plugs, which it also turns."""
-    search = SpiralSearch(replace(LATCH_SEARCH, largest_m=SEARCH_RADIUS_M), full_scale)
-    return DrawnServo([PLUG], search, DrawnSettings(turns=True), full_scale)
+    search = SpiralSearch(replace(LATCH_SEARCH, largest_m=SEARCH_RADIUS_M))
+    return DrawnServo([PLUG], search, DrawnSettings(turns=True))
 
 
-def gear_servo(full_scale: Array = FULL_SCALE) -> DrawnServo:
+def gear_servo() -> DrawnServo:
     """For gears."""
-    search = SpiralSearch(SpiralSettings(largest_m=SEARCH_RADIUS_M), full_scale)
-    return DrawnServo([GEAR], search, DrawnSettings(), full_scale)
+    search = SpiralSearch(SpiralSettings(largest_m=SEARCH_RADIUS_M))
+    return DrawnServo([GEAR], search, DrawnSettings())
 
 
-def nut_servo(full_scale: Array = FULL_SCALE) -> DrawnServo:
+def nut_servo() -> DrawnServo:
     """For nuts."""
     settings = replace(NUT_SEARCH, largest_m=SEARCH_RADIUS_M)
-    search = NutSpiralSearch(settings, search_rev_s=1.0, full_scale=full_scale)
-    return DrawnServo([NUT], search, DrawnSettings(), full_scale)
+    search = NutSpiralSearch(settings, search_rev_s=1.0)
+    return DrawnServo([NUT], search, DrawnSettings())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cellwright_policies.experts.assembly.base import FULL_SCALE, POSE, Array, State
+from cellwright_policies.experts.assembly.base import POSE, Array, State
 from cellwright_policies.experts.assembly.guide import Guide, Spiral, turned_left
 from cellwright_policies.experts.assembly.oracle import ENTRY_M, Oracle
 from cellwright_policies.experts.expert import Observations
@@ -46,8 +46,8 @@ class MeshOracle(Oracle):
     backlash, the gaps on both sides need different turns, and the teeth enter neither.
     """
 
-    def __init__(self, privileged_names: Sequence[str], full_scale: Array = FULL_SCALE) -> None:
-        super().__init__(privileged_names, full_scale)
+    def __init__(self, privileged_names: Sequence[str]) -> None:
+        super().__init__(privileged_names)
         self._needed = [privileged_names.index(name) for name in NEEDED]
 
     def _wanted(self, observations: Observations, truth: Array, lead: Array) -> Array:
@@ -67,8 +67,8 @@ class MeshGuide(MeshOracle, Guide):
     the straight way of the oracle without seeing the target stands still.
     """
 
-    def __init__(self, privileged_names: Sequence[str], full_scale: Array = FULL_SCALE) -> None:
-        super().__init__(privileged_names, full_scale)
+    def __init__(self, privileged_names: Sequence[str]) -> None:
+        super().__init__(privileged_names)
         self._yaw = privileged_names.index("yaw_error")
         self._tip = [privileged_names.index(name) for name in ("tip_x", "tip_y")]
         self._feeling = State(turning=(), lying=(), held=(), yaw=())

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from cellwright_assets.assembly_cell import CONTROL_PERIOD_S
 from cellwright_policies.experts.assembly.base import (
-    FULL_SCALE,
     LEASH,
     MEMORY,
     POSE,
@@ -43,8 +42,8 @@ class NutOracle(Oracle):
     gain_per_s = 2.5
     """Speed per turn that is left, from there on."""
 
-    def __init__(self, privileged_names: Sequence[str], full_scale: Array = FULL_SCALE) -> None:
-        super().__init__(privileged_names, full_scale)
+    def __init__(self, privileged_names: Sequence[str]) -> None:
+        super().__init__(privileged_names)
         if not set(NEEDED) <= set(privileged_names):
             raise ValueError(f"an oracle of nuts needs {', '.join(NEEDED)}, got {privileged_names}")
         self._own = [privileged_names.index(name) for name in NEEDED]
@@ -116,8 +115,8 @@ class Tightening:
 class NutBlindInsertion:
     """Presses at the bolt's place on the drawing and turns the spindle; the arm holds against the torque."""
 
-    def __init__(self, full_scale: Array = FULL_SCALE) -> None:
-        self._down, self._tightening = BlindInsertion(full_scale=full_scale), Tightening()
+    def __init__(self) -> None:
+        self._down, self._tightening = BlindInsertion(), Tightening()
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
         self._tightening.reset(cells, indices)
@@ -131,14 +130,8 @@ class NutBlindInsertion:
 class NutSpiralSearch:
     """Searches for the bolt along a spiral, then turns the spindle until its torque is in the window."""
 
-    def __init__(
-        self,
-        settings: SpiralSettings = NUT_SEARCH,
-        search_rev_s: float = 0.0,
-        full_scale: Array = FULL_SCALE,
-    ) -> None:
-        self._spiral, self._tightening = SpiralSearch(settings, full_scale), Tightening()
-        self._full_scale = full_scale
+    def __init__(self, settings: SpiralSettings = NUT_SEARCH, search_rev_s: float = 0.0) -> None:
+        self._spiral, self._tightening = SpiralSearch(settings), Tightening()
         self._search_rev_s = search_rev_s
         """Speed of the spindle while it searches."""
 
@@ -159,7 +152,7 @@ class NutSpiralSearch:
         # The search lets the part turn as it likes; here it has to hold against the spindle.
         wanted = -pose
         wanted[:, 5] += yaw
-        held = lead_to_action(wanted, lead, fraction=0.7, full_scale=self._full_scale)
+        held = lead_to_action(wanted, lead, fraction=0.7)
         motion[on_bolt, 3:] = held[on_bolt, 3:]
         speed = self._tightening.speed_rev_s(observations, on_bolt)
         return _with_spindle(motion, np.where(self._spiral.searching, self._search_rev_s, speed))

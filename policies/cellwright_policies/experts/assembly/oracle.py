@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from cellwright_policies.experts.assembly.base import (
-    FULL_SCALE,
     LEASH,
     Array,
     Pending,
@@ -40,14 +39,13 @@ SHARE = 0.8
 class Oracle:
     """Needs the `privileged` group and the names of its components."""
 
-    def __init__(self, privileged_names: Sequence[str], full_scale: Array = FULL_SCALE) -> None:
+    def __init__(self, privileged_names: Sequence[str]) -> None:
         if not set(NEEDED) <= set(privileged_names):
             raise ValueError(
                 "the oracle needs the environment's privileged_names; make it with privileged=True"
             )
         self._columns = [privileged_names.index(name) for name in NEEDED]
-        self._pending, self._full_scale = Pending(full_scale), full_scale
-        self._state = State(integral=(5,))
+        self._pending, self._state = Pending(), State(integral=(5,))
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
         self._pending.reset(cells, indices)
@@ -61,7 +59,7 @@ class Oracle:
         lead = lead + self._pending.sum(truth[:, self._columns[-1]])
         self._state.require(len(truth))
         wanted = self._wanted(observations, truth, lead)
-        actions = lead_to_action(wanted, lead, fraction=SHARE, full_scale=self._full_scale)
+        actions = lead_to_action(wanted, lead, fraction=SHARE)
         self._pending.push(actions)
         return actions
 

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_assets.assembly_cell import CONTROL_PERIOD_S, TURN_RAD
+from cellwright_assets.assembly_cell import CONTROL_PERIOD_S, STEP_M
 from cellwright_policies.experts.assembly.base import (
-    FULL_SCALE,
     LEASH,
     POSE,
     WRENCH,
@@ -25,9 +24,6 @@ from cellwright_policies.experts.assembly.base import (
 from cellwright_policies.experts.expert import Actions, Observations
 
 DESCEND, SEARCH, INSERT = 0.0, 1.0, 2.0
-
-REACH_SHARE = 0.5
-"""Most of the reference's speed that the spiral asks for, so that the part can follow it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +40,8 @@ class SpiralSettings:
     """Force along z that counts as contact."""
     pitch_m: float = 0.45e-3
     """Distance between two turns of the spiral."""
-    speed_m_s: float = 0.012
+    speed_m_s: float = 0.5 * STEP_M / CONTROL_PERIOD_S
+    """Half of the reference's, so that the part can follow it."""
     largest_m: float = 6.4e-3
     """Radius at which the spiral starts again."""
     dropped_m: float = 0.45e-3
@@ -53,7 +50,7 @@ class SpiralSettings:
     """Depth below the nominal mouth beyond which the part is certainly in the hole."""
     turn_rad: float = 0.07
     """Amplitude of the turning motion."""
-    turn_hz: float = 0.8
+    turn_hz: float = 0.444
     wiggle_m: float = 0.4e-3
     """Amplitude of the sideways motion while pushing."""
     wiggle_rad: float = 0.025
@@ -67,12 +64,8 @@ class SpiralSettings:
 class SpiralSearch:
     """Searches around the expected place of the hole; `around` is that place in the nominal fixture."""
 
-    def __init__(self, settings: SpiralSettings = SpiralSettings(), full_scale: Array = FULL_SCALE) -> None:
-        self.settings, self._full_scale = settings, full_scale
-        reach_m_s = float(full_scale[0]) / CONTROL_PERIOD_S
-        self._speed_m_s = min(settings.speed_m_s, REACH_SHARE * reach_m_s)
-        # An arm that turns more slowly is turned to and fro more slowly, by the same angle.
-        self._turn_hz = settings.turn_hz * min(float(full_scale[5]) / TURN_RAD, 1.0)
+    def __init__(self, settings: SpiralSettings = SpiralSettings()) -> None:
+        self.settings = settings
         self._state = State(phase=(), surface=(), angle=(), time=(), lowest=(), stalled=())
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
@@ -104,7 +97,7 @@ class SpiralSearch:
         radius = settings.pitch_m * state["angle"] / (2.0 * np.pi)
         spiral = radius[:, None] * np.stack([np.cos(state["angle"]), np.sin(state["angle"])], axis=1)
         wanted[:, :2] = around + np.where(searching[:, None], spiral, 0.0) - pose[:, :2]
-        phase = 2.0 * np.pi * self._turn_hz * state["time"]
+        phase = 2.0 * np.pi * settings.turn_hz * state["time"]
         turning = settings.turn_rad * np.sin(phase)
         wanted[:, 5] = yaw + np.where(searching, turning, 0.0) - pose[:, 5]
         wanted[:, 3:5] = -pose[:, 3:5]
@@ -115,7 +108,7 @@ class SpiralSearch:
         wanted[inserting, 5] = (settings.wiggle_rad * np.sin(1.6 * phase))[inserting]
         wanted[:, 2] = np.where(searching, -settings.press_m, -settings.descent_m)
         wanted[inserting, 2] = -settings.insert_m
-        return lead_to_action(wanted, lead, fraction=0.7, full_scale=self._full_scale)
+        return lead_to_action(wanted, lead, fraction=0.7)
 
     def _advance(self, pose: Array, wrench: Array) -> None:
         """Move on from touching down to searching, from there to pushing, and back where that stalls."""
@@ -128,7 +121,7 @@ class SpiralSearch:
         searching = state["phase"] == SEARCH
         state["time"] += CONTROL_PERIOD_S
         radius = settings.pitch_m * state["angle"] / (2.0 * np.pi)
-        grown = self._speed_m_s * CONTROL_PERIOD_S / np.maximum(radius, 0.25e-3)
+        grown = settings.speed_m_s * CONTROL_PERIOD_S / np.maximum(radius, 0.25e-3)
         state["angle"] += np.where(searching, np.minimum(grown, 0.8), 0.0)
         state["angle"][radius > settings.largest_m] = 0.0
         found = searching & (inside | (z < state["surface"] - settings.dropped_m))

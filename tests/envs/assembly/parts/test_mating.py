@@ -5,11 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cellwright_envs.assembly.connector_insertion import (
-    CONNECTOR_INSERTION_V1,
-    STRONG,
-    ConnectorInsertion,
-)
+from cellwright_envs.assembly.connector_insertion import STRONG, ConnectorInsertion
 from cellwright_envs.assembly.disturbances import NAMED
 from cellwright_envs.assembly.parts.connectors import (
     CONNECTORS,
@@ -111,19 +107,17 @@ def test_the_arm_pushes_what_the_strongest_plug_takes_at_its_softest() -> None:
     push_n = STRONG.stiffness_n_m * softest * STRONG.leash_m
     takes_n = LIMIT_SHARE[1] * max(template.limit_n for template in MATING.values())
     assert push_n > 1.1 * takes_n
-    limit_n = CONNECTOR_INSERTION_V1.force_limit_n
-    assert limit_n is not None
+    limit_n = min(part.force_limit_n for part in CONNECTORS.parts)
     stiffest = NAMED["train"].controller_gain.stiffness_factor[1]
     assert limit_n > STRONG.stiffness_n_m * stiffest * STRONG.leash_m + STRONG.dead_band_n
 
 
-def test_plugs_of_an_episode_differ_and_those_of_v0_have_their_latch_alone() -> None:
-    env = ConnectorInsertion(product="usb-a-0.3-5n", disturbances="none", config=CONNECTOR_INSERTION_V1)
+def test_plugs_of_an_episode_differ() -> None:
+    env = ConnectorInsertion(product="usb-a-0.3-5n", disturbances="none")
     drawn = []
     for seed in range(20):
         env.reset(seed=seed)
-        assert isinstance(env._latch, Mating)
-        drawn.append(env._latch.peak_n)
+        drawn.append(env._mating.peak_n)
         assert env.product.force_limit_n == 100.0
     assert min(drawn) >= LIMIT_SHARE[0] * 35.0
     assert max(drawn) <= LIMIT_SHARE[1] * 35.0
@@ -131,8 +125,3 @@ def test_plugs_of_an_episode_differ_and_those_of_v0_have_their_latch_alone() -> 
     limits = env.layout.controller["force_limit"]
     assert limits.tolist() == [100.0, 100.0]
     env.close()
-    before = ConnectorInsertion(product="usb-a-0.3-5n", disturbances="none")
-    before.reset(seed=1)
-    assert type(before._latch) is Latch
-    assert before.product.force_limit_n == 50.0
-    before.close()

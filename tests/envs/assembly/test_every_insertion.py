@@ -9,10 +9,10 @@ from cellwright_policies.experts.assembly.base import FULL_SCALE
 from cellwright_train.learning.presets import PRESETS
 
 TASKS = {
-    "PegInsertion": ("peg-insertion-next", "guide", 30.0),
-    "ConnectorInsertion": ("connector-insertion-next", "guide", 100.0),
-    "NutFastening": ("nut-fastening-next", "guide", 40.0),
-    "GearMesh": ("gear-mesh-next", "oracle", 30.0),
+    "PegInsertion": ("peg-insertion", "guide", 30.0),
+    "ConnectorInsertion": ("connector-insertion", "guide", 100.0),
+    "NutFastening": ("nut-fastening", "guide", 40.0),
+    "GearMesh": ("gear-mesh", "oracle", 30.0),
 }
 """Preset, an expert that knows the true state, and what the parts bear."""
 

@@ -65,7 +65,7 @@ SENSOR_NOISE = np.array([SENSOR_NOISE_N] * 3 + [SENSOR_NOISE_N_M] * 3)
 class Insertion(CellEnv[Measured], Generic[Measured]):
     """Bring a part in compliant fingers into a disturbed fixture by sight and touch."""
 
-    metadata = {**CellEnv.metadata, "render_fps": 20}  # noqa: RUF012 (as declared by Gymnasium)
+    metadata = {**CellEnv.metadata, "render_fps": 21}  # noqa: RUF012 (as declared by Gymnasium)
     family = "assembly"
     disturbance_sets = NAMED
     line_changes = LINE_CHANGES

@@ -35,12 +35,10 @@ POSE = _vector("tool", ("m", "rad"), (0.04, 0.3), "_turn")
 
 
 def wrench(force_n: float) -> tuple[Component, ...]:
-    """`WRENCH` with forces up to `force_n`."""
+    """The wrist sensor, tared and low-passed, in the tool frame about its origin; forces up to `force_n`."""
     return _vector("force", ("N", "N.m"), (force_n, 2.0), "_torque")
 
 
-WRENCH = wrench(40.0)
-"""The wrist sensor, tared and low-passed, in the tool frame about its origin."""
 LEASH = _vector(
     "lead", ("m", "rad"), (1.2 * ComplianceConfig.leash_m, 1.2 * ComplianceConfig.leash_rad), "_turn"
 )
@@ -57,7 +55,7 @@ def motion(step_m: float, turn_rad: float) -> tuple[Component, ...]:
     )
 
 
-def components(actions: Sequence[str], observed_force_n: float = 40.0) -> dict[str, tuple[Component, ...]]:
+def components(actions: Sequence[str], observed_force_n: float) -> dict[str, tuple[Component, ...]]:
     """The groups of every insertion, for a task with these actions and a sensor that is read so far."""
     felt = wrench(observed_force_n)
     last_action = tuple(Component(name=f"last_{name}", unit="1", low=-1.0, high=1.0) for name in actions)

@@ -11,13 +11,13 @@ import gymnasium
 import numpy as np
 import pytest
 
+from cellwright_envs.assembly.peg_insertion import PegInsertion
 from cellwright_envs.welding.config import WeldSeamConfig
 from cellwright_envs.welding.taught_seam import programme
 from cellwright_envs.welding.weld_seam import WeldSeam
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 from cellwright_perception.seam.taught_path import TorchPlace
 from cellwright_policies import zoo
-from cellwright_runtime.bundle.policy import Bundle
 from cellwright_runtime.interface.path_correction import (
     Programme,
     SensorFrame,
@@ -260,8 +260,10 @@ def test_settings_that_make_no_sense_are_refused(name: str, changed: dict, told:
 
 
 def test_a_policy_of_something_else_is_refused(layout: Layout) -> None:
+    peg = PegInsertion()
+    peg.close()
     with pytest.raises(ValueError, match=r"a weld's actions are lateral_offset, .* got x, y, z"):
-        WeldInterface(Bundle.load(zoo.path("peg-insertion")).spec.layout)
+        WeldInterface(peg.layout)
     one_sided = replace(layout, actions=(replace(layout.actions[0], low=0.0), *layout.actions[1:]))
     with pytest.raises(ValueError, match=r"lateral_offset must reach as far both ways, got 0.0 to 0.0015"):
         WeldInterface(one_sided)

@@ -81,12 +81,12 @@ class ConnectorInsertion(Insertion[ConnectorMeasurement]):
     # Actions and observations: those of every insertion
 
     own_privileged = (
-        Component(name="latch_force", unit="N", low=0.0, high=20.0),
+        Component(name="mating_force", unit="N", low=0.0, high=50.0),
         Component(name="latched", unit="1", low=0.0, high=1.0),
     )
 
     def _privileged_own(self) -> tuple[float, ...]:
-        return self.product.latch_n, float(self.measurement.latched)
+        return self._mating.peak_n, float(self.measurement.latched)
 
     # Reward and end
 

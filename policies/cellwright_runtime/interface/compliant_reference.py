@@ -57,7 +57,7 @@ class InsertionInterface:
         if lag_s is not None:
             require_fast_enough(layout.controller, lag_s)
         self._approach_m_s, self._period_s = approach_speed(layout.controller), layout.control_period_s
-        self._largest_m = math.inf
+        self._largest_m: float | None = None
         self._origin = np.array([*origin, 0.0, 0.0, 0.0], dtype=np.float64)  # type: ignore[misc]
         self._low, self._high = (self._origin + end for end in _box(layout.controller))
         self._leash_m = float(layout.controller.read("leash", "m", above=0.0)[0])
@@ -89,7 +89,7 @@ class InsertionInterface:
         self.reference, self._tare = reference, wrench
         self._wrench, self.last_action = np.zeros(MOTION), np.zeros(len(self._reach))
         self._past.reset(self._moment(tool))
-        self._begun = True
+        self._begun, self._largest_m = True, None  # the next part may bear less
 
     def lead_from(self, reference: ArrayLike) -> None:
         """Go on from a reference (6,) that is where the robot was held meanwhile; its box holds."""
@@ -145,6 +145,8 @@ class InsertionInterface:
         `force_loop.approach_speed_m_s`. The others are the caller's.
         """
         self._require_begun()
+        if self._largest_m is None:
+            raise ValueError("call observe before move: it says how fast the part may be approached")
         tool, motion = _six("tool", tool), _six("motion", np.asarray(commands)[:MOTION])
         distance_m = float(length(motion[:3]))
         if distance_m > self._largest_m:

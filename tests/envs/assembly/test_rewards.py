@@ -23,7 +23,7 @@ from cellwright_policies.experts import make_expert
 
 TASKS: dict[str, tuple[Any, str]] = {
     "cellwright/PegInsertion-v1": (PegInsertion, "square-12-0.5-chamfer"),
-    "cellwright/ConnectorInsertion-v1": (ConnectorInsertion, "d-sub-0.3-10n"),
+    "cellwright/ConnectorInsertion-v1": (ConnectorInsertion, "d-sub-0.3-1"),
     "cellwright/NutFastening-v1": (NutFastening, "M12"),
     "cellwright/GearMesh-v1": (GearMesh, "m1-z24-b8-0.25"),
 }

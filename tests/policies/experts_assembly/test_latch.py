@@ -55,7 +55,7 @@ def test_a_search_that_pushes_as_for_pegs_stops_before_the_latch(env: ConnectorI
     """On the softest arm of training, before contacts that take 34 N and more."""
     softest = ControllerGain(stiffness_factor=(0.75, 0.75))
     options: dict[str, Any] = {
-        "product": "hdmi-0.3-10n",
+        "product": "hdmi-0.3-0.5",
         "disturbances": AssemblyDisturbances(controller_gain=softest),
     }
     snapped = {
@@ -67,7 +67,7 @@ def test_a_search_that_pushes_as_for_pegs_stops_before_the_latch(env: ConnectorI
 
 def test_latch_lead_stays_within_the_leash(env: ConnectorInsertion) -> None:
     expert = make_expert(ENV_ID, "oracle", env.privileged_names)
-    observation, _ = env.reset(seed=SEED, options={"product": "usb-a-0.3-5n", "disturbances": "none"})
+    observation, _ = env.reset(seed=SEED, options={"product": "usb-a-0.3-0.8", "disturbances": "none"})
     pushed_m = []
     for _ in range(200):
         observation, _, terminated, _, _ = env.step(expert.act_batch(batched(observation))[0])

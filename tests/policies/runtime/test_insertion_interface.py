@@ -117,6 +117,7 @@ def test_a_reference_stays_on_its_leash_and_in_its_box(layout: Layout) -> None:
     setting, interface = layout.controller, InsertionInterface(layout)
     tool = np.array([0.0115, 0.0, 0.012, 0.0, 0.0, 0.14])
     interface.begin(tool, np.zeros(6))
+    interface.observe(tool, np.zeros(6), FRAMES, force_limit_n=1e3)
     command = interface.command([1.0, 0.0, 0.0, 0.0, 0.0, 1.0])
     assert command.tolist() == [0.7e-3, 0.0, 0.0, 0.0, 0.0, 0.008]
     for _ in range(9):
@@ -130,6 +131,19 @@ def test_a_reference_stays_on_its_leash_and_in_its_box(layout: Layout) -> None:
     assert np.linalg.norm(lead[:3]) == pytest.approx(setting["leash"][0] + 0.7e-3)
     assert np.linalg.norm(lead[3:]) == pytest.approx(setting["turning_leash"][0] + 0.008)
     assert len(reference) == MOTION
+
+
+def test_how_fast_a_part_may_be_approached_is_forgotten_with_it(layout: Layout) -> None:
+    interface = InsertionInterface(layout)
+    forward = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0]
+    for limit_n, step_m in ((1e3, 0.7e-3), (30.0, 9.5e-3 * layout.control_period_s)):
+        interface.begin(OVER_THE_MOUTH, np.zeros(6))
+        with pytest.raises(ValueError, match="call observe before move"):
+            interface.move(OVER_THE_MOUTH, interface.command(forward))
+        np.testing.assert_array_equal(interface.reference, OVER_THE_MOUTH)
+        interface.observe(OVER_THE_MOUTH, np.zeros(6), FRAMES, force_limit_n=limit_n)
+        reference = interface.move(OVER_THE_MOUTH, interface.command(forward))
+        assert reference[0] == pytest.approx(step_m, rel=0.01)
 
 
 def with_setting(layout: Layout, name: str, **changed: Any) -> Layout:

@@ -153,7 +153,7 @@ WELD_SEAM = TrainConfig(
 PEG_INSERTION = TrainConfig(
     env_id="cellwright/PegInsertion-v1",
     env_kwargs={"product": "train", "max_episode_steps": 320},
-    steps=400_000,
+    steps=1_000_000,
     aux_targets=(
         "tip_x",
         "tip_y",
@@ -187,13 +187,13 @@ PEG_INSERTION = TrainConfig(
         aux_coefficient=0.1,
         target_kl=0.02,
         teacher_coefficient=1.0,
-        teacher_steps=400_000,
+        teacher_steps=1_000_000,
     ),
     curriculum=CurriculumConfig(
         mixtures=(Mixture(sets=("train", "wide", "hard"), fractions=(0.25, 0.375, 0.375)),)
     ),
     evaluation=EvaluationConfig(
-        episodes=192, mixture=Mixture(sets=("train", "hard"), fractions=(0.5, 0.5)), every_minutes=4.0
+        episodes=128, mixture=Mixture(sets=("train", "hard"), fractions=(0.5, 0.5)), every_minutes=8.0
     ),
 )
 
@@ -226,7 +226,7 @@ NUT_FASTENING = dataclasses.replace(
         target_kl=0.015,
         teacher_coefficient=10.0,
     ),
-    steps=250_000,
+    steps=600_000,
 )
 
 GEAR_MESH = dataclasses.replace(
@@ -237,7 +237,7 @@ GEAR_MESH = dataclasses.replace(
     aux_targets=(*PEG_INSERTION.aux_targets, "symmetry", "backlash"),
     # Teeth are hard enough to see: with standardised views a fifth of the test parts failed.
     network=dataclasses.replace(PEG_INSERTION.network, standardise_views=False),
-    steps=300_000,
+    steps=800_000,
 )
 
 

@@ -19,8 +19,9 @@ from cellwright_envs.assembly.parts.connectors import Connector, Family, Latch
 
 Array = NDArray[np.float64]
 
-LIMIT_SHARE = (0.4, 0.95)
-"""Largest force of an episode's plug over its standard's limit (assumption); measured plugs are within."""
+LIMIT_SHARE = (0.4, 0.8)
+"""Largest force of an episode's plug over its standard's limit (assumption): measured plugs are within, and
+the softest arm under `hard` can still push the strongest of them home."""
 FALL_MM = 0.5
 """Travel over which the peak falls to the plateau (assumption)."""
 SHELL_MM = 1.0

@@ -31,7 +31,7 @@ WEIGHED: list[tuple[Any, str, float]] = [
     (PegInsertion, "square-12-0.5-chamfer", STEEL_KG_MM3 * 12.0**2 * 60.0),
     (PegInsertion, "hexagonal-12-0.3", STEEL_KG_MM3 * 0.5 * np.sqrt(3.0) * 12.0**2 * 60.0),
     (PegInsertion, "keyed-12-0.5-chamfer", STEEL_KG_MM3 * (disc_mm2(12.0) + 4.0 * 1.8) * 60.0),
-    (ConnectorInsertion, "usb-a-0.3-5n", PLASTIC_KG_MM3 * USB_MM3),
+    (ConnectorInsertion, "usb-a-0.3-0.8", PLASTIC_KG_MM3 * USB_MM3),
     (NutFastening, "M12", STEEL_KG_MM3 * M12_MM3),
     (GearMesh, "m1-z24-b8-0.25", STEEL_KG_MM3 * GEAR_MM3),
 ]

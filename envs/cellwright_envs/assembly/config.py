@@ -42,7 +42,7 @@ class InsertionConfig:
     seated_fraction: float = 0.95
     """Fraction of the part's depth from which it counts as seated."""
     lateral_tolerance_m: float = 0.1e-3
-    """Sideways error beyond the clearance that still counts."""
+    """Sideways error beyond the corner of a square hole that still counts."""
     tilt_tolerance_rad: float = math.radians(2.0)
     hold_s: float = 0.25
     """How long the part must stay seated."""

@@ -256,9 +256,10 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
     def _seated(self, m: Measured) -> bool:
         """Whether the part is seated now; seated for `hold_s`, it is a success."""
         config, part = self.config, self.product
+        corner_m = math.sqrt(2.0) * self.conditions.clearance_m  # a part in the corner of a square hole
         return (
             m.depth_m >= config.seated_fraction * part.depth_m
-            and m.lateral_m <= self.conditions.clearance_m + config.lateral_tolerance_m
+            and m.lateral_m <= corner_m + config.lateral_tolerance_m
             and m.tilt_rad < config.tilt_tolerance_rad
             and m.overlap_m <= LARGEST_OVERLAP_M
         )

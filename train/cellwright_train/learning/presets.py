@@ -152,7 +152,7 @@ WELD_SEAM = TrainConfig(
 
 PEG_INSERTION = TrainConfig(
     env_id="cellwright/PegInsertion-v1",
-    env_kwargs={"product": "train", "max_episode_steps": 320},
+    env_kwargs={"product": "train", "max_episode_steps": 400},
     steps=1_000_000,
     aux_targets=(
         "tip_x",
@@ -181,7 +181,7 @@ PEG_INSERTION = TrainConfig(
     ),
     ppo=PPOConfig(
         rollout_steps=512,
-        gamma=0.99,
+        gamma=0.995,  # a search of 15 s is some 300 steps
         learning_rate=5e-5,
         learning_rate_left=0.1,
         aux_coefficient=0.1,

@@ -50,6 +50,7 @@ from cellwright_envs.cell_env import CellEnv, Observation, Streams
 from cellwright_envs.physics.transforms import product
 from cellwright_envs.physics.world import Grip
 from cellwright_runtime.interface.compliant_reference import MOTION, InsertionInterface
+from cellwright_runtime.interface.force_loop import approach_speed_m_s
 from cellwright_runtime.vocabulary import Component, Setting
 
 if TYPE_CHECKING:
@@ -137,7 +138,15 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         self._clean = np.zeros((2, size, size), dtype=np.uint8)
 
     def _resolve_products(self, choice: Any) -> tuple[Part, ...]:
-        return self.catalogue.resolve(choice)
+        parts: tuple[Part, ...] = self.catalogue.resolve(choice)
+        arm = self.config.compliance
+        pushed_n = arm.stiffness_n_m * arm.leash_m + arm.dead_band_n
+        for part in parts:
+            try:
+                approach_speed_m_s(part.force_limit_n, damping_n_s_m=arm.damping_n_s_m, pushed_n=pushed_n)
+            except ValueError as error:
+                raise ValueError(f"{part.name}: {error}") from None
+        return parts
 
     # Disturbances and placement
 

@@ -342,6 +342,16 @@ def test_alignment_and_force_terms_are_bounded() -> None:
     assert over_force(1e3, limit_n=30.0) == 1.0
 
 
+def test_a_part_too_fragile_to_be_approached_is_refused_before_its_episode(env: PegInsertion) -> None:
+    begin(env, "round-8-0.5")
+    fragile = replace(env.product, name="glass", force_limit_n=12.0)
+    with pytest.raises(ValueError, match="glass: a part that bears 12 N cannot be approached"):
+        PegInsertion(product=fragile)
+    with pytest.raises(ValueError, match="glass"):
+        env.reset(options={"product": fragile})
+    env.step(np.zeros(6, np.float32))  # its episode goes on
+
+
 def test_impossible_configuration_is_refused_with_its_value() -> None:
     with pytest.raises(ValueError, match=r"sensor_low_pass <= 1, got 1\.5"):
         InsertionConfig(sensor_low_pass=1.5)

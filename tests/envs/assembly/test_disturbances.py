@@ -183,6 +183,18 @@ def test_a_knocked_camera_is_off_by_just_that_much_in_any_direction() -> None:
     assert np.all(np.abs(moved[knocked].mean(axis=0)) < 0.6e-3)
 
 
+def test_astray_is_hard_with_the_fixture_further_away() -> None:
+    for seed in range(50):
+        hard, astray = (NAMED[name].draw(np.random.default_rng(seed)) for name in ("hard", "astray"))
+        np.testing.assert_allclose(
+            astray.fixture_pose.offset[:2], np.multiply(5.0 / 3.0, hard.fixture_pose.offset[:2])
+        )
+        assert astray.fixture_pose.offset[2:] == hard.fixture_pose.offset[2:]
+        for field in fields(hard):
+            if field.name not in ("fixture_pose", "exposure"):  # the exposure's drift holds arrays
+                assert getattr(astray, field.name) == getattr(hard, field.name)
+
+
 def test_wide_leaves_room_for_moved_fixtures_other_light_and_late_robots() -> None:
     draws = {
         name: [NAMED[name].draw(np.random.default_rng(i)) for i in range(200)] for name in ("train", "wide")

@@ -252,20 +252,24 @@ _WIDE = replace(
     room_light=RoomLight(lamp_factor=(0.3, 1.5), room_factor=(0.3, 1.5), direction_rad=0.6),
 )
 
+_ASTRAY = replace(_HARD, fixture_pose=replace(_HARD.fixture_pose, sigma_m=5.0e-3))
+
 NAMED: dict[str, AssemblyDisturbances] = {
     "none": AssemblyDisturbances(),
     "train": _TRAIN,
     "wide": _WIDE,
     "hard": _HARD,
+    "astray": _ASTRAY,
     **each_alone(_TRAIN),
     "moved_camera": replace(_TRAIN, camera_knock=CameraKnock(probability=1.0, angle_rad=0.0)),
     "turned_camera": replace(_TRAIN, camera_knock=CameraKnock(probability=1.0, distance_m=0.0)),
     "late": replace(_TRAIN, actuator_latency=ActuatorLatency(steps=(3, 3))),
 }
 """Sets of disturbances by name. `none`, `train`, `hard`; each single disturbance, at the strength of `train`;
-`wide`, which is `train` with wider ranges of fixture, light and latency that include a line change; and
-`train` with one disturbance at its worst: hand camera moved by 3 mm, hand camera turned by 5 degrees, three
-control steps of latency."""
+`wide`, which is `train` with wider ranges of fixture, light and latency that include a line change;
+`astray`, which is `hard` with the fixture up to 10 mm beside its place, to learn in every view how far a part
+is from its hole; and `train` with one disturbance at its worst: hand camera moved by 3 mm, hand camera turned
+by 5 degrees, three control steps of latency."""
 
 
 def resolve(disturbances: str | AssemblyDisturbances) -> AssemblyDisturbances:

@@ -178,7 +178,7 @@ PEG_INSERTION = TrainConfig(
         short_fraction=0.5,
         short_steps=24,
         # Where most parts begin near their hole, nothing learns to see that one has strayed from it.
-        mixture=Mixture(sets=("wide", "hard", "astray"), fractions=(0.25, 0.25, 0.5)),
+        mixture=Mixture(sets=("wide", "hard", "astray"), fractions=(0.25, 0.5, 0.25)),
     ),
     ppo=PPOConfig(
         rollout_steps=512,
@@ -201,7 +201,7 @@ PEG_INSERTION = TrainConfig(
 CONNECTOR_INSERTION = dataclasses.replace(
     PEG_INSERTION,
     env_id="cellwright/ConnectorInsertion-v1",
-    env_kwargs={"product": "train", "max_episode_steps": 200},
+    env_kwargs={"product": "train", "max_episode_steps": 400},
     aux_targets=(*PEG_INSERTION.aux_targets, "latched"),
 )
 

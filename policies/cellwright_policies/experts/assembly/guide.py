@@ -7,29 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_policies.experts.assembly.base import Array, State
+from cellwright_policies.experts.assembly.base import POSE, Array, State
 from cellwright_policies.experts.assembly.oracle import Oracle
+from cellwright_policies.experts.expert import Observations
 
 NEAR_M = 2.5e-3
 """Distance from the axis within which it lets the part down."""
 NEAR_RAD = 0.12
 
 
-class Guide(Oracle):
-    """Lets the part down beside the hole and slides it there under a light push.
-
-    The oracle waits over the mouth until it is lined up to a fraction of the clearance. An actor that sees
-    less precisely would learn to wait for ever. The guide's actions lead into the hole even with an estimate
-    that is only right on average.
-    """
-
-    @staticmethod
-    def _lined_up(lateral: Array, yaw: Array, clearance: Array, chamfer: Array) -> Array:
-        return np.asarray((lateral < NEAR_M) & (yaw < NEAR_RAD))
-
-
-PITCH_M = 0.45e-3
-"""Distance between two turns of the spiral."""
+PITCH_M = 0.7e-3
+"""Distance between two turns of the guide's spiral."""
 SMALLEST_RADIUS_M = 0.3e-3
 LARGEST_TURN_RAD = 0.9
 """Turn of the lead in a control step where the part has moved fast."""
@@ -44,7 +32,9 @@ class Spiral:
     observes both, so it can imitate the search without a memory, from any place.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pitch_m: float) -> None:
+        """With `pitch_m` from turn to turn."""
+        self._pitch_m = pitch_m
         self._state = State(path=(), position=(2,), on=())
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
@@ -62,7 +52,7 @@ class Spiral:
         state["path"] = np.where(searching, state["path"] + moved, 0.0)
         state["position"], state["on"] = position, searching.astype(np.float64)
         # Archimedes' spiral: so much of it has this radius.
-        radius = np.maximum(np.sqrt(PITCH_M * state["path"] / np.pi), SMALLEST_RADIUS_M)
+        radius = np.maximum(np.sqrt(self._pitch_m * state["path"] / np.pi), SMALLEST_RADIUS_M)
         return turned_left(lead, np.minimum(moved / radius, LARGEST_TURN_RAD))
 
 
@@ -72,3 +62,73 @@ def turned_left(lead: Array, angle_rad: Array) -> Array:
     along = np.where(length > SMALLEST_LEAD_M, lead / np.maximum(length, SMALLEST_LEAD_M), [1.0, 0.0])
     across = np.stack([-along[:, 1], along[:, 0]], axis=1)
     return np.asarray(np.cos(angle_rad)[:, None] * along + np.sin(angle_rad)[:, None] * across)
+
+
+NEEDED = ("tip_x", "tip_y", "tip_z", "yaw_error")
+TOUCH_M = 0.5e-3
+"""Height over the mouth below which a part beside it lies on the surface."""
+CAUGHT_M = 0.2e-3
+"""Depth from which it is in the mouth."""
+PATIENCE_STEPS = 4
+"""Control steps that it lies there before the search begins."""
+PULL, PULL_LIMIT_M = 0.3, 0.5e-3
+"""Fraction of the distance to the hole that is added to the search's lead, and its limit."""
+SEARCH_LEAD_M, SEARCH_PRESS_M = 2.2e-3, 1.6e-3
+"""Leads of the search, along the surface and against it."""
+SWEEP_RAD = 0.12
+"""How far to either side the search turns the part."""
+SWEEP_LEAD_RAD, PULL_LIMIT_RAD = 0.03, 0.015
+"""Lead with which it turns, and the limit of what is added towards the hole's turn."""
+
+
+class Guide(Oracle):
+    """Lets the part down beside the hole, slides it there under a light push, and searches where it lies.
+
+    The oracle waits over the mouth until it is lined up to a fraction of the clearance. An actor that sees
+    less precisely would learn to wait for ever, and one that imitates the straight way to the hole without
+    seeing it would stand still beside it. The search is one that can be imitated: it goes on from the present
+    lead, in a spiral that is pulled a little towards the hole.
+    """
+
+    def __init__(self, privileged_names: Sequence[str]) -> None:
+        super().__init__(privileged_names)
+        self._place = [privileged_names.index(name) for name in NEEDED]
+        self._lying = State(steps=())
+        self._spiral = Spiral(PITCH_M)
+
+    def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
+        super().reset(cells, indices)
+        self._lying.reset(cells, indices)
+        self._spiral.reset(cells, indices)
+
+    def _wanted(self, observations: Observations, truth: Array, lead: Array) -> Array:
+        wanted = super()._wanted(observations, truth, lead)
+        pose = np.asarray(observations[POSE], dtype=np.float64)
+        z, yaw = truth[:, self._place[2:]].T
+        self._lying.require(len(truth))
+        steps = self._lying["steps"]
+        steps[:] = np.where((z < TOUCH_M) & (z > -CAUGHT_M), steps + 1.0, 0.0)
+        searching = steps > PATIENCE_STEPS
+        along = self._spiral.direction(pose[:, :2], lead[:, :2], searching)
+        turning = swept(pose[:, 5], lead[:, 5]) - np.clip(PULL * yaw, -PULL_LIMIT_RAD, PULL_LIMIT_RAD)
+        wanted[searching, :2] = (SEARCH_LEAD_M * along + pull(truth[:, self._place[:2]]))[searching]
+        wanted[searching, 2] = -SEARCH_PRESS_M
+        wanted[searching, 5] = turning[searching]
+        return wanted
+
+    @staticmethod
+    def _lined_up(lateral: Array, yaw: Array, clearance: Array, chamfer: Array) -> Array:
+        return np.asarray((lateral < NEAR_M) & (yaw < NEAR_RAD))
+
+
+def pull(tip: Array, fraction: float = PULL, limit_m: float = PULL_LIMIT_M) -> Array:
+    """Lead (n, 2) towards the hole for a part whose middle is at `tip` (n, 2) [m]."""
+    length = np.linalg.norm(tip, axis=1, keepdims=True)
+    return np.asarray(-tip * np.minimum(fraction, limit_m / np.maximum(length, 1e-9)))
+
+
+def swept(turned: Array, lead: Array) -> Array:
+    """Lead (n,) [rad] that goes on turning the way of the present `lead`, and back at the sweep's ends."""
+    onward = np.where(lead < 0.0, -1.0, 1.0)
+    way = np.where(np.abs(turned) > SWEEP_RAD, -np.sign(turned), onward)
+    return np.asarray(SWEEP_LEAD_RAD * way)

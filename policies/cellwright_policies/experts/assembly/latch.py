@@ -23,7 +23,5 @@ class LatchOracle(Oracle):
         return np.where(entered, -LATCH_M, Oracle._descent(z, lined_up, entered, late))
 
 
-class LatchGuide(LatchOracle):
-    """Lets the plug down beside the socket and slides it there, as the guide does with pegs."""
-
-    _lined_up = staticmethod(Guide._lined_up)
+class LatchGuide(LatchOracle, Guide):
+    """Lets the plug down beside the socket, slides it there and searches, as the guide does with pegs."""

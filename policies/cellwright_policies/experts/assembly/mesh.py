@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cellwright_policies.experts.assembly.base import POSE, Array, State
-from cellwright_policies.experts.assembly.guide import Guide, Spiral, turned_left
+from cellwright_policies.experts.assembly.guide import Guide, Spiral, pull, turned_left
 from cellwright_policies.experts.assembly.oracle import ENTRY_M, Oracle
 from cellwright_policies.experts.expert import Observations
 
@@ -24,8 +24,8 @@ TOUCH_M = 0.3e-3
 """Height over the shaft below which a gear beside it lies on the shaft's end."""
 PATIENCE_STEPS = 4
 """Control steps that it lies there before the search begins."""
-PULL, PULL_LIMIT_M = 0.3, 0.5e-3
-"""Fraction of the distance to the shaft that is added to the search's lead, and its limit."""
+PITCH_M = 0.45e-3
+"""Distance between two turns of the search's spiral."""
 SEARCH_LEAD_M, SEARCH_PRESS_M = 1.5e-3, 1.6e-3
 """Leads of the search, along the surface and against it."""
 CAUGHT_M, CAUGHT_LEAD_M = 0.2e-3, 0.4e-3
@@ -59,7 +59,7 @@ class MeshOracle(Oracle):
         return super()._wanted(observations, second, lead)
 
 
-class MeshGuide(MeshOracle, Guide):
+class MeshGuide(MeshOracle):
     """Finds shaft and gaps like a controller that sees neither well: by contact, under a push.
 
     Beside the shaft it searches in a spiral that is pulled a little towards the true position. On the shaft
@@ -72,7 +72,7 @@ class MeshGuide(MeshOracle, Guide):
         self._yaw = privileged_names.index("yaw_error")
         self._tip = [privileged_names.index(name) for name in ("tip_x", "tip_y")]
         self._feeling = State(turning=(), lying=(), held=(), yaw=())
-        self._spiral = Spiral()
+        self._spiral = Spiral(PITCH_M)
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
         super().reset(cells, indices)
@@ -93,8 +93,8 @@ class MeshGuide(MeshOracle, Guide):
         along = self._spiral.direction(pose[:, :2], lead[:, :2], searching)
         around = turned_left(lead[:, :2], np.full(len(lead), WANDER_RAD))
         caught = np.broadcast_to((z < -CAUGHT_M)[:, None], along.shape)
-        back = _pull(truth[:, self._tip], BACK, BACK_LIMIT_M)
-        drawn = SEARCH_LEAD_M * along + _pull(truth[:, self._tip])
+        back = pull(truth[:, self._tip], BACK, BACK_LIMIT_M)
+        drawn = SEARCH_LEAD_M * along + pull(truth[:, self._tip])
         wanted[searching, :2] = np.where(caught, CAUGHT_LEAD_M * along + back, drawn)[searching]
         wanted[searching, 2] = -SEARCH_PRESS_M
         wanted[over_teeth, :2] = (WANDER_LEAD_M * around + back)[over_teeth]
@@ -103,6 +103,8 @@ class MeshGuide(MeshOracle, Guide):
         wanted[over_teeth, 5] = -turned[over_teeth, self._yaw]
         wanted[meshed, :2] = 0.0
         return wanted
+
+    _lined_up = staticmethod(Guide._lined_up)
 
     def _turn(self, turned: Array, on_shaft: Array) -> Array:
         """By how much to turn back (n,) where the gear is `turned` (n,) [rad] from its nominal place."""
@@ -117,9 +119,3 @@ class MeshGuide(MeshOracle, Guide):
         back[turned < -SWEEP_RAD] = 0.0
         sweep = np.where(back > 0.5, SWEEP_LEAD_RAD, -SWEEP_LEAD_RAD)
         return np.where(on_shaft, sweep, turned + SWEEP_RAD)
-
-
-def _pull(tip: Array, fraction: float = PULL, limit_m: float = PULL_LIMIT_M) -> Array:
-    """Lead (n, 2) towards the shaft for a gear whose middle is at `tip` (n, 2) [m]."""
-    length = np.linalg.norm(tip, axis=1, keepdims=True)
-    return np.asarray(-tip * np.minimum(fraction, limit_m / np.maximum(length, 1e-9)))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
 from cellwright_envs.assembly.insertion import Insertion
@@ -32,6 +33,27 @@ def _work(
                 break
         cards.append(env.scorecard())
     return cards
+
+
+class _Misled:
+    """An expert that takes the fixture to be elsewhere, by the same vector all along an episode."""
+
+    def __init__(self, expert: Any, names: Sequence[str], off_m: tuple[float, float]) -> None:
+        self._expert = expert
+        self._columns = [names.index("tip_x"), names.index("tip_y")]
+        self._off_m = off_m
+        self.reset = expert.reset
+
+    def act_batch(self, observations: dict[str, Any]) -> Any:
+        truth = np.array(observations["privileged"])
+        truth[:, self._columns] += self._off_m
+        return self._expert.act_batch({**observations, "privileged": truth})
+
+
+@pytest.fixture(scope="session")
+def misled() -> Callable[..., Any]:
+    """An expert, the names of `privileged`, and by how much [m] it takes the fixture to be elsewhere."""
+    return _Misled
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -11,12 +11,13 @@ import pytest
 from cellwright_envs.assembly.gear_mesh import GearMesh
 from cellwright_policies.experts import make_expert
 from cellwright_policies.experts.assembly.guide import Spiral
-from cellwright_policies.experts.assembly.mesh import MeshGuide, MeshOracle
+from cellwright_policies.experts.assembly.mesh import PITCH_M, MeshGuide, MeshOracle
 from cellwright_policies.experts.assembly.oracle import Oracle
 
 ENV_ID = "cellwright/GearMesh-v1"
 SEED = 7000
 Work = Callable[..., list[Any]]
+Misled = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
@@ -120,24 +121,9 @@ def test_over_the_teeth_the_guide_turns_back_where_it_is_held(env: GearMesh) -> 
     assert turns[-1] < -0.5
 
 
-class Misled:
-    """An expert that takes the shaft to be elsewhere, by the same vector all along an episode."""
-
-    def __init__(self, expert: MeshOracle, names: Sequence[str], off_m: tuple[float, float]) -> None:
-        self._expert = expert
-        self._columns = [names.index("tip_x"), names.index("tip_y")]
-        self._off_m = off_m
-        self.reset = expert.reset
-
-    def act_batch(self, observations: dict[str, Any]) -> Any:
-        truth = np.array(observations["privileged"])
-        truth[:, self._columns] += self._off_m
-        return self._expert.act_batch({**observations, "privileged": truth})
-
-
 @pytest.mark.parametrize("off_m", [(1.0e-3, 0.0), (-0.7e-3, -1.2e-3)])
 def test_the_guide_finds_a_shaft_that_is_not_where_it_takes_it_to_be(
-    env: GearMesh, off_m: tuple[float, float], work: Work
+    env: GearMesh, off_m: tuple[float, float], work: Work, misled: Misled
 ) -> None:
     names = env.privileged_names
     seated = {
@@ -145,7 +131,7 @@ def test_the_guide_finds_a_shaft_that_is_not_where_it_takes_it_to_be(
             card.success
             for card in work(
                 env,
-                Misled(kind(names), names, off_m),
+                misled(kind(names), names, off_m),
                 episodes=4,
                 product="m1.5-z16-b8-0.3",
                 disturbances="none",
@@ -158,7 +144,7 @@ def test_the_guide_finds_a_shaft_that_is_not_where_it_takes_it_to_be(
 
 
 def test_a_spiral_turns_left_by_ever_less() -> None:
-    spiral, searching = Spiral(), np.array([True])
+    spiral, searching = Spiral(PITCH_M), np.array([True])
     spiral.reset(1)
     position, lead = np.zeros((1, 2)), np.array([[1.5e-3, 0.0]])
     path = []
@@ -179,7 +165,7 @@ def test_a_spiral_turns_left_by_ever_less() -> None:
 
 
 def test_a_spiral_that_is_stuck_leads_on_and_starts_again_where_it_did_not_search() -> None:
-    spiral = Spiral()
+    spiral = Spiral(PITCH_M)
     spiral.reset(1)
     position, lead = np.zeros((1, 2)), np.array([[0.0, 1e-3]])
     for searching in (True, True, False, True):

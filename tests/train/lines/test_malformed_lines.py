@@ -107,7 +107,7 @@ CASES = {
         "cell: unknown cell 'peg-insertoin'; did you mean 'peg-ins",
     ),
     "version of a cell": (
-        f'{BATCH}cell = "cellwright/WeldSeam-v0"\n',
+        f'{BATCH}cell = "cellwright/WeldSeam-v1"\n',
         5,
         "names no version of a cell; write 'weld-seam'",
     ),

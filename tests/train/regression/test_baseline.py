@@ -31,7 +31,7 @@ def tape(steps: int = 4, seed: int = 0) -> Tape:
 
 def record(parts: int = 3, seed: int = 0) -> Record:
     return Record(
-        env="cellwright/PegInsertion-v0",
+        env="cellwright/PegInsertion-v1",
         policy="oracle",
         policy_sha256="oracle",
         scenario="fedcba9876543210",

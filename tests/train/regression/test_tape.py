@@ -15,7 +15,7 @@ from cellwright_train.regression.tape import Tape, probed, record_tape, repeated
 from cellwright_train.rollout.cell import CellChoice, Episode, EpisodePolicy, run_episode
 from cellwright_train.rollout.policies import resolve_policy
 
-PEG = "cellwright/PegInsertion-v0"
+PEG = "cellwright/PegInsertion-v1"
 EPISODE = Episode(31, "round-8-0.5")
 
 

@@ -135,7 +135,7 @@ reason = "A test."
         ),
         (
             'cell = "peg-insertion"',
-            'cell = "cellwright/PegInsertion-v0"',
+            'cell = "cellwright/PegInsertion-v1"',
             ":2: cell: a line names no version",
         ),
         ("seed = 1", "seed = -1", ":3: seed: must be"),

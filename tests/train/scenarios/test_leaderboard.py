@@ -144,7 +144,7 @@ def test_results_that_are_of_no_scenario_are_left_out(scores: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (("--env", "cellwright/PegInsertion-v0"), "--scenario decides --env"),
+        (("--env", "cellwright/PegInsertion-v1"), "--scenario decides --env"),
         (("--products", "held-out"), "--scenario decides --products"),
         (("--disturbances", "hard"), "--scenario decides --disturbances"),
         (("--line-change", "dim-light"), "--scenario decides --line-change"),

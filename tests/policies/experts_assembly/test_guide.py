@@ -1,0 +1,93 @@
+"""The guide of pegs and plugs searches where a part lies beside its hole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cellwright_envs.assembly.connector_insertion import ConnectorInsertion
+from cellwright_envs.assembly.peg_insertion import PegInsertion
+from cellwright_policies.experts import make_expert
+from cellwright_policies.experts.assembly.guide import (
+    PATIENCE_STEPS,
+    SEARCH_LEAD_M,
+    SWEEP_LEAD_RAD,
+    SWEEP_RAD,
+    pull,
+    swept,
+)
+
+Work = Callable[..., list[Any]]
+CELLS: dict[str, Any] = {
+    "cellwright/PegInsertion-v1": (PegInsertion, "round-16-1"),
+    "cellwright/ConnectorInsertion-v1": (ConnectorInsertion, "usb-a"),
+}
+
+
+@pytest.mark.parametrize("env_id", CELLS)
+def test_it_finds_a_hole_that_is_not_where_it_takes_it_to_be(
+    env_id: str, work: Work, misled: Callable[..., Any]
+) -> None:
+    kind, family = CELLS[env_id]
+    env = kind(privileged=True)
+    product = next(each.name for each in env.products if each.name.startswith(family))
+    names = env.privileged_names
+    seated = {
+        name: sum(
+            card.success
+            for card in work(
+                env,
+                misled(make_expert(env_id, name, names), names, (1.2e-3, -0.9e-3)),
+                episodes=5,
+                product=product,
+                disturbances="none",
+            )
+        )
+        for name in ("oracle", "guide")
+    }
+    env.close()
+    assert seated["oracle"] == 0
+    assert seated["guide"] >= 3
+
+
+def lying(env: PegInsertion) -> tuple[dict[str, Any], list[str]]:
+    """Observations of a part that lies 1.5 mm beside its hole, and the names of `privileged`."""
+    observation, _ = env.reset(seed=1, options={"disturbances": "none", "product": "round-16-1"})
+    names = list(env.privileged_names)
+    batch = {name: np.array(values[None]) for name, values in observation.items()}
+    for name, value in (("tip_x", 1.5e-3), ("tip_y", 0.0), ("tip_z", 0.1e-3), ("yaw_error", 0.0)):
+        batch["privileged"][0, names.index(name)] = value
+    return batch, names
+
+
+def test_it_goes_straight_to_the_hole_at_first_and_searches_where_that_does_not_help() -> None:
+    env = PegInsertion(privileged=True)
+    batch, names = lying(env)
+    guide, oracle = (make_expert("cellwright/PegInsertion-v1", name, names) for name in ("guide", "oracle"))
+    batch["leash"][0, :2] = (0.0, 2e-3)
+    straight = [guide.act_batch(batch)[0] for _ in range(PATIENCE_STEPS)]
+    ways = [oracle.act_batch(batch)[0] for _ in range(PATIENCE_STEPS)]
+    np.testing.assert_array_equal(np.stack(straight)[:, [0, 1, 3, 4, 5]], np.stack(ways)[:, [0, 1, 3, 4, 5]])
+    searching = guide.act_batch(batch)[0]
+    # The lead goes on along y, where it is, and is pulled towards the hole along -x.
+    assert searching[1] > 0.0 > searching[0]
+    assert searching[2] < 0.0
+    batch["privileged"][0, names.index("tip_z")] = -0.5e-3
+    assert guide.act_batch(batch)[0][1] < searching[1], "in the mouth it no longer searches"
+    env.close()
+
+
+def test_the_pull_is_a_part_of_the_distance_with_a_limit() -> None:
+    near, far = pull(np.array([[1e-3, 0.0]])), pull(np.array([[0.0, -8e-3]]))
+    np.testing.assert_allclose(near, [[-0.3e-3, 0.0]])
+    np.testing.assert_allclose(far, [[0.0, 0.5e-3]], atol=1e-12)
+    assert 4 * np.linalg.norm(far) < SEARCH_LEAD_M, "the search goes on against a wrong pull"
+
+
+def test_the_sweep_goes_on_and_turns_back_at_its_ends() -> None:
+    turned = np.array([0.0, 0.0, SWEEP_RAD + 0.01, -SWEEP_RAD - 0.01, 0.0])
+    lead = np.array([0.02, -0.02, 0.02, -0.02, 0.0])
+    np.testing.assert_allclose(swept(turned, lead), SWEEP_LEAD_RAD * np.array([1, -1, -1, 1, 1]))

@@ -26,7 +26,7 @@ from cellwright_train.cli import main as cellwright
 STRUCTURAL = ["metadata", "temporal", "videos", "consistency", "portability"]
 """Checks of lerobot-doctor that look at files and columns; the others look at what a robot does."""
 EPISODES = 6
-COMMAND = ["record", "oracle", "--env", "cellwright/PegInsertion-v0"]
+COMMAND = ["record", "oracle", "--env", "cellwright/PegInsertion-v1"]
 
 
 def structural_remarks(dataset: Path) -> list[str]:

@@ -58,6 +58,6 @@ def test_repeats_with_one_seed_are_the_same() -> None:
 
 def test_what_is_no_scenario_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "x.json"
-    file.write_text(json.dumps({"env": "cellwright/PegInsertion-v0", "per_episode": []}))
+    file.write_text(json.dumps({"env": "cellwright/PegInsertion-v1", "per_episode": []}))
     with pytest.raises(UsageError, match="holds no results of a scenario"):
         Episodes.read(file)

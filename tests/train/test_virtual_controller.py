@@ -10,7 +10,7 @@ from cellwright_train.cli import main
 
 
 def test_it_serves_a_cell_with_its_cameras_and_counts_what_came(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["virtual-controller", "ur", "--env", "cellwright/PegInsertion-v0", "--listen", "127.0.53.1"]
+    arguments = ["virtual-controller", "ur", "--env", "cellwright/PegInsertion-v1", "--listen", "127.0.53.1"]
     assert main([*arguments, "--video-port", "0", "--seconds", "0.2"]) == 0
     served, video, counted, truth = capsys.readouterr().out.splitlines()
     assert served == "ur at 127.0.53.1, RTDE 30004, script 30003, dashboard 29999; Ctrl-C ends it"
@@ -54,7 +54,7 @@ def test_a_weld_has_a_coupler_and_a_seam_sensor_and_says_what_its_part_passes(
         (["ur", "--patience", "0"], "--patience must be above 0 and at most 3600, got 0"),
         (["ur", "--seconds", "nan"], "--seconds must be more than 0, got nan"),
         (["ur", "--env", "cellwright/Nothing-v0"], "unknown environment 'cellwright/Nothing-v0'"),
-        (["ur", "--env", "cellwright/PegInsertion-v0", "--products", "nothing"], "nothing"),
+        (["ur", "--env", "cellwright/PegInsertion-v1", "--products", "nothing"], "nothing"),
     ],
 )
 def test_bad_input_is_one_line(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:

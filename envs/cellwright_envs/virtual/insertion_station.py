@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cellwright_assets.arithmetic import product
 from cellwright_envs.assembly.arm_dynamics import COARSE_PERIOD_S
-from cellwright_envs.assembly.cell import COARSE_PHYSICS_PERIOD_S, NOMINAL_FIXTURE_W, AssemblyCell, arm
+from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, AssemblyCell, arm
 from cellwright_envs.assembly.insertion import SENSOR_NOISE, Insertion
 from cellwright_envs.virtual.arm import pose_vector
 from cellwright_runtime.drivers.driver import DriverError, RobotState
@@ -50,25 +50,22 @@ class InsertionStation:
     ) -> None:
         """The episode of `seed` among the parts `product`, a name or a group of the catalogue.
 
-        With `positions` the arm goes where it is sent, and the force loop of its cell, where that has one, is
-        left to whoever sends; without, targets are references of the cell's own compliant controller.
+        With `positions` the arm goes where it is sent, and the force loop of its cell is left to whoever
+        sends; without, targets are references of the cell's own compliant controller.
         """
         env: Any = gymnasium.make(env_id, product=product, disturbances=disturbances).unwrapped
         if not isinstance(env, Insertion):
             raise ValueError(f"{env_id} is no insertion")
         self.env: Insertion[Any] = env
-        config, robot = env.config, env.config.compliance.arm
-        physics_s = COARSE_PHYSICS_PERIOD_S if robot is None else COARSE_PERIOD_S
-        self._steps = round(config.control_period_s / physics_s)
+        config = env.config
+        self._steps = round(config.control_period_s / COARSE_PERIOD_S)
         self.period_s = config.control_period_s / self._steps
         compliance = config.compliance
-        if positions and robot is not None:
+        if positions:
             # Transport and computing are the wire's and the sender's.
-            compliance = replace(compliance, arm=replace(robot, command_delay_s=0.0))
+            compliance = replace(compliance, arm=replace(compliance.arm, command_delay_s=0.0))
         env.cell.close()
-        env.cell = AssemblyCell(
-            self.period_s, compliance, even_friction=config.even_friction, positions=positions
-        )
+        env.cell = AssemblyCell(self.period_s, compliance, positions=positions)
         self._seed = seed
         self._cycles: int | None = None
 

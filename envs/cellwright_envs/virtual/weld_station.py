@@ -65,11 +65,7 @@ class WeldStation:
         self.period_s = ARM_PHYSICS_PERIOD_S
         self._steps = round(env.config.control_period_s / self.period_s)
         env.cell.close()
-        env.cell = WeldCell(
-            1,
-            published_inertia=env.config.published_inertia,
-            solver_iterations=env.config.solver_iterations,
-        )
+        env.cell = WeldCell(1)
         self._options = None if product is None else {"product": product}
         self._seed = seed
         self._cycles: int | None = None

@@ -88,7 +88,7 @@ def test_ports_and_addresses_that_cannot_be_served_are_one_line(video: VideoServ
 
 
 def test_the_cameras_of_an_insertion_see_the_arm_move() -> None:
-    cell = cell_of("cellwright_envs:cellwright/PegInsertion-v0", product="train", disturbances="none", seed=3)
+    cell = cell_of("cellwright_envs:cellwright/PegInsertion-v1", product="train", disturbances="none", seed=3)
     state = cell.plant.begin()
     before = {name: take().copy() for name, take in cell.cameras.items()}
     assert set(before) == {"hand", "fixed"}

@@ -19,7 +19,7 @@ from cellwright_train.data.episode import EpisodeLayout
 from cellwright_train.data.reader import Dataset
 from cellwright_train.rollout.cell import CellChoice
 
-PEG = "cellwright/PegInsertion-v0"
+PEG = "cellwright/PegInsertion-v1"
 COMMAND = ["record", "oracle", "--env", PEG, "--products", "round-16-1", "--disturbances", "none"]
 
 

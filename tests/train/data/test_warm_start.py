@@ -23,7 +23,7 @@ from cellwright_train.learning.progress import Progress
 from cellwright_train.learning.runs import RunDirectory
 from cellwright_train.learning.session import TrainingSession
 
-PEG = "cellwright/PegInsertion-v0"
+PEG = "cellwright/PegInsertion-v1"
 
 
 @pytest.fixture(scope="module")

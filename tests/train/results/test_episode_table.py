@@ -23,7 +23,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     directory = tmp_path_factory.mktemp("tables")
     paths = {policy: directory / f"{policy}.csv" for policy in ("oracle", "blind-insertion")}
     for policy, path in paths.items():
-        asked = f"evaluate {policy} --env cellwright/PegInsertion-v0 --episodes {PARTS} --seed 300000"
+        asked = f"evaluate {policy} --env cellwright/PegInsertion-v1 --episodes {PARTS} --seed 300000"
         assert main([*asked.split(), "--csv", str(path), "--workers", "1"]) == 0
     return paths
 

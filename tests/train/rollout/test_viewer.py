@@ -14,7 +14,7 @@ from cellwright_train.rollout.policies import resolve_policy
 from cellwright_train.rollout.steps import Step, Watched
 from cellwright_train.rollout.viewer import APPLICATION, Viewer
 
-PEG = "cellwright/PegInsertion-v0"
+PEG = "cellwright/PegInsertion-v1"
 COMMAND = ["watch", "oracle", "--env", PEG, "--products", "round-16-1", "--disturbances", "none"]
 
 

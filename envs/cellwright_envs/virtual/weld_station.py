@@ -27,6 +27,7 @@ from cellwright_runtime.interface.arrays import numbers
 from cellwright_runtime.interface.path_correction import TaughtSeam
 from cellwright_runtime.interface.rotation import rotation_rows
 from cellwright_runtime.kinematics import forward_kinematics
+from cellwright_runtime.operation.task import Frame
 from cellwright_runtime.operation.weld_task import Exposed
 
 Array = NDArray[np.float64]
@@ -38,10 +39,26 @@ WIRING = Wiring(
 """Scales of the simulated source's outputs: the ranges of what a policy observes."""
 
 
-class WeldStation:
-    """A `Plant`, its seam sensor and its power source, for one part.
+class PoolView:
+    """The pool camera of a cell, as a robot's program has it."""
 
-    Each of the three may be called from a thread of its own.
+    def __init__(self) -> None:
+        self._frame: Frame | None = None
+
+    def show(self, picture: NDArray[np.uint8], *, exposed_s: float) -> None:
+        """A picture (H, W) has arrived."""
+        number = 0 if self._frame is None else self._frame.number + 1
+        self._frame = Frame(image=picture[np.newaxis].copy(), exposed_s=exposed_s, number=number)
+
+    def newest(self) -> Frame | None:
+        """The newest picture (1, H, W) that has arrived."""
+        return self._frame
+
+
+class WeldStation:
+    """A `Plant`, its seam sensor, its pool camera and its power source, for one part.
+
+    Each of the four may be called from a thread of its own.
     """
 
     wiring = WIRING
@@ -71,6 +88,8 @@ class WeldStation:
         self._cycles: int | None = None
         self._power = PowerCommand()
         self._lock = threading.RLock()
+        self.pool = PoolView() if env.pool is not None else None
+        """The pool camera; None where the cell has none."""
 
     @property
     def time_s(self) -> float:
@@ -87,6 +106,8 @@ class WeldStation:
             self.stop()
             self._exposures_s = [0.0]
             self._exposed = Exposed(self.env.frame, 0.0)
+            if self.pool is not None:
+                self.pool.show(self.env.pool_picture, exposed_s=0.0)
             return self._state()
 
     def move_tool(self, tool: Array) -> RobotState:
@@ -151,11 +172,14 @@ class WeldStation:
         return taught_seam(self.env.product, geometry)
 
     def expose(self, window_px: tuple[float, float]) -> None:
-        """Take a frame now, its window shifted by (columns, rows)."""
+        """Take a frame now, its window shifted by (columns, rows), and a picture of the pool."""
         with self._lock:
             self._exposures_s.append(self.time_s)
             frame = self.env._take_frame(window_px)
             self._exposed = Exposed(frame, self._exposures_s[frame.number])
+            picture = self.env._take_pool()
+            if self.pool is not None and picture is not None:
+                self.pool.show(picture, exposed_s=self.time_s)
 
     def newest(self) -> Exposed:
         """The newest frame that has arrived."""

@@ -373,15 +373,17 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         return self.frame
 
     def _take_pool(self) -> NDArray[np.uint8] | None:
+        """Expose the pool camera where there is one; its newest picture that has arrived."""
         if self.pool is None:
             return None
-        return self.pool.take(
+        self.pool_picture = self.pool.take(
             self.process.state[0],
             self.process.constants[0],
             lateral_m=float(self.wire.tip_t[1]),
             arc_on=bool(self.process.signals[0, Signal.CURRENT_MEAN_A] > 0.0),
             time_s=self._time_s,
         )
+        return self.pool_picture
 
     def _privileged(self, ideal: IdealTrims) -> NDArray[np.float32]:
         wire, inputs = self.wire, self._inputs[1, 0]

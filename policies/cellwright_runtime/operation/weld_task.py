@@ -18,7 +18,7 @@ from cellwright_runtime.interface.path_correction import SensorFrame, TaughtSeam
 from cellwright_runtime.interface.rotation import rotation_vector
 from cellwright_runtime.interface.torch_path import TorchPath, Welding, welding
 from cellwright_runtime.operation.line import Line
-from cellwright_runtime.operation.task import Observed
+from cellwright_runtime.operation.task import Camera, Observed
 from cellwright_runtime.vocabulary import Layout
 
 Array = NDArray[np.float64]
@@ -55,6 +55,7 @@ class WeldTask:
         power: PowerSource,
         *,
         cycle_s: float,
+        pool: Camera | None = None,
         interface: WeldInterface | None = None,
         settle_s: float = Limits.blend_s,
     ) -> None:
@@ -62,14 +63,20 @@ class WeldTask:
 
         No arc strikes, and no torch at the seam travels, before the policy has moved the robot for `settle_s`
         without a break: as long as the envelope blends it in, the torch is not where the policy wants it.
+
+        `pool` gives pictures (1, H, W) of the pool, rectified as the manifest says. Raises ValueError where
+        the policy needs it and it is missing, or the other way round.
         """
+        if layout.controller.has("pool_across") != (pool is not None):
+            needs = "needs" if pool is None else "has never seen what is shown by"
+            raise ValueError(f"this policy {needs} a pool camera")
         self.control_period_s = layout.control_period_s
         self.interface = interface or WeldInterface(layout)
         self.power = power
         self._seam = seam_of(self.interface.geometry)
         self._approach_m_s = float(layout.controller.read("approach_speed", "m/s", above=0.0)[0])
         self._approach_m = float(layout.controller.read("approach", "m", above=0.0)[0])
-        self._camera, self._cycle_s, self._settle_s = camera, cycle_s, settle_s
+        self._camera, self._pool, self._cycle_s, self._settle_s = camera, pool, cycle_s, settle_s
         self._path = TorchPath(self._seam.frames, self._seam.torch_rotations_w)
         self._signals = len(layout.groups["signals"]) // len(layout.controller["signals_lags"])
 
@@ -108,8 +115,20 @@ class WeldTask:
         exposed = self._camera.newest()
         if exposed is None:
             raise ValueError("the seam sensor has sent no frame yet")
-        observation = self.interface.observe(self._place, exposed.frame, self._meters())
-        return Observed(observation, {"seam sensor": now_s - exposed.exposed_s, "robot": state.age_s})
+        ages_s = {"seam sensor": now_s - exposed.exposed_s, "robot": state.age_s}
+        picture = None
+        if self._pool is not None:
+            picture = self._pool.newest()
+            if picture is None:
+                raise ValueError("the pool camera has sent no picture yet")
+            ages_s["pool camera"] = now_s - picture.exposed_s
+        observation = self.interface.observe(
+            self._place,
+            exposed.frame,
+            self._meters(),
+            pool=None if picture is None else picture.image[0],
+        )
+        return Observed(observation, ages_s)
 
     def act(self, action: NDArray[Any], state: RobotState, now_s: float, *, authority: float) -> None:
         command = self.interface.correct(self.interface.accept(action))

@@ -69,6 +69,7 @@ def welded(seed: int = 0, *, levels: str = "BCD", product: str = "lap", crashed:
         tracking_p95_mm=0.2,
         cycle_time_s=20.0,
         crashed=crashed,
+        iso_edition="2023",
     )
 
 

@@ -11,7 +11,6 @@ from cellwright_train.errors import UsageError
 from cellwright_train.rollout.pilot import AGAIN, HOLD_STEPS, KEYS, STILL, BeginAgain, Pilot, PilotReference
 
 ACTIONS = ("x", "y", "z")
-IDS = (*cellwright_envs.ENVIRONMENTS, *cellwright_envs.NEXT_ENVIRONMENTS)
 
 
 class Script:
@@ -67,7 +66,7 @@ def test_an_episode_can_be_begun_anew_and_begins_without_keys() -> None:
     assert script.periods_s == [0.05] * 3
 
 
-@pytest.mark.parametrize("env_id", IDS)
+@pytest.mark.parametrize("env_id", cellwright_envs.ENVIRONMENTS)
 def test_every_action_of_every_cell_has_two_keys_of_its_own(env_id: str) -> None:
     env = gymnasium.make(env_id, disable_env_checker=True)
     pilot = PilotReference(keys=Script([])).load(env)

@@ -133,13 +133,10 @@ def _weld(spec: PolicySpec, measured: Measured) -> tuple[ToolLimits, tuple[Slew,
     names = [part.name for part in _group(spec, "programme")]
     fastest = float(measured.seen.groups["programme"].high[names.index("nominal_travel_speed")])
     travel = max(fastest * (1.0 + actions["travel_speed_trim"]), _setting(controller, "approach_speed"))
-    follows = "tracking_rate" in controller
-    lateral = _setting(controller, "tracking_rate") if follows else actions["lateral_rate"]
-    height = _setting(controller, "tracking_rate") if follows else actions["height_rate"]
-    told = "environment: setting tracking_rate" if follows else "environment: a full action"
+    rate, told = _setting(controller, "tracking_rate"), "environment: setting tracking_rate"
     tool = ToolLimits(
         speed_m_s=_one(
-            math.hypot(travel, lateral, height),
+            math.hypot(travel, rate, rate),
             "derived: fastest of the lead-in and of travel at its highest trim, with both corrections; "
             f"the programmes are those of {measured.seen.parts} parts",
         ),
@@ -147,8 +144,8 @@ def _weld(spec: PolicySpec, measured: Measured) -> tuple[ToolLimits, tuple[Slew,
         path_height_m=_one(_setting(controller, "height_range"), "environment: setting height_range"),
     )
     slew = [
-        Slew(name="lateral", unit="m/s", rate=_one(lateral, told)),
-        Slew(name="height", unit="m/s", rate=_one(height, told)),
+        Slew(name="lateral", unit="m/s", rate=_one(rate, told)),
+        Slew(name="height", unit="m/s", rate=_one(rate, told)),
     ]
     trims = _setting(controller, "trim_slew")
     slew += [
@@ -188,6 +185,7 @@ def _workspace(controller: ControllerSetup) -> WorkspaceBox:
 
 def _timing(spec: PolicySpec, measured: Measured) -> Timing:
     period_s = 1.0 / spec.control_rate_hz
+    pool = ", or of the pool's pictures" if "pool" in measured.seen.views else ""
     source = f"environment: actuator_latency of the set {measured.disturbances}, in whole control periods"
     return Timing(
         control_period_s=_one(period_s, "environment: control rate"),
@@ -196,7 +194,7 @@ def _timing(spec: PolicySpec, measured: Measured) -> Timing:
         image_age_s=_one(
             (measured.oldest_frame_periods + 1) * period_s,
             f"measured: oldest of {DELIVERED_EPISODES * DELIVERED_FRAMES} newest frames, lost and late as in "
-            f"{measured.disturbances}, and the period of the decision",
+            f"{measured.disturbances}{pool}, and the period of the decision",
         ),
         observation_age_s=_one(period_s, "derived: one control period; readings are taken in each"),
     )

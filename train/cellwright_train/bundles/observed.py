@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from cellwright_envs.welding.pool_camera import PERIOD_STEPS
 from cellwright_runtime.bundle.policy import PolicySpec
 from cellwright_train.rollout.cell import Episode, Observation, run_episode
 from cellwright_train.rollout.trial import Trial
@@ -96,7 +97,8 @@ class Measured:
     """Decisions of the further parts with a value outside of the widened ranges."""
     latency_s: tuple[float, float]
     oldest_frame_periods: int
-    """Control periods that the newest frame was old at most, as frames get lost and come late."""
+    """Control periods that the newest frame was old at most, as frames get lost and come late, or the newest
+    picture of the pool."""
 
 
 def measure(
@@ -120,6 +122,8 @@ def measure(
         disturbances: Any = env.unwrapped.disturbances  # type: ignore[attr-defined]
         low, high = disturbances.actuator_latency.steps
         oldest = oldest_frame_periods(disturbances.frame_delivery)
+        if "pool" in seen.views:
+            oldest = max(oldest, disturbances.pool_view.latency_steps[1] + PERIOD_STEPS - 1)
     finally:
         trial.close()
     period_s = 1.0 / spec.control_rate_hz

@@ -17,9 +17,7 @@ from cellwright_train.rollout.policies import PolicyReference
 KEYBOARD = "keyboard"
 """What a command takes for its policy where a person acts."""
 KEYS = {
-    "lateral_rate": ("d", "a"),
     "lateral_offset": ("d", "a"),
-    "height_rate": ("f", "r"),
     "height_offset": ("f", "r"),
     "travel_speed_trim": ("s", "w"),
     "wire_feed_trim": ("k", "i"),

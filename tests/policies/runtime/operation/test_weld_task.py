@@ -1,5 +1,7 @@
 """A weld's process commands leave as a shop wires them, and its arc is watched."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -18,7 +20,9 @@ from cellwright_runtime.drivers.power_source import (
 from cellwright_runtime.envelope.faults import Fault
 from cellwright_runtime.envelope.limits import Limits
 from cellwright_runtime.interface.path_correction import SensorFrame
+from cellwright_runtime.operation.task import Frame
 from cellwright_runtime.operation.weld_task import LONGEST_STRIKE_S, Exposed, WeldTask
+from cellwright_runtime.vocabulary import ControllerSetup, Layout
 
 SPEC = Bundle.load(zoo.path("weld-seam")).spec
 PRODUCT = PRODUCTS["tee-arc-4.5"]
@@ -44,8 +48,26 @@ class Source(VirtualPowerSource):
         )
 
 
+COLUMNS = int(SPEC.controller["line_columns"][0])
+SIZE_PX = SPEC.layout.image_size_px
+
+
+class Pool:
+    """Pictures of one grey, exposed when they are asked for unless they are late."""
+
+    def __init__(self) -> None:
+        self.grey: int | None = 7
+        self.exposed_s = 0.0
+
+    def newest(self) -> Frame | None:
+        if self.grey is None:
+            return None
+        image = np.full((1, SIZE_PX, SIZE_PX), self.grey, np.uint8)
+        return Frame(image=image, exposed_s=self.exposed_s, number=0)
+
+
 class Sensor:
-    """Black frames."""
+    """Black frames, in which no line is found."""
 
     def __init__(self) -> None:
         self.shifts: list[tuple[float, float]] = []
@@ -53,9 +75,12 @@ class Sensor:
     def newest(self) -> Exposed:
         from cellwright_perception.seam.taught_path import TorchPlace
 
-        size = SPEC.layout.image_size_px
         frame = SensorFrame(
-            len(self.shifts), np.zeros((2, size, size), np.uint8), TorchPlace(0.0, 0.0, 0.0), (0.0, 0.0)
+            number=len(self.shifts),
+            image=np.zeros((2, SIZE_PX, SIZE_PX), np.uint8),
+            torch=TorchPlace(0.0, 0.0, 0.0),
+            window_px=(0.0, 0.0),
+            profile=np.full((COLUMNS, 2), np.nan),
         )
         return Exposed(frame, 0.0)
 
@@ -67,13 +92,14 @@ class Shop:
     """A torch that follows at once, a source and a sensor; the policy commands nothing."""
 
     def __init__(self) -> None:
-        self.power, self.sensor, self.now_s = Source(WIRING), Sensor(), 0.0
+        self.power, self.sensor, self.pool, self.now_s = Source(WIRING), Sensor(), Pool(), 0.0
         self.task = WeldTask(
             SPEC.layout,
             lambda geometry: taught_seam(PRODUCT, geometry),
             self.sensor,
             self.power,
             cycle_s=CYCLE_S,
+            pool=self.pool,
         )
         seam = taught_seam(PRODUCT, self.task.interface.geometry)
         approach_m = float(SPEC.controller["approach"][0])
@@ -197,3 +223,40 @@ def test_a_scale_refuses_what_is_outside_of_it() -> None:
     gone.gone = True
     with pytest.raises(DriverError, match="does not answer"):
         gone.connect()
+
+
+def test_the_pool_is_the_third_view_and_its_age_is_told() -> None:
+    shop = Shop()
+    observed = shop.task.observe(shop.state(), 0.25)
+    assert observed.observation["image"].shape == (3, SIZE_PX, SIZE_PX)
+    assert np.unique(observed.observation["image"][2]).tolist() == [7]
+    assert observed.ages_s == {"seam sensor": 0.25, "pool camera": 0.25, "robot": 0.0}
+    shop.pool.exposed_s = 0.2
+    assert shop.task.observe(shop.state(), 0.25).ages_s["pool camera"] == pytest.approx(0.05)
+    shop.pool.grey = None
+    with pytest.raises(ValueError, match="the pool camera has sent no picture yet"):
+        shop.task.observe(shop.state(), 0.25)
+
+
+def test_a_policy_has_the_cameras_that_it_was_trained_with() -> None:
+    shop = Shop()
+
+    def made(layout: Layout, pool: Pool | None) -> WeldTask:
+        return WeldTask(
+            layout,
+            lambda geometry: taught_seam(PRODUCT, geometry),
+            shop.sensor,
+            shop.power,
+            cycle_s=CYCLE_S,
+            pool=pool,
+        )
+
+    with pytest.raises(ValueError, match="this policy needs a pool camera"):
+        made(SPEC.layout, None)
+    left = tuple(each for each in SPEC.controller.settings if not each.name.startswith("pool_"))
+    blind = replace(SPEC.layout, controller=ControllerSetup(settings=left))
+    with pytest.raises(ValueError, match="has never seen what is shown by a pool camera"):
+        made(blind, shop.pool)
+    task = made(blind, None)
+    task.begin(shop.state(), 0.0)
+    assert task.observe(shop.state(), 0.0).observation["image"].shape == (2, SIZE_PX, SIZE_PX)

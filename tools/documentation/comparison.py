@@ -35,7 +35,7 @@ class Control(NamedTuple):
 
 
 CONTROLS = (
-    Control("taught programme, not adapted", ("seam-tracker", "blind-insertion"), "#9aa0a6", "s"),
+    Control("taught settings, not adapted", ("seam-tracker", "blind-insertion"), "#9aa0a6", "s"),
     Control(
         "best scripted controller, same sensors",
         ("adaptive-tracker", "visual-servo", "spiral-search"),
@@ -83,7 +83,7 @@ def comparison(recorded: Path) -> str:
         good.plot([], [], control.marker, color=control.colour, markersize=9, label=control.label)
     good.set_yticks(range(len(TASKS)), reversed(TASKS.values()))
     good.set_xlim(0, 101)
-    good.set_xlabel("good parts of 200 unseen ones [%]; bars: 95 % intervals")
+    good.set_xlabel("good parts of 400 unseen ones [%]; bars: 95 % intervals")
     time.set_xlim(0, 125)
     time.set_xlabel("shipped policy's time for a part\n[% of the best scripted controller's]")
     time.axvline(100, color=SCRIPTED.colour, linewidth=2)

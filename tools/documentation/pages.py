@@ -17,6 +17,7 @@ from tools.documentation import (
     results,
     scenarios,
     settings,
+    weld_aims,
     welds,
 )
 from tools.documentation.errors import DocumentationError
@@ -62,6 +63,7 @@ def blocks(recorded: Path) -> dict[str, Block]:
         "insertion-results": functools.partial(results.insertion_results, recorded),
         "insertion-aims": functools.partial(aims.insertion_aims, recorded),
         "insertion-comparison": functools.partial(results.insertion_comparison, recorded),
+        "weld-aims": functools.partial(weld_aims.weld_aims, recorded),
         "defect-codes": functools.partial(results.defect_codes, recorded),
         "keyboard": data.keys,
         "states": envelope.states,

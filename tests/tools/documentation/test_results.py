@@ -166,18 +166,18 @@ def test_aims_are_held_against_what_was_recorded(tmp_path: Path) -> None:
             json.dumps(told)
         )
     table = insertion_aims(tmp_path)
-    assert "| peg-insertion | training parts | >= 97 % | 100.0 % (88.6 to 100.0) | yes |" in table
-    assert "| peg-insertion | held-out parts | >= 90 % | not recorded | no |" in table
+    assert "| peg-insertion | training parts | >= 99 % | 100.0 % (88.6 to 100.0) | yes |" in table
+    assert "| peg-insertion | held-out parts | >= 99 % | not recorded | no |" in table
     assert "| <= 15 N | 8.0 N (8.0 to 8.0) | yes |" in table
     assert "100.0 against 96.7 %, in 50 % of its time | yes |" in table
     assert "100.0 against 96.7 %, in 100 % of its time | no |" in table
 
 
 def test_an_aim_that_is_just_missed_is_missed(tmp_path: Path) -> None:
-    parts = [insertion(success=index >= 7) for index in range(200)]
+    parts = [insertion(success=index >= 3) for index in range(200)]
     told = INSERTIONS | {"policy": "zoo:peg-insertion", "disturbances": "train", "per_episode": parts}
     (tmp_path / "peg-insertion--zoo-peg-insertion--train--train.json").write_text(json.dumps(told))
-    assert "| >= 97 % | 96.5 % (93.0 to 98.3) | no |" in insertion_aims(tmp_path)
+    assert "| >= 99 % | 98.5 % (95.7 to 99.5) | no |" in insertion_aims(tmp_path)
 
 
 @pytest.mark.parametrize(

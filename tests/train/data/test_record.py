@@ -126,7 +126,7 @@ def test_another_recording_does_not_touch_it(
 
 
 def test_another_cell_s_dataset_gets_one_line(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["record", "taught-program", "--out", str(recorded)]) == 2
+    assert main(["record", "seam-tracker", "--out", str(recorded)]) == 2
     said = capsys.readouterr().err
     assert "meta/info.json says fps otherwise" in said
     assert said.count("\n") == 1

@@ -109,7 +109,7 @@ def test_a_batch_may_have_times_of_its_own() -> None:
 
 def test_a_cell_is_its_newest_version() -> None:
     assert cells()["weld-seam"].startswith("cellwright/WeldSeam-v")
-    assert len(cells()) == 5
+    assert len(cells()) == 6
 
 
 def test_lines_that_say_the_same_have_the_same_hash() -> None:

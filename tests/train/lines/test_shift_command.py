@@ -114,10 +114,10 @@ def test_a_mixed_line_takes_a_policy_for_each_cell(
     faked: Faked, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     results = tmp_path / "results.json"
-    names = "taught-program+spiral-search,oracle"
+    names = "seam-tracker+spiral-search,oracle"
     assert main(["shift", "mixed-shift", "--policies", names, "--workers", "1", "--json", str(results)]) == 0
     joined, oracle = json.loads(results.read_text())["shifts"]
-    assert joined["cells"]["weld-seam"]["policy"] == "taught-program"
+    assert joined["cells"]["weld-seam"]["policy"] == "seam-tracker"
     assert joined["cells"]["peg-insertion"]["policy"] == "spiral-search"
     output = capsys.readouterr().out
     assert "OEE" in output, "a long name leaves room for every figure"

@@ -247,7 +247,7 @@ def test_changes_add_up_in_their_order_on_the_set_of_the_episode() -> None:
 
 def test_an_unknown_line_change_names_those_there_are() -> None:
     with pytest.raises(UsageError, match="did you mean 'new-batch'"):
-        Trial.resolve("taught-program", line_change="new-bacth", seed=1, episodes=1)
+        Trial.resolve("seam-tracker", line_change="new-bacth", seed=1, episodes=1)
 
 
 CELL = CellChoice(products=("tee-straight-3.2",), disturbances="train")

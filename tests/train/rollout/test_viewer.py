@@ -104,6 +104,6 @@ def test_a_recording_is_shown_and_is_the_same(opened: list[rr.RecordingStream], 
 
 def test_a_weld_is_shown_too(tmp_path: Path) -> None:
     out = tmp_path / "weld.rrd"
-    assert main(["watch", "taught-program", "--products", "lap-straight-1.6", "--out", str(out)]) == 0
+    assert main(["watch", "seam-tracker", "--products", "lap-straight-1.6", "--out", str(out)]) == 0
     found = rows(out)
     assert {"/camera/overview", "/camera/stripe", "/observation/seam", "/reward", "/cell"} <= set(found)

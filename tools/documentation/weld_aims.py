@@ -84,9 +84,11 @@ def _feasible(directory: Path, found: _Found) -> tuple[str, ...]:
         "products": "held-out",
         "disturbances": "hard",
     }
-    feasible = Feasible.read(path, asked, len(evaluation.results)).over(evaluation)
-    rate = feasible.first_pass_yield("C")
-    measured = f"{_percent(rate)}, {len(feasible.results)} of {len(evaluation.results)} parts"
+    feasible = Feasible.read(path, asked, len(evaluation.results)).over(evaluation).results
+    if not feasible:
+        return *head, "none can", "no"
+    rate = proportion(sum(each.good for each in feasible), len(feasible))
+    measured = f"{_percent(rate)}, {len(feasible)} of {len(evaluation.results)} parts"
     return *head, measured, _yes(100.0 * rate.value >= LEAST_FEASIBLE)
 
 

@@ -15,7 +15,7 @@ from cellwright_runtime.envelope.limits import Limits
 from cellwright_runtime.envelope.poses import TurnsFrom
 from cellwright_runtime.envelope.states import State
 from cellwright_runtime.runtime import DecisionError
-from tools.envelope.workplace import CYCLE_S, SPEC, Faults, Workplace
+from tools.envelope.workplace import CYCLE_S, SPEED_M_S, Faults, Workplace
 
 Array = NDArray[np.float64]
 
@@ -138,9 +138,8 @@ def inject(case: Case, mode: Mode = Mode.TOOL_POSE, limits: Limits | None = None
     session.connect()
     session.arm()
     session.start()
-    full_m_s = float(SPEC.layout.reach[2]) / SPEC.layout.control_period_s
     place.run(0.7)
-    while not (abs(place.speed_m_s()) > _FAST * full_m_s and place.envelope.state is State.RUNNING):
+    while not (abs(place.speed_m_s()) > _FAST * SPEED_M_S and place.envelope.state is State.RUNNING):
         place.run(CYCLE_S)
     place.run(0.1)
     speed_m_s, broken_s = abs(place.speed_m_s()), place.now_s

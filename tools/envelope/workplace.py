@@ -35,6 +35,7 @@ from cellwright_runtime.envelope.fences import JointSpace, PoseSpace
 from cellwright_runtime.envelope.inference import Answer, InstantInference, Observation
 from cellwright_runtime.envelope.limits import Limits
 from cellwright_runtime.envelope.policy_guard import PolicyGuard
+from cellwright_runtime.interface.force_loop import approach_speed
 from cellwright_runtime.kinematics import tool_and_jacobian
 from cellwright_runtime.operation.insertion_task import InsertionTask
 from cellwright_runtime.operation.session import Session
@@ -51,6 +52,16 @@ FIXTURE_B = np.eye(4)
 FIXTURE_B[:3, 3] = ORIGIN
 TOOL = tcp_from_flange(GRASP_HEIGHT_M)
 SPEC = Bundle.load(zoo.path("peg-insertion")).spec
+FORCE_LIMIT_N = 25.0
+"""Of the part that is inserted."""
+SPEED_M_S = min(
+    float(SPEC.layout.reach[2]) / SPEC.layout.control_period_s,
+    approach_speed(SPEC.layout.controller)(FORCE_LIMIT_N),
+)
+"""At which the policy moves: a full action, or what the part's force limit allows."""
+FOLLOWS_M = 0.003
+"""An arm that takes positions is no farther from its setpoint. It has to be less than the leash, at which
+the reference waits for an arm that stands."""
 
 
 @dataclass
@@ -81,11 +92,11 @@ class Workplace:
 
     def __init__(self, mode: Mode = Mode.TOOL_POSE, limits: Limits | None = None) -> None:
         self.faults, self.now_s, self._way = Faults(), 50.0, -1.0
-        self.limits = limits or limits_of(safety(SPEC), fixture_b=FIXTURE_B)
+        self.limits = limits or limits_of(safety(SPEC), fixture_b=FIXTURE_B).tightened(tracking_m=FOLLOWS_M)
         self.driver = _Driver(self, mode)
         self.sent: list[Array] = []
         task = InsertionTask(
-            SPEC.layout, _Camera(self), fixture_b=FIXTURE_B, force_limit_n=25.0, cycle_s=CYCLE_S
+            SPEC.layout, _Camera(self), fixture_b=FIXTURE_B, force_limit_n=FORCE_LIMIT_N, cycle_s=CYCLE_S
         )
         space = (
             PoseSpace(self.limits, CYCLE_S)
@@ -147,7 +158,7 @@ class _Driver(SimDriver):
     def read_state(self) -> RobotState:
         place, faults = self._place, self._place.faults
         if faults.stuck:
-            self._setpoint = None
+            self._hold, self._setpoint = self._last.tool, None
         state = super().read_state()
         place.now_s += CYCLE_S + faults.stall_s
         faults.stall_s = 0.0

@@ -12,7 +12,7 @@ from cellwright_runtime.drivers.driver import Mode, Status
 from cellwright_runtime.envelope.faults import Fault
 from cellwright_runtime.envelope.states import NotAllowedError, State
 from tools.envelope.faults import CASES
-from tools.envelope.workplace import SPEC, Workplace
+from tools.envelope.workplace import SPEC, SPEED_M_S, Workplace
 
 
 def broken(name: str, place: Workplace) -> None:
@@ -56,7 +56,7 @@ def test_a_policy_is_asked_at_its_rate_and_moves_the_robot(mode: Mode) -> None:
     place.run(1.5)
     assert place.session.state is State.RUNNING
     assert place.session.decisions == pytest.approx(1.5 * SPEC.control_rate_hz, abs=1)
-    assert np.ptp([place.driver.tool_of(each)[2] for each in place.sent[::20]]) > 0.025
+    assert np.ptp([place.driver.tool_of(each)[2] for each in place.sent[::20]]) > SPEED_M_S
 
 
 def test_a_stop_ends_the_session_and_writes_the_last_seconds(tmp_path: Path) -> None:

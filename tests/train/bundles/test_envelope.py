@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium
@@ -12,12 +13,14 @@ import pytest
 
 from cellwright_assets import ur10e
 from cellwright_envs.disturbances.camera import FrameDelivery
+from cellwright_envs.welding.disturbances import NAMED
+from cellwright_envs.welding.pool_camera import PERIOD_STEPS, PoolCamera, PoolLighting
 from cellwright_policies import zoo
 from cellwright_runtime.bundle.policy import CARD, LEAPP, SCORECARD, WEIGHTS, Bundle, headline, write_bundle
 from cellwright_runtime.bundle.safety import SAFETY
 from cellwright_runtime.files.json_text import canonical_json
 from cellwright_runtime.runtime import Runtime
-from cellwright_train.bundles.observed import Observed, oldest_frame_periods
+from cellwright_train.bundles.observed import Observed, oldest_frame_periods, oldest_picture_periods
 from cellwright_train.bundles.scorecards import recorded, recorded_trial
 from cellwright_train.cli import main
 from cellwright_train.rollout.families import family_of
@@ -159,6 +162,24 @@ def test_the_oldest_frame_is_that_of_the_delivery() -> None:
     assert oldest_frame_periods(FrameDelivery()) == 0
     # A frame that is late by two at most is not older than two, though all of them are late.
     assert oldest_frame_periods(FrameDelivery(late_probability=1.0, late_frames=2)) == 2
+
+
+@pytest.mark.parametrize("name", ["train", "hard"])
+def test_the_oldest_picture_is_that_of_the_pool_where_there_is_one(name: str) -> None:
+    """Against the camera itself, whose pictures are numbered here."""
+    disturbances = replace(NAMED[name], frame_delivery=FrameDelivery())
+    assert oldest_picture_periods(disturbances, ("overview", "stripe")) == 0
+    latest = disturbances.pool_view.latency_steps[1]
+    camera = PoolCamera(4, PoolLighting())
+    state: Any = SimpleNamespace(pool_view=SimpleNamespace(seed=0, latency_steps=latest))
+    camera.begin(state)
+    steps = iter(range(1000))
+    camera._exposed = lambda *_, **__: np.full((4, 4), PERIOD_STEPS * next(steps), np.uint8)  # type: ignore[method-assign,assignment]
+    ages = []
+    for step in range(40):
+        shown = camera.take(np.zeros(1), np.zeros(1), lateral_m=0.0, arc_on=True, time_s=0.0)
+        ages.append(step - int(shown[0, 0]))
+    assert oldest_picture_periods(disturbances, ("overview", "stripe", "pool")) == max(ages[latest + 2 :])
 
 
 def test_a_bundle_keeps_what_it_says(plain: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

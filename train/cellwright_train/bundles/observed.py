@@ -1,6 +1,6 @@
 """What a policy observed while it worked on recorded parts: the measured numbers of a safety envelope."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -121,9 +121,7 @@ def measure(
             run_episode(env, policy, Episode(last + 1 + index, product), watch=outside)
         disturbances: Any = env.unwrapped.disturbances  # type: ignore[attr-defined]
         low, high = disturbances.actuator_latency.steps
-        oldest = oldest_frame_periods(disturbances.frame_delivery)
-        if "pool" in seen.views:
-            oldest = max(oldest, disturbances.pool_view.latency_steps[1] + PERIOD_STEPS - 1)
+        oldest = oldest_picture_periods(disturbances, seen.views)
     finally:
         trial.close()
     period_s = 1.0 / spec.control_rate_hz
@@ -146,6 +144,15 @@ def oldest_frame_periods(delivery: Any) -> int:
         fate = delivery.draw(rng)
         ages += [frame - fate.delivered(frame) for frame in range(DELIVERED_FRAMES)]
     return max(ages)
+
+
+def oldest_picture_periods(disturbances: Any, views: Collection[str]) -> int:
+    """Age of the oldest newest picture of any of `views` under a set of disturbances, in control periods."""
+    oldest = oldest_frame_periods(disturbances.frame_delivery)
+    if "pool" not in views:
+        return oldest
+    latest: int = disturbances.pool_view.latency_steps[1] + PERIOD_STEPS - 1
+    return max(oldest, latest)
 
 
 class _Outside:

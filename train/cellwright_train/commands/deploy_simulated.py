@@ -104,7 +104,14 @@ def _insertion(bundle: Bundle, safety: Safety, station: InsertionStation) -> tup
 
 
 def _weld(bundle: Bundle, safety: Safety, station: WeldStation) -> tuple[Task, Limits]:
-    task = WeldTask(bundle.spec.layout, station.seam_of, station, station, cycle_s=station.period_s)
+    task = WeldTask(
+        bundle.spec.layout,
+        station.seam_of,
+        station,
+        station,
+        cycle_s=station.period_s,
+        pool=station.pool,
+    )
     points = station.seam_of(task.interface.geometry).frames.points_w
     low, high = points.min(axis=0) - AROUND_M, points.max(axis=0) + AROUND_M
     return task, limits_of(safety, boxes=[Box(low_m=low.tolist(), high_m=high.tolist())])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 from cellwright_runtime.bundle.policy import Bundle
@@ -33,23 +32,20 @@ def part_of(file: CellFile) -> PartNumbers:
 def insertion_in(file: CellFile, bundle: Bundle, driver: RobotDriver, camera: Camera) -> InsertionTask:
     """The task in this cell with this driver.
 
-    Where the policy was trained above a force loop, that loop runs here, at the driver's rate. Raises
+    The force loop that the policy was trained above runs here, at the driver's rate. Raises
     `FileError` where the file lacks a frame or the part, SlowDriverError where the driver answers too late
     for the gains.
     """
     if file.cell.fixture is None:
         raise file.refusal((), "needs the table [fixture]: the nominal fixture in the robot's base")
     layout, part = bundle.spec.layout, part_of(file)
-    loop, stiffness_n_m = None, math.inf  # of a simulated arm that does not bend
-    if "largest_lag" in layout.controller:
-        lag_s = motion_lag_s(driver, file) + file.cell.robot.wrench_lag_s
-        loop = ForceLoop(layout.controller, lag_s=lag_s, period_s=driver.cycle_s)
-        stiffness_n_m = file.cell.robot.stiffness_n_m
+    lag_s = motion_lag_s(driver, file) + file.cell.robot.wrench_lag_s
+    loop = ForceLoop(layout.controller, lag_s=lag_s, period_s=driver.cycle_s)
     watch = SeatedWatch(
         depth_m=part.depth_m,
         mouth_m=0.0,
         control_period_s=layout.control_period_s,
-        stiffness_n_m=stiffness_n_m,
+        stiffness_n_m=file.cell.robot.stiffness_n_m,
     )
     return InsertionTask(
         layout,

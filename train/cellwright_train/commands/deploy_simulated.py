@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -90,7 +89,7 @@ def _insertion(bundle: Bundle, safety: Safety, station: InsertionStation) -> tup
         depth_m=part.depth_m,
         mouth_m=0.0,
         control_period_s=layout.control_period_s,
-        stiffness_n_m=UR10E_N_M if "largest_lag" in layout.controller else math.inf,
+        stiffness_n_m=UR10E_N_M,
     )
     task = InsertionTask(
         layout,

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ def verdict(env: Any, runtime: Runtime, seed: int) -> str:
         depth_m=env.product.depth_m,
         mouth_m=float(NOMINAL_FIXTURE_W[2]),
         control_period_s=layout.control_period_s,
-        stiffness_n_m=UR10E_N_M if "largest_lag" in layout.controller else math.inf,
+        stiffness_n_m=UR10E_N_M,
     )
     said_s = is_s = None
     ended = False

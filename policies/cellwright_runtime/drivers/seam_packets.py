@@ -107,7 +107,7 @@ def window_of(payload: bytes) -> tuple[float, float]:
 def frame(shown: SensorFrame, *, exposed_s: float, sent_s: float) -> bytes:
     """Payload of a frame."""
     views, height, width = shown.image.shape
-    profile = b"" if shown.profile is None else shown.profile.astype(">f8").tobytes()
+    profile = shown.profile.astype(">f8").tobytes()
     head = _FRAME.pack(
         *(views, height, width, len(profile) // 16, shown.number, exposed_s, sent_s),
         *shown.torch,
@@ -130,9 +130,7 @@ def frame_of(payload: bytes) -> Answer:
         raise PacketError("a frame with numbers that are not finite")
     # A copy, since what is compiled for arrays is compiled again for those that cannot be written.
     image = np.frombuffer(payload, np.uint8, pixels, at).reshape(views, height, width).copy()
-    profile = None
-    if columns:
-        told = np.frombuffer(payload, ">f8", 2 * columns, at + pixels)
-        profile = told.astype(np.float64).reshape(columns, 2)
+    told = np.frombuffer(payload, ">f8", 2 * columns, at + pixels)
+    profile = told.astype(np.float64).reshape(columns, 2)
     shown = SensorFrame(number, image, TorchPlace(*rest[:3]), (rest[3], rest[4]), profile)
     return Answer(shown, max(0.0, sent_s - exposed_s))

@@ -93,7 +93,12 @@ def test_the_trained_ranges_are_those_of_the_recorded_parts(exported: Path) -> N
         ]
         return min(each.min() for each in columns), max(each.max() for each in columns)
 
+    leash = bundle.safety.range_of("leash")
+    kept = [bundle.spec.controller["leash"][0]] * 3 + [bundle.spec.controller["turning_leash"][0]] * 3
+    assert (leash.low.value, leash.high.value) == (tuple(-each for each in kept), tuple(kept))
     for each in bundle.safety.observed:
+        if each.group == "leash":  # the interface keeps it
+            continue
         wanted = [ends(element.name.partition("_lag_")[0]) for element in groups[each.group]]
         np.testing.assert_array_equal(each.low.array, [low for low, _ in wanted])
         np.testing.assert_array_equal(each.high.array, [high for _, high in wanted])

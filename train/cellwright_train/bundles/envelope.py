@@ -4,11 +4,9 @@ Every number says where it is from. What none of these knows is left out, with t
 """
 
 import math
-import re
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cellwright_assets import ur10e
 from cellwright_runtime.bundle.policy import PolicySpec
@@ -25,10 +23,16 @@ from cellwright_runtime.bundle.safety import (
     WorkspaceBox,
 )
 from cellwright_runtime.vocabulary import Component, ControllerSetup, as_written
-from cellwright_train.bundles.observed import DELIVERED_EPISODES, DELIVERED_FRAMES, Measured
+from cellwright_train.bundles.observed import (
+    DELIVERED_EPISODES,
+    DELIVERED_FRAMES,
+    LEASH,
+    RANGE_MARGIN,
+    Measured,
+    range_margins,
+    trained_ranges,
+)
 
-RANGE_MARGIN = 0.1
-"""Of what the manifest allows an element: how far it may be beyond its trained range."""
 _FENCE_RAD = 0.1
 _RATE_MARGIN = 0.1
 _ACCELERATION_RAD_S2 = 5.0
@@ -40,15 +44,6 @@ _MOVEIT = (
     "the maker limits torques only"
 )
 _AXES = ("x", "y", "z")
-
-
-def range_margins(spec: PolicySpec) -> dict[str, NDArray[np.float64]]:
-    """Margins of the trained ranges, element by element, by low-dimensional group."""
-    return {
-        group.name: RANGE_MARGIN * np.array([each.high - each.low for each in group.components])
-        for group in spec.observation
-        if group.dtype != "uint8"
-    }
 
 
 def safety_envelope(spec: PolicySpec, measured: Measured) -> Safety:
@@ -216,36 +211,16 @@ def _observed(spec: PolicySpec, measured: Measured) -> tuple[ObservedRange, ...]
     margins = range_margins(spec)
     told = _told(measured)
     fraction = f"assumption: {RANGE_MARGIN:g} of what the manifest allows an element"
-    ranges = _quantities(spec, measured)
+    leashed = "derived: settings leash and turning_leash, which the interface keeps"
     return tuple(
         ObservedRange(
-            group=group.name,
-            low=Bound(value=tuple(ranges[_quantity(each)][0] for each in group.components), source=told),
-            high=Bound(value=tuple(ranges[_quantity(each)][1] for each in group.components), source=told),
-            margin=Bound(value=tuple(margins[group.name].tolist()), source=fraction),
+            group=group,
+            low=Bound(value=tuple(low.tolist()), source=leashed if group == LEASH else told),
+            high=Bound(value=tuple(high.tolist()), source=leashed if group == LEASH else told),
+            margin=Bound(value=tuple(margins[group].tolist()), source=fraction),
         )
-        for group in spec.observation
-        if group.name in margins
+        for group, (low, high) in trained_ranges(spec, measured.seen).items()
     )
-
-
-def _quantities(spec: PolicySpec, measured: Measured) -> dict[str, tuple[float, float]]:
-    """Range of each quantity over all of its elements: what was fine a while ago is fine as history."""
-    ranges: dict[str, tuple[float, float]] = {}
-    for group in spec.observation:
-        if group.dtype == "uint8":
-            continue
-        seen = measured.seen.groups[group.name]
-        for element, low, high in zip(group.components, seen.low.tolist(), seen.high.tolist(), strict=True):
-            name = _quantity(element)
-            lowest, highest = ranges.get(name, (low, high))
-            ranges[name] = min(low, lowest), max(high, highest)
-    return ranges
-
-
-def _quantity(element: Component) -> str:
-    """What an element is of, whatever its age."""
-    return re.sub(r"_lag_\d+$", "", element.name)
 
 
 def _views(spec: PolicySpec, measured: Measured) -> tuple[ObservedView, ...]:

@@ -19,7 +19,7 @@ from cellwright_runtime.bundle.container import BundleError, refuse_existing
 from cellwright_runtime.bundle.policy import MOST_EPISODES, Bundle, PolicySpec
 from cellwright_runtime.files.fields import LONGEST_NAME
 from cellwright_runtime.files.reading import printable, read_file
-from cellwright_train.bundles.envelope import range_margins, safety_envelope
+from cellwright_train.bundles.envelope import safety_envelope
 from cellwright_train.bundles.observed import measure
 from cellwright_train.bundles.scorecards import recorded_trial
 from cellwright_train.errors import UsageError
@@ -112,7 +112,7 @@ def export_bundle_again(bundle: Bundle, directory: Path, *, overwrite: bool, pro
     refuse_existing(directory, overwrite=overwrite)
     spec = bundle.spec
     trial = recorded_trial(bundle)
-    measured = measure(trial, spec, range_margins(spec), progress=progress)
+    measured = measure(trial, spec, progress=progress)
     return export_again(
         bundle,
         cameras=cell.trained_views(spec),

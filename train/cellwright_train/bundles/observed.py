@@ -1,6 +1,7 @@
 """What a policy observed while it worked on recorded parts: the measured numbers of a safety envelope."""
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,10 @@ from cellwright_runtime.bundle.policy import PolicySpec
 from cellwright_train.rollout.cell import Episode, Observation, run_episode
 from cellwright_train.rollout.trial import Trial
 
+RANGE_MARGIN = 0.1
+"""Of what the manifest allows an element: how far it may be beyond its trained range."""
+LEASH = "leash"
+"""The group of the reference's lead."""
 FURTHER_PARTS = 8
 """Parts with other seeds, on which the ranges of the recorded parts are tried."""
 DELIVERED_EPISODES, DELIVERED_FRAMES = 200, 500
@@ -101,20 +106,56 @@ class Measured:
     picture of the pool."""
 
 
-def measure(
-    trial: Trial, spec: PolicySpec, margins: Mapping[str, NDArray[np.float64]], *, progress: bool
-) -> Measured:
-    """Work on the parts of `trial`, then on `FURTHER_PARTS` of other seeds.
+def range_margins(spec: PolicySpec) -> dict[str, NDArray[np.float64]]:
+    """Margins of the trained ranges, element by element, by low-dimensional group."""
+    return {
+        group.name: RANGE_MARGIN * np.array([each.high - each.low for each in group.components])
+        for group in spec.observation
+        if group.dtype != "uint8"
+    }
 
-    `margins` are what a value may be beyond its range, element by element, by group.
+
+def trained_ranges(
+    spec: PolicySpec, seen: Observed
+) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Lowest and highest of each element, by low-dimensional group, before the margins.
+
+    A quantity has one range over all of its ages: what was fine a while ago is fine as history. The lead of
+    the reference has the leash instead of what was seen: the interface itself keeps it, and a tool that is
+    held uses it up on good parts as well.
     """
+    ranges: dict[str, tuple[float, float]] = {}
+    for name, each in seen.groups.items():
+        for quantity, low, high in zip(
+            _quantities(spec, name), each.low.tolist(), each.high.tolist(), strict=True
+        ):
+            lowest, highest = ranges.get(quantity, (low, high))
+            ranges[quantity] = min(low, lowest), max(high, highest)
+    found = {}
+    for name in seen.groups:
+        ends = np.array([ranges[quantity] for quantity in _quantities(spec, name)])
+        if name == LEASH:
+            high = np.repeat([spec.controller[setting][0] for setting in ("leash", "turning_leash")], 3)
+            ends = np.stack([-high, high], axis=1)
+        found[name] = ends[:, 0], ends[:, 1]
+    return found
+
+
+def _quantities(spec: PolicySpec, group: str) -> list[str]:
+    """What each element of a group is of, whatever its age."""
+    components = next(each.components for each in spec.observation if each.name == group)
+    return [re.sub(r"_lag_\d+$", "", each.name) for each in components]
+
+
+def measure(trial: Trial, spec: PolicySpec, *, progress: bool) -> Measured:
+    """Work on the parts of `trial`, then on `FURTHER_PARTS` of other seeds, held against the ranges."""
     env, policy = trial.workplace
     seen = Observed(spec)
     try:
         for episode in tqdm(trial.plan, desc="observing", unit="part", disable=not progress, leave=False):
             seen.begin()
             run_episode(env, policy, episode, watch=seen)
-        outside = _Outside(seen, margins)
+        outside = _Outside(spec, seen)
         last = trial.plan[-1].seed
         for index in range(FURTHER_PARTS):
             product = trial.plan[index % len(trial.plan)].product
@@ -158,10 +199,12 @@ def oldest_picture_periods(disturbances: Any, views: Collection[str]) -> int:
 class _Outside:
     """Counts decisions on observations outside of a range."""
 
-    def __init__(self, seen: Observed, margins: Mapping[str, NDArray[np.float64]]) -> None:
+    def __init__(self, spec: PolicySpec, seen: Observed) -> None:
         self.decisions = self.outside = 0
+        margins = range_margins(spec)
         self._bounds = {
-            name: (each.low - margins[name], each.high + margins[name]) for name, each in seen.groups.items()
+            name: (low - margins[name], high + margins[name])
+            for name, (low, high) in trained_ranges(spec, seen).items()
         }
 
     def __call__(

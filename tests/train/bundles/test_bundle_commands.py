@@ -60,7 +60,7 @@ def test_diff_names_every_field_that_differs(tmp_path: Path, capsys: pytest.Capt
     action = (replace(first, high=2 * first.high, low=2 * first.low), *bundle.spec.action[1:])
     write_bundle(
         tmp_path / "b",
-        replace(bundle.spec, action=action, control_rate_hz=20.0),
+        replace(bundle.spec, action=action),
         {name: data for name, data in bundle.files.items() if name not in ("CARD.md", "leapp.yaml")},
     )
     assert main(["diff", f"zoo:{NAME}", str(tmp_path / "b"), "--json"]) == 1

@@ -352,14 +352,6 @@ def test_a_scorecard_that_no_export_wrote_is_a_failure_that_says_where(
     assert "\n" not in check.detail
 
 
-def test_a_scorecard_from_before_a_result_was_recorded_passes(bundle_dir: Path, tmp_path: Path) -> None:
-    later = ("cut_off", "iso_edition", "crashes")
-    episodes = [{name: each[name] for name in each if name not in later} for each in CARD["per_episode"]]
-    card = {name: CARD[name] for name in CARD if name not in later} | {"per_episode": episodes}
-    check = verify_scores(variant(bundle_dir, tmp_path / "older", scorecard=canonical_json(card)))
-    assert check.passed, check.detail
-
-
 def test_scores_that_follow_from_the_episodes_pass(scored: Path) -> None:
     check = verify_scores(scored)
     assert check.passed, check.detail

@@ -73,7 +73,7 @@ class WeldResult(EpisodeResult):
             tracking_p95_mm=entry["tracking_error_mm"]["p95"],
             cycle_time_s=entry["cycle_time_s"],
             crashed=entry["crashed"],
-            cut_off=entry.get("cut_off", False),
+            cut_off=entry["cut_off"],
             iso_edition=_edition(entry),
         )
 

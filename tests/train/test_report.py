@@ -180,6 +180,13 @@ def test_the_demo_page_shows_welds_and_one_insertion(
     assert "the line has changed" in page
     assert "the quality levels of ISO 5817, edition 2023; B is the strictest" in page
     assert page.count('<figure class="player"') == 2
+    assert [page.count(f'alt="{view}"') for view in ("camera overview", "laser stripe", "weld pool")] == [
+        1,
+        1,
+        1,
+    ]
+    blind = replace(welded, camera=[views[:2] for views in welded.camera])
+    assert 'alt="weld pool"' not in demo_page(replace(story, film=blind))
     assert "round-16-1, by oracle: seated" in page
     plain = demo_page(Story(policies=stories, change_at=1, change=""))
     assert '<figure class="player"' not in plain

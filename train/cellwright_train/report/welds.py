@@ -114,11 +114,13 @@ def signals(welds: Mapping[str, Weld]) -> str:
 
 
 def film(weld: Weld) -> dict[str, Any]:
-    """The animation, a still of the cell, and the camera's two channels enlarged."""
+    """The animation, a still of the cell, and each camera view enlarged; `pool` where there is one."""
     still = len(weld.pictures) // 2
+    views = [webp(camera_image(view, _STRIP_PX), quality=85) for view in weld.camera[still]]
     return player(weld) | {
         "picture": webp(Image.fromarray(weld.pictures[still]), quality=80),
-        "overview": webp(camera_image(weld.camera[still][0], _STRIP_PX), quality=85),
-        "stripe": webp(camera_image(weld.camera[still][1], _STRIP_PX), quality=85),
+        "overview": views[0],
+        "stripe": views[1],
+        "pool": views[2] if len(views) > 2 else None,
         "verdict": _verdict(weld.result).replace("–", "none"),
     }

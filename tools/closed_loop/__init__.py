@@ -1,4 +1,4 @@
-"""Welds of a bundle through a vendor's driver, a coupler and a seam sensor, against virtual controllers.
+"""Parts of a bundle through a vendor's driver against virtual controllers, and in the environment.
 
-In lock-step, so that time is counted in cycles: one seed gives one result, bit for bit.
+In lock-step time is counted in cycles: one seed gives one result, bit for bit.
 """

@@ -1,94 +1,79 @@
-"""Weld through a vendor's driver in closed loop, and compare the verdicts.
+"""Work on parts through a vendor's driver in closed loop, and compare the verdicts with the environment's.
 
-python -m tools.closed_loop ur BUNDLE --seeds 100000..100004 --json closed-loop.json
+python -m tools.closed_loop ur zoo:weld-seam --seeds 100000..100199
+
+Results are written after each part to docs/results/closed-loop-BUNDLE-CLIENT.json, and parts that are there
+are not repeated: the same command, or one with other seeds, goes on. `sim` is a session without a wire.
 """
 
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from cellwright_policies import zoo
 from cellwright_runtime.bundle.policy import Bundle
-from cellwright_runtime.files.json_text import canonical_json
-from tools.closed_loop.clients import CLIENTS
-from tools.closed_loop.welds import Weld, in_environment, through_simulation, through_wire
+from tools.closed_loop.clients import CLIENTS, INSERTING
+from tools.closed_loop.deployed import in_simulation, through_deploy
+from tools.closed_loop.parts import Part, in_environment
+from tools.closed_loop.results import REFERENCE, Results
+from tools.closed_loop.welds import through_simulation, through_wire
 
-COMPARED = ("environment", "simulation")
+SIMULATION = "sim"
 
 
 def main() -> int:
-    """Returns 1 where a verdict through the wire is not that of the environment."""
+    """Returns 1 where a verdict of the asked seeds is not that of the environment."""
     parser = argparse.ArgumentParser(prog="python -m tools.closed_loop", description=__doc__)
-    parser.add_argument("client", choices=(*CLIENTS, *COMPARED))
+    parser.add_argument("client", choices=(SIMULATION, *CLIENTS))
     parser.add_argument("bundle", help="a bundle with its safety.json, or zoo:NAME")
     parser.add_argument("--seeds", type=_seeds, default="100000..100004", help="FIRST..LAST")
     parser.add_argument("--disturbances", default="train")
     parser.add_argument("--host", default="127.0.90.1", help="loopback address of the controller")
-    parser.add_argument(
-        "--json", type=Path, required=True, help="results; seeds that are there are not repeated"
-    )
+    parser.add_argument("--real-time", action="store_true", help="the controller keeps its own time")
+    parser.add_argument("--json", type=Path, help="results; those that are there are not repeated")
     options = parser.parse_args()
     bundle = _bundle(options.bundle)
-    results = _Results(options.json, bundle, options.disturbances)
-    for seed in options.seeds:
-        weld = Weld(bundle=bundle, seed=seed, disturbances=options.disturbances)
-        for name in dict.fromkeys((*COMPARED, options.client)):
+    if options.real_time and options.client == SIMULATION:
+        parser.error("--real-time is for a controller; the time of sim passes as it is asked")
+    first = Part(bundle=bundle, seed=0)
+    if not first.welded and options.client not in (SIMULATION, *INSERTING):
+        parser.error(f"{options.client} measures no wrench; insertions go through {', '.join(INSERTING)}")
+    kind = "real time" if options.real_time else "lock-step"
+    path = options.json or _default(bundle, options.client, options.real_time)
+    results = Results(path, bundle, client=options.client, disturbances=options.disturbances, time=kind)
+    for seed in tqdm(options.seeds, desc=options.client, unit="part", disable=None):
+        part = Part(bundle=bundle, seed=seed, disturbances=options.disturbances)
+        for name in (REFERENCE, options.client):
             if str(seed) not in results.of(name):
-                results.add(name, seed, _welded(weld, name, options.host))
-        print(_line(results, seed, options.client), flush=True)
-    unequal = [
-        seed
+                results.add(name, seed, _worked(part, name, options.host, real_time=options.real_time))
+        tqdm.write(results.line(seed))
+        sys.stdout.flush()
+    print(results.agreement().text(options.client))
+    unequal = any(
+        results.of(options.client)[str(seed)]["verdict"] != results.of(REFERENCE)[str(seed)]["verdict"]
         for seed in options.seeds
-        if results.passed(options.client, seed) != results.passed("environment", seed)
-    ]
-    count = len(options.seeds)
-    print(f"{options.client}: {count - len(unequal)} of {count} verdicts are those of the environment")
+    )
     return 1 if unequal else 0
 
 
-def _welded(weld: Weld, name: str, host: str) -> dict[str, Any]:
-    if name == "environment":
-        return in_environment(weld)
-    return through_simulation(weld) if name == "simulation" else through_wire(weld, name, host=host)
+def _worked(part: Part, name: str, host: str, *, real_time: bool) -> dict[str, Any]:
+    if name == REFERENCE:
+        return in_environment(part)
+    if name == SIMULATION:
+        return through_simulation(part) if part.welded else in_simulation(part)
+    if real_time or not part.welded:
+        return through_deploy(part, name, host=host, lockstep=not real_time)
+    return through_wire(part, name, host=host)
 
 
-class _Results:
-    """A file of results, by client and seed."""
-
-    def __init__(self, path: Path, bundle: Bundle, disturbances: str) -> None:
-        policy = hashlib.sha256(bundle.files["policy.onnx"]).hexdigest()[:16]
-        about = {"bundle": bundle.spec.name, "policy": policy, "disturbances": disturbances}
-        self._path, self._data = path, {"about": about}
-        if path.exists():
-            self._data = json.loads(path.read_text())
-            if self._data["about"] != about:
-                sys.exit(f"{path} has results of {self._data['about']}, not of {about}; take another file")
-
-    def of(self, name: str) -> dict[str, Any]:
-        return self._data.setdefault(name, {})
-
-    def passed(self, name: str, seed: int) -> list[str]:
-        passed: list[str] = self.of(name)[str(seed)]["passed"]
-        return passed
-
-    def add(self, name: str, seed: int, told: dict[str, Any]) -> None:
-        self.of(name)[str(seed)] = told
-        fresh = self._path.with_suffix(".new")
-        fresh.write_bytes(canonical_json(self._data))
-        fresh.replace(self._path)
-
-
-def _line(results: _Results, seed: int, client: str) -> str:
-    told = results.of(client)[str(seed)]
-    verdicts = [
-        f"{name} {' '.join(results.passed(name, seed)) or '-'}" for name in dict.fromkeys((*COMPARED, client))
-    ]
-    return f"{seed}: {'; '.join(verdicts)}; {told.get('reason', '')} ({told['seconds']:.1f} s)"
+def _default(bundle: Bundle, client: str, real_time: bool) -> Path:
+    end = "-real-time" if real_time else ""
+    return Path("docs", "results", f"closed-loop-{bundle.spec.name}-{client}{end}.json")
 
 
 def _seeds(text: str) -> range:

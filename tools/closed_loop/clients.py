@@ -99,6 +99,10 @@ def within_tables(limits: Limits, name: str) -> Limits:
     return replace(limits, joints=joints)
 
 
+INSERTING = ("ur",)
+"""Those whose virtual controllers measure a wrench."""
+
+
 def options_of(client: Client, *, host: str, port: int) -> dict[str, Any]:
     """Options of `cellwright virtual-controller` for `client`."""
     made = {"variant": client.variant, "listen": host}

@@ -9,7 +9,8 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -35,14 +36,12 @@ class ServedCell:
         self.told = ""
 
     def __enter__(self) -> ServedCell:
-        root = Path(__file__).parents[2]
-        roots = [root / name for name in ("envs", "policies", "perception", "sim_assets", "train", "")]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "cellwright_train.cli", "virtual-controller", *self._arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, roots))},
+            env=environment_of_commands(),
         )
         assert self._process.stdout is not None
         said = []
@@ -68,14 +67,32 @@ class ServedCell:
             self._process.kill()
             self.told, _ = self._process.communicate()
 
-    def passed(self) -> list[str]:
-        """Levels that the part passed, after leaving; raises ServedError where the command does not say."""
-        found = re.search(
-            r"the simulated part: passes (no level|[A-Z](?:, [A-Z])*)$", self.told, re.MULTILINE
-        )
+    def counted(self) -> str:
+        """What the controller counted, after leaving."""
+        lines = [line for line in self.told.splitlines() if ": " in line]
+        return lines[0] if lines else ""
+
+    def truth(self) -> str:
+        """What became of the part, after leaving; raises ServedError where the command does not say."""
+        found = re.search(r"the simulated part: (.*)$", self.told, re.MULTILINE)
         if found is None:
             raise ServedError("no verdict: " + " ".join(self.told.split())[-300:])
-        return [] if found[1] == "no level" else found[1].split(", ")
+        return found[1]
+
+
+@contextlib.contextmanager
+def frames_in_memory() -> Iterator[Path]:
+    """A directory for a cell's cameras, in memory where this computer has such a place."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as directory:
+        yield Path(directory)
+
+
+def environment_of_commands() -> dict[str, str]:
+    """The environment of a process that runs a command of this checkout."""
+    root = Path(__file__).parents[2]
+    roots = [root / name for name in ("envs", "policies", "perception", "sim_assets", "train", "")]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(map(str, roots))}
 
 
 def free_port() -> int:

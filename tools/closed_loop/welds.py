@@ -1,22 +1,23 @@
-"""One weld: through a wire, through `SimDriver`, and in the environment itself."""
+"""One weld in lock-step: through a wire, and through `SimDriver`."""
 
 from __future__ import annotations
 
 import hashlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import gymnasium
 import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_assets import ur10e
 from cellwright_envs.virtual.weld_station import WIRING, WeldStation
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
-from cellwright_runtime.bundle.policy import Bundle
+from cellwright_runtime.camera.sources import FrameSource, SharedFrames
+from cellwright_runtime.cell.pool_pictures import PoolPictures
 from cellwright_runtime.deployment.sessions import guarded_session
+from cellwright_runtime.deployment.weld import approach_of
 from cellwright_runtime.drivers.driver import RobotDriver, RobotState
 from cellwright_runtime.drivers.modbus_power_source import CouplerMap, ModbusPowerSource
 from cellwright_runtime.drivers.power_source import PowerSource
@@ -25,21 +26,23 @@ from cellwright_runtime.envelope.declared import Box, limits_of
 from cellwright_runtime.envelope.fences import PoseSpace, Space
 from cellwright_runtime.envelope.inference import InstantInference
 from cellwright_runtime.envelope.limits import Limits
+from cellwright_runtime.envelope.states import State
 from cellwright_runtime.interface.path_correction import TaughtSeam
 from cellwright_runtime.operation.match import require_match
 from cellwright_runtime.operation.seam_sensor import WiredSeamSensor
 from cellwright_runtime.operation.session import Session
+from cellwright_runtime.operation.task import Camera
 from cellwright_runtime.operation.weld_task import SeamCamera, WeldTask
 from cellwright_runtime.runtime import Runtime
 from tools.closed_loop.clients import CLIENTS, options_of, within_tables
-from tools.closed_loop.served import ServedCell, free_port
+from tools.closed_loop.parts import Part
+from tools.closed_loop.served import ServedCell, frames_in_memory, free_port
 
 Array = NDArray[np.float64]
 Taught = Callable[[SeamSensorGeometry], TaughtSeam]
 
 AROUND_M = 0.03
 """The workspace: the taught path and this much around it, as `cellwright deploy` has it."""
-LONGEST_S = 180.0
 PATIENCE_S = 600.0
 ANSWER_S = 50.0
 BUSY_S = 30.0
@@ -47,17 +50,6 @@ BUSY_S = 30.0
 _HOLDS_S = 0.5
 """On the wall clock: by then a controller in lock-step has come to where it waits for the next setpoint."""
 _BEFORE_S = -1e-3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Weld:
-    """What is to be welded."""
-
-    bundle: Bundle
-    seed: int
-    disturbances: str = "train"
-    products: str = "train"
-    longest_s: float = LONGEST_S
 
 
 class Ticks:
@@ -104,7 +96,7 @@ class _Recording:
         self._driver.close()
 
 
-def station_of(weld: Weld) -> WeldStation:
+def station_of(weld: Part) -> WeldStation:
     """The cell of one seed, its part drawn."""
     station = WeldStation(
         weld.bundle.spec.environment,
@@ -116,35 +108,46 @@ def station_of(weld: Weld) -> WeldStation:
     return station
 
 
-def through_wire(weld: Weld, name: str, *, host: str) -> dict[str, Any]:
+def through_wire(weld: Part, name: str, *, host: str) -> dict[str, Any]:
     """Weld through the driver `name`, coupler and seam sensor, against the cell in a process of its own."""
     client, port = CLIENTS[name], free_port()
     station = station_of(weld)  # to learn the taught seam; nothing of it moves
-    meters, taught = len(station.read().signals), station.seam_of
+    meters, taught, sees_pool = len(station.read().signals), station.seam_of, station.pool is not None
     try:
-        served = ServedCell(
-            client.controller,
-            {
-                "env": weld.bundle.spec.environment,
-                "seed": weld.seed,
-                "products": weld.products,
-                "disturbances": weld.disturbances,
-                "coupler-port": 0,
-                "seam-sensor-port": 0,
-                "lockstep": True,
-                "patience": PATIENCE_S,
-                **options_of(client, host=host, port=port),
-            },
-        )
-        with served:
-            told = over_wire(weld, name, taught, host=host, port=port, ports=served.ports, meters=meters)
+        with frames_in_memory() as frames:
+            served = ServedCell(
+                client.controller,
+                {
+                    "env": weld.bundle.spec.environment,
+                    "seed": weld.seed,
+                    "products": weld.products,
+                    "disturbances": weld.disturbances,
+                    "coupler-port": 0,
+                    "seam-sensor-port": 0,
+                    "lockstep": True,
+                    "patience": PATIENCE_S,
+                    **({"frames": frames} if sees_pool else {}),
+                    **options_of(client, host=host, port=port),
+                },
+            )
+            with served:
+                told = over_wire(
+                    weld,
+                    name,
+                    taught,
+                    host=host,
+                    port=port,
+                    ports=served.ports,
+                    meters=meters,
+                    pool=SharedFrames(frames / "pool") if sees_pool else None,
+                )
     finally:
         station.close()
-    return {"passed": served.passed(), **told, "counted": _counted(served.told)}
+    return {"verdict": served.truth(), **told, "counted": served.counted()}
 
 
 def over_wire(
-    weld: Weld,
+    weld: Part,
     name: str,
     taught: Taught,
     *,
@@ -152,11 +155,12 @@ def over_wire(
     port: int,
     ports: Mapping[str, int],
     meters: int,
+    pool: FrameSource | None,
 ) -> dict[str, Any]:
     """Weld through the driver `name` against a controller in lock-step that is served already.
 
     `port` is where a driver listens, `ports` are those of `coupler` and `seam sensor`, `meters` is how many
-    the source has.
+    the source has, and `pool` gives the pictures of its pool camera, where it has one.
     """
     client = CLIENTS[name]
     driver = _Recording(client.make(host, port))
@@ -171,6 +175,7 @@ def over_wire(
     )
     camera = WiredSeamSensor(host, ports["seam sensor"], deadline_s=ANSWER_S, clock=clock)
     camera.connect()
+    size_px = weld.bundle.spec.layout.image_size_px
     try:
         return _run(
             weld,
@@ -181,6 +186,7 @@ def over_wire(
             clock,
             lambda limits: replace(within_tables(limits, name), silence_s=BUSY_S),
             client.space,
+            None if pool is None else PoolPictures(pool, size_px=size_px, clock=clock),
         )
     finally:
         camera.close()
@@ -188,41 +194,32 @@ def over_wire(
 
 
 def through_simulation(
-    weld: Weld, at_the_end: Callable[[WeldStation], object] = lambda station: None
+    weld: Part, at_the_end: Callable[[WeldStation], object] = lambda station: None
 ) -> dict[str, Any]:
     """The same session without a wire; `at_the_end` may look at the cell."""
     station = station_of(weld)
     try:
         driver = _Recording(SimDriver(station))
         clock = Ticks(driver.cycle_s)
-        told = _run(weld, station.seam_of, station, station, driver, clock, lambda limits: limits, PoseSpace)
+        told = _run(
+            weld,
+            station.seam_of,
+            station,
+            station,
+            driver,
+            clock,
+            lambda limits: limits,
+            PoseSpace,
+            station.pool,
+        )
         at_the_end(station)
-        return {"passed": list(station.passed()), **told}
+        return {"verdict": station.truth(), **told}
     finally:
         station.close()
 
 
-def in_environment(weld: Weld) -> dict[str, Any]:
-    """The episode, with the same policy."""
-    spec = weld.bundle.spec
-    env: Any = gymnasium.make(
-        spec.environment, product=weld.products, disturbances=weld.disturbances
-    ).unwrapped
-    runtime, begun_s = Runtime(weld.bundle), time.monotonic()
-    observation, _ = env.reset(seed=weld.seed)
-    steps, over = 0, False
-    while not over and steps * spec.layout.control_period_s < weld.longest_s:
-        action = runtime.decide(observation).action
-        observation, _, terminated, truncated, _ = env.step(action)
-        steps, over = steps + 1, terminated or truncated
-    passed = [level for level, fine in env.scorecard().passed.items() if fine]
-    told = {"passed": passed, "product": env.product.name, "decisions": steps}
-    env.close()
-    return told | {"seconds": round(time.monotonic() - begun_s, 1)}
-
-
 def _run(
-    weld: Weld,
+    weld: Part,
     taught: Taught,
     camera: SeamCamera,
     power: PowerSource,
@@ -230,10 +227,11 @@ def _run(
     clock: Ticks,
     narrowed: Callable[[Limits], Limits],
     space: Callable[[Limits, float], Space],
+    pool: Camera | None,
 ) -> dict[str, Any]:
     """A session from connecting to its end."""
     begun_s = time.monotonic()
-    session = session_of(weld, taught, camera, power, driver, clock, narrowed, space)
+    session = session_of(weld, taught, camera, power, driver, clock, narrowed, space, pool)
     try:
         session.connect()
         clock.begun = False  # cycles without a decision: a controller that nobody moves yet is in real time
@@ -254,7 +252,7 @@ def _run(
     return {
         "state": session.state.value,
         "reason": envelope.reason or session.done or "time is over",
-        "holds": sum(each.state.value == "hold" for each in envelope.happenings),
+        "holds": [each.detail for each in envelope.happenings if each.state is State.HOLD],
         "decisions": session.decisions,
         "interventions": {stage.value: count for stage, count in envelope.tally.total.items() if count},
         "setpoints": driver.sum.hexdigest()[:16],
@@ -264,7 +262,7 @@ def _run(
 
 
 def session_of(
-    weld: Weld,
+    weld: Part,
     taught: Taught,
     camera: SeamCamera,
     power: PowerSource,
@@ -272,13 +270,22 @@ def session_of(
     clock: Callable[[], float],
     narrowed: Callable[[Limits], Limits],
     space: Callable[[Limits, float], Space],
+    pool: Camera | None,
 ) -> Session:
     """As `cellwright deploy` makes one, for any driver."""
     spec = weld.bundle.spec
     safety = require_match(
         weld.bundle, robot=ur10e.MODEL, joint_names=ur10e.JOINT_NAMES, cycle_s=driver.cycle_s
     )
-    task = WeldTask(spec.layout, taught, camera, power, cycle_s=driver.cycle_s)
+    task = WeldTask(
+        spec.layout,
+        taught,
+        camera,
+        power,
+        cycle_s=driver.cycle_s,
+        pool=pool,
+        approach_m_s=approach_of(driver),
+    )
     points = taught(task.interface.geometry).frames.points_w
     low, high = points.min(axis=0) - AROUND_M, points.max(axis=0) + AROUND_M
     limits = narrowed(limits_of(safety, boxes=[Box(low_m=low.tolist(), high_m=high.tolist())]))
@@ -294,8 +301,3 @@ def session_of(
         name="closed loop",
         clock=clock,
     )
-
-
-def _counted(told: str) -> str:
-    lines = [line for line in told.splitlines() if ": " in line]
-    return lines[0] if lines else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tools.documentation import (
     aims,
+    closed_loop,
     comparison,
     data,
     disturbances,
@@ -71,6 +72,7 @@ def blocks(recorded: Path) -> dict[str, Block]:
         "kinds-of-faults": envelope.kinds_of_faults,
         "fault-times": functools.partial(envelope.fault_times, recorded),
         "setpoint-counts": functools.partial(envelope.setpoint_counts, recorded),
+        "closed-loop": functools.partial(closed_loop.closed_loop, recorded),
         "bench": functools.partial(results.bench, recorded),
     }
 

@@ -101,11 +101,13 @@ class WeldTables:
         self._product, self._meters = station.env.product, len(station.read().signals)
 
     def text(self, robot: RobotTable, addresses: Mapping[str, str]) -> str:
-        """The file; `addresses` are HOST:PORT of `coupler` and `seam sensor`."""
+        """The file; `addresses` are HOST:PORT of `coupler` and `seam sensor`, and the source of `pool`."""
         registers = CouplerMap()
         lines = [*robot.lines, *_table("tool", np.asarray(TCP_FROM_FLANGE)), *self._seam()]
         host, _, port = addresses["seam sensor"].rpartition(":")
         lines += ["", "[seam_sensor]", f'host = "{host}"', f"port = {port}"]
+        if "pool" in addresses:
+            lines += ["", "[pool_camera]", f'source = "{addresses["pool"]}"']
         host, _, port = addresses["coupler"].rpartition(":")
         lines += ["", "[power_source]", f'host = "{host}"', f"port = {port}", f"meter_count = {self._meters}"]
         for name, channel, scale in (

@@ -90,6 +90,7 @@ def _weld(station: WeldStation) -> Cell:
     env = station.env
     frames, rotations_w, _ = taught_program(env.product)
     speed_m_s = env.product.procedure.travel_speed_m_s
+    pool = station.pool
     first, last = frames.index(-env.config.approach_m), frames.index(frames.length_m)
 
     def path(time_s: float) -> Array:
@@ -103,6 +104,8 @@ def _weld(station: WeldStation) -> Cell:
         plant=station,
         tool_from_flange=np.asarray(TCP_FROM_FLANGE),
         path=path,
+        cameras={} if pool is None else {"pool": lambda: pool.newest().image[0]},
+        exposures=lambda: 0 if pool is None else pool.newest().number,
         truth=station.truth,
         described=lambda: WeldTables(station),
         weld=station,

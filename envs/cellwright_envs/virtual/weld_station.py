@@ -1,12 +1,16 @@
 """The cell of a weld's environment at the rate of a controller: torch, seam sensor, source, and the truth.
 
-What an episode meets is drawn by the environment from its seed, as in training, but for the latency of its
-decisions, which acts above the interface.
+What an episode meets is drawn by the environment from its seed, as in training. Its latency and its play act
+here on what reaches robot and source: how far a setpoint is beside the taught path, wire feed and voltage.
+Where along the path the torch is, and whether the arc burns, is not late, as in the environment. The episode
+begins with the frame before the robot's first motion, so that its control periods are those of the program
+that asks for frames. Until then everything is at rest, and cameras show what they showed.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import Any
 
 import gymnasium
@@ -17,6 +21,7 @@ from cellwright_assets.arithmetic import product
 from cellwright_assets.welding_torch import TCP_FROM_FLANGE
 from cellwright_envs.physics.world import ARM_PHYSICS_PERIOD_S
 from cellwright_envs.virtual.arm import pose_vector
+from cellwright_envs.welding.disturbances import WeldDisturbances
 from cellwright_envs.welding.taught_seam import taught_seam
 from cellwright_envs.welding.weld_cell import WeldCell
 from cellwright_envs.welding.weld_seam import WeldSeam
@@ -38,20 +43,26 @@ WIRING = Wiring(
 )
 """Scales of the simulated source's outputs: the ranges of what a policy observes."""
 
+_HELD = 1e-4
+"""A first target that is nearer to where the tool begins [m], [rad] holds it there."""
+_STILL = np.array([1e-5] * 3 + [1e-3] * 3)
+"""A target that is nearer to where the tool is held [m], [rad] does not move it: a motion stage that is told
+to stay wanders by so much."""
+
 
 class PoolView:
     """The pool camera of a cell, as a robot's program has it."""
 
-    def __init__(self) -> None:
-        self._frame: Frame | None = None
+    def __init__(self, size_px: int) -> None:
+        self._frame = Frame(image=np.zeros((1, size_px, size_px), np.uint8), exposed_s=0.0, number=0)
 
     def show(self, picture: NDArray[np.uint8], *, exposed_s: float) -> None:
         """A picture (H, W) has arrived."""
-        number = 0 if self._frame is None else self._frame.number + 1
+        number = self._frame.number + 1
         self._frame = Frame(image=picture[np.newaxis].copy(), exposed_s=exposed_s, number=number)
 
-    def newest(self) -> Frame | None:
-        """The newest picture (1, H, W) that has arrived."""
+    def newest(self) -> Frame:
+        """The newest picture (1, H, W) that has arrived; black before the first."""
         return self._frame
 
 
@@ -70,7 +81,7 @@ class WeldStation:
         seed: int,
         product: str | None = None,
         products: str = "train",
-        disturbances: str,
+        disturbances: str | WeldDisturbances,
     ) -> None:
         """The episode of `seed`, with a part of the set `products`, or with `product`."""
         env: Any = gymnasium.make(env_id, product=products, disturbances=disturbances).unwrapped
@@ -86,15 +97,16 @@ class WeldStation:
         self._options = None if product is None else {"product": product}
         self._seed = seed
         self._cycles: int | None = None
+        self._held = 0
         self._power = PowerCommand()
         self._lock = threading.RLock()
-        self.pool = PoolView() if env.pool is not None else None
+        self.pool = PoolView(env.config.sensor.image_size_px) if env.pool is not None else None
         """The pool camera; None where the cell has none."""
 
     @property
     def time_s(self) -> float:
         """The clock of the cell."""
-        return (self._cycles or 0) * self.period_s
+        return ((self._cycles or 0) + self._held) * self.period_s
 
     # The arm
 
@@ -102,12 +114,16 @@ class WeldStation:
         """Put the torch over the lead-in, at rest; time begins at 0."""
         with self._lock:
             self.env.reset(seed=self._seed, options=self._options)
-            self._cycles, self._crashed = 0, False
+            self._cycles, self._crashed, self._held = 0, False, 0
+            self._since_frame = 0
+            self._hold: Array | None = None
             self.stop()
+            latency = self.env.disturbed.actuator_latency.steps
+            self._beside = deque([(0.0, 0.0)] * (latency * self._steps))
+            self._outputs = deque([PowerCommand()] * latency)
             self._exposures_s = [0.0]
             self._exposed = Exposed(self.env.frame, 0.0)
-            if self.pool is not None:
-                self.pool.show(self.env.pool_picture, exposed_s=0.0)
+            self._show_pool()
             return self._state()
 
     def move_tool(self, tool: Array) -> RobotState:
@@ -116,8 +132,11 @@ class WeldStation:
         with self._lock:
             if self._cycles is None:
                 raise DriverError("the simulated cell has not begun")
+            if self._rests(target):
+                return self._state()
             self._cycles += 1
-            env._pose_w = env.cell.move_to(target[:3].copy(), np.array(rotation_rows(*target[3:].tolist())))
+            rotation_w = np.array(rotation_rows(*target[3:].tolist()))
+            env._pose_w = env.cell.move_to(self._carried_out(target[:3]), rotation_w)
             if self._cycles % self._steps == 0:
                 self._weld()
             return self._state()
@@ -128,7 +147,12 @@ class WeldStation:
         return self.move_tool(pose_vector(product(forward_kinematics(joints), np.array(TCP_FROM_FLANGE))))
 
     def stand(self) -> None:
-        """One period in which nothing happens."""
+        """One cycle before the episode begins, in which only the cameras go on."""
+        with self._lock:
+            self._held += 1
+            self._since_frame += 1
+            if self._held % self._steps == 0:
+                self._show_pool()
 
     def close(self) -> None:
         """Let go of the simulation."""
@@ -136,12 +160,50 @@ class WeldStation:
             self._cycles = None
             self.env.close()
 
+    def _rests(self, target: Array) -> bool:
+        """Whether the robot is still where it began."""
+        if self._cycles:
+            return False
+        if self._hold is None:
+            began = pose_vector(self.env._pose_w)
+            self._hold = target if np.abs(target - began).max() < _HELD else began
+        if (np.abs(target - self._hold) < _STILL).all():
+            self.stand()
+            return True
+        self._cycles = self._since_frame % self._steps
+        self._held -= self._cycles
+        return False
+
+    def _carried_out(self, point_w: Array) -> Array:
+        """Where a torch goes that is sent to a point (3,): beside the path it is late, and has play."""
+        env, frames = self.env, self.env.cell.frames
+        place = frames.place(point_w, env.wire.torch.path_position_m)
+        wanted = place.lateral_m, place.height_m
+        self._beside.append(wanted)
+        moved_w = np.zeros(3)
+        across = frames.rotations_w[frames.index(place.path_position_m)]
+        for axis, late_m in enumerate(self._beside.popleft()):
+            env._reached[axis] = env.disturbed.backlash.apply(late_m, env._reached[axis])
+            moved_w += (env._reached[axis] - wanted[axis]) * across[:, 1 + axis]
+        return point_w + moved_w
+
+    def _put_out(self) -> PowerCommand:
+        """What the source does: its settings are late, but for the first of an arc."""
+        power = self._power
+        if not power.arc_on:
+            self._outputs = deque([power] * len(self._outputs))
+            return power
+        if self._outputs and not self._outputs[0].arc_on:
+            self._outputs = deque([power] * len(self._outputs))
+        self._outputs.append(power)
+        return self._outputs.popleft()
+
     def _weld(self) -> None:
         """What the environment does below its interface, once a control period."""
-        env, wiring, power, burns = self.env, self.wiring, self._power, self._burns
+        env, wiring, power, burns = self.env, self.wiring, self._put_out(), self._burns
         dt = env.config.control_period_s
         env._command_m = env.wire.torch.path_position_m
-        env._time_s = self.time_s
+        env._time_s = (self._cycles or 0) * self.period_s
         env._arc_time_s += dt * burns
         changed = env.disturbed.procedure_change.procedure(env.wire.wire_m / env.cell.frames.length_m)
         env._wire_feed_m_s = wiring.wire_feed.value(power.wire_feed_v) * changed.wire_feed_factor
@@ -152,6 +214,15 @@ class WeldStation:
         env._weld(before_m, burns)
         env.measurement = env._measure()
         self._crashed = self._crashed or env._failed(env.measurement)
+        env._take_pool()
+        self._show_pool()
+
+    def _show_pool(self) -> None:
+        """Deliver the newest picture of the pool; one of a cell at rest is as good as new."""
+        if self.pool is not None:
+            picture = self.env.pool_picture
+            age_s = self.env._time_s - picture.exposed_s
+            self.pool.show(picture.image, exposed_s=self.time_s - age_s)
 
     @property
     def _burns(self) -> bool:
@@ -172,14 +243,20 @@ class WeldStation:
         return taught_seam(self.env.product, geometry)
 
     def expose(self, window_px: tuple[float, float]) -> None:
-        """Take a frame now, its window shifted by (columns, rows), and a picture of the pool."""
+        """Take a frame now, its window shifted by (columns, rows)."""
+        env = self.env
         with self._lock:
-            self._exposures_s.append(self.time_s)
-            frame = self.env._take_frame(window_px)
+            if self._cycles:
+                self._exposures_s.append(self.time_s)
+                welded = env.wire
+                env._locate_wire()  # the torch may have gone on since
+                env._take_frame(window_px)
+                env.wire = welded
+            else:
+                self._exposures_s[0] = self.time_s
+            self._since_frame = 0
+            frame = env.frame
             self._exposed = Exposed(frame, self._exposures_s[frame.number])
-            picture = self.env._take_pool()
-            if self.pool is not None and picture is not None:
-                self.pool.show(picture, exposed_s=self.time_s)
 
     def newest(self) -> Exposed:
         """The newest frame that has arrived."""

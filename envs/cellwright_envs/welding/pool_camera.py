@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +88,15 @@ def _draw(  # type: ignore[no-untyped-def]
             out[row, column] = np.uint8(min(max(level, 0.0), 255.0))
 
 
+class PoolPicture(NamedTuple):
+    """A picture of the pool as it arrives."""
+
+    image: Image
+    """(size, size) uint8."""
+    exposed_s: float
+    """When it was exposed, on the clock of the episode."""
+
+
 class PoolCamera:
     """Takes pictures of the pool, which arrive late."""
 
@@ -100,19 +110,23 @@ class PoolCamera:
         self._disturbed = disturbed
         self._rng = np.random.default_rng(view.seed)
         self._noise = self._rng.standard_normal(5)
-        self._pictures: deque[Image] = deque(
-            [self._black()] * (view.latency_steps + 1), maxlen=view.latency_steps + 1
+        first = PoolPicture(self._black(), 0.0)
+        self._pictures: deque[PoolPicture] = deque(
+            [first] * (view.latency_steps + 1), maxlen=view.latency_steps + 1
         )
         self._steps = 0
 
-    def take(self, state: Array, constants: Array, *, lateral_m: float, arc_on: bool, time_s: float) -> Image:
-        """Expose where it is time; the newest picture (size, size) uint8 that has arrived.
+    def take(
+        self, state: Array, constants: Array, *, lateral_m: float, arc_on: bool, time_s: float
+    ) -> PoolPicture:
+        """Expose where it is time; the newest picture that has arrived.
 
         `state` (State,) and `constants` (Constant,) are rows of the process; `lateral_m` is how far the pool
         lies to the left of the torch's axis.
         """
         if self._steps % PERIOD_STEPS == 0:
-            self._pictures.append(self._exposed(state, constants, lateral_m, arc_on=arc_on, time_s=time_s))
+            image = self._exposed(state, constants, lateral_m, arc_on=arc_on, time_s=time_s)
+            self._pictures.append(PoolPicture(image, time_s))
         else:
             self._pictures.append(self._pictures[-1])
         self._steps += 1

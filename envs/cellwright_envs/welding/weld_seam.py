@@ -383,7 +383,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             arc_on=bool(self.process.signals[0, Signal.CURRENT_MEAN_A] > 0.0),
             time_s=self._time_s,
         )
-        return self.pool_picture
+        return self.pool_picture.image
 
     def _privileged(self, ideal: IdealTrims) -> NDArray[np.float32]:
         wire, inputs = self.wire, self._inputs[1, 0]

@@ -133,9 +133,7 @@ def looser(limits: Limits, safety: Safety) -> Iterator[tuple[str, str]]:
 def _check(cell: Cell) -> None:
     """Raise `WrongValueError` for what types and ranges do not show."""
     _require_distinct(cell.robot.joints, ("robot", "joints"))
-    for name, frame in (("tool", cell.tool), ("fixture", cell.fixture)):
-        if frame is not None:
-            _require_turn(frame.rotation_rad, (name, "rotation_rad"))
+    _check_tables(cell)
     views: list[str] = []
     for index, camera in enumerate(cell.camera):
         _check_camera(camera, ("camera", index))
@@ -162,14 +160,20 @@ def _check(cell: Cell) -> None:
             raise WrongValueError(("limits", key), wanted)
 
 
+def _check_tables(cell: Cell) -> None:
+    for name, frame in (("tool", cell.tool), ("fixture", cell.fixture)):
+        if frame is not None:
+            _require_turn(frame.rotation_rad, (name, "rotation_rad"))
+    if cell.pool_camera is not None:
+        _require_source(cell.pool_camera.source, ("pool_camera", "source"))
+
+
 def _check_camera(camera: Camera, place: Place) -> None:
     if camera.mounted_on not in MOUNTS:
         raise WrongValueError(
             (*place, "mounted_on"), f"must be {' or '.join(MOUNTS)}, got {camera.mounted_on!r}"
         )
-    if not camera.source.startswith(_SOURCES):
-        told = f"must begin with one of {', '.join(_SOURCES)}; got {camera.source[:40]!r}"
-        raise WrongValueError((*place, "source"), told)
+    _require_source(camera.source, (*place, "source"))
     if len(camera.distortion) not in _DISTORTIONS:
         told = f"needs {', '.join(map(str, _DISTORTIONS))} coefficients, got {len(camera.distortion)}"
         raise WrongValueError((*place, "distortion"), told)
@@ -184,6 +188,11 @@ def _check_camera(camera: Camera, place: Place) -> None:
             told = f"its {name} must be within the picture, 0 to {size - 1}, got {value:g}"
             raise WrongValueError((*place, "principal_px"), told)
     _require_turn(camera.rotation_rad, (*place, "rotation_rad"))
+
+
+def _require_source(source: str, place: Place) -> None:
+    if not source.startswith(_SOURCES):
+        raise WrongValueError(place, f"must begin with one of {', '.join(_SOURCES)}; got {source[:40]!r}")
 
 
 def _check_scale(signal: Any, place: Place) -> None:

@@ -130,6 +130,15 @@ class SeamSensor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port: Annotated[int, Meta(ge=1, le=65535)] = 5021
 
 
+class PoolCamera(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The camera above the weld pool, whose own program rectifies its pictures to the plate."""
+
+    source: Annotated[str, Meta(min_length=1, max_length=400)]
+    """As for other cameras; pictures are grey, of the size and scale that the manifest says."""
+    exposure_s: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.0
+    """From the middle of the exposure to the arrival of the picture."""
+
+
 class PowerSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The welding power source behind a Modbus coupler.
 
@@ -218,6 +227,8 @@ class Cell(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seam: Seam | None = None
     """What a weld welds."""
     seam_sensor: SeamSensor | None = None
+    pool_camera: PoolCamera | None = None
+    """Only for policies that were trained with one."""
     power_source: PowerSource | None = None
     camera: tuple[Camera, ...] = ()
     analogue_output: tuple[AnalogueOutput, ...] = ()

@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 from cellwright_perception.seam.taught_path import SeamFrames
 from cellwright_runtime.bundle.policy import Bundle
+from cellwright_runtime.camera.sources import open_source
 from cellwright_runtime.cell.cell_file import CellFile
-from cellwright_runtime.drivers.driver import RobotDriver
+from cellwright_runtime.cell.pool_pictures import PoolPictures
+from cellwright_runtime.drivers.driver import Mode, RobotDriver
 from cellwright_runtime.drivers.modbus_power_source import CouplerMap, ModbusPowerSource
 from cellwright_runtime.drivers.polled_power_source import PolledPowerSource
 from cellwright_runtime.drivers.power_source import FULL_V, PowerSource, Scale, Wiring
-from cellwright_runtime.envelope.limits import Limits
 from cellwright_runtime.interface.path_correction import Programme, TaughtSeam
 from cellwright_runtime.interface.torch_path import torch_rotations
 from cellwright_runtime.operation.seam_sensor import WiredSeamSensor
@@ -25,6 +26,9 @@ from cellwright_runtime.operation.weld_task import WeldTask
 Array = NDArray[np.float64]
 Clock = Callable[[], float]
 
+JOINTS_APPROACH_M_S = 0.012
+"""Joints that stop make the tool faster for a moment. A torch that approaches at 20 mm/s, corrected at
+10 mm/s in two directions, is as fast as it may be: sent as joints, it stuttered."""
 _UNITS = {"wire_feed": "m/s", "voltage": "V"}
 
 
@@ -33,7 +37,6 @@ def weld_in(
     bundle: Bundle,
     driver: RobotDriver,
     *,
-    limits: Limits,
     clock: Clock,
     waits_s: float | None,
     opened: ExitStack,
@@ -55,8 +58,14 @@ def weld_in(
         sensor,
         power,
         cycle_s=driver.cycle_s,
-        settle_s=limits.blend_s,
+        approach_m_s=approach_of(driver),
+        pool=pool_of(file, bundle, None if waits_s is None else clock, opened),
     )
+
+
+def approach_of(driver: RobotDriver) -> float | None:
+    """The speed over the lead-in for a driver; None for that of the policy's manifest."""
+    return JOINTS_APPROACH_M_S if driver.mode is Mode.JOINT_POSITION else None
 
 
 def seam_of(file: CellFile) -> Callable[[SeamSensorGeometry], TaughtSeam]:
@@ -140,6 +149,24 @@ def _sensor(file: CellFile, clock: Clock, waits_s: float | None) -> WiredSeamSen
         raise file.refusal((), "needs the table [seam_sensor]: the head in front of the torch")
     deadline = {} if waits_s is None else {"deadline_s": waits_s}
     return WiredSeamSensor(sensor.host, sensor.port, clock=clock, **deadline)
+
+
+def pool_of(file: CellFile, bundle: Bundle, clock: Clock | None, opened: ExitStack) -> PoolPictures | None:
+    """The pool camera of a policy that was trained with one, closed with `opened`.
+
+    `clock` is that of `PoolPictures`. Raises `FileError` where the file has none, `CameraError` where it is
+    not there.
+    """
+    layout, camera = bundle.spec.layout, file.cell.pool_camera
+    if not layout.controller.has("pool_across"):
+        return None
+    if camera is None:
+        raise file.refusal((), "needs the table [pool_camera]: this policy sees the weld pool")
+    pictures = PoolPictures(
+        open_source(camera.source), size_px=layout.image_size_px, exposure_s=camera.exposure_s, clock=clock
+    )
+    opened.callback(pictures.close)
+    return pictures
 
 
 def _power(file: CellFile, clock: Clock, waits_s: float | None, opened: ExitStack) -> PowerSource:

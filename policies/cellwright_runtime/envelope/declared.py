@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cellwright_assets.arithmetic import moved
 from cellwright_runtime.bundle.policy import PolicySpec
 from cellwright_runtime.bundle.safety import Bound, Safety
-from cellwright_runtime.envelope.limits import Axes, Limits, Plane
+from cellwright_runtime.envelope.limits import FREE_TURN_RAD, Axes, Limits, Plane
 from cellwright_runtime.envelope.observation_guard import ObservationGuard, Trained, View
 
 Array = NDArray[np.float64]
@@ -31,8 +31,6 @@ TURN_SPEED_RAD_S = 0.8
 """Assumption: faster than any taught path turns a torch."""
 JOINT_JERK_RAD_S3 = 300.0
 """Assumption: no figure of the maker is known; the acceleration is built up in 17 ms."""
-FREE_TURN_RAD = 3.1
-"""Where no turn is declared, the tool may be turned by almost half a turn from where it was armed."""
 _PARALLEL = 1e-9
 """Axes that differ by less are parallel."""
 _LEAST_STILL_S = 0.1

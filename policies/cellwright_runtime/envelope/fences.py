@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cellwright_assets.arithmetic import turned
 from cellwright_runtime.envelope.faults import Stage
-from cellwright_runtime.envelope.limits import Axes, Limits
+from cellwright_runtime.envelope.limits import FREE_TURN_RAD, Axes, Limits
 from cellwright_runtime.envelope.motion import Sweep
 from cellwright_runtime.envelope.poses import TurnsFrom, angle_between
 from cellwright_runtime.interface.rotation import rotation_rows, rotation_vector
@@ -67,9 +67,11 @@ class Space(Protocol):
 class _Tool:
     """Fences of the tool that both spaces share: box, planes, speed, in the coordinates of `TurnsFrom`."""
 
-    def __init__(self, limits: Limits, period_s: float) -> None:
+    def __init__(self, limits: Limits, period_s: float, *, turn_rad: float = math.inf) -> None:
+        """Turns of `turn_rad` and more count as free, and are not cut."""
         margin = limits.workspace_margin_m
         axes = limits.tool
+        self._free = tuple(high >= turn_rad for high in axes.high[3:])
         self.axes = replace(
             axes,
             low=(*(each + margin for each in axes.low[:3]), *axes.low[3:]),
@@ -93,6 +95,9 @@ class _Tool:
         stages = set()
         asked = self.turns.coordinates(target)
         held = _clamped(asked, self.axes)
+        for axis, free in enumerate(self._free, 3):
+            if free:
+                held[axis] = asked[axis]
         for normal, offset_m in self._planes:
             missing_m = offset_m - _dot(normal, held)
             if missing_m > 0.0:
@@ -179,7 +184,8 @@ class JointSpace:
             low=tuple(each + margin for each in joints.low),
             high=tuple(each - margin for each in joints.high),
         )
-        self._tool = _Tool(limits, period_s)
+        # No setpoint has these coordinates, so that a torch may go round as often as its joints can.
+        self._tool = _Tool(limits, period_s, turn_rad=FREE_TURN_RAD)
         self._from_flange = np.ascontiguousarray(tool_from_flange, dtype=np.float64)
         self._low, self._high = np.array(joints.low), np.array(joints.high)
         self._most = SLEW * period_s * np.array(joints.velocity)

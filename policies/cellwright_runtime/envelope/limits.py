@@ -7,6 +7,9 @@ from dataclasses import dataclass, fields, replace
 
 Six = tuple[float, ...]
 
+FREE_TURN_RAD = 3.1
+"""Where no turn is declared, a pose may turn so far from where it was armed, and joints further."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Axes:

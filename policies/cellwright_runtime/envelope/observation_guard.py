@@ -142,7 +142,8 @@ class ObservationGuard:
                 )
             content = channel.tobytes()
             before, since_s = self._seen.get(component.name, (b"", math.nan))
-            if content != before or not moving:
+            # A camera that sees nothing, as of a pool before the arc, always shows the same.
+            if content != before or not moving or deviation == 0.0:
                 self._seen[component.name] = (content, now_s)
             elif now_s - since_s > view.still_s:
                 return Finding(

@@ -34,6 +34,8 @@ Array = NDArray[np.float64]
 
 NOT_OURS = STOPS | Status.NOT_READY | Status.NOT_IN_CONTROL | Status.IN_USE
 """Bits with which a controller says that it does not follow setpoints."""
+STANDS = 1e-4
+"""A robot whose setpoints are slower [m/s] or [rad/s] stands: its cameras may show the same (assumption)."""
 _OVER = (State.STOPPED, State.ESTOP)
 
 
@@ -207,7 +209,7 @@ class Session:
             return [Finding(Fault.STALE, str(gone))]
         except ValueError as problem:  # what an interface refuses: of another shape, or not finite
             return [Finding(Fault.NOT_FINITE, str(problem))]
-        moving = self.envelope.rights.moves and not self.envelope.at_rest
+        moving = self.envelope.rights.moves and max(map(abs, self.envelope.velocity)) > STANDS
         return self._guard.ask(now_s, observed.observation, ages_s=observed.ages_s, moving=moving)
 
     def _target(self, state: RobotState, now_s: float) -> list[float] | None:

@@ -12,9 +12,8 @@ from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 from cellwright_runtime.drivers.driver import STOPS, DriverError, RobotState
 from cellwright_runtime.drivers.power_source import PowerCommand, PowerSource
 from cellwright_runtime.envelope.faults import Fault
-from cellwright_runtime.envelope.limits import Limits
 from cellwright_runtime.envelope.observation_guard import Finding
-from cellwright_runtime.interface.path_correction import SensorFrame, TaughtSeam, WeldInterface
+from cellwright_runtime.interface.path_correction import SensorFrame, TaughtSeam, WeldCommand, WeldInterface
 from cellwright_runtime.interface.rotation import rotation_vector
 from cellwright_runtime.interface.torch_path import TorchPath, Welding, welding
 from cellwright_runtime.operation.line import Line
@@ -23,6 +22,14 @@ from cellwright_runtime.vocabulary import Layout
 
 Array = NDArray[np.float64]
 
+BENT_M = 1e-3
+"""A bent wire may end so far behind the torch (assumption), and nobody measures it: the arc goes on so far
+beyond the seam's end."""
+EARLIER_M = 0.5e-3
+"""It may also end ahead: the arc strikes so much earlier. In training it strikes by the wire's end, so that
+no policy has seen an arc much further before the seam."""
+ACCELERATION_M_S2 = 0.125
+"""Of the way along the path (assumption): a torch that starts at once has to catch up, faster than it may."""
 LONGEST_STRIKE_S = 1.0
 """An arc that does not burn after this will not (assumption)."""
 
@@ -56,13 +63,15 @@ class WeldTask:
         *,
         cycle_s: float,
         pool: Camera | None = None,
+        approach_m_s: float | None = None,
         interface: WeldInterface | None = None,
-        settle_s: float = Limits.blend_s,
     ) -> None:
         """`seam_of` makes the taught seam, in the base frame, for the geometry of the policy's sensor.
 
-        No arc strikes, and no torch at the seam travels, before the policy has moved the robot for `settle_s`
-        without a break: as long as the envelope blends it in, the torch is not where the policy wants it.
+        As long as the envelope blends the policy in, the torch stands and no arc strikes: it would not be
+        where the policy wants it, and its speed would be one that nobody has asked for.
+
+        `approach_m_s` is the speed over the lead-in where that of the manifest is too fast for a robot.
 
         `pool` gives pictures (1, H, W) of the pool, rectified as the manifest says. Raises ValueError where
         the policy needs it and it is missing, or the other way round.
@@ -74,9 +83,11 @@ class WeldTask:
         self.interface = interface or WeldInterface(layout)
         self.power = power
         self._seam = seam_of(self.interface.geometry)
-        self._approach_m_s = float(layout.controller.read("approach_speed", "m/s", above=0.0)[0])
+        self._approach_m_s = approach_m_s or float(
+            layout.controller.read("approach_speed", "m/s", above=0.0)[0]
+        )
         self._approach_m = float(layout.controller.read("approach", "m", above=0.0)[0])
-        self._camera, self._pool, self._cycle_s, self._settle_s = camera, pool, cycle_s, settle_s
+        self._camera, self._pool, self._cycle_s = camera, pool, cycle_s
         self._path = TorchPath(self._seam.frames, self._seam.torch_rotations_w)
         self._signals = len(layout.groups["signals"]) // len(layout.controller["signals_lags"])
 
@@ -85,10 +96,10 @@ class WeldTask:
         self.interface.begin(self._seam, self._meters())
         self._place = self._seam.frames.place(state.tool[:3], -self._approach_m)
         self._line = Line(np.array([-self._approach_m, 0.0, 0.0]), self.control_period_s)
+        self._travel_m_s = 0.0
         self._welding: Welding | None = None
         self._problem: Finding | None = None
         self._asked_s: float | None = None
-        self._moving_s: float | None = None
         self._burnt = self._out = False
 
     def sense(self, state: RobotState, now_s: float) -> None:
@@ -131,26 +142,31 @@ class WeldTask:
         return Observed(observation, ages_s)
 
     def act(self, action: NDArray[Any], state: RobotState, now_s: float, *, authority: float) -> None:
+        if authority < 1.0:
+            return
         command = self.interface.correct(self.interface.accept(action))
+        along_m = float(self._line.end[0])
+        # A robot answers late. It slows down where it is sent slowly, and the arc burns where the torch is.
+        travel_m_s = self._programmed(command, along_m).travel_speed_m_s
+        done = self._welding = self._programmed(command, self._place.path_position_m)
+        # A torch that travels on before its arc burns leaves a gap.
+        waits = done.arc_on and not (self._asked_s is None or self._power_state.arc_established)
+        most_m_s = ACCELERATION_M_S2 * self.control_period_s
+        faster_m_s = (0.0 if waits else travel_m_s) - self._travel_m_s
+        self._travel_m_s += min(max(faster_m_s, -most_m_s), most_m_s)
+        along_m += self._travel_m_s * self.control_period_s
+        self._line.to(np.array([along_m, command.lateral_m, command.height_m]), now_s)
+
+    def _programmed(self, command: WeldCommand, path_position_m: float) -> Welding:
         programme = self._seam.programme
-        done = welding(
+        return welding(
             command,
-            self._place.path_position_m,
+            path_position_m + EARLIER_M,
             wire_feed_m_s=programme.wire_feed_m_s,
             voltage_v=programme.voltage_v,
             travel_speed_m_s=programme.travel_speed_m_s,
             approach_speed_m_s=self._approach_m_s,
         )
-        if self._moving_s is None:
-            self._moving_s = now_s
-        settles = done.arc_on and now_s - self._moving_s < self._settle_s - 1e-9
-        self._welding = done._replace(arc_on=False) if settles else done
-        # A torch that travels on before its arc burns leaves a gap.
-        waits = done.arc_on and not (self._asked_s is None or self._power_state.arc_established)
-        waits = waits or settles
-        travel_m = 0.0 if waits else done.travel_speed_m_s * self.control_period_s
-        along_m = float(self._line.end[0]) + travel_m
-        self._line.to(np.array([along_m, command.lateral_m, command.height_m]), now_s)
 
     def target(self, state: RobotState, now_s: float) -> Array:
         self._put_out(now_s)
@@ -159,12 +175,13 @@ class WeldTask:
         return np.array([*point, *rotation_vector(rows)])
 
     def verdict(self) -> str:
-        return "seam done" if self._place.path_position_m >= self._seam.frames.length_m else ""
+        return "seam done" if self._place.path_position_m >= self._seam.frames.length_m + BENT_M else ""
 
     def rest(self, now_s: float) -> None:
         """Nothing travels, and nothing burns."""
         self._line = Line(self._line.at(now_s), self.control_period_s)
-        self._asked_s, self._moving_s, self._burnt, self._welding = None, None, False, None
+        self._travel_m_s = 0.0
+        self._asked_s, self._burnt, self._welding = None, False, None
         self._stop_source()
 
     def _stop_source(self) -> None:

@@ -26,7 +26,8 @@ from cellwright_runtime.envelope.fences import PoseSpace
 from cellwright_runtime.envelope.states import State
 from cellwright_runtime.operation.seam_sensor import WiredSeamSensor
 from cellwright_runtime.operation.weld_task import LONGEST_STRIKE_S, Exposed
-from tools.closed_loop.welds import Ticks, Weld, session_of
+from tools.closed_loop.parts import Part
+from tools.closed_loop.welds import Ticks, session_of
 from tools.envelope.workplace import safety
 
 HOST = "127.0.55.1"
@@ -40,7 +41,7 @@ def bundle() -> Bundle:
     return shipped if shipped.safety is not None else replace(shipped, safety=safety(shipped.spec))
 
 
-WELD = Weld(bundle=bundle(), seed=SEED)
+WELD = Part(bundle=bundle(), seed=SEED)
 
 
 class Source:
@@ -105,6 +106,7 @@ class Shop:
             self.clock,
             lambda limits: limits,
             PoseSpace,
+            station.pool,
         )
         self.session.connect()
         self.session.arm()

@@ -141,7 +141,7 @@ def test_a_tail_that_hangs_is_brighter_than_one_that_bulges() -> None:
         constants[Constant.BURN_THROUGH_INDEX] = 1.08
         camera = PoolCamera(64, PoolLighting())
         camera.begin(NAMED["none"].draw(np.random.default_rng(0)))
-        picture = camera.take(state, constants, lateral_m=0.0, arc_on=True, time_s=1.0)
+        picture = camera.take(state, constants, lateral_m=0.0, arc_on=True, time_s=1.0).image
         tails.append(float(picture[30:38, 31:33].mean()))
     assert tails[1] > tails[0] + 2.0
 

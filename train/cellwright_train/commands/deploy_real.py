@@ -75,7 +75,7 @@ def real_session(
         task: Task
         if welds:
             waits_s = LOCKSTEP_SILENCE_S if lockstep else None
-            task = weld_in(file, bundle, driver, limits=limits, clock=clock, waits_s=waits_s, opened=opened)
+            task = weld_in(file, bundle, driver, clock=clock, waits_s=waits_s, opened=opened)
         else:
             camera = CellCamera(file, spec, clock=clock if lockstep else None)
             opened.callback(camera.close)

@@ -131,13 +131,12 @@ class VirtualControllerCommand:
 
         if cell.described is None:
             raise UsageError("--write-cell needs a cell: give one with --env")
+        addresses = {device.name: f"{device.address}:{device.port}" for device in devices}
         if self.frames is not None:
-            addresses = {name: f"shared:{(self.frames / name).resolve()}" for name in cell.cameras}
+            addresses |= {name: f"shared:{(self.frames / name).resolve()}" for name in cell.cameras}
         elif video is not None:
-            addresses = dict(zip(cell.cameras, video.urls, strict=True))
-        elif devices:
-            addresses = {device.name: f"{device.address}:{device.port}" for device in devices}
-        else:
+            addresses |= dict(zip(cell.cameras, video.urls, strict=True))
+        elif cell.cameras:
             raise UsageError("--write-cell needs cameras for the file to name: add --frames or --video-port")
         host = self.sensor if self.controller in _SENSOR_PORTS else self.listen
         robot = RobotTable(driver=self.controller, host=host, port=self.sensor_port or 0)

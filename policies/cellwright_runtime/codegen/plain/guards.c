@@ -31,10 +31,11 @@ static cw_fault look_at(cw_envelope *e, double now_s, const uint8_t *pixels, int
         squares += (int64_t)pixels[i] * pixels[i];
         same = same && pixels[i] == seen[i];
     }
-    if (sqrt((double)(count * squares - sum * sum)) / count < blank_grey[view]) {
+    int64_t spread = count * squares - sum * sum;
+    if (sqrt((double)spread) / count < blank_grey[view]) {
         return CW_FAULT_BLANK;
     }
-    if (!same || !moving) {
+    if (!same || !moving || spread == 0) {
         for (int32_t i = 0; i < count; i++) {
             seen[i] = pixels[i];
         }

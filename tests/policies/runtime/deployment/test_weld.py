@@ -1,5 +1,6 @@
 """A weld's seam, wiring and sensor out of a cell's file, and every fault in it as one line."""
 
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,14 @@ from cellwright_envs.virtual.weld_station import WIRING, WeldStation
 from cellwright_policies import zoo
 from cellwright_runtime.bundle.cameras import seam_sensor
 from cellwright_runtime.bundle.policy import Bundle
+from cellwright_runtime.camera.sources import CameraError
 from cellwright_runtime.cell.cell_file import CellFile
-from cellwright_runtime.deployment.weld import seam_of, wiring_of
+from cellwright_runtime.deployment.weld import pool_of, seam_of, wiring_of
 from cellwright_runtime.drivers.modbus_power_source import CouplerMap
 from cellwright_runtime.files.reading import FileError
 
 SPEC = Bundle.load(zoo.path("weld-seam")).spec
-ADDRESSES = {"coupler": "127.0.0.5:5020", "seam sensor": "127.0.0.5:5021"}
+ADDRESSES = {"coupler": "127.0.0.5:5020", "seam sensor": "127.0.0.5:5021", "pool": "shared:/nowhere/pool"}
 
 
 def described(product: str) -> tuple[str, WeldStation]:
@@ -76,6 +78,7 @@ def read(directory: Path, text: str) -> None:
         (('name = "ready"', 'name = "fine"'), "needs a [[digital_input]] named 'ready'"),
         (('name = "ready"', 'name = "ready"\ninverted = true'), "is not possible behind a coupler"),
         (("[power_source]\n", "[[tool_changer]]\n"), "tool_changer"),
+        (('source = "shared:', 'source = "memory:'), "must begin with one of device:"),
         (("meter_count = ", "full_count = 100\nmeter_count = "), "full_count"),
     ],
 )
@@ -86,6 +89,16 @@ def test_a_fault_is_one_line(change: tuple[str, str], told: str, text: str, tmp_
     assert told in str(refused.value)
     assert "cell.toml" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_policy_that_sees_the_pool_needs_its_camera(text: str, tmp_path: Path) -> None:
+    bundle = Bundle.load(zoo.path("weld-seam"))
+    with ExitStack() as opened:
+        with pytest.raises(CameraError, match="start the camera's program first"):
+            pool_of(cell(tmp_path, text), bundle, None, opened)
+        without = text.replace('[pool_camera]\nsource = "shared:/nowhere/pool"\n', "")
+        with pytest.raises(FileError, match=r"needs the table \[pool_camera\]"):
+            pool_of(cell(tmp_path, without), bundle, None, opened)
 
 
 def test_normals_that_describe_no_seam_are_refused(text: str, tmp_path: Path) -> None:

@@ -33,11 +33,11 @@ GROUPS = (
 RNG = np.random.default_rng(3)
 
 
-def guard() -> ObservationGuard:
+def guard(*, blank_grey: float = 2.0) -> ObservationGuard:
     return ObservationGuard(
         GROUPS,
         ranges={"pose": Trained(low=np.array([-0.2, -0.1]), high=np.array([0.2, 0.3]))},
-        views={name: View(still_s=0.1, blank_grey=2.0) for name in ("hand", "fixed")},
+        views={name: View(still_s=0.1, blank_grey=blank_grey) for name in ("hand", "fixed")},
         age_s=0.15,
     )
 
@@ -89,6 +89,12 @@ def test_what_it_was_not_is_found_and_named(changes: dict[str, Any], fault: Faul
 @pytest.mark.parametrize("age_s", [0.16, float("nan"), float("inf")])
 def test_an_old_frame_is_stale(age_s: float) -> None:
     assert faults(observed(), age_s=age_s) == [Fault.STALE]
+
+
+def test_a_view_of_one_grey_is_not_frozen_where_it_may_be_blank() -> None:
+    looking = guard(blank_grey=0.0)
+    for number in range(10):
+        assert looking.check(0.04 * number, observed(image=np.zeros((2, 8, 8), np.uint8)), ages_s={}) == []
 
 
 def test_one_frozen_view_beside_a_live_one_is_found_after_its_time() -> None:

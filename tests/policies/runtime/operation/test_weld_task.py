@@ -1,5 +1,6 @@
 """A weld's process commands leave as a shop wires them, and its arc is watched."""
 
+from collections import deque
 from dataclasses import replace
 
 import numpy as np
@@ -18,10 +19,10 @@ from cellwright_runtime.drivers.power_source import (
     Wiring,
 )
 from cellwright_runtime.envelope.faults import Fault
-from cellwright_runtime.envelope.limits import Limits
 from cellwright_runtime.interface.path_correction import SensorFrame
+from cellwright_runtime.interface.torch_path import STRIKE_EARLY_M
 from cellwright_runtime.operation.task import Frame
-from cellwright_runtime.operation.weld_task import LONGEST_STRIKE_S, Exposed, WeldTask
+from cellwright_runtime.operation.weld_task import EARLIER_M, LONGEST_STRIKE_S, Exposed, WeldTask
 from cellwright_runtime.vocabulary import ControllerSetup, Layout
 
 SPEC = Bundle.load(zoo.path("weld-seam")).spec
@@ -89,9 +90,10 @@ class Sensor:
 
 
 class Shop:
-    """A torch that follows at once, a source and a sensor; the policy commands nothing."""
+    """A torch that follows, at once unless it is late, a source and a sensor; the policy commands nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, late_cycles: int = 0) -> None:
+        self.authority = 1.0
         self.power, self.sensor, self.pool, self.now_s = Source(WIRING), Sensor(), Pool(), 0.0
         self.task = WeldTask(
             SPEC.layout,
@@ -107,6 +109,7 @@ class Shop:
         self.tool = np.array([*at, 0.0, 0.0, 0.0])
         self.task.begin(self.state(), 0.0)
         self.commands: list[PowerCommand] = []
+        self._on_its_way = deque([self.tool] * late_cycles)
 
     def state(self) -> RobotState:
         return RobotState(time_s=self.now_s, joints_rad=np.zeros(6), tool=self.tool)
@@ -116,8 +119,9 @@ class Shop:
         while self.now_s < until_s and not self.task.verdict():
             if round(self.now_s / CYCLE_S) % round(PERIOD_S / CYCLE_S) == 0:
                 self.task.observe(self.state(), self.now_s)
-                self.task.act(np.zeros(5), self.state(), self.now_s, authority=1.0)
-            self.tool = self.task.target(self.state(), self.now_s)
+                self.task.act(np.zeros(5), self.state(), self.now_s, authority=self.authority)
+            self._on_its_way.append(self.task.target(self.state(), self.now_s))
+            self.tool = self._on_its_way.popleft()
             self.now_s += CYCLE_S
             self.power.pass_time(CYCLE_S)
             self.task.sense(self.state(), self.now_s)
@@ -200,14 +204,39 @@ def test_after_a_hold_nothing_strikes_or_travels_until_the_policy_is_blended_in(
     shop.task.rest(shop.now_s)
     held_m = shop.path_m()
     shop.commands.clear()
-    shop.run(Limits.blend_s - PERIOD_S)
+    shop.authority = 0.99
+    shop.run(0.5)
     assert not any(each.arc_on for each in shop.commands)
     assert shop.path_m() - held_m < 1e-4
+    shop.authority = 1.0
     shop.run(3 * PERIOD_S)
     assert shop.commands[-1].arc_on
     shop.run(1.0)
     assert shop.path_m() - held_m > 1e-3
     assert shop.task.problem() is None
+
+
+def test_over_the_lead_in_the_torch_stands_until_the_policy_is_blended_in() -> None:
+    shop = Shop()
+    shop.authority = 0.5
+    shop.run(CYCLE_S)
+    begun = shop.tool[:3]
+    shop.run(0.5)
+    np.testing.assert_allclose(shop.tool[:3], begun, atol=1e-9)
+    shop.authority = 1.0
+    shop.run(0.2)
+    assert np.linalg.norm(shop.tool[:3] - begun) > 2e-3
+
+
+def test_a_robot_that_is_late_comes_to_the_seam_at_the_speed_of_its_programme() -> None:
+    """At 0.1 s it is 2 mm behind; slowed down where it is measured, it would strike at the other speed."""
+    shop = Shop(late_cycles=25)
+    while not any(each.arc_on for each in shop.commands):
+        shop.run(CYCLE_S)
+    assert shop.path_m() == pytest.approx(-STRIKE_EARLY_M - EARLIER_M, abs=0.5e-3)
+    before_m, programme = shop.path_m(), shop.task.interface.seam.programme
+    shop.run(PERIOD_S)
+    assert shop.path_m() - before_m == pytest.approx(programme.travel_speed_m_s * PERIOD_S, rel=0.05)
 
 
 def test_a_scale_refuses_what_is_outside_of_it() -> None:

@@ -133,7 +133,11 @@ def looser(limits: Limits, safety: Safety) -> Iterator[tuple[str, str]]:
 def _check(cell: Cell) -> None:
     """Raise `WrongValueError` for what types and ranges do not show."""
     _require_distinct(cell.robot.joints, ("robot", "joints"))
-    for name, frame in (("tool", cell.tool), ("fixture", cell.fixture)):
+    for name, frame in (
+        ("tool", cell.tool),
+        ("fixture", cell.fixture),
+        ("wrench_sensor", cell.wrench_sensor),
+    ):
         if frame is not None:
             _require_turn(frame.rotation_rad, (name, "rotation_rad"))
     views: list[str] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -130,6 +130,24 @@ class SeamSensor(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     port: Annotated[int, Meta(ge=1, le=65535)] = 5021
 
 
+class WrenchSensor(Frame, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A force-torque sensor at the wrist with a network interface of its own, mounted in the tool frame.
+
+    Its position and rotation are those of its frame in the tool's.
+    """
+
+    kind: Literal["ati-rdt"]
+    """`ati-rdt`: Raw Data Transfer of ATI's Net F/T and Ethernet Axia."""
+    host: Annotated[str, Meta(min_length=1, max_length=200)]
+    port: Annotated[int, Meta(ge=1, le=65535)] = 49152
+    counts_per_n: Annotated[float, Meta(gt=0.0, le=1e9)]
+    """Of the sensor's calibration page, with N as its unit of force."""
+    counts_per_n_m: Annotated[float, Meta(gt=0.0, le=1e9)]
+    """The same, with N m as its unit of torque."""
+    stale_s: Annotated[float, Meta(ge=0.002, le=0.1)] = 0.02
+    """Without a new record for so long the robot is stopped."""
+
+
 class PowerSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The welding power source behind a Modbus coupler.
 
@@ -218,6 +236,8 @@ class Cell(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seam: Seam | None = None
     """What a weld welds."""
     seam_sensor: SeamSensor | None = None
+    wrench_sensor: WrenchSensor | None = None
+    """What feels for a robot that reports no wrench; it takes the place of the robot's own."""
     power_source: PowerSource | None = None
     camera: tuple[Camera, ...] = ()
     analogue_output: tuple[AnalogueOutput, ...] = ()

@@ -13,6 +13,9 @@ from cellwright_runtime.interface.seated import SeatedWatch
 from cellwright_runtime.operation.insertion_task import InsertionTask
 from cellwright_runtime.operation.task import Camera
 
+WITHOUT_WRENCH = ("kuka-rsi",)
+"""Drivers whose protocol has no wrench, whatever the robot."""
+
 
 class PartNumbers(NamedTuple):
     """What of a part the work needs."""
@@ -27,6 +30,15 @@ def part_of(file: CellFile) -> PartNumbers:
     if part is None:
         raise file.refusal((), "needs the table [part]: force_limit_n and depth_m of what is inserted")
     return PartNumbers(part.force_limit_n, part.depth_m)
+
+
+def require_wrench(file: CellFile, driver: str) -> None:
+    """Raise `FileError` where neither the robot behind this driver nor the cell measures a wrench."""
+    if driver in WITHOUT_WRENCH and file.cell.wrench_sensor is None:
+        raise file.refusal(
+            (),
+            f"needs the table [wrench_sensor]: an insertion needs a wrench, the driver {driver} reports none",
+        )
 
 
 def insertion_in(file: CellFile, bundle: Bundle, driver: RobotDriver, camera: Camera) -> InsertionTask:

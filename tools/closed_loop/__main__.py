@@ -26,14 +26,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.closed_loop", description=__doc__)
     parser.add_argument("client", choices=(*CLIENTS, *COMPARED))
     parser.add_argument("bundle", help="a bundle with its safety.json, or zoo:NAME")
-    parser.add_argument("--seeds", type=_seeds, default="100000..100004", help="FIRST..LAST")
+    parser.add_argument("--seeds", type=seeds, default="100000..100004", help="FIRST..LAST")
     parser.add_argument("--disturbances", default="train")
     parser.add_argument("--host", default="127.0.90.1", help="loopback address of the controller")
     parser.add_argument(
         "--json", type=Path, required=True, help="results; seeds that are there are not repeated"
     )
     options = parser.parse_args()
-    bundle = _bundle(options.bundle)
+    bundle = Bundle.load(directory_of(options.bundle))
     results = _Results(options.json, bundle, options.disturbances)
     for seed in options.seeds:
         weld = Weld(bundle=bundle, seed=seed, disturbances=options.disturbances)
@@ -91,13 +91,15 @@ def _line(results: _Results, seed: int, client: str) -> str:
     return f"{seed}: {'; '.join(verdicts)}; {told.get('reason', '')} ({told['seconds']:.1f} s)"
 
 
-def _seeds(text: str) -> range:
+def seeds(text: str) -> range:
+    """FIRST..LAST, both included."""
     first, _, last = text.partition("..")
     return range(int(first), int(last or first) + 1)
 
 
-def _bundle(name: str) -> Bundle:
-    return Bundle.load(zoo.path(name.removeprefix("zoo:")) if name.startswith("zoo:") else name)
+def directory_of(name: str) -> Path:
+    """Of a bundle, or of zoo:NAME."""
+    return zoo.path(name.removeprefix("zoo:")) if name.startswith("zoo:") else Path(name)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from cellwright_runtime.vocabulary import SI_UNITS
 
 MOUNTS = {"flange": "tool", "base": "nominal_fixture"}
 """What a camera is mounted on, and the trained frame that it then stands still in."""
+WRENCH_SENSORS = ("ati-rdt",)
+"""Kinds of `[wrench_sensor]`."""
 _BOX_FRAMES = ("base", "fixture")
 _DISTORTIONS = (0, 4, 5, 8, 12, 14)
 _LEAST_SEEN_RAD = 0.02
@@ -133,13 +135,7 @@ def looser(limits: Limits, safety: Safety) -> Iterator[tuple[str, str]]:
 def _check(cell: Cell) -> None:
     """Raise `WrongValueError` for what types and ranges do not show."""
     _require_distinct(cell.robot.joints, ("robot", "joints"))
-    for name, frame in (
-        ("tool", cell.tool),
-        ("fixture", cell.fixture),
-        ("wrench_sensor", cell.wrench_sensor),
-    ):
-        if frame is not None:
-            _require_turn(frame.rotation_rad, (name, "rotation_rad"))
+    _check_frames(cell)
     views: list[str] = []
     for index, camera in enumerate(cell.camera):
         _check_camera(camera, ("camera", index))
@@ -164,6 +160,19 @@ def _check(cell: Cell) -> None:
         if isinstance(given, tuple) and len(given) != len(cell.robot.joints):
             wanted = f"needs a number for each of the {len(cell.robot.joints)} joints, got {len(given)}"
             raise WrongValueError(("limits", key), wanted)
+
+
+def _check_frames(cell: Cell) -> None:
+    for name, frame in (
+        ("tool", cell.tool),
+        ("fixture", cell.fixture),
+        ("wrench_sensor", cell.wrench_sensor),
+    ):
+        if frame is not None:
+            _require_turn(frame.rotation_rad, (name, "rotation_rad"))
+    if cell.wrench_sensor is not None and cell.wrench_sensor.kind not in WRENCH_SENSORS:
+        told = f"must be {' or '.join(WRENCH_SENSORS)}, got {cell.wrench_sensor.kind!r}"
+        raise WrongValueError(("wrench_sensor", "kind"), told)
 
 
 def _check_camera(camera: Camera, place: Place) -> None:

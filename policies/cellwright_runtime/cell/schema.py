@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import Meta, Struct
 
@@ -136,7 +136,7 @@ class WrenchSensor(Frame, frozen=True, kw_only=True, forbid_unknown_fields=True)
     Its position and rotation are those of its frame in the tool's.
     """
 
-    kind: Literal["ati-rdt"]
+    kind: Name
     """`ati-rdt`: Raw Data Transfer of ATI's Net F/T and Ethernet Axia."""
     host: Annotated[str, Meta(min_length=1, max_length=200)]
     port: Annotated[int, Meta(ge=1, le=65535)] = 49152

@@ -100,6 +100,11 @@ class Session:
         return self._state
 
     @property
+    def wrench(self) -> Array | None:
+        """(6,) [N] and [N m] as the newest state has it: in the tool frame, not tared; None for none."""
+        return None if self._state is None else self._state.wrench
+
+    @property
     def now_s(self) -> float:
         """The session's clock."""
         if self._clock is not None:

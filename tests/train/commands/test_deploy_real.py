@@ -71,6 +71,7 @@ def test_a_part_is_seated_through_the_wire(
     assert main([*deploy, "--seconds", "1"]) == 0
     told = capsys.readouterr().out
     assert "dry run: nothing was sent" in told
+    assert "wrench at the end: " in told
     assert "ARMED" not in told
     logs = tmp_path / "logs"
     assert main([*deploy, "--arm", "--seconds", "30", "--logs", str(logs)]) == 0
@@ -164,7 +165,7 @@ def test_what_does_not_fit_is_one_line_before_anything_moves(
         ),
         ("kuka-rsi", ("", ""), "the wrench sensor at 127.0.71.9 port 49161 cannot be reached"),
         ("abb-egm", ("", ""), "the wrench sensor at 127.0.71.9 port 49161 cannot be reached"),
-        ("abb-egm", ('"ati-rdt"', '"ati"'), "wrench_sensor, kind"),
+        ("abb-egm", ('"ati-rdt"', '"ati"'), "wrench_sensor, kind: must be ati-rdt, got 'ati'"),
         ("abb-egm", ("counts_per_n = 1000000.0", "counts_per_n = 0.0"), "wrench_sensor, counts_per_n"),
         ("abb-egm", ("port = 49161", "port = 0"), "wrench_sensor, port"),
         ("abb-egm", ("[wrench_sensor]", "[wrench_sensor]\nstale_s = 20"), "wrench_sensor, stale_s"),

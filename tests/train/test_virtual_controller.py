@@ -50,6 +50,8 @@ def test_a_weld_has_a_coupler_and_a_seam_sensor_and_says_what_its_part_passes(
         (["ur", "--video-port", "0"], "--video-port needs a cell with cameras"),
         (["ur", "--coupler-port", "0"], "--coupler-port needs a cell that welds"),
         (["ur", "--seam-sensor-port", "0"], "--seam-sensor-port needs a cell that welds"),
+        (["abb-egm", "--wrench-sensor-port", "0"], "--wrench-sensor-port needs a cell that feels forces"),
+        (["ur", "--wrench-sensor-port", "65536"], "--wrench-sensor-port must be from 0 to 65535, got 65536"),
         (["ur", "--coupler-port", "-1"], "--coupler-port must be from 0 to 65535, got -1"),
         (["ur", "--patience", "0"], "--patience must be above 0 and at most 3600, got 0"),
         (["ur", "--seconds", "nan"], "--seconds must be more than 0, got nan"),

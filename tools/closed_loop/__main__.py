@@ -31,7 +31,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tools.closed_loop", description=__doc__)
     parser.add_argument("client", choices=(SIMULATION, *CLIENTS))
     parser.add_argument("bundle", help="a bundle with its safety.json, or zoo:NAME")
-    parser.add_argument("--seeds", type=_seeds, default="100000..100004", help="FIRST..LAST")
+    parser.add_argument("--seeds", type=seeds, default="100000..100004", help="FIRST..LAST")
     parser.add_argument("--disturbances", default="train")
     parser.add_argument("--host", default="127.0.90.1", help="loopback address of the controller")
     parser.add_argument("--real-time", action="store_true", help="the controller keeps its own time")
@@ -76,13 +76,15 @@ def _default(bundle: Bundle, client: str, real_time: bool) -> Path:
     return Path("docs", "results", f"closed-loop-{bundle.spec.name}-{client}{end}.json")
 
 
-def _seeds(text: str) -> range:
+def seeds(text: str) -> range:
+    """FIRST..LAST, both included."""
     first, _, last = text.partition("..")
     return range(int(first), int(last or first) + 1)
 
 
-def _bundle(name: str) -> Bundle:
-    return Bundle.load(zoo.path(name.removeprefix("zoo:")) if name.startswith("zoo:") else name)
+def directory_of(name: str) -> Path:
+    """Of a bundle, or of zoo:NAME."""
+    return zoo.path(name.removeprefix("zoo:")) if name.startswith("zoo:") else Path(name)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from cellwright_envs.assembly.cell import arm
 from cellwright_envs.virtual.insertion_station import FIXTURE_B, InsertionStation
 from cellwright_envs.virtual.kuka_rsi import STANDING_MM
 from cellwright_envs.virtual.weld_station import WIRING, WeldStation
+from cellwright_envs.virtual.wrench_sensor import COUNTS_PER_N, COUNTS_PER_N_M, sensor_in
 from cellwright_envs.welding.taught_seam import programme
 from cellwright_envs.welding.weld_cell import taught_program
 from cellwright_runtime.bundle.cameras import trained_views
@@ -39,7 +40,7 @@ class CellTables(Protocol):
     """What of a cell's file belongs to the cell, and not to its controller."""
 
     def text(self, robot: RobotTable, addresses: Mapping[str, str]) -> str:
-        """The file; `addresses` are those of cameras, coupler and seam sensor by name."""
+        """The file; `addresses` are those of cameras, coupler and sensors by name."""
 
 
 class RobotTable:
@@ -72,10 +73,15 @@ class InsertionTables:
         self._views = trained_views(layout.controller, VIEWS, layout.image_size_px)
 
     def text(self, robot: RobotTable, addresses: Mapping[str, str]) -> str:
-        """The file; `addresses` are the sources of the cameras."""
+        """The file; `addresses` are the sources of the cameras, and HOST:PORT of a `wrench sensor`."""
         frames = {"tool": np.asarray(arm().tool), "nominal_fixture": FIXTURE_B}
         lines = [*robot.lines, *_table("tool", frames["tool"]), *_table("fixture", FIXTURE_B)]
         lines += ["", "[part]", *_keys(self.part)]
+        if "wrench sensor" in addresses:
+            host, _, port = addresses["wrench sensor"].rpartition(":")
+            table = {"kind": "ati-rdt", "host": host, "port": int(port)}
+            table |= {"counts_per_n": COUNTS_PER_N, "counts_per_n_m": COUNTS_PER_N_M}
+            lines += ["", "[wrench_sensor]", *_keys(table), *_placed(sensor_in(frames["tool"]))]
         for view in self._views:
             lines += [
                 "",

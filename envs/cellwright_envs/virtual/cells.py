@@ -45,6 +45,8 @@ class Cell:
     """What became of the part, in words."""
     described: Callable[[], CellTables] | None = None
     """The tables of a cell's file that describe it."""
+    feels: bool = False
+    """Whether the plant has a wrench, which a sensor at the wrist can measure."""
     weld: WeldStation | None = None
     """The weld's power source and seam sensor, which have wires of their own."""
 
@@ -82,6 +84,7 @@ def _insertion(station: InsertionStation) -> Cell:
         exposures=lambda: station.newest().number,
         truth=station.truth,
         described=lambda: InsertionTables(station),
+        feels=True,
     )
 
 

@@ -8,7 +8,7 @@ import struct
 from collections.abc import Callable
 from typing import Any
 
-from cellwright_envs.virtual.device import VirtualDevice
+from cellwright_envs.virtual.device import TcpDevice
 from cellwright_envs.virtual.tcp import TcpClient, TcpPort
 from cellwright_runtime.drivers.modbus import (
     MOST_BITS,
@@ -42,7 +42,7 @@ class ModbusError(ValueError):
         self.code = code
 
 
-class VirtualCoupler(VirtualDevice):
+class VirtualCoupler(TcpDevice):
     """The process image of a coupler in front of a `PowerSource`."""
 
     name = "coupler"

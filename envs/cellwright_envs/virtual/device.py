@@ -1,4 +1,4 @@
-"""What the virtual devices beside a controller share: a TCP port with a thread of its own."""
+"""What the virtual devices beside a controller share: a port with a thread of its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TICK_S = 0.02
 
 
 class VirtualDevice(ABC):
-    """Serves one port from `start` to `close`, to many clients; none of them can hold it up or end it."""
+    """Serves one port from `start` to `close`; no client can hold it up or end it."""
 
     name: str
 
@@ -28,12 +28,11 @@ class VirtualDevice(ABC):
         """What ended the thread, where that was no `close`."""
         self._ended = threading.Event()
         self._selector = selectors.DefaultSelector()
-        self._serving = TcpPort(self.name, self._selector, self.counters, self._client)
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
 
     def start(self) -> None:
         """Begin to listen; raises ControllerError where the port is in use."""
-        self._serving.listen(self._bind, self.port)
+        self._listen()
         self._thread.start()
 
     def close(self) -> None:
@@ -66,6 +65,17 @@ class VirtualDevice(ABC):
 
     def _tick(self) -> None:  # noqa: B027
         """Every now and then; most devices do nothing."""
+
+    @abstractmethod
+    def _listen(self) -> None:
+        """Bind the port, and register its socket with the selector."""
+
+
+class TcpDevice(VirtualDevice):
+    """A device that many clients speak with over TCP."""
+
+    def _listen(self) -> None:
+        TcpPort(self.name, self._selector, self.counters, self._client).listen(self._bind, self.port)
 
     @abstractmethod
     def _client(self, link: socket.socket, port: TcpPort) -> TcpClient:

@@ -105,6 +105,8 @@ class VirtualKukaRsi(VirtualController):
             self.counters["telegrams of another sensor type, or without a correction"] += 1
         elif heard.ipoc != str(self._ipoc):
             self.counters["telegrams with another IPOC"] += 1
+            # In lock-step time waits for whoever is there, also where its first answers come too late.
+            self._attached = self._attached or self.lockstep
         elif self._fresh:
             self.counters["telegrams twice"] += 1
         elif not self.broken_off:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 
-from cellwright_envs.virtual.device import VirtualDevice
+from cellwright_envs.virtual.device import TcpDevice
 from cellwright_envs.virtual.tcp import TcpClient, TcpPort
 from cellwright_runtime.drivers import seam_packets as packets
 from cellwright_runtime.drivers.seam_packets import PacketError
 from cellwright_runtime.operation.weld_task import SeamCamera
 
 
-class VirtualSeamHead(VirtualDevice):
+class VirtualSeamHead(TcpDevice):
     """Answers each request with the newest frame of a `SeamCamera`, after exposing one."""
 
     name = "seam sensor"

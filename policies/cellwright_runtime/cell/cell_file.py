@@ -21,6 +21,8 @@ from cellwright_runtime.vocabulary import SI_UNITS
 
 MOUNTS = {"flange": "tool", "base": "nominal_fixture"}
 """What a camera is mounted on, and the trained frame that it then stands still in."""
+WRENCH_SENSORS = ("ati-rdt",)
+"""Kinds of `[wrench_sensor]`."""
 _BOX_FRAMES = ("base", "fixture")
 _DISTORTIONS = (0, 4, 5, 8, 12, 14)
 _LEAST_SEEN_RAD = 0.02
@@ -161,9 +163,16 @@ def _check(cell: Cell) -> None:
 
 
 def _check_tables(cell: Cell) -> None:
-    for name, frame in (("tool", cell.tool), ("fixture", cell.fixture)):
+    for name, frame in (
+        ("tool", cell.tool),
+        ("fixture", cell.fixture),
+        ("wrench_sensor", cell.wrench_sensor),
+    ):
         if frame is not None:
             _require_turn(frame.rotation_rad, (name, "rotation_rad"))
+    if cell.wrench_sensor is not None and cell.wrench_sensor.kind not in WRENCH_SENSORS:
+        told = f"must be {' or '.join(WRENCH_SENSORS)}, got {cell.wrench_sensor.kind!r}"
+        raise WrongValueError(("wrench_sensor", "kind"), told)
     if cell.pool_camera is not None:
         _require_source(cell.pool_camera.source, ("pool_camera", "source"))
 

@@ -139,6 +139,24 @@ class PoolCamera(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """From the middle of the exposure to the arrival of the picture."""
 
 
+class WrenchSensor(Frame, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A force-torque sensor at the wrist with a network interface of its own, mounted in the tool frame.
+
+    Its position and rotation are those of its frame in the tool's.
+    """
+
+    kind: Name
+    """`ati-rdt`: Raw Data Transfer of ATI's Net F/T and Ethernet Axia."""
+    host: Annotated[str, Meta(min_length=1, max_length=200)]
+    port: Annotated[int, Meta(ge=1, le=65535)] = 49152
+    counts_per_n: Annotated[float, Meta(gt=0.0, le=1e9)]
+    """Of the sensor's calibration page, with N as its unit of force."""
+    counts_per_n_m: Annotated[float, Meta(gt=0.0, le=1e9)]
+    """The same, with N m as its unit of torque."""
+    stale_s: Annotated[float, Meta(ge=0.002, le=0.1)] = 0.02
+    """Without a new record for so long the robot is stopped."""
+
+
 class PowerSource(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The welding power source behind a Modbus coupler.
 
@@ -229,6 +247,8 @@ class Cell(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     seam_sensor: SeamSensor | None = None
     pool_camera: PoolCamera | None = None
     """Only for policies that were trained with one."""
+    wrench_sensor: WrenchSensor | None = None
+    """What feels for a robot that reports no wrench; it takes the place of the robot's own."""
     power_source: PowerSource | None = None
     camera: tuple[Camera, ...] = ()
     analogue_output: tuple[AnalogueOutput, ...] = ()

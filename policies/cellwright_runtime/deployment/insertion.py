@@ -8,10 +8,13 @@ from cellwright_runtime.bundle.policy import Bundle
 from cellwright_runtime.cell.cell_file import CellFile, transform
 from cellwright_runtime.deployment.robots import motion_lag_s
 from cellwright_runtime.drivers.driver import RobotDriver
-from cellwright_runtime.interface.force_loop import ForceLoop
+from cellwright_runtime.interface.force_loop import ForceLoop, approach_speed
 from cellwright_runtime.interface.seated import SeatedWatch
 from cellwright_runtime.operation.insertion_task import InsertionTask
 from cellwright_runtime.operation.task import Camera
+
+WITHOUT_WRENCH = ("kuka-rsi",)
+"""Drivers whose protocol has no wrench, whatever the robot."""
 
 
 class PartNumbers(NamedTuple):
@@ -29,16 +32,29 @@ def part_of(file: CellFile) -> PartNumbers:
     return PartNumbers(part.force_limit_n, part.depth_m)
 
 
+def require_wrench(file: CellFile, driver: str) -> None:
+    """Raise `FileError` where neither the robot behind this driver nor the cell measures a wrench."""
+    if driver in WITHOUT_WRENCH and file.cell.wrench_sensor is None:
+        raise file.refusal(
+            (),
+            f"needs the table [wrench_sensor]: an insertion needs a wrench, the driver {driver} reports none",
+        )
+
+
 def insertion_in(file: CellFile, bundle: Bundle, driver: RobotDriver, camera: Camera) -> InsertionTask:
     """The task in this cell with this driver.
 
     The force loop that the policy was trained above runs here, at the driver's rate. Raises
-    `FileError` where the file lacks a frame or the part, SlowDriverError where the driver answers too late
-    for the gains.
+    `FileError` where the file lacks a frame or the part, or where the part bears too little for the gains,
+    SlowDriverError where the driver answers too late for them.
     """
     if file.cell.fixture is None:
         raise file.refusal((), "needs the table [fixture]: the nominal fixture in the robot's base")
     layout, part = bundle.spec.layout, part_of(file)
+    try:
+        approach_speed(layout.controller)(part.force_limit_n)
+    except ValueError as error:
+        raise file.refusal(("part", "force_limit_n"), str(error)) from None
     lag_s = motion_lag_s(driver, file) + file.cell.robot.wrench_lag_s
     loop = ForceLoop(layout.controller, lag_s=lag_s, period_s=driver.cycle_s)
     watch = SeatedWatch(

@@ -133,11 +133,13 @@ class AbbEgmDriver(ListeningDriver):
         self._heard = number
         force = heard.get("measuredForce", {})
         felt = force.get("force", [])
+        # An older robot does not say whether it measures; six zeros are no measurement.
+        measures = force.get("fcActive", any(felt)) and len(felt) == 6
         return RobotState(
             time_s=heard["header"].get("tm", 0) * 1e-3,
             joints_rad=joints,
             tool=tool,
-            wrench=np.array(felt) if force.get("fcActive") and len(felt) == 6 else None,
+            wrench=np.array(felt) if measures else None,
             status=_status(heard),
             sequence=number,
             received_s=self._clock(),

@@ -101,6 +101,8 @@ class RobotState:
     wrench: Array | None = None
     """(6,) [N] and [N m] on the wrist sensor, mean over the cycle, in the tool frame about its origin and
     not tared; None for an arm without one."""
+    wrench_fault: str = ""
+    """Why the wrench is missing although there is a sensor, in one line."""
     status: Status = NORMAL
     sequence: int = 0
     """The controller's number of the cycle, where it has one; else a count of what arrived."""

@@ -54,6 +54,9 @@ _MESSAGES: dict[str, Fields] = {
 """`EgmPlace` are EgmPlanned and EgmFeedBack, `EgmState` the three messages of one state, `EgmAny` any
 message."""
 
+_OLDER = {("EgmMeasuredForce", 1 << 3 | _DOUBLE): ("force", "doubles")}
+"""Up to RobotWare 6 the forces are field 1, which is `fcActive` since; its type tells them apart."""
+
 DATA, CORRECTION, PATH_CORRECTION = 2, 3, 4
 """Of `mtype`."""
 MOTORS_ON, MOTORS_OFF = 1, 2
@@ -93,7 +96,7 @@ def decode(name: str, data: bytes) -> dict[str, Any]:
     at = 0
     while at < len(data):
         key, at = _read_varint(data, at)
-        field, kind = _MESSAGES[name].get(key >> 3, ("", ""))
+        field, kind = _OLDER.get((name, key)) or _MESSAGES[name].get(key >> 3, ("", ""))
         value, at = _value(data, at, key & 7)
         if not field:
             continue

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cellwright_assets.arithmetic import inverted, product
+from cellwright_assets.arithmetic import inverted, product, turned
 from cellwright_runtime.interface.rotation import rotation_rows, rotation_vector
 
 Array = NDArray[np.float64]
@@ -43,3 +43,17 @@ class Placed:
     def outside(self, pose: ArrayLike) -> Array:
         """A pose (6,) of this frame, in the other one."""
         return pose_of(product(self._outward, transform_of(pose)))
+
+    def wrench_outside(self, wrench: ArrayLike) -> Array:
+        """A wrench (6,) [N] and [N m] along this frame's axes about its origin, as the other frame has it."""
+        return _moved_wrench(self._outward, wrench)
+
+    def wrench_inside(self, wrench: ArrayLike) -> Array:
+        """A wrench (6,) of the other frame, as this one has it."""
+        return _moved_wrench(self._inward, wrench)
+
+
+def _moved_wrench(transform: Array, wrench: ArrayLike) -> Array:
+    """The same force and torque in the frame that `transform` (4, 4) leads to, where a force has a lever."""
+    force, torque = turned(transform[:3, :3], np.asarray(wrench, dtype=np.float64).reshape(2, 3))
+    return np.concatenate([force, torque + np.cross(transform[:3, 3], force)])

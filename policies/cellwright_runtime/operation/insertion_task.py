@@ -56,7 +56,10 @@ class InsertionTask:
 
     def begin(self, state: RobotState, now_s: float) -> None:
         if state.wrench is None:
-            raise ValueError("this robot measures no wrench, which an insertion needs")
+            raise ValueError(
+                "this robot measures no wrench, which an insertion needs; a sensor at the wrist gives one: "
+                "describe it in [wrench_sensor] of the cell's file"
+            )
         tool = self._fixture.inside(state.tool)
         self.interface.begin(tool, state.wrench)
         self._tare, self._felt, self._count = state.wrench, np.zeros(6), 0

@@ -102,6 +102,11 @@ class Session:
         return self._state
 
     @property
+    def wrench(self) -> Array | None:
+        """(6,) [N] and [N m] as the newest state has it: in the tool frame, not tared; None for none."""
+        return None if self._state is None else self._state.wrench
+
+    @property
     def now_s(self) -> float:
         """The session's clock."""
         if self._clock is not None:
@@ -114,7 +119,8 @@ class Session:
 
     def arm(self) -> None:
         """Take over the robot; raises NotAllowedError, one line, where it is not fit to be moved."""
-        self._require_connected()
+        if fault := self._require_connected().wrench_fault:
+            raise NotAllowedError(f"cannot arm: {fault}")
         if self.wrong:
             raise NotAllowedError(f"cannot arm: {self.wrong}")
         self.driver.prepare()
@@ -139,6 +145,8 @@ class Session:
         now_s = self.now_s
         if fresh:
             self.task.sense(state, now_s)
+            if state.wrench_fault:
+                self.envelope.fault(now_s, Fault.NO_FORCE, state.wrench_fault)
         if (moves := self.envelope.rights.moves) and not self._moves:
             self.task.resume(np.array(self.envelope.held), now_s)
             self._next_s = now_s  # the first decision is a fresh one

@@ -2,6 +2,8 @@
 do."""
 
 import socket
+import struct
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,7 @@ from cellwright_envs.virtual.abb_egm import Guidance, VirtualAbbEgm
 from cellwright_envs.virtual.kinematic_arm import KinematicArm
 from cellwright_runtime.drivers import egm_messages as egm
 from cellwright_runtime.drivers.abb_egm import AbbEgmDriver, quaternion, turn_of
-from cellwright_runtime.drivers.driver import DriverError, Mode, SetpointError, Status
+from cellwright_runtime.drivers.driver import DriverError, Mode, RobotState, SetpointError, Status
 from tests.processes import Process, until
 
 PORT = 49181
@@ -63,6 +65,64 @@ def test_abbrobotegm_guides_the_joints_and_reads_the_state() -> None:
     finally:
         client.close()
         robot.close()
+
+
+class FeelingArm(KinematicArm):
+    """An arm whose robot has force control."""
+
+    felt: np.ndarray | None = np.array([1.5, -2.0, 30.0, 0.25, -0.5, 0.0625])
+
+    def begin(self) -> RobotState:
+        return replace(super().begin(), wrench=self.felt)
+
+    def move_joints(self, joints_rad: np.ndarray) -> RobotState:
+        return replace(super().move_joints(joints_rad), wrench=self.felt)
+
+
+@pytest.mark.parametrize("felt", [FeelingArm.felt, None])
+def test_a_robot_with_force_control_sends_its_wrench_and_another_none(felt: np.ndarray | None) -> None:
+    arm = FeelingArm(period_s=0.004)
+    arm.felt = felt
+    robot = VirtualAbbEgm(arm, guidance=Guidance.JOINT, address="127.0.81.1", sensor_port=PORT)
+    robot.start()
+    try:
+        driver = AbbEgmDriver(Mode.OBSERVE, port=PORT, silence_s=5.0)
+        wrench = driver.connect().wrench
+        driver.close()
+        client = Process(CLIENT)
+        client.do("fine, state, _ = egm.receive_latest(20.0)")
+        told = client.ask("[float(each) for each in state.measured_force]")
+        client.close()
+    finally:
+        robot.close()
+    assert (wrench is None) == (felt is None)
+    np.testing.assert_array_equal(told, [] if felt is None else felt)
+    np.testing.assert_array_equal([] if wrench is None else wrench, told)
+
+
+@pytest.mark.parametrize(
+    ("forces", "measures"), [([1.0, 2.0, -3.0, 0.5, 0.0, 4.0], True), ([0.0] * 6, False)]
+)
+def test_the_forces_of_an_older_robot_are_read_where_it_has_them(forces: list[float], measures: bool) -> None:
+    sent = bytearray()
+    for each in forces:  # RobotWare 6: field 1 of EgmMeasuredForce, doubles that are not packed
+        sent += b"\x09" + struct.pack("<d", each)
+    head = egm.encode(
+        "EgmRobot",
+        {
+            "header": {"seqno": 1, "tm": 4, "mtype": egm.DATA},
+            "feedBack": {
+                "joints": {"joints": [0.0] * 6},
+                "cartesian": {
+                    "pos": {"x": 0.0, "y": 0.0, "z": 0.0},
+                    "orient": {"u0": 1.0, "u1": 0.0, "u2": 0.0, "u3": 0.0},
+                },
+            },
+        },
+    )
+    state = AbbEgmDriver()._understood(head + b"\x4a" + bytes([len(sent)]) + bytes(sent))
+    assert state is not None
+    assert (None if state.wrench is None else state.wrench.tolist()) == (forces if measures else None)
 
 
 def test_abbrobotegm_corrects_a_path() -> None:

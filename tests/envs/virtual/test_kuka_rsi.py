@@ -163,3 +163,35 @@ def test_no_packet_ends_the_controller_or_moves_the_arm(robot: VirtualKukaRsi, d
         sender.sendto(data, robot._link.getsockname())
     assert robot.failure is None
     assert (robot.correction == 0.0).all()
+
+
+def test_in_lockstep_time_waits_for_a_client_whose_first_answers_come_too_late() -> None:
+    robot = virtual(lockstep=True, cycle_s=0.004)
+    robot.patience_s = 60.0
+    client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    client.bind(("127.0.0.1", PORT))
+    client.settimeout(20.0)
+    robot.start()
+    try:
+        told, sender = client.recvfrom(4096)
+        first = rsi_telegrams.read(told, "Rob").ipoc
+        client.recvfrom(4096)  # the next cycle has begun
+        late = rsi_telegrams.sen(kind="ImFree", correction="RKorr", values=np.zeros(6), ipoc=first)
+        client.sendto(late, sender)
+        until(lambda: robot.counters["telegrams with another IPOC"] == 1)
+        client.settimeout(0.5)
+        for _ in range(100):  # in real time there would be 125 more
+            try:
+                told, _ = client.recvfrom(4096)
+            except TimeoutError:
+                break
+        else:
+            pytest.fail("time went on")
+        newest = rsi_telegrams.read(told, "Rob").ipoc
+        client.settimeout(20.0)
+        answer = rsi_telegrams.sen(kind="ImFree", correction="RKorr", values=np.zeros(6), ipoc=newest)
+        client.sendto(answer, sender)
+        assert int(rsi_telegrams.read(client.recv(4096), "Rob").ipoc) == int(newest) + 4
+    finally:
+        client.close()
+        robot.close()

@@ -23,7 +23,7 @@ from cellwright_train.cli import main
 from tests.train.commands.test_deploy import lines, written
 from tools.envelope.workplace import safety
 
-HOST = "127.0.71.1"
+HOST, SENSOR_HOST = "127.0.71.1", "127.0.71.2"
 BUNDLE = "zoo:peg-insertion"
 ENVIRONMENT = Bundle.load(zoo.path("peg-insertion")).spec.environment
 SEED = "2"
@@ -32,13 +32,13 @@ SEED = "2"
 class Shop:
     """A virtual controller with its cell, as the command serves it."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, controller: str = "ur", *more: str) -> None:
         self.cell, self._log = directory / "cell.toml", directory / "controller.log"
-        arguments = ["--env", ENVIRONMENT, "--listen", HOST, "--seed", SEED, "--disturbances", "none"]
+        arguments = ["--env", ENVIRONMENT, "--listen", HOST, "--seed", SEED, "--disturbances", "none", *more]
         arguments += ["--frames", str(directory / "frames"), "--write-cell", str(self.cell), "--lockstep"]
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "cellwright_train.cli", "virtual-controller", "ur", *arguments],
+                [sys.executable, "-m", "cellwright_train.cli", "virtual-controller", controller, *arguments],
                 stdout=log,
                 stderr=log,
             )
@@ -71,6 +71,7 @@ def test_a_part_is_seated_through_the_wire(
     assert main([*deploy, "--seconds", "1"]) == 0
     told = capsys.readouterr().out
     assert "dry run: nothing was sent" in told
+    assert "wrench at the end: " in told
     assert "ARMED" not in told
     logs = tmp_path / "logs"
     assert main([*deploy, "--arm", "--seconds", "30", "--logs", str(logs)]) == 0
@@ -81,6 +82,25 @@ def test_a_part_is_seated_through_the_wire(
     told = shop.end()
     assert "script: programs: 1" in told  # the dry run uploaded none
     assert "the simulated part: seated" in told
+
+
+def test_a_part_is_seated_through_rsi_with_a_sensor_at_the_wrist(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--variant", "standing", "--sensor", SENSOR_HOST, "--wrench-sensor-port", "0"]
+    shop = Shop(tmp_path, "kuka-rsi", *options, "--patience", "60")
+    try:
+        assert "wrench sensor at 127.0.71.1 port " in shop.told()
+        assert (
+            main(["deploy", BUNDLE, "--cell", str(shop.cell), "--lockstep", "--arm", "--seconds", "30"]) == 0
+        )
+        told = capsys.readouterr().out
+        assert "\nseated\n" in told
+        assert "HOLD" not in told
+    finally:
+        told = shop.end()
+    assert "the simulated part: seated" in told
+    assert "wrench sensor: requests: 2" in told  # the stream was begun and ended
 
 
 def test_a_tool_that_is_not_the_controllers_is_refused(
@@ -114,6 +134,7 @@ def test_a_tool_that_is_not_the_controllers_is_refused(
         (("force_limit_n = 20.0\n", ""), [], "force_limit_n"),
         (("[part]\nforce_limit_n = 20.0\ndepth_m = 0.02\n", ""), [], "needs the table [part]"),
         (("depth_m = 0.02", "depth_m = 20.0"), [], "depth_m"),
+        (("limit_n = 20.0", "limit_n = 10.0"), [], "a part that bears 10 N cannot be approached: the spring"),
         (("", ""), ["--limit", "force_n=90"], "force_n of 90 would loosen the declared"),
         (("", ""), ["--host", "127.0.71.9"], "no UR controller answers at 127.0.71.9 port 30004"),
         (("", ""), ["--key", "missing.pem"], "missing.pem"),
@@ -135,7 +156,54 @@ def test_what_does_not_fit_is_one_line_before_anything_moves(
     assert lines(err) == 1
 
 
-def described(directory: Path) -> str:
+@pytest.mark.parametrize(
+    ("driver", "change", "told"),
+    [
+        (
+            "kuka-rsi",
+            None,
+            "needs the table [wrench_sensor]: an insertion needs a wrench, the driver kuka-rsi",
+        ),
+        ("kuka-rsi", ("", ""), "the wrench sensor at 127.0.71.9 port 49161 cannot be reached"),
+        ("abb-egm", ("", ""), "the wrench sensor at 127.0.71.9 port 49161 cannot be reached"),
+        ("abb-egm", ('"ati-rdt"', '"ati"'), "wrench_sensor, kind: must be ati-rdt, got 'ati'"),
+        ("abb-egm", ("counts_per_n = 1000000.0", "counts_per_n = 0.0"), "wrench_sensor, counts_per_n"),
+        ("abb-egm", ("port = 49161", "port = 0"), "wrench_sensor, port"),
+        ("abb-egm", ("[wrench_sensor]", "[wrench_sensor]\nstale_s = 20"), "wrench_sensor, stale_s"),
+        (
+            "fanuc-stream",
+            ("", ""),
+            "this driver answers a force after 191 ms; the policy's gains are stable up to",
+        ),
+    ],
+)
+def test_a_cell_that_does_not_feel_or_feels_too_late_is_one_line_before_anything_moves(
+    tmp_path: Path,
+    driver: str,
+    change: tuple[str, str] | None,
+    told: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cell = tmp_path / "cell.toml"
+    text = described(tmp_path, {} if change is None else {"wrench sensor": "127.0.71.9:49161"})
+    cell.write_text(text.replace(*change, 1) if change else text)
+    robot = None
+    if driver == "fanuc-stream":
+        robot = KINDS[driver].make(bare_arm(0.008), variant="", address=HOST)
+        robot.start()
+    try:
+        options = ["--driver", driver, "--host", HOST, "--arm"]
+        assert main(["deploy", BUNDLE, "--cell", str(cell), *options]) == 2
+    finally:
+        if robot is not None:
+            robot.close()
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert told in err
+    assert lines(err) == 1
+
+
+def described(directory: Path, sensors: dict[str, str] | None = None) -> str:
     """A cell whose pictures lie in a directory."""
     import cv2
     import numpy as np
@@ -152,7 +220,7 @@ def described(directory: Path) -> str:
     assert isinstance(tables, InsertionTables)
     tables.part = {"force_limit_n": 20.0, "depth_m": 0.02}
     made.plant.close()
-    return tables.text(RobotTable(driver="ur", host="192.168.0.10"), pictures)
+    return tables.text(RobotTable(driver="ur", host="192.168.0.10"), pictures | (sensors or {}))
 
 
 def test_a_vendors_driver_needs_a_cell_and_an_unsigned_bundle_none(
@@ -185,7 +253,9 @@ def test_a_robot_that_feels_nothing_inserts_nothing(
     robot.start()
     try:
         assert main(["deploy", BUNDLE, "--cell", str(cell), "--driver", "abb-egm", "--arm"]) == 2
-        assert "measures no wrench, which an insertion needs" in capsys.readouterr().err
+        assert (
+            "measures no wrench, which an insertion needs; a sensor at the wrist" in capsys.readouterr().err
+        )
     finally:
         robot.close()
 

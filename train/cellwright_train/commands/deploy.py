@@ -228,6 +228,9 @@ class Deploy:
         counted = [f"{stage.value} {count}" for stage, count in envelope.tally.total.items() if count]
         print(f"{session.decisions} decisions, interventions: {', '.join(counted) or 'none'}")
         if not self.arm:
+            if (felt := session.wrench) is not None:
+                force, torque = (", ".join(f"{each:.3g}" for each in half) for half in felt.reshape(2, 3))
+                print(f"wrench at the end: {force} N; {torque} N m")
             print("dry run: nothing was sent; --arm moves the robot")
             return 0
         done = session.over and envelope.reason is None

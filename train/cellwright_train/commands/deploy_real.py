@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from cellwright_runtime.cell.cell_camera import CellCamera
 from cellwright_runtime.cell.limiting import limits_in
-from cellwright_runtime.deployment.insertion import insertion_in, part_of
+from cellwright_runtime.deployment.feeling import feeling
+from cellwright_runtime.deployment.insertion import insertion_in, part_of, require_wrench
 from cellwright_runtime.deployment.robots import controller_limits, driver_for, motion_lag_s, space_for
 from cellwright_runtime.deployment.sessions import guarded_session
 from cellwright_runtime.deployment.weld import weld_in
@@ -52,11 +53,14 @@ def real_session(
     if "spindle" in spec.layout.groups:
         raise UsageError(f"{spec.name} turns a spindle, which the driver {name} does not have")
     file.require_fit(bundle)
+    welds = "lateral_range" in spec.controller
+    if not welds:
+        require_wrench(file, name)
     patience = {"silence_s": LOCKSTEP_SILENCE_S} if lockstep else {}
     driver = driver_for(file, name, host, arm=arm, **patience)
+    driver = feeling(driver, file, clock=None if lockstep else time.monotonic)
     robot = file.cell.robot
     safety = require_match(bundle, robot=robot.model, joint_names=robot.joints, cycle_s=driver.cycle_s)
-    welds = "lateral_range" in spec.controller
     limits = controller_limits(name, host, limits_in(file, safety))
     if not welds:
         force_limit_n = part_of(file).force_limit_n

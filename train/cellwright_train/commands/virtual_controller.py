@@ -55,6 +55,9 @@ class VirtualControllerCommand:
     """With a weld: the port of the Modbus coupler to which its power source is wired; default: 5020."""
     seam_sensor_port: int | None = None
     """With a weld: the port of its seam sensor; default: 5021."""
+    wrench_sensor_port: int | None = None
+    """With an insertion: the port of a force-torque sensor at the wrist (ATI's RDT); the robot then reports
+    no wrench itself."""
     lockstep: bool = False
     """Let time pass only as setpoints come."""
     patience: float = 2.0
@@ -83,6 +86,7 @@ class VirtualControllerCommand:
             ("--video-port", self.video_port),
             ("--coupler-port", self.coupler_port),
             ("--seam-sensor-port", self.seam_sensor_port),
+            ("--wrench-sensor-port", self.wrench_sensor_port),
         ):
             if port is not None and not 0 <= port <= _MOST_PORT:
                 raise UsageError(f"{name} must be from 0 to {_MOST_PORT}, got {port}")
@@ -90,12 +94,12 @@ class VirtualControllerCommand:
             raise UsageError(f"--seconds must be more than 0, got {self.seconds:g}")
         if not 0.0 < self.patience <= 3600.0:
             raise UsageError(f"--patience must be above 0 and at most 3600, got {self.patience:g}")
-        cell = self._shared(self._cell(kind))
+        cell, sensor = self._felt(self._shared(self._cell(kind)))
         with contextlib.ExitStack() as open_:
             video = self._video(cell)
             if video is not None:
                 open_.callback(video.close)
-            devices = self._devices(cell)
+            devices = (*self._devices(cell), *sensor)
             for device in devices:
                 open_.callback(device.close)
                 device.start()
@@ -122,6 +126,22 @@ class VirtualControllerCommand:
         self._require_cameras("--frames", cell)
         self.frames.mkdir(parents=True, exist_ok=True)
         return replace(cell, plant=SharedCameras(cell.plant, cell.cameras, cell.exposures, self.frames))
+
+    def _felt(self, cell: Cell) -> tuple[Cell, tuple[VirtualDevice, ...]]:
+        """The cell with its wrench on a wire of its own, if that is asked for, and the sensor."""
+        if self.wrench_sensor_port is None:
+            return cell, ()
+        if not cell.feels:
+            raise UsageError("--wrench-sensor-port needs a cell that feels forces: an insertion, with --env")
+        from cellwright_envs.virtual.wrench_sensor import FeltPlant, VirtualWrenchSensor, sensor_in
+
+        sensor = VirtualWrenchSensor(
+            sensor_in(cell.tool_from_flange),
+            address=self.listen,
+            port=self.wrench_sensor_port,
+            anywhere=self.anywhere,
+        )
+        return replace(cell, plant=FeltPlant(cell.plant, sensor)), (sensor,)
 
     def _describe(self, cell: Cell, video: VideoServer | None, devices: tuple[VirtualDevice, ...]) -> None:
         """Write the cell's file."""

@@ -39,13 +39,17 @@ class ServoThread:
         self._thread.start()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the end; returns whether it has come. Raises what ended the thread."""
+        """Wait for the end; returns whether it has come.
+
+        Raises what ended the thread, once the arm was stopped.
+        """
         self._thread.join(timeout_s)
-        if not self._thread.is_alive():
-            gc.unfreeze()
+        if self._thread.is_alive():
+            return False
+        gc.unfreeze()
         if self.error is not None:
             raise self.error
-        return not self._thread.is_alive()
+        return True
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Have the arm stopped after the present step, and wait for that; raises what ended the thread."""

@@ -1,7 +1,10 @@
 """From a bundle alone to a part that is seated, through the product's own command."""
 
+import itertools
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +13,7 @@ from cellwright_policies import zoo
 from cellwright_runtime.bundle.policy import Bundle, write_bundle
 from cellwright_runtime.bundle.safety import SAFETY, Safety
 from cellwright_runtime.envelope.reading import read_log
+from cellwright_runtime.operation.insertion_task import InsertionTask
 from cellwright_train.cli import main
 from tools.envelope.workplace import safety
 
@@ -32,6 +36,20 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
 def lines(told: str) -> int:
     """Lines of a complaint; a fresh installation also says that it compiles."""
     return sum(bool(line) and "compiling" not in line for line in told.splitlines())
+
+
+def failing_at(
+    call: int, function: Callable[..., Any], kind: type[Exception] = ValueError
+) -> Callable[..., Any]:
+    """`function`, which raises from its call number `call` on."""
+    calls = itertools.count()
+
+    def failing(*arguments: Any, **options: Any) -> Any:
+        if next(calls) >= call:
+            raise kind("a gap in the programme")
+        return function(*arguments, **options)
+
+    return failing
 
 
 def changed(bundle: str, directory: Path, part: str, **values: object) -> str:
@@ -65,6 +83,44 @@ def test_a_part_is_seated_and_the_log_shows_it(
     assert "http://" not in shown.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""
     )
+
+
+def test_an_error_after_motion_is_a_stop_with_its_log(
+    bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(InsertionTask, "act", failing_at(8, InsertionTask.act))
+    assert main(["deploy", bundle, "--arm", "--seed", "1", "--logs", str(tmp_path)]) == 1
+    out, err = capsys.readouterr()
+    assert "BLENDING" in out
+    assert "the robot was stopped by an error: a gap in the programme" in err
+    assert lines(err) == 1
+    (log,) = tmp_path.iterdir()
+    assert f"log: {log}" in out
+    kept = read_log(log)
+    assert kept.about["reason"] == "a gap in the programme"
+    assert kept.cycles[-1]["state"] == "blending"
+
+
+def test_a_defect_after_motion_keeps_its_traceback_and_the_log(
+    bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(InsertionTask, "act", failing_at(2, InsertionTask.act, TypeError))
+    with pytest.raises(TypeError, match="a gap in the programme"):
+        main(["deploy", bundle, "--arm", "--seed", "1", "--logs", str(tmp_path)])
+    (log,) = tmp_path.iterdir()
+    assert read_log(log).about["reason"] == "a gap in the programme"
+
+
+def test_an_error_before_the_first_setpoint_says_that_nothing_moved(
+    bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(InsertionTask, "begin", failing_at(0, InsertionTask.begin))
+    assert main(["deploy", bundle, "--arm", "--seed", "1", "--logs", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "a gap in the programme" in err
+    assert lines(err) == 1
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_weld_travels_with_its_arc_and_leaves_no_limit(

@@ -83,7 +83,7 @@ class Deploy:
             if driver == "sim":
                 return self._simulated(bundle, tighter)
             assert file is not None
-            return self._real(bundle, file, driver, tighter)
+            return self._on_controller(bundle, file, driver, tighter)
         except (MismatchError, NotAllowedError, DriverError, ValueError) as error:
             raise UsageError(str(error)) from None
 
@@ -161,15 +161,15 @@ class Deploy:
             _tell(session, told)
             session.close()
 
-    def _real(self, bundle: Bundle, file: CellFile, name: str, tighter: dict[str, float]) -> int:
+    def _on_controller(self, bundle: Bundle, file: CellFile, name: str, tighter: dict[str, float]) -> int:
         from cellwright_runtime.deployment.robots import require_tool
         from cellwright_runtime.drivers.servo import ServoThread
-        from cellwright_train.commands.deploy_real import real_session
+        from cellwright_train.commands.deploy_controller import controller_session
 
         host = self.host or file.cell.robot.host
         if not host:
             raise UsageError(f"{file.name} names no host of the controller; give it with --host")
-        session, release = real_session(
+        session, release = controller_session(
             bundle, file, name, host, arm=self.arm, lockstep=self.lockstep, tighter=tighter, logs=self.logs
         )
         told, asked = 0, [False]

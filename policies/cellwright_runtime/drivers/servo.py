@@ -18,7 +18,14 @@ class ServoThread:
     belongs into it: it takes what another thread has decided last.
     """
 
-    def __init__(self, step: Callable[[], bool], stop: Callable[[], None], *, cycle_s: float) -> None:
+    def __init__(
+        self,
+        step: Callable[[], bool],
+        stop: Callable[[], None],
+        *,
+        cycle_s: float,
+        clock: Clock = monotonic,
+    ) -> None:
         """`step` returns whether another one follows; `stop` brings the arm to rest, whatever ended it."""
         self.cycles = 0
         self.late = 0
@@ -28,7 +35,7 @@ class ServoThread:
         self.error: BaseException | None = None
         """What ended the thread, where that was no step."""
         self._step, self._stop, self._cycle_s = step, stop, cycle_s
-        self._clock: Clock = monotonic
+        self._clock = clock
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="servo", daemon=True)
 

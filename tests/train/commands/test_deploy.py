@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,11 @@ from cellwright_policies import zoo
 from cellwright_runtime.bundle.policy import Bundle, write_bundle
 from cellwright_runtime.bundle.safety import SAFETY, Safety
 from cellwright_runtime.envelope.reading import read_log
+from cellwright_runtime.envelope.states import NotAllowedError, State
 from cellwright_runtime.operation.insertion_task import InsertionTask
 from cellwright_train.cli import main
-from tools.envelope.workplace import safety
+from cellwright_train.commands.deploy import WATCHED_S, Deploy
+from tools.envelope.workplace import Workplace, safety
 
 
 def written(directory: Path, envelope: Safety | None, name: str = "peg-insertion") -> str:
@@ -121,6 +124,67 @@ def test_an_error_before_the_first_setpoint_says_that_nothing_moved(
     assert "a gap in the programme" in err
     assert lines(err) == 1
     assert not list(tmp_path.iterdir())
+
+
+def watched(place: Workplace) -> Callable[[], bool]:
+    """One cycle of the command at a time, with a robot that is watched before it is armed."""
+    place.session.connect()
+    return Deploy(bundle="zoo:peg-insertion", arm=True)._stepping(
+        place.session, lambda: False, watched_s=WATCHED_S
+    )
+
+
+def test_a_robot_is_watched_held_and_then_moved() -> None:
+    place = Workplace()
+    step, begun_s, seen = watched(place), place.now_s, dict[State, float]()
+    while State.BLENDING not in seen:
+        assert step()
+        seen.setdefault(place.session.state, place.now_s - begun_s)
+    assert seen[State.ARMED] == pytest.approx(1.0, abs=0.01)
+    assert seen[State.BLENDING] == pytest.approx(1.2, abs=0.01)
+
+
+def test_observations_that_are_wrong_at_first_are_waited_for() -> None:
+    place = Workplace()
+    place.faults.unplugged = True
+    step, begun_s = watched(place), place.now_s
+    while place.now_s - begun_s < 3.0:
+        assert step()
+    assert place.session.state is State.DISARMED
+    place.faults.unplugged = False
+    while place.session.state is not State.BLENDING:
+        assert step()
+
+
+def test_observations_that_stay_wrong_are_said_before_anything_moves() -> None:
+    place = Workplace()
+    place.faults.unplugged = True
+    step, begun_s = watched(place), place.now_s
+    while place.now_s - begun_s < 4.99:
+        assert step()
+    with pytest.raises(NotAllowedError, match="cannot arm: a frame or a reading is too old"):
+        all(step() for _ in range(20))
+    assert not place.session.sent
+
+
+def test_a_bundle_that_another_key_signed_is_refused(
+    bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signed = tmp_path / "signed"
+    shutil.copytree(bundle, signed)
+    for name in ("ours", "theirs"):
+        assert main(["keygen", str(tmp_path / name)]) == 0
+    assert main(["sign", str(signed), "--key", str(tmp_path / "theirs.key")]) == 0
+    capsys.readouterr()
+    deploy = ["deploy", str(signed), "--seconds", "0.1", "--key"]
+    assert main([*deploy, str(tmp_path / "ours.pub")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "was not made with the key" in err
+    assert lines(err) == 1
+    assert main([*deploy, str(tmp_path / "theirs.pub")]) == 0
+    assert main([*deploy, str(tmp_path / "theirs.key")]) == 2
+    assert "is no public key in PEM" in capsys.readouterr().err
 
 
 def test_a_weld_travels_with_its_arc_and_leaves_no_limit(

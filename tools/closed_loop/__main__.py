@@ -37,7 +37,7 @@ def main() -> int:
     parser.add_argument("--real-time", action="store_true", help="the controller keeps its own time")
     parser.add_argument("--json", type=Path, help="results; those that are there are not repeated")
     options = parser.parse_args()
-    bundle = _bundle(options.bundle)
+    bundle = Bundle.load(directory_of(options.bundle))
     if options.real_time and options.client == SIMULATION:
         parser.error("--real-time is for a controller; the time of sim passes as it is asked")
     first = Part(bundle=bundle, seed=0)

@@ -14,7 +14,7 @@ from cellwright_assets import ur10e
 from cellwright_envs.assembly.compliance import rotation_matrix
 from cellwright_envs.virtual.controller import VirtualController
 from cellwright_runtime.drivers import egm_messages as egm
-from cellwright_runtime.drivers.abb_egm import pose_message, pose_of
+from cellwright_runtime.drivers.abb_egm import pose_from, pose_message
 from cellwright_runtime.drivers.sim import Plant
 
 Array = NDArray[np.float64]
@@ -114,7 +114,7 @@ class VirtualAbbEgm(VirtualController):
             self.correction_mm = np.clip(wanted, -self._most_mm, self._most_mm)
             self.counters["corrections beyond the limits"] += bool((self.correction_mm != wanted).any())
         elif self._guidance is Guidance.POSE:
-            self._target = pose_of(egm.decode("EgmSensor", data)["planned"]["cartesian"])
+            self._target = pose_from(egm.decode("EgmSensor", data)["planned"]["cartesian"])
         else:
             joints = np.radians(egm.decode("EgmSensor", data)["planned"]["joints"]["joints"])
             if joints.shape != (6,):

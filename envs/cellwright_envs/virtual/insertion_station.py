@@ -20,9 +20,9 @@ from cellwright_assets.arithmetic import product
 from cellwright_envs.assembly.arm_dynamics import COARSE_PERIOD_S
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W, AssemblyCell, arm
 from cellwright_envs.assembly.insertion import SENSOR_NOISE, Insertion
-from cellwright_envs.virtual.arm import pose_vector
 from cellwright_runtime.drivers.driver import DriverError, RobotState
 from cellwright_runtime.interface.arrays import numbers
+from cellwright_runtime.interface.placing import pose_of
 from cellwright_runtime.kinematics import forward_kinematics
 from cellwright_runtime.operation.task import Frame
 
@@ -131,7 +131,7 @@ class InsertionStation:
     def move_joints(self, joints_rad: Array) -> RobotState:
         """One cycle towards where joints (6,) [rad] hold the tool."""
         joints = numbers("joints_rad", joints_rad, 6)
-        return self.move_tool(pose_vector(product(forward_kinematics(joints), arm().tool)))
+        return self.move_tool(pose_of(product(forward_kinematics(joints), arm().tool)))
 
     def newest(self) -> Frame:
         """The newest pair of pictures that has arrived, of the hand's camera and of the fixed one."""

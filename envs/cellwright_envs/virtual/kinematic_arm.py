@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from cellwright_assets import ur10e
 from cellwright_envs.assembly.compliance import rotation_matrix
 from cellwright_envs.physics.robot import Arm
-from cellwright_envs.virtual.arm import pose_vector
 from cellwright_runtime.drivers.driver import DriverError, RobotState
 from cellwright_runtime.interface.arrays import numbers
+from cellwright_runtime.interface.placing import pose_of
 
 Array = NDArray[np.float64]
 
@@ -92,5 +92,5 @@ class KinematicArm:
         return RobotState(
             time_s=(self._periods or 0) * self.period_s,
             joints_rad=self._joints,
-            tool=pose_vector(self._arm.tool_pose(self._joints)),
+            tool=pose_of(self._arm.tool_pose(self._joints)),
         )

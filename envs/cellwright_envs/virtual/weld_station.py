@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from cellwright_assets.arithmetic import product
 from cellwright_assets.welding_torch import TCP_FROM_FLANGE
 from cellwright_envs.physics.world import ARM_PHYSICS_PERIOD_S
-from cellwright_envs.virtual.arm import pose_vector
 from cellwright_envs.welding.disturbances import WeldDisturbances
 from cellwright_envs.welding.taught_seam import taught_seam
 from cellwright_envs.welding.weld_cell import WeldCell
@@ -30,6 +29,7 @@ from cellwright_runtime.drivers.driver import DriverError, RobotState
 from cellwright_runtime.drivers.power_source import PowerCommand, PowerState, Scale, Wiring, checked
 from cellwright_runtime.interface.arrays import numbers
 from cellwright_runtime.interface.path_correction import TaughtSeam
+from cellwright_runtime.interface.placing import pose_of
 from cellwright_runtime.interface.rotation import rotation_rows
 from cellwright_runtime.kinematics import forward_kinematics
 from cellwright_runtime.operation.task import Frame
@@ -144,7 +144,7 @@ class WeldStation:
     def move_joints(self, joints_rad: Array) -> RobotState:
         """One cycle towards where joints (6,) [rad] hold the torch."""
         joints = numbers("joints_rad", joints_rad, 6)
-        return self.move_tool(pose_vector(product(forward_kinematics(joints), np.array(TCP_FROM_FLANGE))))
+        return self.move_tool(pose_of(product(forward_kinematics(joints), np.array(TCP_FROM_FLANGE))))
 
     def stand(self) -> None:
         """One cycle before the episode begins, in which only the cameras go on."""
@@ -165,7 +165,7 @@ class WeldStation:
         if self._cycles:
             return False
         if self._hold is None:
-            began = pose_vector(self.env._pose_w)
+            began = pose_of(self.env._pose_w)
             self._hold = target if np.abs(target - began).max() < _HELD else began
         if (np.abs(target - self._hold) < _STILL).all():
             self.stand()
@@ -232,7 +232,7 @@ class WeldStation:
         env = self.env
         return RobotState(
             time_s=self.time_s,
-            tool=pose_vector(env._pose_w),
+            tool=pose_of(env._pose_w),
             joints_rad=env.cell.joints_rad.copy(),
         )
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cellwright_assets.arithmetic import inverted, product
 from cellwright_runtime.cell.cell_file import CellFile, transform
 from cellwright_runtime.deployment.correcting import Corrected
-from cellwright_runtime.drivers.catalogue import make_driver
+from cellwright_runtime.drivers.catalogue import entry, make_driver
 from cellwright_runtime.drivers.driver import Mode, RobotDriver, RobotState
 from cellwright_runtime.drivers.fanuc_stream import FanucStreamDriver
 from cellwright_runtime.envelope.fences import JointSpace, PoseSpace, Space
@@ -22,13 +22,6 @@ from cellwright_runtime.kinematics import forward_kinematics
 
 Array = NDArray[np.float64]
 
-MODES = {
-    "ur": Mode.JOINT_POSITION,
-    "kuka-rsi": Mode.TOOL_CORRECTION,
-    "abb-egm": Mode.TOOL_POSE,
-    "fanuc-stream": Mode.JOINT_POSITION,
-}
-"""What is sent to each controller."""
 TABLE_MARGIN = 0.9
 """Of the controller's tables that the envelope plans with: setpoints are differences over whole cycles."""
 _TOOL_OFF_M, _TOOL_OFF_RAD = 5e-3, 0.05
@@ -46,7 +39,7 @@ def driver_for(file: CellFile, name: str, host: str, *, arm: bool, **options: An
     if name == "kuka-rsi":
         given |= {"most_m": robot.correction_m, "most_rad": robot.correction_rad}
     options |= {key: value for key, value in given.items() if value is not None}
-    driver = make_driver(name, MODES[name] if arm else Mode.OBSERVE, host=host, **options)
+    driver = make_driver(name, entry(name).deployed if arm else Mode.OBSERVE, host=host, **options)
     return Corrected(driver) if driver.mode is Mode.TOOL_CORRECTION else driver
 
 

@@ -56,7 +56,7 @@ def pose_message(tool: Array) -> dict[str, Any]:
     }
 
 
-def pose_of(message: dict[str, Any]) -> Array:
+def pose_from(message: dict[str, Any]) -> Array:
     """Position [m] and rotation vector [rad], (6,), of an EgmPose; raises MessageError where some is
     missing."""
     try:
@@ -121,7 +121,7 @@ class AbbEgmDriver(ListeningDriver):
                 raise egm.MessageError("no message of a robot")
             place = heard["feedBack"]
             joints = np.radians(place["joints"]["joints"])
-            tool = pose_of(place["cartesian"])
+            tool = pose_from(place["cartesian"])
             if joints.shape != (6,):
                 raise egm.MessageError(f"{joints.size} joints")
         except (egm.MessageError, KeyError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from cellwright_runtime.drivers.abb_egm import AbbEgmDriver
 from cellwright_runtime.drivers.driver import DriverError, Mode, RobotDriver
@@ -11,25 +11,40 @@ from cellwright_runtime.drivers.fanuc_stream import FanucStreamDriver
 from cellwright_runtime.drivers.kuka_rsi import KukaRsiDriver
 from cellwright_runtime.drivers.ur import UrDriver
 
-DRIVERS: dict[str, Callable[..., RobotDriver]] = {
-    "ur": UrDriver,
-    "kuka-rsi": KukaRsiDriver,
-    "abb-egm": AbbEgmDriver,
-    "fanuc-stream": FanucStreamDriver,
+
+class Entry(NamedTuple):
+    """One driver."""
+
+    make: Callable[..., RobotDriver]
+    deployed: Mode
+    """What a session on a robot sends through it."""
+    listens: bool = False
+    """Whether the robot speaks first: the driver listens at an address of this computer."""
+
+
+DRIVERS = {
+    "ur": Entry(UrDriver, Mode.JOINT_POSITION),
+    "kuka-rsi": Entry(KukaRsiDriver, Mode.TOOL_CORRECTION, listens=True),
+    "abb-egm": Entry(AbbEgmDriver, Mode.TOOL_POSE, listens=True),
+    "fanuc-stream": Entry(FanucStreamDriver, Mode.JOINT_POSITION),
 }
-LISTENING = ("kuka-rsi", "abb-egm")
-"""Drivers to which the robot speaks first: they listen at an address of this computer."""
+
+
+def entry(name: str) -> Entry:
+    """The entry of the driver `name`; raises DriverError, one line, where there is none."""
+    if name not in DRIVERS:
+        raise DriverError(f"unknown driver {name!r}; known: {', '.join(DRIVERS)}")
+    return DRIVERS[name]
 
 
 def make_driver(name: str, mode: Mode, *, host: str, **options: Any) -> RobotDriver:
-    """The driver `name`; `host` is the robot's address, or for `LISTENING` the one to listen at.
+    """The driver `name`; `host` is the robot's address, or the one to listen at where the robot speaks first.
 
     Raises DriverError, one line, for a name, a mode or an option that it does not have.
     """
-    if name not in DRIVERS:
-        raise DriverError(f"unknown driver {name!r}; known: {', '.join(DRIVERS)}")
-    address = {"listen": host} if name in LISTENING else {"host": host}
+    found = entry(name)
+    address = {"listen": host} if found.listens else {"host": host}
     try:
-        return DRIVERS[name](mode=mode, **address, **options)
+        return found.make(mode=mode, **address, **options)
     except TypeError as error:
         raise DriverError(f"the driver {name}: {error}") from None

@@ -44,14 +44,6 @@ class Mode(StrEnum):
     """(3,) [m] along, across and above the path that the controller runs, in the frame of that path."""
 
 
-_COUNT = {Mode.OBSERVE: 0, Mode.PATH_CORRECTION: 3}
-
-
-def setpoint_count(mode: Mode) -> int:
-    """How many numbers a setpoint of `mode` has."""
-    return _COUNT.get(mode, 6)
-
-
 class Status(IntFlag):
     """What a controller says about itself beside its pose; no bit means that it follows."""
 

@@ -18,7 +18,14 @@ class ServoThread:
     belongs into it: it takes what another thread has decided last.
     """
 
-    def __init__(self, step: Callable[[], bool], stop: Callable[[], None], *, cycle_s: float) -> None:
+    def __init__(
+        self,
+        step: Callable[[], bool],
+        stop: Callable[[], None],
+        *,
+        cycle_s: float,
+        clock: Clock = monotonic,
+    ) -> None:
         """`step` returns whether another one follows; `stop` brings the arm to rest, whatever ended it."""
         self.cycles = 0
         self.late = 0
@@ -28,7 +35,7 @@ class ServoThread:
         self.error: BaseException | None = None
         """What ended the thread, where that was no step."""
         self._step, self._stop, self._cycle_s = step, stop, cycle_s
-        self._clock: Clock = monotonic
+        self._clock = clock
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="servo", daemon=True)
 
@@ -39,13 +46,17 @@ class ServoThread:
         self._thread.start()
 
     def join(self, timeout_s: float) -> bool:
-        """Wait for the end; returns whether it has come. Raises what ended the thread."""
+        """Wait for the end; returns whether it has come.
+
+        Raises what ended the thread, once the arm was stopped.
+        """
         self._thread.join(timeout_s)
-        if not self._thread.is_alive():
-            gc.unfreeze()
+        if self._thread.is_alive():
+            return False
+        gc.unfreeze()
         if self.error is not None:
             raise self.error
-        return not self._thread.is_alive()
+        return True
 
     def stop(self, timeout_s: float = 5.0) -> None:
         """Have the arm stopped after the present step, and wait for that; raises what ended the thread."""

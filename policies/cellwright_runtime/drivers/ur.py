@@ -79,34 +79,9 @@ class UrDriver(LinkedDriver):
         self.host = host
         self._receive: Any = None
         self._control: Any = None
-        self._outputs: Any = None
         self._time_s = -1.0
         self._cycles = 0
         self._watched = False
-
-    def set_digital_output(self, number: int, on: bool) -> None:
-        """Switch a standard digital output, 0..7."""
-        if not 0 <= number <= 7:
-            raise DriverError(f"a UR controller has the digital outputs 0 to 7, got {number}")
-        if not self._io().setStandardDigitalOut(number, on):
-            raise DriverError(f"the controller at {self.host} did not take digital output {number}")
-
-    def set_analogue_output(self, number: int, fraction: float) -> None:
-        """Set an analogue output, 0 or 1, to a fraction 0..1 of 0..10 V."""
-        if number not in (0, 1) or not 0.0 <= fraction <= 1.0:  # nan is refused too
-            raise DriverError(
-                f"a UR controller has the analogue outputs 0 and 1, from 0 to 1, got {number}: {fraction}"
-            )
-        if not self._io().setAnalogOutputVoltage(number, fraction):
-            raise DriverError(f"the controller at {self.host} did not take analogue output {number}")
-
-    def _io(self) -> Any:
-        self._connected()
-        if self.mode is Mode.OBSERVE:
-            raise DriverError("the driver ur switches no output: it was made to observe")
-        if self._outputs is None:
-            self._outputs = self._made("rtde_io", "RTDEIOInterface")
-        return self._outputs
 
     def _made(self, module: str, interface: str, *arguments: Any) -> Any:
         made = getattr(_client(module), interface)
@@ -254,8 +229,8 @@ class UrDriver(LinkedDriver):
             self._control.stopScript()
 
     def _release(self) -> None:
-        for client in (self._control, self._outputs, self._receive):
+        for client in (self._control, self._receive):
             if client is not None:
                 with contextlib.suppress(RuntimeError):
                     client.disconnect()
-        self._control = self._outputs = self._receive = None
+        self._control = self._receive = None

@@ -65,7 +65,7 @@ class Session:
         self._state: RobotState | None = None
         self._next_s = 0.0
         self._told = 0
-        self._over = self._moves = False
+        self._over = self._moves = self._sent = False
         self.wrong = ""
         """What was wrong with an observation or a decision since the last good one, in one line."""
 
@@ -83,6 +83,11 @@ class Session:
     def over(self) -> bool:
         """Whether the session has ended: stopped, or the work is done and the robot at rest."""
         return self._over
+
+    @property
+    def sent(self) -> bool:
+        """Whether a setpoint was sent, so that the robot may have moved."""
+        return self._sent
 
     @property
     def done(self) -> str:
@@ -165,6 +170,19 @@ class Session:
         self._remember(now_s, state, target, setpoint)
         self._finish(now_s)
 
+    def fail(self, reason: str) -> None:
+        """An error has ended the cycles: have the driver stop the robot, rest the task, and write the log.
+
+        Does all of it, and then raises OSError where the driver or the log failed.
+        """
+        self._over = True
+        try:
+            self.driver.stop()
+        finally:
+            self.task.rest(self.now_s)
+            if not self.written:
+                self.write_log(self.envelope.reason or reason)
+
     def close(self) -> None:
         """Stop the robot and let go of it."""
         try:
@@ -229,6 +247,7 @@ class Session:
         return wanted
 
     def _send(self, setpoint: Array, now_s: float) -> None:
+        self._sent = True
         try:
             self.driver.send_setpoint(setpoint)
         except (DriverError, SetpointError) as problem:

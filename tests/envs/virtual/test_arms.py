@@ -12,16 +12,19 @@ from cellwright_assets.welding_torch import TCP_FROM_FLANGE
 from cellwright_envs.assembly.cell import NOMINAL_FIXTURE_W
 from cellwright_envs.virtual.insertion_station import InsertionStation
 from cellwright_envs.virtual.kinematic_arm import ACCELERATION_LIMIT_RAD_S2, KinematicArm
-from cellwright_envs.virtual.torch_arm import TorchArm
+from cellwright_envs.virtual.weld_station import WeldStation
 from cellwright_envs.welding.part.product import PRODUCTS
 from cellwright_envs.welding.weld_cell import taught_program
 from cellwright_runtime.drivers.driver import DriverError, Mode, RobotDriver, RobotState, SetpointError
-from cellwright_runtime.drivers.sim import SimDriver
+from cellwright_runtime.drivers.sim import Plant, SimDriver
 from cellwright_runtime.interface.compliant_reference import InsertionInterface
 from cellwright_runtime.interface.rotation import rotation_vector
 
 PRODUCT = PRODUCTS["tee-arc-4.5"]
 PEG = "cellwright_envs:cellwright/PegInsertion-v1"
+WELD = "cellwright_envs:cellwright/WeldSeam-v1"
+BEGIN_M = -0.025
+"""Path position over the lead-in, where a weld begins."""
 
 
 @pytest.fixture
@@ -32,8 +35,12 @@ def peg() -> Iterator[Any]:
     env.close()
 
 
-def torch_arm(period_s: float = 0.004) -> RobotDriver:
-    return SimDriver(TorchArm(PRODUCT, path_position_m=-0.02, period_s=period_s))
+def weld_station() -> WeldStation:
+    return WeldStation(WELD, seed=11, product=PRODUCT.name, disturbances="none")
+
+
+def torch_arm() -> RobotDriver:
+    return SimDriver(weld_station())
 
 
 def compliant_arm() -> RobotDriver:
@@ -45,30 +52,40 @@ def driven(arm: RobotDriver, command: np.ndarray) -> RobotState:
     return arm.read_state()
 
 
-@pytest.mark.parametrize("period_s", [0.004, 0.008, 0.012])
-def test_a_torch_follows_its_taught_path_in_the_controllers_cycle(period_s: float) -> None:
+def taught(end_m: float) -> list[np.ndarray]:
+    """Poses (6,) of the torch on the taught path up to `end_m`, one each millimetre."""
     frames, rotations_w, _ = taught_program(PRODUCT)
-    arm = torch_arm(period_s)
+    along = range(frames.index(BEGIN_M), frames.index(end_m))
+    return [
+        np.array([*frames.points_w[index], *rotation_vector(rotations_w[index].tolist())]) for index in along
+    ]
+
+
+def test_a_torch_follows_its_taught_path_in_the_controllers_cycle() -> None:
+    arm, path = torch_arm(), taught(0.05)
     arm.connect()
-    for index in range(frames.index(-0.02), frames.index(0.05)):
-        tool = np.array([*frames.points_w[index], *rotation_vector(rotations_w[index].tolist())])
+    for tool in path:
         before = arm.read_state()
-        for _ in range(round(0.048 / period_s)):  # 1 mm in 48 ms
+        for _ in range(12):  # 1 mm in 48 ms
             reading = driven(arm, tool)
         assert reading.time_s - before.time_s == pytest.approx(0.048)
         np.testing.assert_allclose(reading.tool, tool, atol=1e-4)
-    assert np.ptp(frames.points_w[frames.index(-0.02) : frames.index(0.05), 1]) > 2e-3  # it is curved
+    assert np.ptp(np.array(path)[:, 1]) > 2e-3  # it is curved
     arm.close()
 
 
 def test_a_torch_that_is_sent_into_the_part_touches_it() -> None:
-    plant = TorchArm(PRODUCT, path_position_m=0.02)
+    plant = weld_station()
     arm = SimDriver(plant)
-    tool = arm.connect().tool
-    assert plant.touching is None
+    arm.connect()
+    for tool in taught(0.02):
+        for _ in range(4):
+            driven(arm, tool)
+    assert plant.env.cell.world.touching() is None
     for _ in range(100):
         driven(arm, tool - np.array([0.0, 0.0, 0.02, 0.0, 0.0, 0.0]))
-    assert plant.touching == "part"
+    assert plant.env.cell.world.touching() == "part"
+    assert plant.passed() == ()
     arm.close()
 
 
@@ -182,10 +199,11 @@ def test_a_kinematic_arm_keeps_its_speeds_and_accelerations_and_does_not_oversho
     np.testing.assert_allclose(path[-1], goal, atol=1e-6)
 
 
-def test_joints_and_tool_are_two_ways_to_say_one_thing(peg: Any) -> None:
+def test_joints_and_tool_are_two_ways_to_say_one_thing() -> None:
     """What closes the loop between a controller of joints and a cell that is told its tool."""
     kinematic = KinematicArm(tool_from_flange=TCP_FROM_FLANGE)
-    for plant in (TorchArm(PRODUCT, path_position_m=-0.02), kinematic):
+    plants: list[Plant] = [weld_station(), kinematic]
+    for plant in plants:
         start = plant.begin()
         joints = start.joints_rad + np.array([0.002, -0.001, 0.001, 0.002, 0.0, 0.001])
         for _ in range(60):
@@ -196,8 +214,3 @@ def test_joints_and_tool_are_two_ways_to_say_one_thing(peg: Any) -> None:
             moved = plant.move_tool(tool)
         np.testing.assert_allclose(moved.tool, tool, atol=1e-5)
         plant.close()
-
-
-def test_a_cycle_that_is_no_whole_number_of_physics_steps_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"period_s=0.006 is no whole multiple of the physics' 0.004"):
-        torch_arm(0.006)

@@ -1,7 +1,11 @@
 """From a bundle alone to a part that is seated, through the product's own command."""
 
+import itertools
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +14,11 @@ from cellwright_policies import zoo
 from cellwright_runtime.bundle.policy import Bundle, write_bundle
 from cellwright_runtime.bundle.safety import SAFETY, Safety
 from cellwright_runtime.envelope.reading import read_log
+from cellwright_runtime.envelope.states import NotAllowedError, State
+from cellwright_runtime.operation.insertion_task import InsertionTask
 from cellwright_train.cli import main
-from tools.envelope.workplace import safety
+from cellwright_train.commands.deploy import WATCHED_S, Deploy
+from tools.envelope.workplace import Workplace, safety
 
 
 def written(directory: Path, envelope: Safety | None, name: str = "peg-insertion") -> str:
@@ -32,6 +39,20 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
 def lines(told: str) -> int:
     """Lines of a complaint; a fresh installation also says that it compiles."""
     return sum(bool(line) and "compiling" not in line for line in told.splitlines())
+
+
+def failing_at(
+    call: int, function: Callable[..., Any], kind: type[Exception] = ValueError
+) -> Callable[..., Any]:
+    """`function`, which raises from its call number `call` on."""
+    calls = itertools.count()
+
+    def failing(*arguments: Any, **options: Any) -> Any:
+        if next(calls) >= call:
+            raise kind("a gap in the programme")
+        return function(*arguments, **options)
+
+    return failing
 
 
 def changed(bundle: str, directory: Path, part: str, **values: object) -> str:
@@ -65,6 +86,105 @@ def test_a_part_is_seated_and_the_log_shows_it(
     assert "http://" not in shown.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
         "http://creativecommons.org", ""
     )
+
+
+def test_an_error_after_motion_is_a_stop_with_its_log(
+    bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(InsertionTask, "act", failing_at(8, InsertionTask.act))
+    assert main(["deploy", bundle, "--arm", "--seed", "1", "--logs", str(tmp_path)]) == 1
+    out, err = capsys.readouterr()
+    assert "BLENDING" in out
+    assert "the robot was stopped by an error: a gap in the programme" in err
+    assert lines(err) == 1
+    (log,) = tmp_path.iterdir()
+    assert f"log: {log}" in out
+    kept = read_log(log)
+    assert kept.about["reason"] == "a gap in the programme"
+    assert kept.cycles[-1]["state"] == "blending"
+
+
+def test_a_defect_after_motion_keeps_its_traceback_and_the_log(
+    bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(InsertionTask, "act", failing_at(2, InsertionTask.act, TypeError))
+    with pytest.raises(TypeError, match="a gap in the programme"):
+        main(["deploy", bundle, "--arm", "--seed", "1", "--logs", str(tmp_path)])
+    (log,) = tmp_path.iterdir()
+    assert read_log(log).about["reason"] == "a gap in the programme"
+
+
+def test_an_error_before_the_first_setpoint_says_that_nothing_moved(
+    bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(InsertionTask, "begin", failing_at(0, InsertionTask.begin))
+    assert main(["deploy", bundle, "--arm", "--seed", "1", "--logs", str(tmp_path)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "a gap in the programme" in err
+    assert lines(err) == 1
+    assert not list(tmp_path.iterdir())
+
+
+def watched(place: Workplace) -> Callable[[], bool]:
+    """One cycle of the command at a time, with a robot that is watched before it is armed."""
+    place.session.connect()
+    return Deploy(bundle="zoo:peg-insertion", arm=True)._stepping(
+        place.session, lambda: False, watched_s=WATCHED_S
+    )
+
+
+def test_a_robot_is_watched_held_and_then_moved() -> None:
+    place = Workplace()
+    step, begun_s, seen = watched(place), place.now_s, dict[State, float]()
+    while State.BLENDING not in seen:
+        assert step()
+        seen.setdefault(place.session.state, place.now_s - begun_s)
+    assert seen[State.ARMED] == pytest.approx(1.0, abs=0.01)
+    assert seen[State.BLENDING] == pytest.approx(1.2, abs=0.01)
+
+
+def test_observations_that_are_wrong_at_first_are_waited_for() -> None:
+    place = Workplace()
+    place.faults.unplugged = True
+    step, begun_s = watched(place), place.now_s
+    while place.now_s - begun_s < 3.0:
+        assert step()
+    assert place.session.state is State.DISARMED
+    place.faults.unplugged = False
+    while place.session.state is not State.BLENDING:
+        assert step()
+
+
+def test_observations_that_stay_wrong_are_said_before_anything_moves() -> None:
+    place = Workplace()
+    place.faults.unplugged = True
+    step, begun_s = watched(place), place.now_s
+    while place.now_s - begun_s < 4.99:
+        assert step()
+    with pytest.raises(NotAllowedError, match="cannot arm: a frame or a reading is too old"):
+        all(step() for _ in range(20))
+    assert not place.session.sent
+
+
+def test_a_bundle_that_another_key_signed_is_refused(
+    bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    signed = tmp_path / "signed"
+    shutil.copytree(bundle, signed)
+    for name in ("ours", "theirs"):
+        assert main(["keygen", str(tmp_path / name)]) == 0
+    assert main(["sign", str(signed), "--key", str(tmp_path / "theirs.key")]) == 0
+    capsys.readouterr()
+    deploy = ["deploy", str(signed), "--seconds", "0.1", "--key"]
+    assert main([*deploy, str(tmp_path / "ours.pub")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "was not made with the key" in err
+    assert lines(err) == 1
+    assert main([*deploy, str(tmp_path / "theirs.pub")]) == 0
+    assert main([*deploy, str(tmp_path / "theirs.key")]) == 2
+    assert "is no public key in PEM" in capsys.readouterr().err
 
 
 def test_a_weld_travels_with_its_arc_and_leaves_no_limit(

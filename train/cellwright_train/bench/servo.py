@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_runtime.drivers.catalogue import LISTENING, make_driver
+from cellwright_runtime.drivers.catalogue import entry, make_driver
 from cellwright_runtime.drivers.driver import (
     DriverError,
     Mode,
@@ -61,7 +61,7 @@ class VirtualRobot:
         Raises DriverError where it does not begin.
         """
         self.kind, self.address = kind, address
-        self.port = _free_port(address) if kind in LISTENING else None
+        self.port = _free_port(address) if entry(kind).listens else None
         command = [sys.executable, "-m", "cellwright_train.cli", "virtual-controller", kind]
         command += ["--listen", address]
         if self.port is not None:

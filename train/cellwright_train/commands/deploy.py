@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 from tyro.conf import arg
 
 from cellwright_train.commands.options import BundleName, bundle_directory
-from cellwright_train.errors import UsageError
+from cellwright_train.errors import UsageError, one_line
 
 if TYPE_CHECKING:
     from cellwright_runtime.bundle.policy import Bundle
@@ -26,6 +27,8 @@ STARTED_S = 0.2
 """It is held for so long between arming and the first motion."""
 _REST_S = 3.0
 """A robot that slows down takes no longer (assumption)."""
+_LOCKSTEP_REST_S = 60.0
+"""The same for a controller in lock-step, whose time may pass as slowly as a busy computer lets it."""
 _TOLD_S = 0.05
 
 
@@ -80,7 +83,7 @@ class Deploy:
             if driver == "sim":
                 return self._simulated(bundle, tighter)
             assert file is not None
-            return self._real(bundle, file, driver, tighter)
+            return self._on_controller(bundle, file, driver, tighter)
         except (MismatchError, NotAllowedError, DriverError, ValueError) as error:
             raise UsageError(str(error)) from None
 
@@ -148,19 +151,25 @@ class Deploy:
             while step():
                 told = _tell(session, told)
             return self._end(session, truth=truth)
+        except Exception as problem:
+            told = _tell(session, told)
+            return _broken(session, problem)
+        except KeyboardInterrupt:
+            _keep_log(session)
+            raise
         finally:
             _tell(session, told)
             session.close()
 
-    def _real(self, bundle: Bundle, file: CellFile, name: str, tighter: dict[str, float]) -> int:
+    def _on_controller(self, bundle: Bundle, file: CellFile, name: str, tighter: dict[str, float]) -> int:
         from cellwright_runtime.deployment.robots import require_tool
         from cellwright_runtime.drivers.servo import ServoThread
-        from cellwright_train.commands.deploy_real import real_session
+        from cellwright_train.commands.deploy_controller import controller_session
 
         host = self.host or file.cell.robot.host
         if not host:
             raise UsageError(f"{file.name} names no host of the controller; give it with --host")
-        session, release = real_session(
+        session, release = controller_session(
             bundle, file, name, host, arm=self.arm, lockstep=self.lockstep, tighter=tighter, logs=self.logs
         )
         told, asked = 0, [False]
@@ -177,13 +186,18 @@ class Deploy:
                     told = _tell(session, told)
             except KeyboardInterrupt:
                 asked[0] = True  # slow down first
-                servo.join(_REST_S)
+                if not servo.join(_LOCKSTEP_REST_S if self.lockstep else _REST_S):
+                    servo.stop()
+                _keep_log(session)
                 raise
             told = _tell(session, told)
             if not self.lockstep:
                 late = f"{servo.late} of {servo.cycles} cycles more than 2 ms late"
                 print(f"{late}, the worst by {1e3 * servo.worst_s:.1f} ms")
             return self._end(session)
+        except Exception as problem:
+            told = _tell(session, told)
+            return _broken(session, problem)
         finally:
             _tell(session, told)
             session.close()
@@ -254,6 +268,32 @@ def _tighter(given: tuple[str, ...]) -> dict[str, float]:
         except ValueError:
             raise UsageError(f"--limit takes NAME=VALUE, got {each!r}") from None
     return found
+
+
+def _keep_log(session: Session) -> None:
+    if session.sent and not session.written:
+        session.write_log("interrupted")
+
+
+def _broken(session: Session, problem: Exception) -> int:
+    """What follows from an error: bad input while nothing was sent, after that a stop with its log.
+
+    Returns 1 where the robot may have moved. Else, and where the error is a defect of ours and needs its
+    traceback, raises it again.
+    """
+    if not session.sent:
+        raise problem
+    told = one_line(problem)
+    try:
+        session.fail(told)
+    except OSError as more:
+        told = f"{told}; {one_line(more)}"
+    if not isinstance(problem, ValueError | OSError):
+        raise problem
+    print(f"cellwright: the robot was stopped by an error: {told}", file=sys.stderr)
+    for path in session.written:
+        print(f"log: {path}")
+    return 1
 
 
 def _tell(session: Session, told: int) -> int:

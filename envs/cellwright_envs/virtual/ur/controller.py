@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from cellwright_assets import ur10e
 from cellwright_envs.physics.robot import Arm
-from cellwright_envs.virtual.arm import pose_vector
 from cellwright_envs.virtual.controller import VirtualController
 from cellwright_envs.virtual.tcp import TcpClient, TcpPort
 from cellwright_envs.virtual.ur.dashboard import DASHBOARD_PORT, DashboardClient
@@ -33,6 +32,7 @@ from cellwright_envs.virtual.ur.safety import (
 )
 from cellwright_envs.virtual.ur.variables import PERSONALITIES, REGISTERS, Personality
 from cellwright_runtime.drivers.sim import Plant
+from cellwright_runtime.interface.placing import pose_of
 
 Array = NDArray[np.float64]
 
@@ -322,7 +322,7 @@ class VirtualUr(VirtualController):
         return table[side, kind][int(number)]  # type: ignore[index]
 
     def _tool(self, joints: Array) -> Array:
-        return pose_vector(self.arm.tool_pose(joints))
+        return pose_of(self.arm.tool_pose(joints))
 
     def _wrench_b(self) -> Array:
         """(6,) at the tool centre point, in the axes of the base."""
@@ -354,7 +354,7 @@ class VirtualUr(VirtualController):
             "actual_TCP_force": self._wrench_b,
             "tcp_force_scalar": lambda: float(np.linalg.norm(self._wrench_b()[:3])),
             "ft_raw_wrench": lambda: zeros if state().wrench is None else state().wrench,
-            "tcp_offset": lambda: pose_vector(self.arm.tool),
+            "tcp_offset": lambda: pose_of(self.arm.tool),
             "runtime_state": lambda: STOPPED if self._program is None else PLAYING,
             "robot_mode": lambda: self._robot_mode,
             "safety_mode": lambda: self.safety.number,

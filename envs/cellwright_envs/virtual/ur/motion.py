@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from cellwright_assets import ur10e
 from cellwright_envs.assembly.compliance import rotation_matrix
 from cellwright_envs.physics.robot import Arm
-from cellwright_envs.virtual.arm import pose_vector
+from cellwright_runtime.interface.placing import pose_of
 
 Array = NDArray[np.float64]
 Step = tuple[Array, Array, bool]
@@ -92,7 +92,7 @@ class ToolMove:
         self._shift = end[:3, 3] - begin[:3, 3]
         relative = np.eye(4)
         relative[:3, :3] = begin[:3, :3].T @ end[:3, :3]
-        self._turn = pose_vector(relative)[3:]
+        self._turn = pose_of(relative)[3:]
         # A turn alone takes as long as if a tool of one metre swung by it.
         length = max(float(np.linalg.norm(self._shift)), float(np.linalg.norm(self._turn)))
         self._ramp = _Ramp(length, speed, acceleration)

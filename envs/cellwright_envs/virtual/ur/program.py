@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from cellwright_assets import ur10e
 from cellwright_envs.physics.robot import Arm, UnreachablePoseError
-from cellwright_envs.virtual.arm import pose_vector
 from cellwright_envs.virtual.ur.motion import (
     JUMP_S,
     SPEED_LIMIT_RAD_S,
@@ -26,6 +25,7 @@ from cellwright_envs.virtual.ur.motion import (
     ToolMove,
     matrix,
 )
+from cellwright_runtime.interface.placing import pose_of
 
 Array = NDArray[np.float64]
 Waiting = Generator[None, None, None]
@@ -147,7 +147,7 @@ class ControlProgram:
             if command == 2:
                 goal = robot.arm.solve(matrix(goal), robot.joints)
             if command == 4:
-                goal = pose_vector(robot.arm.tool_pose(goal))
+                goal = pose_of(robot.arm.tool_pose(goal))
         except UnreachablePoseError:
             robot.protective_stop("a move to a pose that no joints hold")
             return
@@ -226,7 +226,7 @@ class ControlProgram:
         elif command in (27, 38):
             self._write_doubles(robot.joints if command == 27 else np.zeros(6))
         elif command in (28, 43):
-            self._write_doubles(pose_vector(arm.tool_pose(robot.joints)))
+            self._write_doubles(pose_of(arm.tool_pose(robot.joints)))
         elif command in (30, 46):
             solved = self._solved(self._doubles(6, 6) if command == 30 else robot.joints)
             self._write_doubles(robot.joints if solved is None else solved)
@@ -236,17 +236,15 @@ class ControlProgram:
         elif command == 37:
             self._write(1, int((np.abs(self._doubles(0, 6)) <= np.array(ur10e.UPPER_LIMIT_RAD)).all()))
         elif command == 39:
-            self._write_doubles(pose_vector(matrix(self._doubles(0, 6)) @ matrix(self._doubles(6, 6))))
+            self._write_doubles(pose_of(matrix(self._doubles(0, 6)) @ matrix(self._doubles(6, 6))))
         elif command == 40:
-            self._write_doubles(pose_vector(arm.tool))
+            self._write_doubles(pose_of(arm.tool))
         elif command == 44:
-            self._write_doubles(
-                pose_vector(Arm(tool=matrix(self._doubles(6, 6))).tool_pose(self._doubles(0, 6)))
-            )
+            self._write_doubles(pose_of(Arm(tool=matrix(self._doubles(6, 6))).tool_pose(self._doubles(0, 6))))
         elif command == 47:
             self._write(1, int(robot.steady()))
         elif command == 58:
-            self._write_doubles(pose_vector(Arm(tool=np.eye(4)).tool_pose(robot.joints)))
+            self._write_doubles(pose_of(Arm(tool=np.eye(4)).tool_pose(robot.joints)))
         else:
             return False
         return True

@@ -1,5 +1,6 @@
 """Drivers as a session takes them: corrections as poses, and a tool that both sides agree on."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,16 @@ import pytest
 
 from cellwright_assets import ur10e
 from cellwright_assets.arithmetic import product
+from cellwright_envs.virtual.fanuc_stream import ACCELERATION_DEG_S2, JERK_DEG_S3, VirtualFanucStream
+from cellwright_envs.virtual.kinematic_arm import KinematicArm
 from cellwright_runtime.cell.cell_file import CellFile
 from cellwright_runtime.deployment.correcting import Corrected
-from cellwright_runtime.deployment.robots import motion_lag_s, require_tool, tool_from_flange
+from cellwright_runtime.deployment.robots import (
+    controller_limits,
+    motion_lag_s,
+    require_tool,
+    tool_from_flange,
+)
 from cellwright_runtime.drivers.driver import DriverError, Mode, RobotState
 from cellwright_runtime.drivers.sim import SimDriver
 from cellwright_runtime.drivers.ur import UrDriver
@@ -18,6 +26,7 @@ from cellwright_runtime.files.reading import FileError
 from cellwright_runtime.interface.placing import Placed, pose_of, transform_of
 from cellwright_runtime.kinematics import forward_kinematics
 from tests.policies.runtime.cell.test_cell_file import CELL
+from tests.policies.runtime.envelope.robots import LIMITS
 
 
 class Correcting:
@@ -103,6 +112,11 @@ def test_the_controllers_tool_has_to_be_that_of_the_file(tmp_path: Path) -> None
     near = right.copy()
     near[2, 3] += 0.003
     require_tool(file, state(near))
+    far = right.copy()
+    far[2, 3] += 0.007
+    with pytest.raises(FileError, match="which is 7 mm and 0 degrees from it"):
+        require_tool(file, state(far))
+    require_tool(file, state(product(right, transform_of([0.0, 0.0, 0.0, 0.0, 0.0, 0.03]))))
     with pytest.raises(FileError, match=r"tool.*is not the tool of the controller, which is 210 mm and 180"):
         require_tool(file, state(flange))
     turned = product(right, transform_of([0.0, 0.0, 0.0, 0.0, 0.0, 0.1]))
@@ -111,6 +125,38 @@ def test_the_controllers_tool_has_to_be_that_of_the_file(tmp_path: Path) -> None
     bare = CELL.replace("[tool]\nposition_m = [0.0, 0.0, 0.21]\nrotation_rad = [3.14159265, 0.0, 0.0]\n", "")
     with pytest.raises(FileError, match=r"needs the table \[tool\]"):
         require_tool(cell(tmp_path, bare), state(right))
+
+
+def test_limits_also_keep_what_a_controller_tells() -> None:
+    host = "127.0.61.7"
+    controller = VirtualFanucStream(KinematicArm(period_s=0.008), address=host, lockstep=True)
+    controller.start()
+    try:
+        held = controller_limits("fanuc-stream", host, LIMITS)
+    finally:
+        controller.close()
+    # At full payload and the tool's top speed, with the margin: the least of the controller's tables.
+    most = 0.9 * 0.8 * 0.5
+    assert held.joints.acceleration == pytest.approx([most * np.radians(ACCELERATION_DEG_S2)] * 6)
+    assert held.joints.jerk == pytest.approx([most * np.radians(JERK_DEG_S3)] * 6)
+    assert held.joints.velocity == LIMITS.joints.velocity  # stricter than the tables
+    assert held == replace(LIMITS, joints=held.joints)
+    assert (held.joints.low, held.joints.high) == (LIMITS.joints.low, LIMITS.joints.high)
+
+
+def test_limits_stay_where_a_controller_tells_none() -> None:
+    assert controller_limits("ur", "127.0.61.9", LIMITS) is LIMITS  # nobody is there to be asked
+    host = "127.0.61.8"
+    controller = VirtualFanucStream(
+        KinematicArm(period_s=0.008), address=host, lockstep=True, tells_tables=False
+    )
+    controller.start()
+    try:
+        assert controller_limits("fanuc-stream", host, LIMITS) is LIMITS
+    finally:
+        controller.close()
+    with pytest.raises(DriverError, match=r"no Stream Motion .* answers at 127.0.61.8"):
+        controller_limits("fanuc-stream", host, LIMITS)
 
 
 def test_a_measured_lag_takes_the_place_of_the_drivers(tmp_path: Path) -> None:

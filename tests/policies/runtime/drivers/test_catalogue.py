@@ -1,9 +1,15 @@
 """Drivers by name."""
 
+from typing import get_args, get_type_hints
+
 import pytest
 
+from cellwright_envs.virtual.catalogue import KINDS
 from cellwright_runtime.drivers.catalogue import DRIVERS, make_driver
 from cellwright_runtime.drivers.driver import DriverError, Mode
+from cellwright_train.bench.servo import MODES
+from cellwright_train.commands.deploy import Deploy
+from tools.closed_loop.clients import CLIENTS
 
 
 @pytest.mark.parametrize("name", DRIVERS)
@@ -18,6 +24,17 @@ def test_every_driver_has_the_protocol_and_can_observe(name: str) -> None:
     driver.stop()
     driver.close()
     driver.close()
+
+
+def test_every_list_of_controllers_has_all_drivers() -> None:
+    offered = get_args(get_args(get_type_hints(Deploy)["driver"])[0])
+    assert offered == ("sim", *DRIVERS)
+    assert list(KINDS) == list(DRIVERS) == list(MODES) == list(CLIENTS)
+    for name, entry in DRIVERS.items():
+        assert KINDS[name].speaks_first == entry.listens == CLIENTS[name].listens
+        assert KINDS[name].cycle_s == make_driver(name, Mode.OBSERVE, host="127.0.0.1").cycle_s
+        assert CLIENTS[name].controller == name
+        assert make_driver(name, entry.deployed, host="127.0.0.1").mode is entry.deployed
 
 
 def test_names_and_options_that_are_none_are_one_line() -> None:

@@ -1,4 +1,4 @@
-"""The session of `cellwright deploy` on the controller of a robot."""
+"""The session of `cellwright deploy` on a controller, of a robot or a virtual one."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LOCKSTEP_SILENCE_S = 10.0
 """So long a controller in lock-step may compute."""
 
 
-def real_session(
+def controller_session(
     bundle: Bundle,
     file: CellFile,
     name: str,

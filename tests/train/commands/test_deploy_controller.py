@@ -3,12 +3,13 @@
 The client in between is the compiled ur_rtde, which nobody here wrote.
 """
 
+import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cellwright_envs.virtual.abb_egm import VirtualAbbEgm
@@ -19,8 +20,13 @@ from cellwright_envs.virtual.coupler import VirtualCoupler, map_of
 from cellwright_envs.virtual.seam_head import VirtualSeamHead
 from cellwright_policies import zoo
 from cellwright_runtime.bundle.policy import Bundle
+from cellwright_runtime.bundle.safety import SAFETY, Safety
+from cellwright_runtime.drivers.ur import UrDriver
+from cellwright_runtime.envelope.reading import read_log
+from cellwright_runtime.operation.insertion_task import InsertionTask
 from cellwright_train.cli import main
-from tests.train.commands.test_deploy import lines, written
+from tests.processes import until
+from tests.train.commands.test_deploy import failing_at, lines, written
 from tools.envelope.workplace import safety
 
 HOST, SENSOR_HOST = "127.0.71.1", "127.0.71.2"
@@ -42,11 +48,12 @@ class Shop:
                 stdout=log,
                 stderr=log,
             )
-        end = time.monotonic() + 120.0
-        while "Ctrl-C ends it" not in self.told():
+        try:
+            until(lambda: "Ctrl-C ends it" in self.told() or self._process.poll() is not None, 600.0)
             assert self._process.poll() is None, self.told()
-            assert time.monotonic() < end, self.told()
-            time.sleep(0.05)
+        except BaseException:
+            self.end()
+            raise
 
     def told(self) -> str:
         return self._log.read_text()
@@ -101,6 +108,60 @@ def test_a_part_is_seated_through_rsi_with_a_sensor_at_the_wrist(
         told = shop.end()
     assert "the simulated part: seated" in told
     assert "wrench sensor: requests: 2" in told  # the stream was begun and ended
+
+
+def test_an_error_in_the_servo_thread_is_a_stop_with_its_log(
+    shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(InsertionTask, "act", failing_at(8, InsertionTask.act))
+    logs = tmp_path / "logs"
+    deploy = ["deploy", BUNDLE, "--cell", str(shop.cell), "--lockstep", "--arm", "--logs", str(logs)]
+    assert main(deploy) == 1
+    out, err = capsys.readouterr()
+    assert "BLENDING" in out
+    assert "the robot was stopped by an error: a gap in the programme" in err
+    assert lines(err) == 1
+    (log,) = logs.iterdir()
+    assert read_log(log).about["reason"] == "a gap in the programme"
+
+
+INTERRUPTIBLE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has its jobs in the background ignore it
+from cellwright_train.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_ctrl_c_slows_down_within_the_declared_acceleration(shop: Shop, tmp_path: Path) -> None:
+    logs = tmp_path / "logs"
+    arguments = ["deploy", BUNDLE, "--cell", str(shop.cell), "--lockstep", "--arm", "--logs", str(logs)]
+    deploy = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTIBLE, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert deploy.stdout is not None
+        assert any("blended in" in line for line in deploy.stdout)
+        deploy.send_signal(signal.SIGINT)
+        _, err = deploy.communicate(timeout=300.0)
+    finally:
+        deploy.kill()
+        deploy.communicate()
+    assert (deploy.returncode, err) == (130, "cellwright: interrupted\n")
+    (log,) = logs.iterdir()
+    assert log.name == "stop-001-interrupted.mcap"
+    cycles = [each for each in read_log(log).cycles if each["setpoint"] is not None]
+    speeds = np.diff([each["setpoint"] for each in cycles], axis=0) / UrDriver.cycle_s
+    accelerations = np.abs(np.diff(speeds, axis=0)) / UrDriver.cycle_s
+    declared = Safety.from_bytes(Bundle.load(zoo.path("peg-insertion")).files[SAFETY]).joints
+    assert (accelerations.max(axis=0) <= 1.001 * np.array(declared.acceleration_rad_s2.value)).all()
+    last = max(number for number, each in enumerate(cycles) if each["state"] in ("blending", "running"))
+    assert np.abs(speeds[last - 50 : last]).max() > 1e-3
+    assert cycles[-1]["state"] == "armed"
+    assert np.abs(speeds[-1]).max() < 1e-5
 
 
 def test_a_tool_that_is_not_the_controllers_is_refused(
@@ -206,7 +267,6 @@ def test_a_cell_that_does_not_feel_or_feels_too_late_is_one_line_before_anything
 def described(directory: Path, sensors: dict[str, str] | None = None) -> str:
     """A cell whose pictures lie in a directory."""
     import cv2
-    import numpy as np
 
     made = cell_of(ENVIRONMENT, product="train", disturbances="none", seed=1)
     made.plant.begin()

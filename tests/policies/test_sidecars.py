@@ -99,7 +99,7 @@ def test_a_card_tells_what_the_manifest_says(spec: PolicySpec) -> None:
         "# sample",
         "certified safety function",
         "| first_pass_yield C | 1 |",
-        "| lateral_rate | -0.005 | 0.005 | m/s |",
+        "| lateral_offset | -0.0015 | 0.0015 | m |",
         "| tool, speed | 0.25 | m/s |",
         "| tool, force | 30 | N |",
         "| latency in training | 0 to 0.08 | s |",

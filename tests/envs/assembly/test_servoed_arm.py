@@ -84,6 +84,7 @@ def test_a_lead_beyond_the_leash_is_led_back_by_half() -> None:
     env.close()
     tool = np.zeros(6)
     interface.begin(tool, np.zeros(6), reference=np.array([0.0, 0.0, -9e-3, 0.0, 0.0, 0.0]))
+    interface.observe(tool, np.zeros(6), np.zeros((2, 64, 64), np.uint8), force_limit_n=200.0)
     assert interface.move(tool, np.zeros(6))[2] == pytest.approx(-7e-3)
 
 

@@ -29,6 +29,7 @@ def evaluation(*, passed: list[bool], defect_mm: float = 16.0) -> dict[str, Any]
         "tracking_error_mm": {"mean": 0.2, "p95": 0.5},
         "cycle_time_s": 20.0,
         "crashed": False,
+        "cut_off": False,
         "iso_edition": "2023",
     }
     levels = [{"B": False, "C": good, "D": True} for good in passed]

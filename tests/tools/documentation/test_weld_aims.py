@@ -20,6 +20,7 @@ def part(seed: int, *, good: bool, product: str, defect_mm: float, off_mm: float
         "tracking_error_mm": {"mean": off_mm, "p95": 1.0},
         "cycle_time_s": 20.0,
         "crashed": False,
+        "cut_off": False,
         "iso_edition": "2023",
     }
 

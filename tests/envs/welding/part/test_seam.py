@@ -20,6 +20,7 @@ from cellwright_envs.welding.part.seam import (
     seam_mesh,
     sweep,
 )
+from cellwright_envs.welding.weld_cell import ORIGIN_W as CELL_ORIGIN_W
 from cellwright_envs.welding.weld_cell import part_boxes
 from cellwright_perception.seam.taught_path import LEAD_IN_M, STEP_M, SeamFrames
 
@@ -168,8 +169,8 @@ def outside_m(points: np.ndarray, boxes: list[Box]) -> np.ndarray:
 def test_the_part_that_is_seen_is_the_one_that_the_torch_can_touch(name: str) -> None:
     """Points of the drawn surfaces near the seam lie on the collision boxes, and free space is free."""
     product = PRODUCTS[name]
-    frames = seam_frames(product, ORIGIN_W)
-    mesh = seam_mesh(product, frames, deviation_of(frames, thickness_m=product.thickness_m), ORIGIN_W)
+    frames = seam_frames(product, CELL_ORIGIN_W)
+    mesh = seam_mesh(product, frames, deviation_of(frames, thickness_m=product.thickness_m), CELL_ORIGIN_W)
     corners = mesh.vertices_w.reshape(mesh.stations, -1, 2, 3)
     plates = mesh.albedo.reshape(mesh.stations - 1, -1, 2)[0, :, 0] == STEEL
     drawn, free = [], []
@@ -184,7 +185,7 @@ def test_the_part_that_is_seen_is_the_one_that_the_torch_can_touch(name: str) ->
             near = surface[np.linalg.norm(surface - frames.points_w[sample], axis=1) < 12e-3]
             drawn.append(near)
             free.append(near + 2.5e-3 * outward)
-    boxes = part_boxes(product, frames)
+    boxes = part_boxes(product)
     off_m = outside_m(np.concatenate(drawn), boxes)
     assert len(off_m) > 100
     assert off_m.max() < (0.8e-3 if isinstance(product.path, SaddlePath) else 0.2e-3)

@@ -64,7 +64,7 @@ channel = 1
 inverted = true
 
 [limits]
-tool_speed_m_s = 0.05
+tool_speed_m_s = 0.02
 
 [[workspace]]
 name = "table"
@@ -83,7 +83,7 @@ def test_a_cell_is_read() -> None:
     assert cell.camera[0].views == ("hand",)
     assert cell.analogue_output[0].volts == (0.0, 10.0)
     assert cell.digital_input[0].inverted
-    assert cell.limits.tool_speed_m_s == 0.05
+    assert cell.limits.tool_speed_m_s == 0.02
     assert cell.workspace[0].frame == "base"
 
 
@@ -109,10 +109,10 @@ def test_a_cell_is_read() -> None:
         ("volts = [0.0, 10.0]", "volts = [0.0, 24.0]", "analogue_output 1, volts"),
         ("volts = [0.0, 10.0]", "volts = [5.0, 5.0]", "must be two different voltages"),
         ("high = 0.3", "high = 0.0", "must differ from low"),
-        ("tool_speed_m_s = 0.05", "tool_speed_m_s = 50.0", "limits, tool_speed_m_s"),
-        ("tool_speed_m_s = 0.05", "tool_speed_mm_s = 50.0", "did you mean 'tool_speed_m_s'?"),
+        ("tool_speed_m_s = 0.02", "tool_speed_m_s = 50.0", "limits, tool_speed_m_s"),
+        ("tool_speed_m_s = 0.02", "tool_speed_mm_s = 50.0", "did you mean 'tool_speed_m_s'?"),
         (
-            "tool_speed_m_s = 0.05",
+            "tool_speed_m_s = 0.02",
             "joint_high_rad = [1.0, 1.0]",
             "needs a number for each of the 6 joints, got 2",
         ),
@@ -121,7 +121,7 @@ def test_a_cell_is_read() -> None:
         ('"elbow_joint"', '"wrist_1_joint"', "robot, joints: names 'wrist_1_joint' twice"),
         ('model = "UR10e"', "model = 10", "robot, model: must be text"),
         ("[robot]", "[robbot]", "unknown key 'robbot'; did you mean 'robot'?"),
-        ("tool_speed_m_s = 0.05", "tool_speed_m_s = nan", "must be finite"),
+        ("tool_speed_m_s = 0.02", "tool_speed_m_s = nan", "must be finite"),
         ("[limits]", "[limits", "no TOML"),
     ],
 )
@@ -186,11 +186,11 @@ def test_a_cell_that_is_as_trained_fits(pegs: Bundle) -> None:
          "robot, joints: must be shoulder_pan_joint, shoulder_lift_joint, elbow_joint"),
         ('views = ["fixed"]', 'views = ["front"]', "with the view 'fixed'; there are: hand, front"),
         ('mounted_on = "base"', 'mounted_on = "flange"', "must be 'base': view fixed was trained so"),
-        ("tool_speed_m_s = 0.05", "tool_speed_m_s = 0.5", "limits, tool_speed_m_s: is 0.5, looser than"),
-        ("tool_speed_m_s = 0.05", "force_n = 500.0", "limits, force_n: is 500, looser than 30"),
-        ("tool_speed_m_s = 0.05", "joint_velocity_rad_s = [1.0, 1.0, 1.0, 1.0, 1.0, 9.0]",
+        ("tool_speed_m_s = 0.02", "tool_speed_m_s = 0.5", "limits, tool_speed_m_s: is 0.5, looser than"),
+        ("tool_speed_m_s = 0.02", "force_n = 500.0", "limits, force_n: is 500, looser than 30"),
+        ("tool_speed_m_s = 0.02", "joint_velocity_rad_s = [1.0, 1.0, 1.0, 1.0, 1.0, 9.0]",
          "is 9 for wrist_3_joint, looser than the bundle's 3.14159"),
-        ("tool_speed_m_s = 0.05", "joint_margin_rad = 0.01", "is 0.01, less than the bundle's 0.1"),
+        ("tool_speed_m_s = 0.02", "joint_margin_rad = 0.01", "is 0.01, less than the bundle's 0.1"),
     ],
 )  # fmt: skip
 def test_a_cell_that_does_not_fit_the_policy_is_refused(pegs: Bundle, old: str, new: str, told: str) -> None:

@@ -130,7 +130,7 @@ def test_an_arc_strikes_where_it_does_without_a_wire(name: str, simulated: Reach
     assert set(reached.told["interventions"]) <= {"motion"}  # where the torch slows down for its seam
     assert min(reached.periods, simulated.periods) > 4
     if joints:
-        assert abs(reached.lateral_m) < 0.1e-3
+        assert abs(reached.lateral_m) < 0.3e-3
         return
     assert reached.told["decisions"] == pytest.approx(simulated.told["decisions"], abs=1)
     assert reached.periods == pytest.approx(simulated.periods, abs=1)

@@ -287,9 +287,10 @@ def safety(spec: PolicySpec) -> Safety:
         views=tuple(
             ObservedView(
                 view=part.name,
-                mean_low=bound(1.0),
+                # Without an arc the pool camera sees nothing, as a shipped envelope knows.
+                mean_low=bound(0.0 if part.name == "pool" else 1.0),
                 mean_high=bound(254.0),
-                deviation_low=bound(2.0),
+                deviation_low=bound(0.0 if part.name == "pool" else 2.0),
                 deviation_high=bound(128.0),
                 longest_still_s=bound(1.0 / spec.control_rate_hz),
             )

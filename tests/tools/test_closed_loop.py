@@ -233,6 +233,8 @@ seam done
         "cycles": 5000,
         "worst_ms": 6.1,
     }
+    stopped = told.removesuffix("seam done\n").replace("BLENDING  goes on", "STOPPED   the arc went out")
+    assert _read(stopped)["reason"] == "5.004 s  STOPPED   the arc went out"
 
 
 def test_a_command_that_does_not_start_says_why() -> None:

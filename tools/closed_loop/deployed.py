@@ -20,6 +20,8 @@ PATIENCE_S = 60.0
 """On the wall clock: so long a controller in lock-step waits for a setpoint."""
 _SLACK_S = 2.0
 """Until observations are fine, and the policy has all of its authority."""
+_HAPPENED = re.compile(r" *[\d.]+ s  [A-Z]+ ")
+_COUNTED = re.compile(r"(\d+) decisions, interventions: (.*)")
 _LATE = re.compile(r"(\d+) of (\d+) cycles more than 2 ms late, the worst by ([\d.]+) ms")
 
 
@@ -102,8 +104,10 @@ def _read(told: str) -> dict[str, Any]:
     lines = told.strip().splitlines() or [""]
     holds = [line.split(" HOLD ", 1)[1].strip() for line in lines if " HOLD " in line]
     found: dict[str, Any] = {"reason": lines[-1], "holds": holds}
+    if _COUNTED.match(lines[-1]):  # stopped: what happened last says why
+        found["reason"] = next((line.strip() for line in reversed(lines) if _HAPPENED.match(line)), lines[-1])
     for line in lines:
-        if counted := re.match(r"(\d+) decisions, interventions: (.*)", line):
+        if counted := _COUNTED.match(line):
             found |= {"decisions": int(counted[1]), "interventions": counted[2]}
         if late := _LATE.match(line):
             found |= {"late": int(late[1]), "cycles": int(late[2]), "worst_ms": float(late[3])}

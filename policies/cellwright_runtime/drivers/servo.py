@@ -36,7 +36,7 @@ class ServoThread:
         """What ended the thread, where that was no step."""
         self._step, self._stop, self._cycle_s = step, stop, cycle_s
         self._clock = clock
-        self._ended = threading.Event()
+        self._ended, self._done = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="servo", daemon=True)
 
     def start(self) -> None:
@@ -50,8 +50,8 @@ class ServoThread:
 
         Raises what ended the thread, once the arm was stopped.
         """
-        self._thread.join(timeout_s)
-        if self._thread.is_alive():
+        # Not `Thread.join`: one that Ctrl-C interrupts takes a running thread for an ended one (Python 3.11).
+        if not self._done.wait(timeout_s):
             return False
         gc.unfreeze()
         if self.error is not None:
@@ -66,7 +66,7 @@ class ServoThread:
     @property
     def alive(self) -> bool:
         """Whether steps are done."""
-        return self._thread.is_alive()
+        return self._thread.ident is not None and not self._done.is_set()
 
     def _run(self) -> None:
         before_s = None
@@ -85,4 +85,7 @@ class ServoThread:
         except BaseException as error:
             self.error = error
         finally:
-            self._stop()
+            try:
+                self._stop()
+            finally:
+                self._done.set()

@@ -1,6 +1,8 @@
 """The thread that keeps a controller's cycle: how late it was, and what ends it."""
 
+import signal
 import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -38,6 +40,31 @@ def test_cycles_in_time_are_not_late() -> None:
     assert servo.join(60.0)
     assert (servo.cycles, servo.late) == (5, 0)
     assert servo.worst_s < 1e-9
+
+
+def test_a_wait_that_ctrl_c_interrupts_does_not_take_the_thread_for_ended() -> None:
+    asked = threading.Event()
+
+    def step() -> bool:
+        time.sleep(0.001)
+        return not asked.is_set()
+
+    servo = ServoThread(step, lambda: None, cycle_s=CYCLE_S)
+    waits = threading.main_thread().ident
+    assert waits is not None
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        servo.start()
+        threading.Timer(0.3, lambda: signal.pthread_kill(waits, signal.SIGINT)).start()
+        with pytest.raises(KeyboardInterrupt):
+            servo.join(60.0)
+        assert not servo.join(0.05)
+        assert servo.alive
+    finally:
+        asked.set()
+        signal.signal(signal.SIGINT, before)
+    assert servo.join(60.0)
+    assert not servo.alive
 
 
 def test_an_error_is_raised_once_the_arm_was_stopped() -> None:

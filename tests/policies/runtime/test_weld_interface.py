@@ -52,7 +52,7 @@ class Cell:
     @property
     def newest_pool(self) -> np.ndarray:
         assert self.env.pool is not None
-        return self.env.pool._pictures[0]
+        return self.env.pool._pictures[0].image
 
     def carry_out(self, command: WeldCommand) -> None:
         self.env._carry_out(command)

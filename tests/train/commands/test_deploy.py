@@ -191,7 +191,7 @@ def test_a_weld_travels_with_its_arc_and_leaves_no_limit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made = written(tmp_path / "weld", safety(Bundle.load(zoo.path("weld-seam")).spec), "weld-seam")
-    options = ["--arm", "--seconds", "9", "--disturbances", "none", "--logs", str(tmp_path / "logs")]
+    options = ["--arm", "--seconds", "9", "--disturbances", "train", "--logs", str(tmp_path / "logs")]
     assert main(["deploy", made, *options]) == 1
     told = capsys.readouterr().out
     assert "blended in" in told

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -196,11 +197,12 @@ def test_a_weld_burns_through_a_driver_a_coupler_and_a_seam_sensor(
 ) -> None:
     shipped = Bundle.load(zoo.path("weld-seam"))
     bundle = "zoo:weld-seam"
-    made = cell_of(shipped.spec.environment, product="train", disturbances="none", seed=1)
-    assert made.weld is not None
-    made = replace(made, plant=SharedCameras(made.plant, made.cameras, made.exposures, tmp_path))
-    station, clock = made.weld, lambda: made.weld.time_s  # type: ignore[union-attr]
-    served = {"address": HOST, "port": 0, "anywhere": False, "time_s": clock}
+    cell = cell_of(shipped.spec.environment, product="train", disturbances="none", seed=1)
+    station = cell.weld
+    assert station is not None
+    made = replace(cell, plant=SharedCameras(cell.plant, cell.cameras, cell.exposures, tmp_path))
+    served: dict[str, Any] = {"address": HOST, "port": 0, "anywhere": False}
+    served["time_s"] = lambda: station.time_s
     devices = VirtualCoupler(station, registers=map_of(station), **served), VirtualSeamHead(station, **served)
     robot = KINDS["abb-egm"].make(
         made, variant="pose", address=HOST, sensor_address=HOST, sensor_port=6598, lockstep=True

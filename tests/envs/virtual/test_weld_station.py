@@ -94,6 +94,15 @@ def test_an_episode_does_not_depend_on_how_long_the_robot_stood(station: WeldSta
     assert seen[0][2] == seen[1][2] == pytest.approx(0.12)
 
 
+def test_control_periods_begin_with_the_frame_before_the_first_motion(station: WeldStation) -> None:
+    torch = Torch(station)
+    torch.stand(4)
+    torch.go(PERIOD_CYCLES - 5)
+    assert station.env._time_s == 0.0
+    torch.go(1)
+    assert station.env._time_s == pytest.approx(0.04)
+
+
 def test_a_correction_is_late_and_the_way_along_the_path_is_not(station: WeldStation) -> None:
     torch = Torch(station)
     torch.go(20)

@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,7 @@ from cellwright_envs.virtual.cell_tables import InsertionTables, RobotTable
 from cellwright_envs.virtual.cells import bare_arm, cell_of
 from cellwright_envs.virtual.coupler import VirtualCoupler, map_of
 from cellwright_envs.virtual.seam_head import VirtualSeamHead
+from cellwright_envs.virtual.shared_cameras import SharedCameras
 from cellwright_policies import zoo
 from cellwright_runtime.bundle.policy import Bundle
 from cellwright_runtime.bundle.safety import SAFETY, Safety
@@ -26,8 +29,7 @@ from cellwright_runtime.envelope.reading import read_log
 from cellwright_runtime.operation.insertion_task import InsertionTask
 from cellwright_train.cli import main
 from tests.processes import until
-from tests.train.commands.test_deploy import failing_at, lines, written
-from tools.envelope.workplace import safety
+from tests.train.commands.test_deploy import failing_at, lines
 
 HOST, SENSOR_HOST = "127.0.71.1", "127.0.71.2"
 BUNDLE = "zoo:peg-insertion"
@@ -324,11 +326,13 @@ def test_a_weld_burns_through_a_driver_a_coupler_and_a_seam_sensor(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shipped = Bundle.load(zoo.path("weld-seam"))
-    bundle = written(tmp_path / "bundle", safety(shipped.spec), "weld-seam")
-    made = cell_of(shipped.spec.environment, product="train", disturbances="none", seed=1)
-    assert made.weld is not None
-    station, clock = made.weld, lambda: made.weld.time_s  # type: ignore[union-attr]
-    served = {"address": HOST, "port": 0, "anywhere": False, "time_s": clock}
+    bundle = "zoo:weld-seam"
+    cell = cell_of(shipped.spec.environment, product="train", disturbances="none", seed=1)
+    station = cell.weld
+    assert station is not None
+    made = replace(cell, plant=SharedCameras(cell.plant, cell.cameras, cell.exposures, tmp_path))
+    served: dict[str, Any] = {"address": HOST, "port": 0, "anywhere": False}
+    served["time_s"] = lambda: station.time_s
     devices = VirtualCoupler(station, registers=map_of(station), **served), VirtualSeamHead(station, **served)
     robot = KINDS["abb-egm"].make(
         made, variant="pose", address=HOST, sensor_address=HOST, sensor_port=6598, lockstep=True
@@ -338,15 +342,17 @@ def test_a_weld_burns_through_a_driver_a_coupler_and_a_seam_sensor(
         each.start()
     file = tmp_path / "cell.toml"
     assert made.described is not None
-    addresses = {each.name: f"{HOST}:{each.port}" for each in devices}
+    addresses = {each.name: f"{HOST}:{each.port}" for each in devices} | {
+        "pool": f"shared:{tmp_path / 'pool'}"
+    }
     file.write_text(made.described().text(RobotTable(driver="abb-egm", host=HOST, port=6598), addresses))
     try:
-        options = ["--cell", str(file), "--arm", "--lockstep", "--seconds", "3.5"]
+        options = ["--cell", str(file), "--arm", "--lockstep", "--seconds", "4.6"]
         assert main(["deploy", bundle, *options]) == 1
         told = capsys.readouterr().out
         assert "blended in" in told
         assert "HOLD" not in told
-        assert "not done after 3.5 s" in told
+        assert "not done after 4.6 s" in told
         assert station.env._arc_time_s > 0.5
         assert station.env.wire.wire_m > 0.004
         assert not station._power.arc_on  # it goes out with the end

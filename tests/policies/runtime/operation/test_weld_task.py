@@ -22,7 +22,7 @@ from cellwright_runtime.envelope.faults import Fault
 from cellwright_runtime.interface.path_correction import SensorFrame
 from cellwright_runtime.interface.torch_path import STRIKE_EARLY_M
 from cellwright_runtime.operation.task import Frame
-from cellwright_runtime.operation.weld_task import EARLIER_M, LONGEST_STRIKE_S, Exposed, WeldTask
+from cellwright_runtime.operation.weld_task import BENT_M, EARLIER_M, LONGEST_STRIKE_S, Exposed, WeldTask
 from cellwright_runtime.vocabulary import ControllerSetup, Layout
 
 SPEC = Bundle.load(zoo.path("weld-seam")).spec
@@ -153,6 +153,8 @@ def test_the_seam_ends() -> None:
     shop = Shop()
     shop.run(60.0)
     assert shop.task.verdict() == "seam done"
+    beyond_m = shop.path_m() - shop.task.interface.seam.frames.length_m
+    assert beyond_m == pytest.approx(BENT_M, abs=0.1e-3)
     assert 5.0 < shop.now_s < 60.0
 
 

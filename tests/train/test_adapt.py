@@ -41,7 +41,7 @@ def test_a_bundle_adapts_to_a_line_and_knows_where_it_comes_from(
     monkeypatch.setattr(adaptation, "_TEST_EPISODES", 16)
     run, bundle, results = tmp_path / "run", tmp_path / "bundle", tmp_path / "r.json"
     monkeypatch.setattr("cellwright_train.commands.adapt._SCORED", 2)
-    command = ["adapt", POLICY, "--line", str(line), "--parts", "32", "--measured", "2", "--workers", "1"]
+    command = ["adapt", POLICY, "--line", str(line), "--parts", "20", "--measured", "2", "--workers", "1"]
     assert main([*command, "--run-dir", str(run), "--json", str(results), "--out", str(bundle)]) == 0
     told = json.loads(results.read_text())
     assert told["policy_sha256"] == resolve_policy(POLICY).digest

@@ -7,6 +7,9 @@ answer stops the robot. From the first setpoint on it answers with setpoints alo
 
 from __future__ import annotations
 
+import contextlib
+import threading
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,13 +44,15 @@ class KukaRsiDriver(ListeningDriver):
         most_m: float = 0.005,
         most_rad: float = float(np.radians(5.0)),
         silence_s: float = 0.1,
+        keep_alive: bool = False,
         clock: Clock = monotonic,
     ) -> None:
         """The address and `sensor`, its SENTYPE, are those of the robot's Ethernet configuration.
 
         `relative` and the limits `most_m` and `most_rad` are those of POSCORR and AXISCORR in the RSI
         context, `missed` is the Timeout of its ETHERNET object: as many answers too late, and RSI stops the
-        robot.
+        robot. With `keep_alive` a thread answers between `connect` and the first `read_state`, so that a
+        program may take its time in between; not for a robot in lock-step, whose time would go on.
         """
         if cycle_s not in CYCLES_S:
             raise DriverError(f"RSI has cycles of 0.004 and 0.012 s, got {cycle_s}")
@@ -60,7 +65,39 @@ class KukaRsiDriver(ListeningDriver):
         super().__init__(mode, reaches, listen=listen, port=port, silence_s=silence_s, clock=clock)
         self._sensor = sensor
         self._relative = relative
+        self._keep_alive = keep_alive
+        self._taken, self._answering = threading.Event(), threading.Thread()
         self._forget()
+
+    def connect(self) -> RobotState:
+        """Reach the robot and return its first state; nothing moves."""
+        state = super().connect()
+        if self._keep_alive:
+            self._taken.clear()
+            self._answering = threading.Thread(target=self._answer_on, name="rsi answers", daemon=True)
+            self._answering.start()
+        return state
+
+    def read_state(self) -> RobotState:
+        """Wait for the next state, as every driver."""
+        self._take()
+        return super().read_state()
+
+    def stop(self) -> None:
+        """Take no more setpoints; RSI stops the robot."""
+        self._take()
+        super().stop()
+
+    def _answer_on(self) -> None:
+        """Answer every telegram with a correction of zero; one that cannot be used is the next reader's."""
+        with contextlib.suppress(DriverError):
+            while not self._taken.is_set():
+                self._next()
+
+    def _take(self) -> None:
+        self._taken.set()
+        if self._answering.is_alive():
+            self._answering.join()
 
     def _forget(self) -> None:
         self._heard: Telegram | None = None
@@ -97,6 +134,7 @@ class KukaRsiDriver(ListeningDriver):
         )
 
     def _send(self, values: Array) -> None:
+        self._take()
         if self.mode is Mode.JOINT_CORRECTION:
             self._answer(np.degrees(values))
         else:

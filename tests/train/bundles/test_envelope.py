@@ -20,7 +20,12 @@ from cellwright_runtime.bundle.policy import CARD, LEAPP, SCORECARD, WEIGHTS, Bu
 from cellwright_runtime.bundle.safety import SAFETY
 from cellwright_runtime.files.json_text import canonical_json
 from cellwright_runtime.runtime import Runtime
-from cellwright_train.bundles.observed import Observed, oldest_frame_periods, oldest_picture_periods
+from cellwright_train.bundles.observed import (
+    Observed,
+    oldest_frame_periods,
+    oldest_picture_periods,
+    own_commands,
+)
 from cellwright_train.bundles.scorecards import recorded, recorded_trial
 from cellwright_train.cli import main
 from cellwright_train.rollout.families import family_of
@@ -99,7 +104,13 @@ def test_the_trained_ranges_are_those_of_the_recorded_parts(exported: Path) -> N
     for each in bundle.safety.observed:
         if each.group == "leash":  # the interface keeps it
             continue
-        wanted = [ends(element.name.partition("_lag_")[0]) for element in groups[each.group]]
+        wanted = [
+            # the interface keeps actions, too
+            (element.low, element.high)
+            if element.name.startswith("last_")
+            else ends(element.name.partition("_lag_")[0])
+            for element in groups[each.group]
+        ]
         np.testing.assert_array_equal(each.low.array, [low for low, _ in wanted])
         np.testing.assert_array_equal(each.high.array, [high for _, high in wanted])
     assert (rows["history"].min(axis=0) > bundle.safety.range_of("history").low.array).any()
@@ -107,6 +118,14 @@ def test_the_trained_ranges_are_those_of_the_recorded_parts(exported: Path) -> N
     for index, view in enumerate(bundle.safety.views):
         assert view.mean_low.number == pytest.approx(frames[:, index].mean(axis=(1, 2)).min() - 10.0)
         assert view.deviation_low.number == pytest.approx(0.5 * frames[:, index].std(axis=(1, 2)).min())
+
+
+def test_means_over_the_policys_own_commands_are_its_own_commands() -> None:
+    spec = Bundle.load(zoo.path("weld-seam")).spec
+    found = {element.name for element in own_commands(spec, "averages").values()}
+    trims = ("travel_speed_trim", "wire_feed_trim", "voltage_trim")
+    assert found == {f"{trim}_over_{seconds}_s" for trim in trims for seconds in ("1.5", "6")}
+    assert own_commands(spec, "signals") == {}
 
 
 def test_limits_are_those_of_robot_and_cell(exported: Path) -> None:
@@ -183,7 +202,7 @@ def test_the_oldest_picture_is_that_of_the_pool_where_there_is_one(name: str) ->
     ages = []
     for step in range(40):
         shown = camera.take(np.zeros(1), np.zeros(1), lateral_m=0.0, arc_on=True, time_s=0.0)
-        ages.append(step - int(shown[0, 0]))
+        ages.append(step - int(shown.image[0, 0]))
     assert oldest_picture_periods(disturbances, ("overview", "stripe", "pool")) == max(ages[latest + 2 :])
 
 

@@ -29,6 +29,7 @@ from cellwright_train.bundles.observed import (
     LEASH,
     RANGE_MARGIN,
     Measured,
+    own_commands,
     range_margins,
     trained_ranges,
 )
@@ -211,16 +212,22 @@ def _observed(spec: PolicySpec, measured: Measured) -> tuple[ObservedRange, ...]
     margins = range_margins(spec)
     told = _told(measured)
     fraction = f"assumption: {RANGE_MARGIN:g} of what the manifest allows an element"
-    leashed = "derived: settings leash and turning_leash, which the interface keeps"
-    return tuple(
-        ObservedRange(
-            group=group,
-            low=Bound(value=tuple(low.tolist()), source=leashed if group == LEASH else told),
-            high=Bound(value=tuple(high.tolist()), source=leashed if group == LEASH else told),
-            margin=Bound(value=tuple(margins[group].tolist()), source=fraction),
+    found = []
+    for group, (low, high) in trained_ranges(spec, measured.seen).items():
+        source = (
+            "derived: settings leash and turning_leash, which the interface keeps" if group == LEASH else told
         )
-        for group, (low, high) in trained_ranges(spec, measured.seen).items()
-    )
+        if own_commands(spec, group):
+            source += "; of the policy's own commands: their limits in the manifest"
+        found.append(
+            ObservedRange(
+                group=group,
+                low=Bound(value=tuple(low.tolist()), source=source),
+                high=Bound(value=tuple(high.tolist()), source=source),
+                margin=Bound(value=tuple(margins[group].tolist()), source=fraction),
+            )
+        )
+    return tuple(found)
 
 
 def _views(spec: PolicySpec, measured: Measured) -> tuple[ObservedView, ...]:

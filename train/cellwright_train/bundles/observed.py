@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from cellwright_envs.welding.pool_camera import PERIOD_STEPS
 from cellwright_runtime.bundle.policy import PolicySpec
+from cellwright_runtime.vocabulary import Component
 from cellwright_train.rollout.cell import Episode, Observation, run_episode
 from cellwright_train.rollout.trial import Trial
 
@@ -120,9 +121,9 @@ def trained_ranges(
 ) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:
     """Lowest and highest of each element, by low-dimensional group, before the margins.
 
-    A quantity has one range over all of its ages: what was fine a while ago is fine as history. The lead of
-    the reference has the leash instead of what was seen: the interface itself keeps it, and a tool that is
-    held uses it up on good parts as well.
+    A quantity has one range over all of its ages: what was fine a while ago is fine as history. What the
+    interface itself keeps has its limits instead of what was seen, which good parts leave as well: the lead
+    of the reference, which a tool that is held uses up, and the policy's own commands.
     """
     ranges: dict[str, tuple[float, float]] = {}
     for name, each in seen.groups.items():
@@ -137,14 +138,31 @@ def trained_ranges(
         if name == LEASH:
             high = np.repeat([spec.controller[setting][0] for setting in ("leash", "turning_leash")], 3)
             ends = np.stack([-high, high], axis=1)
+        for index, element in own_commands(spec, name).items():
+            ends[index] = element.low, element.high
         found[name] = ends[:, 0], ends[:, 1]
     return found
 
 
+def own_commands(spec: PolicySpec, group: str) -> dict[int, Component]:
+    """Elements of a group that are past actions, or means over them, by index."""
+    actions = {each.name for each in spec.action}
+    return {
+        index: element
+        for index, (quantity, element) in enumerate(
+            zip(_quantities(spec, group), _components(spec, group), strict=True)
+        )
+        if re.sub(r"_over_[\d.]+_s$", "", quantity.removeprefix("last_")) in actions
+    }
+
+
+def _components(spec: PolicySpec, group: str) -> tuple[Component, ...]:
+    return next(each.components for each in spec.observation if each.name == group)
+
+
 def _quantities(spec: PolicySpec, group: str) -> list[str]:
     """What each element of a group is of, whatever its age."""
-    components = next(each.components for each in spec.observation if each.name == group)
-    return [re.sub(r"_lag_\d+$", "", each.name) for each in components]
+    return [re.sub(r"_lag_\d+$", "", each.name) for each in _components(spec, group)]
 
 
 def measure(trial: Trial, spec: PolicySpec, *, progress: bool) -> Measured:

@@ -56,8 +56,10 @@ def controller_session(
     welds = "lateral_range" in spec.controller
     if not welds:
         require_wrench(file, name)
-    patience = {"silence_s": LOCKSTEP_SILENCE_S} if lockstep else {}
-    driver = driver_for(file, name, host, arm=arm, **patience)
+    options: dict[str, float | bool] = {"silence_s": LOCKSTEP_SILENCE_S} if lockstep else {}
+    if name == "kuka-rsi" and not lockstep:
+        options["keep_alive"] = True  # the first decision takes longer than the answers that RSI waits for
+    driver = driver_for(file, name, host, arm=arm, **options)
     driver = feeling(driver, file, clock=None if lockstep else time.monotonic)
     robot = file.cell.robot
     safety = require_match(bundle, robot=robot.model, joint_names=robot.joints, cycle_s=driver.cycle_s)

@@ -2,6 +2,7 @@
 own."""
 
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,6 +73,24 @@ def test_corrections_of_the_axes_arrive(robot: Process, tmp_path: Path) -> None:
         rsi.send_setpoint(wanted)
         state = rsi.read_state()
     np.testing.assert_allclose(state.joints_rad, wanted, atol=1e-4)
+    rsi.close()
+
+
+@pytest.mark.parametrize("keep_alive", [True, False])
+def test_a_program_may_take_its_time_before_it_reads(
+    robot: Process, tmp_path: Path, keep_alive: bool
+) -> None:
+    robot.do(SERVE.format(config=rsi_configuration.written(tmp_path, port=PORT), mode="absolute"))
+    rsi = driver(Mode.TOOL_CORRECTION, keep_alive=keep_alive)
+    first = rsi.connect()
+    before = robot.ask("server.faulty_packets")
+    time.sleep(1.2)  # a hundred cycles
+    missed = robot.ask("server.faulty_packets") - before
+    assert missed < 30 if keep_alive else missed > 70
+    state = rsi.read_state()
+    assert state.sequence > first.sequence
+    np.testing.assert_array_equal(state.tool, first.tool)
+    rsi.send_setpoint(np.zeros(6))
     rsi.close()
 
 

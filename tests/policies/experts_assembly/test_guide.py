@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from cellwright_envs.assembly.connector_insertion import ConnectorInsertion
+from cellwright_envs.assembly.insertion import Insertion
+from cellwright_envs.assembly.nut_fastening import NutFastening
 from cellwright_envs.assembly.peg_insertion import PegInsertion
 from cellwright_policies.experts import make_expert
 from cellwright_policies.experts.assembly.guide import (
@@ -53,9 +55,9 @@ def test_it_finds_a_hole_that_is_not_where_it_takes_it_to_be(
     assert seated["guide"] >= 3
 
 
-def lying(env: PegInsertion) -> tuple[dict[str, Any], list[str]]:
+def lying(env: Insertion[Any], product: str = "round-16-1") -> tuple[dict[str, Any], list[str]]:
     """Observations of a part that lies 1.5 mm beside its hole, and the names of `privileged`."""
-    observation, _ = env.reset(seed=1, options={"disturbances": "none", "product": "round-16-1"})
+    observation, _ = env.reset(seed=1, options={"disturbances": "none", "product": product})
     names = list(env.privileged_names)
     batch = {name: np.array(values[None]) for name, values in observation.items()}
     for name, value in (("tip_x", 1.5e-3), ("tip_y", 0.0), ("tip_z", 0.1e-3), ("yaw_error", 0.0)):
@@ -78,6 +80,22 @@ def test_it_goes_straight_to_the_hole_at_first_and_searches_where_that_does_not_
     batch["privileged"][0, names.index("tip_z")] = -0.5e-3
     assert guide.act_batch(batch)[0][1] < searching[1], "in the mouth it no longer searches"
     env.close()
+
+
+def test_it_searches_for_a_bolt_as_for_a_hole_but_does_not_turn_the_nut() -> None:
+    turns = []
+    for kind, product in ((PegInsertion, "round-16-1"), (NutFastening, "M12")):
+        env: Insertion[Any] = kind(privileged=True)
+        batch, names = lying(env, product)
+        batch["leash"][0, :2] = (0.0, 2e-3)
+        batch["pose"][0, 5] = 0.0
+        guide = make_expert(f"cellwright/{kind.__name__}-v1", "guide", names)
+        action = [guide.act_batch(batch)[0] for _ in range(PATIENCE_STEPS + 1)][-1]
+        assert action[1] > 0.0 > action[0]
+        turns.append(action[5])
+        env.close()
+    assert turns[0] > 0.1
+    assert turns[1] == 0.0
 
 
 def test_the_pull_is_a_part_of_the_distance_with_a_limit() -> None:

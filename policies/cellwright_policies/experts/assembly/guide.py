@@ -90,6 +90,9 @@ class Guide(Oracle):
     lead, in a spiral that is pulled a little towards the hole.
     """
 
+    fits_at_one_turn = True
+    """Whether the search turns the part to and fro as well."""
+
     def __init__(self, privileged_names: Sequence[str]) -> None:
         super().__init__(privileged_names)
         self._place = [privileged_names.index(name) for name in NEEDED]
@@ -110,10 +113,11 @@ class Guide(Oracle):
         steps[:] = np.where((z < TOUCH_M) & (z > -CAUGHT_M), steps + 1.0, 0.0)
         searching = steps > PATIENCE_STEPS
         along = self._spiral.direction(pose[:, :2], lead[:, :2], searching)
-        turning = swept(pose[:, 5], lead[:, 5]) - np.clip(PULL * yaw, -PULL_LIMIT_RAD, PULL_LIMIT_RAD)
         wanted[searching, :2] = (SEARCH_LEAD_M * along + pull(truth[:, self._place[:2]]))[searching]
         wanted[searching, 2] = -SEARCH_PRESS_M
-        wanted[searching, 5] = turning[searching]
+        if self.fits_at_one_turn:
+            turning = swept(pose[:, 5], lead[:, 5]) - np.clip(PULL * yaw, -PULL_LIMIT_RAD, PULL_LIMIT_RAD)
+            wanted[searching, 5] = turning[searching]
         return wanted
 
     @staticmethod

@@ -77,13 +77,12 @@ class NutOracle(Oracle):
         return np.where(turns_left > self.near_turns, self.cruise_rev_s, slow)
 
 
-class NutGuide(NutOracle):
+class NutGuide(NutOracle, Guide):
     """Acts so that an actor which sees less can imitate it: see `Guide`."""
 
+    fits_at_one_turn = False
     near_turns = 0.8
     gain_per_s = 1.5
-
-    _lined_up = staticmethod(Guide._lined_up)
 
 
 class Tightening:

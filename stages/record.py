@@ -18,9 +18,12 @@ import lzma
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from cellwright_policies.experts import EXPERTS
+from cellwright_train.scenarios.catalogue import scenario, scenario_names
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "docs" / "results"
@@ -48,6 +51,88 @@ SECONDS = {
 """Measured processor time of a part [s] under `train`, by environment and kind of policy, start included."""
 ASSUMED_S = 3.0
 """The same where nothing was measured."""
+
+
+SCENARIOS = ROOT / "runs" / "scenarios"
+"""Where scenarios are recorded; docs/results holds the table of all."""
+SCENARIO_PARTS = 100
+LINE = ("--draw", "2026", "--cells", "weld-seam+peg-insertion", "--parts", "200", "--changes", "10")
+"""The mixed shift of 200 parts with ten changes that nobody announces."""
+CONTENDERS = (
+    "zoo:weld-seam+zoo:peg-insertion",
+    "seam-tracker+blind-insertion",
+    "adaptive-tracker+visual-servo",
+    "adaptive-tracker+spiral-search",
+)
+
+
+def shipped_name(policy: str) -> str:
+    """Why a policy cannot be evaluated: empty where it can."""
+    for each in policy.split("+"):
+        name = each.removeprefix("zoo:")
+        if name != each and not (ROOT / "policies/cellwright_policies/zoo" / name).is_dir():
+            return f"{each} is not in the zoo"
+        if "/" in each and not (ROOT / each).is_dir():
+            return f"{each} is not trained"
+    return ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScenarioRow:
+    """One policy in one scenario."""
+
+    group: str
+    name: str
+    policy: str
+    parts: int | None
+    """None for a shift, which is worked off as a whole."""
+    seconds: float
+
+    @property
+    def file(self) -> Path:
+        return SCENARIOS / f"{self.policy.replace(':', '-')}--{self.name}.json"
+
+    @property
+    def command(self) -> list[str]:
+        command = ["cellwright", "evaluate", self.policy, "--scenario", self.name]
+        command += [] if self.parts is None else ["--episodes", str(self.parts)]
+        return [*command, "--json", str(self.file.relative_to(ROOT))]
+
+    @property
+    def recorded(self) -> bool:
+        """Whether its file is there, of the conditions that the scenario has now."""
+        if not self.file.exists():
+            return False
+        told = json.loads(self.file.read_text())
+        return bool(told["scenario_identity"] == scenario(self.name).identity)
+
+    @property
+    def missing(self) -> str:
+        return shipped_name(self.policy)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiftRow:
+    """The mixed shift under every contender."""
+
+    group: str = "shift"
+    seconds: float = 1200.0
+    missing: str = ""
+
+    @property
+    def file(self) -> Path:
+        return RESULTS / "shift-mixed-200.json"
+
+    @property
+    def command(self) -> list[str]:
+        return [
+            *("cellwright", "shift", *LINE, "--policies", ",".join(CONTENDERS)),
+            *("--json", str(self.file.relative_to(ROOT))),
+        ]
+
+    @property
+    def recorded(self) -> bool:
+        return self.file.exists()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +188,8 @@ class Row:
     @property
     def missing(self) -> str:
         """What has to be there first; empty where nothing is."""
-        name = self.policy.removeprefix("zoo:")
-        if name != self.policy and not (ROOT / "policies/cellwright_policies/zoo" / name).is_dir():
-            return f"{self.policy} is not in the zoo"
-        if "/" in self.policy and not (ROOT / self.policy).is_dir():
-            return f"{self.policy} is not trained"
+        if why := shipped_name(self.policy):
+            return why
         if self.feasible and not (ROOT / self.feasible).exists():
             return f"{self.feasible} is not searched"
         return ""
@@ -189,11 +271,42 @@ def insertions(group: str) -> Iterator[Row]:
             )
 
 
-def rows() -> list[Row]:
-    return [*welds(), *(row for group in TASKS for row in insertions(group))]
+def scenario_rows() -> Iterator[ScenarioRow]:
+    """Shipped policies first, then every expert."""
+    for experts in (False, True):
+        for name in scenario_names():
+            cells = scenario(name).cells
+            is_shift = len(cells) > 1
+            if experts and is_shift:
+                continue
+            task = cells[0].partition("/")[2]
+            shipped = ["+".join(f"zoo:{_bundle(env)}" for env in cells)]
+            for policy in EXPERTS[cells[0]] if experts else shipped:
+                kind = policy if experts else "policy"
+                seconds = 2 * SCENARIO_PARTS * SECONDS.get((f"cellwright/{task}", kind), ASSUMED_S)
+                yield ScenarioRow(
+                    group="scenarios of experts" if experts else "scenarios",
+                    name=name,
+                    policy=policy,
+                    parts=None if is_shift else SCENARIO_PARTS,
+                    seconds=seconds,
+                )
 
 
-def show(chosen: list[Row], workers: int) -> None:
+def _bundle(env: str) -> str:
+    """Name of the bundle for an environment."""
+    return {WELD: "weld-seam", BLIND_WELD: "weld-seam-without-pool", **{e: n for n, e in TASKS.values()}}[env]
+
+
+AnyRow = Row | ScenarioRow | ShiftRow
+
+
+def rows() -> list[AnyRow]:
+    evaluations = [*welds(), *(row for group in TASKS for row in insertions(group))]
+    return [*evaluations, *scenario_rows(), ShiftRow()]
+
+
+def show(chosen: Sequence[AnyRow], workers: int) -> None:
     left_s = 0.0
     for row in chosen:
         told = "recorded" if row.recorded else row.missing or f"{row.seconds / workers / 60.0:.0f} min"
@@ -203,7 +316,7 @@ def show(chosen: list[Row], workers: int) -> None:
     print(f"{missing} of {len(chosen)} missing: {hours:.1f} hours on {workers} idle cores")
 
 
-def record(chosen: list[Row], workers: int) -> int:
+def record(chosen: Sequence[AnyRow], workers: int) -> int:
     """Run what is missing, in turn; returns the exit code."""
     begin_search()
     for row in chosen:
@@ -212,11 +325,15 @@ def record(chosen: list[Row], workers: int) -> int:
         if row.missing:
             print(f"left out, {row.missing}: {shlex.join(row.command)}", file=sys.stderr)
             continue
+        row.file.parent.mkdir(parents=True, exist_ok=True)
         row.file.unlink(missing_ok=True)  # of version 0, or of fewer parts
         print(shlex.join(row.command), flush=True)
         done = subprocess.run([*row.command, "--workers", str(workers)], cwd=ROOT, check=False)
         if done.returncode:
             return done.returncode
+        if isinstance(row, ScenarioRow):
+            table = ["cellwright", "leaderboard", str(SCENARIOS), "--json", str(RESULTS / "scenarios.json")]
+            subprocess.run(table, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return 0
 
 

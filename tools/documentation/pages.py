@@ -17,6 +17,7 @@ from tools.documentation import (
     lines,
     results,
     scenarios,
+    scores,
     settings,
     weld_aims,
     welds,
@@ -73,6 +74,10 @@ def blocks(recorded: Path) -> dict[str, Block]:
         "fault-times": functools.partial(envelope.fault_times, recorded),
         "setpoint-counts": functools.partial(envelope.setpoint_counts, recorded),
         "closed-loop": functools.partial(closed_loop.closed_loop, recorded),
+        "leaderboard": functools.partial(scores.leaderboard, recorded),
+        "zero-shot": functools.partial(scores.zero_shot, recorded),
+        "shifts": functools.partial(scores.shifts, recorded),
+        "adaptations": functools.partial(scores.adaptations, recorded),
         "bench": functools.partial(results.bench, recorded),
     }
 

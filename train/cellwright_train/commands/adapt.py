@@ -234,6 +234,7 @@ class Adapt:
                 "description": chosen.event.description,
                 "retention": retention,
                 **recovery.as_json(),
+                "good": {name: {"good": sum(each), "parts": len(each)} for name, each in good.items()},
                 "measured": {name: [each.as_json() for each in results] for name, results in arms.items()},
             }
             file.write((json.dumps(made, allow_nan=False) + "\n").encode())

@@ -22,6 +22,8 @@ class Score:
     """One policy in one scenario."""
 
     scenario: str
+    identity: str
+    """Hash of what decided the scenario's parts."""
     policy: str
     policy_sha256: str
     good: int
@@ -44,6 +46,7 @@ class Score:
             name, bar = str(data["scenario"]), data["bar"]
             told = cls(
                 scenario=name,
+                identity=str(data["scenario_identity"]),
                 policy=str(data["policy"]),
                 policy_sha256=str(data["policy_sha256"]),
                 good=int(bar["good"]),
@@ -51,14 +54,14 @@ class Score:
                 control=None if bar["control"] is None else int(bar["control"]),
                 reached=bool(bar["reached"]),
             )
-            identity, made_by = data["scenario_identity"], data["cellwright"]
+            made_by = data["cellwright"]
             if not 0 <= told.good <= told.parts or told.parts != len(data["per_episode"]):
                 raise ValueError(f"{told.good} of {told.parts} good parts in {len(data['per_episode'])}")
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"{path} holds no results of a scenario: {one_line(error)}") from None
         if made_by != version("cellwright"):
             raise UsageError(f"{path} was made by cellwright {made_by}, this is {version('cellwright')}")
-        if name not in scenario_names() or scenario(name).identity != identity:
+        if name not in scenario_names() or scenario(name).identity != told.identity:
             raise UsageError(f"{path} has other conditions than the scenario {name} has here; evaluate anew")
         return told
 

@@ -137,6 +137,27 @@ def test_pending_motion_is_what_a_late_arm_has_yet_to_do() -> None:
     assert not pending.sum(np.zeros(2)).any()
 
 
+@pytest.mark.parametrize("latency", [0, 1, 3])
+def test_an_oracle_counts_on_the_actions_that_were_executed_whoever_chose_them(
+    env: PegInsertion, latency: int
+) -> None:
+    observation, _ = env.reset(seed=SEED, options={"disturbances": "none"})
+    batch = batched(observation)
+    truth = np.array(batch["privileged"])
+    for name, value in (("tip_x", 0.3e-3), ("latency", latency)):
+        truth[0, env.privileged_names.index(name)] = value
+    chosen = []
+    for executed in (0.0, 0.1):
+        expert = make_expert(ENV_ID, "oracle", env.privileged_names)
+        expert.reset(1)
+        for _ in range(4):
+            last = np.full_like(batch["last_action"], executed)
+            action = expert.act_batch({**batch, "privileged": truth, "last_action": last})
+        chosen.append(action[0, 0])
+    # Each action on its way is 0.1 of a step that is no longer missing; four fifths of a miss are made up.
+    np.testing.assert_allclose(chosen[0] - chosen[1], 0.8 * 0.1 * latency, atol=1e-5)
+
+
 def test_state_makes_room_for_whoever_did_not_reset() -> None:
     state = State(angle=(), place=(2,))
     state.require(3)

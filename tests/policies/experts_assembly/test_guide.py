@@ -16,10 +16,14 @@ from cellwright_policies.experts import make_expert
 from cellwright_policies.experts.assembly.guide import (
     PATIENCE_STEPS,
     SEARCH_LEAD_M,
+    SMALLEST_M,
     SWEEP_LEAD_RAD,
     SWEEP_RAD,
+    heading,
     pull,
     swept,
+    turned_left,
+    within_a_step,
 )
 
 Work = Callable[..., list[Any]]
@@ -69,7 +73,7 @@ def test_it_goes_straight_to_the_hole_at_first_and_searches_where_that_does_not_
     env = PegInsertion(privileged=True)
     batch, names = lying(env)
     guide, oracle = (make_expert("cellwright/PegInsertion-v1", name, names) for name in ("guide", "oracle"))
-    batch["leash"][0, :2] = (0.0, 2e-3)
+    batch["leash"][0, :2] = (0.0, 1e-3)
     straight = [guide.act_batch(batch)[0] for _ in range(PATIENCE_STEPS)]
     ways = [oracle.act_batch(batch)[0] for _ in range(PATIENCE_STEPS)]
     np.testing.assert_array_equal(np.stack(straight)[:, [0, 1, 3, 4, 5]], np.stack(ways)[:, [0, 1, 3, 4, 5]])
@@ -87,7 +91,7 @@ def test_it_searches_for_a_bolt_as_for_a_hole_but_does_not_turn_the_nut() -> Non
     for kind, product in ((PegInsertion, "round-16-1"), (NutFastening, "M12")):
         env: Insertion[Any] = kind(privileged=True)
         batch, names = lying(env, product)
-        batch["leash"][0, :2] = (0.0, 2e-3)
+        batch["leash"][0, :2] = (0.0, 1e-3)
         batch["pose"][0, 5] = 0.0
         guide = make_expert(f"cellwright/{kind.__name__}-v1", "guide", names)
         action = [guide.act_batch(batch)[0] for _ in range(PATIENCE_STEPS + 1)][-1]
@@ -96,6 +100,27 @@ def test_it_searches_for_a_bolt_as_for_a_hole_but_does_not_turn_the_nut() -> Non
         env.close()
     assert turns[0] > 0.1
     assert turns[1] == 0.0
+
+
+def test_a_search_goes_on_along_its_last_action_where_the_lead_is_mostly_noise() -> None:
+    lead, action = np.array([[-0.1e-3, 0.05e-3, 0, 0, 0, 0]]), np.array([[0.0, 1.0, 0, 0, 0, 0, 0.3]])
+    along = turned_left(heading(lead, action)[:, :2], np.zeros(1))
+    assert along[0, 1] > 0.98
+    resting = turned_left(heading(lead, 0.2 * action)[:, :2], np.zeros(1))
+    assert np.linalg.norm(lead[0, :2]) + 0.2 * 0.7e-3 < SMALLEST_M
+    np.testing.assert_array_equal(resting, [[1.0, 0.0]])
+
+
+def test_a_turn_goes_back_though_a_flank_still_holds_its_lead() -> None:
+    lead, back = np.zeros((1, 6)), np.zeros((1, 6))
+    lead[0, 5], back[0, 5] = SWEEP_LEAD_RAD, -1.0
+    assert heading(lead, np.zeros((1, 6)))[0, 5] > 0.0 > heading(lead, back)[0, 5]
+
+
+def test_a_lead_within_a_step_keeps_its_direction() -> None:
+    lead = np.array([[0.2e-3, 0.0], [0.0, 0.0]])
+    wanted = np.array([[0.2e-3, 3e-3], [0.1e-3, -0.2e-3]])
+    np.testing.assert_allclose(within_a_step(wanted, lead), [[0.2e-3, 0.7e-3 / 0.8], [0.1e-3, -0.2e-3]])
 
 
 def test_the_pull_is_a_part_of_the_distance_with_a_limit() -> None:

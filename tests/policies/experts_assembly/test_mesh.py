@@ -49,7 +49,7 @@ def test_every_gear_is_seated_in_mesh(
     expert = make_expert(ENV_ID, name, env.privileged_names)
     cards = work(env, expert, episodes=8, product=product, disturbances=disturbances)
     assert all(card.success and card.meshed_share > 0.9 for card in cards)
-    assert max(card.peak_force_n for card in cards) < 22.0
+    assert max(card.peak_force_n for card in cards) < 25.0, "the part bears 30 N"
 
 
 @pytest.mark.parametrize("seed", [9409])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,9 @@ Array = NDArray[np.float64]
 
 FULL_SCALE = np.array([STEP_M] * 3 + [TURN_RAD] * 3)
 """How far an action of 1 moves the reference (6,): [m] along and [rad] about the axes of the tool."""
-POSE, WRENCH, LEASH = "pose", "wrench", "leash"
+POSE, WRENCH, LEASH, LAST_ACTION = "pose", "wrench", "leash", "last_action"
+MOTION = 6
+"""Leading actions, which move the reference; those of a task follow."""
 MEMORY = 8
 """Control steps of actions that an expert remembers."""
 
@@ -52,7 +55,10 @@ def lead_to_action(wanted: Array, lead: Array, fraction: float = 1.0) -> Actions
 
 
 class Pending:
-    """Motion that the last actions will still add to the reference, because latency delays them."""
+    """Motion that the last actions will still add to the reference, because latency delays them.
+
+    They are those that were executed, whoever chose them: in demonstrations that is mostly the policy.
+    """
 
     def __init__(self) -> None:
         self._state = State(actions=(MEMORY, 6))
@@ -62,12 +68,12 @@ class Pending:
 
     def sum(self, latency: Array) -> Array:
         """Motion (n, 6) [m] and [rad] of the last `latency` (n,) actions, which the arm has yet to make."""
-        self._state.require(len(latency))
         late = np.arange(MEMORY)[None, :] < latency[:, None]
         return np.asarray(np.einsum("nk,nkj->nj", late, self._state["actions"]) * FULL_SCALE)
 
-    def push(self, actions: Actions) -> None:
-        """Remember the actions (n, 6) given now."""
+    def push(self, actions: NDArray[Any]) -> None:
+        """Remember the last actions (n, 6) that were executed."""
+        self._state.require(len(actions))
         past = self._state["actions"]
         past[:, 1:] = past[:, :-1]
         past[:, 0] = actions

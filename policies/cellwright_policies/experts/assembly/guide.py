@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_policies.experts.assembly.base import POSE, Array, State
-from cellwright_policies.experts.assembly.oracle import Oracle
+from cellwright_assets.assembly_cell import STEP_M
+from cellwright_policies.experts.assembly.base import FULL_SCALE, LAST_ACTION, MOTION, POSE, Array, State
+from cellwright_policies.experts.assembly.oracle import SHARE, Oracle
 from cellwright_policies.experts.expert import Observations
 
 NEAR_M = 2.5e-3
@@ -21,15 +23,29 @@ PITCH_M = 0.7e-3
 SMALLEST_RADIUS_M = 0.3e-3
 LARGEST_TURN_RAD = 0.9
 """Turn of the lead in a control step where the part has moved fast."""
-SMALLEST_LEAD_M = 0.2e-3
-"""A lead below has no direction; the search then starts along x."""
+SMALLEST_M = 0.5e-3
+"""A heading below has no direction; the search then starts along x."""
+
+
+WEIGHT = np.array([1.0, 1.0, 1.0, 4.0, 4.0, 4.0])
+"""Of the last action in a heading. A turn goes back at once, though its lead is still what a flank has
+held."""
+
+
+def heading(lead: Array, last_action: NDArray[Any]) -> Array:
+    """Where a search was going (n, 6) [m] and [rad]: its lead (n, 6) and the last action (n, 6 or more).
+
+    Both are observed, so a search that goes on along its heading needs no memory. The lead alone is as small
+    as its noise where a part slides easily.
+    """
+    return np.asarray(lead + WEIGHT * FULL_SCALE * last_action[:, :MOTION])
 
 
 class Spiral:
-    """Searches in a spiral: its lead turns left, by less the further the part has moved from the start.
+    """Searches in a spiral: its heading turns left, by less the further the part has moved from the start.
 
-    The direction is that of the present lead, and the turn follows the motion that was made. A policy
-    observes both, so it can imitate the search without a memory, from any place.
+    The turn follows the motion that was made. A policy observes that and the heading, so it can imitate the
+    search without a memory, from any place.
     """
 
     def __init__(self, pitch_m: float) -> None:
@@ -41,8 +57,8 @@ class Spiral:
         """Forget the search of all `cells`, or of `indices`."""
         self._state.reset(cells, indices)
 
-    def direction(self, position: Array, lead: Array, searching: NDArray[np.bool_]) -> Array:
-        """Unit vectors (n, 2) to lead along, for the tool's positions and leads (n, 2) [m].
+    def direction(self, position: Array, heading: Array, searching: NDArray[np.bool_]) -> Array:
+        """Unit vectors (n, 2) to lead along, for the tool's positions and headings (n, 2) [m].
 
         Where it is not `searching` (n,) the spiral starts again.
         """
@@ -53,15 +69,25 @@ class Spiral:
         state["position"], state["on"] = position, searching.astype(np.float64)
         # Archimedes' spiral: so much of it has this radius.
         radius = np.maximum(np.sqrt(self._pitch_m * state["path"] / np.pi), SMALLEST_RADIUS_M)
-        return turned_left(lead, np.minimum(moved / radius, LARGEST_TURN_RAD))
+        return turned_left(heading, np.minimum(moved / radius, LARGEST_TURN_RAD))
 
 
-def turned_left(lead: Array, angle_rad: Array) -> Array:
-    """Directions (n, 2) of `lead` (n, 2) [m], or x where it has none, turned by `angle_rad` (n,)."""
-    length = np.linalg.norm(lead, axis=1, keepdims=True)
-    along = np.where(length > SMALLEST_LEAD_M, lead / np.maximum(length, SMALLEST_LEAD_M), [1.0, 0.0])
+def turned_left(heading: Array, angle_rad: Array) -> Array:
+    """Directions (n, 2) of `heading` (n, 2) [m], or x where it has none, turned by `angle_rad` (n,)."""
+    length = np.linalg.norm(heading, axis=1, keepdims=True)
+    along = np.where(length > SMALLEST_M, heading / np.maximum(length, SMALLEST_M), [1.0, 0.0])
     across = np.stack([-along[:, 1], along[:, 0]], axis=1)
     return np.asarray(np.cos(angle_rad)[:, None] * along + np.sin(angle_rad)[:, None] * across)
+
+
+def within_a_step(wanted: Array, lead: Array) -> Array:
+    """The lead (n, 2) [m] towards `wanted` (n, 2) that one action reaches.
+
+    An action is limited along each axis, which would turn a search towards the diagonals.
+    """
+    change = wanted - lead
+    length = np.linalg.norm(change, axis=1, keepdims=True)
+    return np.asarray(lead + change * np.minimum(1.0, STEP_M / SHARE / np.maximum(length, 1e-9)))
 
 
 NEEDED = ("tip_x", "tip_y", "tip_z", "yaw_error")
@@ -86,8 +112,8 @@ class Guide(Oracle):
 
     The oracle waits over the mouth until it is lined up to a fraction of the clearance. An actor that sees
     less precisely would learn to wait for ever, and one that imitates the straight way to the hole without
-    seeing it would stand still beside it. The search is one that can be imitated: it goes on from the present
-    lead, in a spiral that is pulled a little towards the hole.
+    seeing it would stand still beside it. The search is one that can be imitated: it goes on along its
+    heading, in a spiral that is pulled a little towards the hole.
     """
 
     fits_at_one_turn = True
@@ -112,11 +138,13 @@ class Guide(Oracle):
         steps = self._lying["steps"]
         steps[:] = np.where((z < TOUCH_M) & (z > -CAUGHT_M), steps + 1.0, 0.0)
         searching = steps > PATIENCE_STEPS
-        along = self._spiral.direction(pose[:, :2], lead[:, :2], searching)
-        wanted[searching, :2] = (SEARCH_LEAD_M * along + pull(truth[:, self._place[:2]]))[searching]
+        onward = heading(lead, np.asarray(observations[LAST_ACTION]))
+        along = self._spiral.direction(pose[:, :2], onward[:, :2], searching)
+        drawn = SEARCH_LEAD_M * along + pull(truth[:, self._place[:2]])
+        wanted[searching, :2] = within_a_step(drawn, lead[:, :2])[searching]
         wanted[searching, 2] = -SEARCH_PRESS_M
         if self.fits_at_one_turn:
-            turning = swept(pose[:, 5], lead[:, 5]) - np.clip(PULL * yaw, -PULL_LIMIT_RAD, PULL_LIMIT_RAD)
+            turning = swept(pose[:, 5], onward[:, 5]) - np.clip(PULL * yaw, -PULL_LIMIT_RAD, PULL_LIMIT_RAD)
             wanted[searching, 5] = turning[searching]
         return wanted
 
@@ -131,8 +159,8 @@ def pull(tip: Array, fraction: float = PULL, limit_m: float = PULL_LIMIT_M) -> A
     return np.asarray(-tip * np.minimum(fraction, limit_m / np.maximum(length, 1e-9)))
 
 
-def swept(turned: Array, lead: Array) -> Array:
-    """Lead (n,) [rad] that goes on turning the way of the present `lead`, and back at the sweep's ends."""
-    onward = np.where(lead < 0.0, -1.0, 1.0)
+def swept(turned: Array, heading: Array) -> Array:
+    """Lead (n,) [rad] that goes on turning the way of `heading` (n,), and back at the sweep's ends."""
+    onward = np.where(heading < 0.0, -1.0, 1.0)
     way = np.where(np.abs(turned) > SWEEP_RAD, -np.sign(turned), onward)
     return np.asarray(SWEEP_LEAD_RAD * way)

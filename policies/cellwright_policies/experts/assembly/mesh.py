@@ -6,8 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cellwright_policies.experts.assembly.base import POSE, Array, State
-from cellwright_policies.experts.assembly.guide import Guide, Spiral, pull, turned_left
+from cellwright_policies.experts.assembly.base import LAST_ACTION, POSE, Array, State
+from cellwright_policies.experts.assembly.guide import (
+    Guide,
+    Spiral,
+    heading,
+    pull,
+    turned_left,
+    within_a_step,
+)
 from cellwright_policies.experts.assembly.oracle import ENTRY_M, Oracle
 from cellwright_policies.experts.expert import Observations
 
@@ -71,7 +78,7 @@ class MeshGuide(MeshOracle):
         super().__init__(privileged_names)
         self._yaw = privileged_names.index("yaw_error")
         self._tip = [privileged_names.index(name) for name in ("tip_x", "tip_y")]
-        self._feeling = State(turning=(), lying=(), held=(), yaw=())
+        self._feeling = State(lying=(), held=(), yaw=())
         self._spiral = Spiral(PITCH_M)
 
     def reset(self, cells: int, indices: Sequence[int] | None = None) -> None:
@@ -84,18 +91,21 @@ class MeshGuide(MeshOracle):
         z, _, chamfer, depth, face, _ = truth[:, self._needed].T
         on_shaft, meshed = z < -chamfer - ENTRY_M, z < face - depth - FALLEN_M
         self._feeling.require(len(truth))
+        onward = heading(lead, np.asarray(observations[LAST_ACTION]))
         turned = truth.copy()
-        turned[:, self._yaw] = np.where(meshed, truth[:, self._yaw], self._turn(pose[:, 5], on_shaft))
+        turning = self._turn(pose[:, 5], onward[:, 5], on_shaft)
+        turned[:, self._yaw] = np.where(meshed, truth[:, self._yaw], turning)
         wanted = super()._wanted(observations, turned, lead)
         lying = self._feeling["lying"]
         lying[:] = np.where((z < TOUCH_M) & ~on_shaft, lying + 1.0, 0.0)
         searching, over_teeth = lying > PATIENCE_STEPS, on_shaft & ~meshed
-        along = self._spiral.direction(pose[:, :2], lead[:, :2], searching)
+        along = self._spiral.direction(pose[:, :2], onward[:, :2], searching)
         around = turned_left(lead[:, :2], np.full(len(lead), WANDER_RAD))
         caught = np.broadcast_to((z < -CAUGHT_M)[:, None], along.shape)
         back = pull(truth[:, self._tip], BACK, BACK_LIMIT_M)
         drawn = SEARCH_LEAD_M * along + pull(truth[:, self._tip])
-        wanted[searching, :2] = np.where(caught, CAUGHT_LEAD_M * along + back, drawn)[searching]
+        drawn = np.where(caught, CAUGHT_LEAD_M * along + back, drawn)
+        wanted[searching, :2] = within_a_step(drawn, lead[:, :2])[searching]
         wanted[searching, 2] = -SEARCH_PRESS_M
         wanted[over_teeth, :2] = (WANDER_LEAD_M * around + back)[over_teeth]
         wanted[over_teeth, 2] = -WANDER_PRESS_M
@@ -106,16 +116,18 @@ class MeshGuide(MeshOracle):
 
     _lined_up = staticmethod(Guide._lined_up)
 
-    def _turn(self, turned: Array, on_shaft: Array) -> Array:
-        """By how much to turn back (n,) where the gear is `turned` (n,) [rad] from its nominal place."""
-        back, held = self._feeling["turning"], self._feeling["held"]
+    def _turn(self, turned: Array, heading: Array, on_shaft: Array) -> Array:
+        """By how much to turn back (n,) where the gear is `turned` (n,) [rad] from its nominal place.
+
+        On the shaft it goes on turning the way of `heading` (n,), until a flank or the end of the sweep turns
+        it back.
+        """
+        held = self._feeling["held"]
         still = np.logical_and(on_shaft, np.abs(turned - self._feeling["yaw"]) < STALL_RAD)
         self._feeling["yaw"] = turned
         held[:] = np.where(still, held + 1.0, 0.0)
         stalled = held > STALL_STEPS
-        back[stalled] = 1.0 - back[stalled]
         held[stalled] = -STALL_STEPS
-        back[turned > SWEEP_RAD] = 1.0
-        back[turned < -SWEEP_RAD] = 0.0
-        sweep = np.where(back > 0.5, SWEEP_LEAD_RAD, -SWEEP_LEAD_RAD)
-        return np.where(on_shaft, sweep, turned + SWEEP_RAD)
+        way = np.where(heading < 0.0, -1.0, 1.0) * np.where(stalled, -1.0, 1.0)
+        way = np.where(np.abs(turned) > SWEEP_RAD, -np.sign(turned), way)
+        return np.where(on_shaft, -SWEEP_LEAD_RAD * way, turned + SWEEP_RAD)

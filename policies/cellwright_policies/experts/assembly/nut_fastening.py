@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from cellwright_assets.assembly_cell import CONTROL_PERIOD_S
 from cellwright_policies.experts.assembly.base import (
+    LAST_ACTION,
     LEASH,
     MEMORY,
+    MOTION,
     POSE,
     Array,
     State,
@@ -63,12 +65,12 @@ class NutOracle(Oracle):
         motion = super().act_batch({**observations, "privileged": truth})
         self._turning.require(len(truth))
         speeds = self._turning["speeds"]
+        speeds[:, 1:] = speeds[:, :-1]
+        speeds[:, 0] = FULL_REV_S * np.asarray(observations[LAST_ACTION], dtype=np.float64)[:, MOTION]
         late = np.arange(MEMORY)[None, :] < latency[:, None]
         left = turns_left - CONTROL_PERIOD_S * (speeds * late).sum(axis=1)
         wanted = self._speed(left)
         wanted = np.where(crossed > 0.5, -FULL_REV_S, wanted) * (z < FOUND_M - point)
-        speeds[:, 1:] = speeds[:, :-1]
-        speeds[:, 0] = wanted
         return _with_spindle(motion, wanted)
 
     def _speed(self, turns_left: Array) -> Array:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from cellwright_policies.experts.assembly.base import (
+    LAST_ACTION,
     LEASH,
+    MOTION,
     Array,
     Pending,
     State,
@@ -56,12 +58,11 @@ class Oracle:
             raise ValueError("the oracle needs observations made with privileged=True")
         lead = np.asarray(observations[LEASH], dtype=np.float64)
         truth = np.array(observations["privileged"], dtype=np.float64)
+        self._pending.push(np.asarray(observations[LAST_ACTION])[:, :MOTION])
         lead = lead + self._pending.sum(truth[:, self._columns[-1]])
         self._state.require(len(truth))
         wanted = self._wanted(observations, truth, lead)
-        actions = lead_to_action(wanted, lead, fraction=SHARE)
-        self._pending.push(actions)
-        return actions
+        return lead_to_action(wanted, lead, fraction=SHARE)
 
     def _wanted(self, observations: Observations, truth: Array, lead: Array) -> Array:
         """The lead to have (n, 6) where it is `lead` (n, 6), the late actions included; `truth` is all of

@@ -8,7 +8,7 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -101,11 +101,19 @@ class Output:
 
 
 @contextlib.contextmanager
-def reserved(*paths: Path | None, room_bytes: int = 1 << 16) -> Iterator[tuple[Output | None, ...]]:
-    """The outputs of a command, in order, None for those that were not asked for."""
+def reserved(
+    *paths: Path | None, inputs: Iterable[Path | None] = (), room_bytes: int = 1 << 16
+) -> Iterator[tuple[Output | None, ...]]:
+    """The outputs of a command, in order, None for those that were not asked for.
+
+    Raises `UsageError` where two are one file, or one is also one of the `inputs`, which would be lost.
+    """
     named = [path for path in paths if path is not None]
+    read = {path.resolve() for path in inputs if path is not None}
     with contextlib.ExitStack() as stack:
         for index, path in enumerate(named):
+            if path.resolve() in read:
+                raise UsageError(f"{path} is read by this command and would be lost; write to another file")
             if any(path.resolve() == other.resolve() for other in named[:index]):
                 raise UsageError(f"two results would be written to {path}; name two files")
         yield tuple(

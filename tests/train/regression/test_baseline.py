@@ -188,6 +188,28 @@ def test_missing_and_cut_off_files_are_named(written: Path) -> None:
         Baseline.read(written)
 
 
+def test_altered_tapes_are_refused(written: Path) -> None:
+    (tapes,) = written.parent.glob("*.npz")
+    other = written.parent / "other" / "other.json"
+    other.parent.mkdir()
+    write(baseline(peg=record(seed=5)), other)
+    (theirs,) = other.parent.glob("*.npz")
+    tapes.write_bytes(theirs.read_bytes())
+    with pytest.raises(UsageError, match="its name says another hash"):
+        Baseline.read(written)
+
+
+def test_only_the_tapes_that_are_replaced_are_removed(written: Path) -> None:
+    (old,) = written.parent.glob("*.npz")
+    mine = [written.with_name(f"{written.stem}-{word}.npz") for word in ("measured", "0123abcd")]
+    for file in mine:
+        file.write_bytes(b"precious")
+    write(baseline(peg=record(seed=5)), written)
+    assert not old.exists()
+    assert [file.read_bytes() for file in mine] == [b"precious"] * 2
+    assert Baseline.read(written).records["peg"].tape.actions is not None
+
+
 def test_an_older_schema_is_migrated(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def renamed(data: dict[str, Any]) -> dict[str, Any]:
         return {

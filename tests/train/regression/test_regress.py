@@ -236,6 +236,88 @@ def test_shards_are_joined_to_the_whole(desk: Desk, capsys: pytest.CaptureFixtur
     assert "repeats the scenario near" in capsys.readouterr().err
 
 
+TWO_CELLS = """name = "both"
+scenarios = ["{pegs}", "{plugs}"]
+parts = 2
+[policies]
+peg-insertion = "oracle"
+connector-insertion = "oracle"
+"""
+
+
+def test_shards_of_two_cells_are_joined(desk: Desk) -> None:
+    plugs = desk.directory / "plugs.toml"
+    text = SCENARIO.format(seed=500).replace("peg-insertion", "connector-insertion")
+    plugs.write_text(text.replace("round-16-1", "train"))
+    desk.suite.write_text(TWO_CELLS.format(pegs=desk.scenario("near"), plugs=plugs))
+    desk.baseline = desk.directory / "both.json"
+    assert desk.regress("--accept", "first") == 0
+    shards = [desk.directory / f"{number}.json" for number in (1, 2)]
+    for number, file in enumerate(shards, start=1):
+        assert desk.regress("--shard", f"{number}/2", "--json", str(file)) == 3
+    command = ["regress", str(desk.suite), "--merge", str(shards[0]), "--merge", str(shards[1])]
+    assert main(command) == 0
+
+
+def test_what_was_examined_of_another_suite_is_not_joined(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, whole = desk.directory / "one.json", desk.directory / "whole.json"
+    assert desk.regress("--scenario", "near", "--json", str(one)) == 0
+    assert desk.regress("--json", str(whole)) == 0
+    capsys.readouterr()
+
+    def refused(file: Path, message: str, *more: str) -> None:
+        assert main(["regress", str(desk.suite), "--merge", str(file), *more]) == 2
+        assert message in capsys.readouterr().err
+
+    refused(one, "this suite: ")
+    for option in (("--policy", "peg-insertion=oracle"), ("--live", "3"), ("--false-alarms", "0.5")):
+        refused(whole, f"leave {option[0]} out", *option)
+    refused(whole, "held against another baseline", "--against", str(one))
+    desk.suite.write_text(desk.suite.read_text() + "[margins]\npeak_force_n = 50.0\n")
+    refused(whole, "under other parts, margins or conditions")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (("--policy", "weld-seam=oracle"), "which this suite does not have"),
+        (
+            ("--policy", "peg-insertion="),
+            "names no policy; write for example peg-insertion=zoo:peg-insertion",
+        ),
+        (
+            ("--policy", "peg-insertion=guide", "--policy", "peg-insertion=oracle"),
+            "names two policies for cellwright/PegInsertion-v1: guide, oracle",
+        ),
+    ],
+)
+def test_a_policy_that_would_not_be_examined_is_refused(
+    desk: Desk, more: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert desk.regress(*more) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--json", "--report", "--junit"])
+@pytest.mark.parametrize("name", ["suite.toml", "baseline.json"])
+def test_no_result_takes_the_place_of_what_is_read(
+    desk: Desk, option: str, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (desk.directory / name).read_bytes()
+    assert desk.regress(option, str(desk.directory / name)) == 2
+    assert "is read by this command and would be lost" in capsys.readouterr().err
+    assert (desk.directory / name).read_bytes() == before
+
+
+def test_no_more_parts_are_weighed_than_the_suite_asks_for(desk: Desk) -> None:
+    desk.write_suite(parts=4)
+    code, told = desk.told("--policy", "peg-insertion=guide")
+    assert code in (0, 1, 3)
+    assert max(entry["pairs"] for entry in told["scenarios"].values()) <= 4
+
+
 def test_a_suite_that_was_not_examined_whole_is_never_unchanged(desk: Desk) -> None:
     code, told = desk.told("--shard", "1/2")
     assert (code, told["verdict"], told["scenarios"]["far"]) == (3, "UNDERPOWERED", None)
@@ -364,6 +446,11 @@ def suite_line(old: str, new: str) -> Callable[[Desk], None]:
         (suite_line("[policies]", "margins.sucess = 0.1\n[policies]"), (), "did you mean 'success'"),
         (suite_line("[policies]", "margins.success = 1.0\n[policies]"), (), "must be below 1"),
         (suite_line("near.toml", "far.toml"), (), "names a scenario twice"),
+        (
+            suite_line("parts = 12", "parts = 401"),
+            (),
+            "near and far share seeds with 401 parts; take at most 400",
+        ),
         (suite_line("0.2", "2.0"), (), "false_alarms: must be"),
         (
             changed_line("near", "pain", "pian"),

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellwright_train.results.intervals import mean, proportion, ratio_of_sums
+from cellwright_train.results.intervals import mean, paired_difference, proportion, ratio_of_sums
 
 
 @pytest.mark.parametrize(
@@ -45,3 +45,27 @@ def test_the_bootstrap_is_as_wide_as_the_normal_theory_says() -> None:
 
 def test_long_seams_count_for_more_than_short_ones() -> None:
     assert ratio_of_sums([10.0, 0.0], [1.0, 3.0]).value == pytest.approx(2.5)
+
+
+def test_a_difference_of_pairs_is_centred_and_wide_where_few_pairs_agree() -> None:
+    equal = paired_difference(0, 0, 2)
+    assert equal.value == 0.0
+    assert equal.low == -equal.high
+    assert equal.high == pytest.approx(1.96 / 4, abs=1e-3)
+    assert paired_difference(3, 9, 60).value == pytest.approx(-0.1)
+    assert paired_difference(9, 3, 60).high == pytest.approx(-paired_difference(3, 9, 60).low)
+
+
+def test_intervals_of_paired_differences_hold_the_truth_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(3)
+    for up, down in ((0.02, 0.02), (0.05, 0.15), (0.3, 0.2)):
+        drawn = rng.multinomial(60, (up, down, 1.0 - up - down), 2000)
+        found = [paired_difference(int(better), int(worse), 60) for better, worse, _ in drawn]
+        held = np.mean([each.low <= up - down <= each.high for each in found])
+        assert 0.93 <= held <= 1.0
+
+
+@pytest.mark.parametrize("counts", [(-1, 0, 3), (2, 2, 3), (0, 0, 0)])
+def test_impossible_pairs_are_refused(counts: tuple[int, int, int]) -> None:
+    with pytest.raises(ValueError, match="at least"):
+        paired_difference(*counts)

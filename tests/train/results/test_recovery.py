@@ -24,6 +24,7 @@ def test_it_is_back_at_the_first_test_with_nine_tenths_of_the_yield_before() -> 
     assert (back.steps, back.parts, back.seconds) == (200, 4, 6.0)
     assert recovery(0.4, 0.71).back is None
     assert recovery(0.72).back == recovery(0.72).moments[0]
+    assert recovery(0.0, 0.5, before=0.0).back is None, "there was nothing to come back to"
 
 
 def test_the_area_is_the_mean_of_yield_over_yield_before_and_never_above_1() -> None:

@@ -97,7 +97,8 @@ def test_the_identity_is_of_what_decides_the_parts() -> None:
         (Bar(good=0.9, reason="r"), 89, 100, 0, False),
         (Bar(kept=0.9, reason="r"), 72, 100, 80, True),
         (Bar(kept=0.9, reason="r"), 71, 100, 80, False),
-        (Bar(kept=0.9, reason="r"), 0, 100, 0, True),
+        (Bar(kept=0.9, reason="r"), 0, 100, 0, False),
+        (Bar(good=0.68, reason="r"), 51, 75, 0, True),
     ],
 )
 def test_a_bar_is_reached_from_its_value_on(

@@ -99,6 +99,17 @@ def copied(name: str, change: Callable[[dict[str, Any]], Any]) -> Callable[[Path
         (edited("oracle.json", lambda d: d["per_episode"].pop()), "holds no results of a scenario"),
         (edited("oracle.json", lambda d: d["bar"].update(good=4)), "holds no results of a scenario"),
         (edited("oracle.json", lambda d: d.pop("policy_sha256")), "holds no results of a scenario"),
+        (edited("oracle.json", lambda d: d["bar"].update(good=2.5)), "holds no results of a scenario"),
+        (edited("oracle.json", lambda d: d["bar"].update(control=-3)), "holds no results of a scenario"),
+        (
+            edited("oracle.json", lambda d: (d["bar"].update(good=0, parts=0), d.update(per_episode=[]))),
+            "holds no results of a scenario",
+        ),
+        (edited("oracle.json", lambda d: d.update(seed=1)), "begins at the seed 1, peg-moved-fixture at"),
+        (
+            edited("oracle.json", lambda d: d["bar"].update(good=0, reached=True)),
+            "says that the bar was reached",
+        ),
         (copied("again.json", lambda d: None), "are both of oracle in peg-moved-fixture"),
         (lambda scores: (scores / "cut.json").write_text("{"), "is not JSON"),
         (lambda scores: [file.unlink() for file in scores.iterdir()], "has no results of a scenario"),
@@ -119,7 +130,7 @@ def test_policies_of_one_name_and_parts_of_another_number_do_not_compare(
 ) -> None:
     def fewer(data: dict[str, Any]) -> None:
         data["per_episode"].pop()
-        data["bar"].update(parts=2, good=0)
+        data["bar"].update(parts=2, good=0, control=0, reached=False)
         data["policy"] = "mine"
 
     copied("mine.json", fewer)(scores)
@@ -129,11 +140,22 @@ def test_policies_of_one_name_and_parts_of_another_number_do_not_compare(
 
     def other(data: dict[str, Any]) -> None:
         each = scenario("peg-dim-light")
-        data.update(scenario=each.name, scenario_identity=each.identity, policy_sha256="other")
+        data.update(
+            scenario=each.name, scenario_identity=each.identity, seed=each.seed, policy_sha256="other"
+        )
 
     copied("other.json", other)(scores)
     assert main(["leaderboard", str(scores)]) == 2
     assert "are of two policies that are both oracle" in capsys.readouterr().err
+
+
+def test_the_table_does_not_take_the_place_of_a_result(
+    scores: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = (scores / "oracle.json").read_bytes()
+    assert main(["leaderboard", str(scores), "--json", str(scores / "oracle.json")]) == 2
+    assert "would be lost" in capsys.readouterr().err
+    assert (scores / "oracle.json").read_bytes() == before
 
 
 def test_results_that_are_of_no_scenario_are_left_out(scores: Path) -> None:

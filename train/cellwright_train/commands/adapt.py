@@ -91,7 +91,7 @@ class Adapt:
             RunDirectory.require_empty(self._directory)
         if self.out is not None:
             require_new_directory(self.out)
-        with reserved(self.json) as (file,):
+        with reserved(self.json, inputs=[Path(self.line)]) as (file,):
             self._adapt(policy, line, chosen, config, weights, file)
         return 0
 

@@ -48,7 +48,7 @@ class Calibrate:
         if any(mark in text for text in (self.name, self.views, self.source) for mark in '"\\\n'):
             raise UsageError("--name, --views and --source take no quotes, backslashes or line breaks")
         board = Board(columns=self.columns, rows=self.rows, square_m=self.square_m)
-        with reserved(self.out) as (file,):
+        with reserved(self.out, inputs=[self.poses]) as (file,):
             poses = None if self.poses is None else read_poses(self.poses)
             on_flange = self.mounted_on == "flange"
             found = calibrate(self.pictures, board, poses=poses, on_flange=on_flange)

@@ -87,7 +87,8 @@ class Evaluate:
             raise UsageError("--report shows one try: leave out --tries")
         begin_s = time.perf_counter()
         room_bytes = _ROOM_BYTES + _ROOM_BYTES_A_PART * self.episodes * self._arms
-        with reserved(self.json, self.csv, self.report, room_bytes=room_bytes) as (
+        inputs = (self.feasible, None if self.scenario is None else Path(self.scenario))
+        with reserved(self.json, self.csv, self.report, inputs=inputs, room_bytes=room_bytes) as (
             results_file,
             table,
             page,
@@ -165,7 +166,7 @@ class Evaluate:
         shift = Shift(line=scenario.line, contenders=(contender,))
         asked = {"scenario": scenario.identity, "policy": digest(contender)}
         room_bytes = _ROOM_BYTES + 2 * _ROOM_BYTES_A_PART * len(scenario.line.parts)
-        with reserved(self.json, room_bytes=room_bytes) as (file,):
+        with reserved(self.json, inputs=[Path(scenario.reference)], room_bytes=room_bytes) as (file,):
             with Crew(shift.trials, self.workers) as crew, Journal(self.json, asked) as journal:
                 scored = scored_shift(scenario, contender, crew, shift, journal)
                 if file is not None:

@@ -30,7 +30,8 @@ class Leaderboard:
         from cellwright_train.report.scenario_tables import leaderboard_table
         from cellwright_train.scenarios.leaderboard import read_scores
 
-        with reserved(self.json) as (file,):
+        results = self.directory.glob("*.json") if self.directory.is_dir() else ()
+        with reserved(self.json, inputs=results) as (file,):
             scores = read_scores(self.directory)
             if file is not None:
                 told = [score.as_json() for score in scores]

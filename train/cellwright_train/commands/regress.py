@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import shlex
@@ -84,11 +85,15 @@ class Regress:
         suite = Suite.read(self.suite)
         begin_s = time.perf_counter()
         pictures: Mapping[str, PartRecord[Any]] = {}
-        with reserved(self.json, self.junit, self.report, room_bytes=_ROOM_BYTES) as (file, junit_file, page):
+        inputs = (self.suite, self.against, *self.merge)
+        with reserved(self.json, self.junit, self.report, inputs=inputs, room_bytes=_ROOM_BYTES) as (
+            file,
+            junit_file,
+            page,
+        ):
             if self.merge:
                 told = merged([(path, read_shard(path)) for path in self.merge])
-                if (name := told.head["suite"]) != suite.name:
-                    raise UsageError(f"{self.merge[0]} is of the suite {name!r}, not {suite.name!r}")
+                self._require_of(suite, told)
                 self._tell(told, file, junit_file)
             else:
                 told, pictures = self._examined(
@@ -105,6 +110,9 @@ class Regress:
             raise UsageError("name the baseline with --against; with --accept REASON it is recorded there")
         if self.merge and (self.accept is not None or self.shard is not None or self.scenario):
             raise UsageError("--merge joins results; leave out --accept, --shard and --scenario")
+        unused = {"policy": self.policy, "live": self.live, "false-alarms": self.false_alarms}
+        if self.merge and (given := [name for name, value in unused.items() if value not in (None, ())]):
+            raise UsageError(f"--merge joins what was examined; leave --{given[0]} out")
         if self.accept is not None and not self.accept.strip():
             raise UsageError("--accept needs a reason, such as 'retrained with more gaps'")
         if self.accept is not None and self.shard is not None:
@@ -113,6 +121,24 @@ class Regress:
             raise UsageError(f"--false-alarms must be between 0 and 1, got {self.false_alarms:g}")
         if self.live is not None and self.live < 0:
             raise UsageError(f"--live must be at least 0, got {self.live}")
+
+    def _require_of(self, suite: Suite, told: Told) -> None:
+        """Raise `UsageError` where joined results are not of all of this suite as it is now."""
+        first = self.merge[0]
+        if (name := told.head["suite"]) != suite.name:
+            raise UsageError(f"{first} is of the suite {name!r}, not {suite.name!r}")
+        scenarios = {each.name for each in suite.scenarios}
+        if other := sorted(scenarios ^ set(told.expected)):
+            where = f"{self.suite} has" if other[0] in scenarios else f"{self.suite} does not have"
+            raise UsageError(
+                f"{first} is not of the scenarios of this suite: {where} {other[0]}; examine it anew"
+            )
+        if told.head["suite_identity"] != suite.identity:
+            raise UsageError(
+                f"{first} was examined under other parts, margins or conditions; examine it anew"
+            )
+        if self.against is not None and told.head["baseline"] != self._hash():
+            raise UsageError(f"{first} was held against another baseline than {self.against}")
 
     def _chosen(self, suite: Suite) -> tuple[Scenario, ...]:
         from cellwright_train.regression.suite import named
@@ -140,13 +166,15 @@ class Regress:
             if baseline.suite != suite.name:
                 raise UsageError(f"{self.against} is of the suite {baseline.suite!r}, not {suite.name!r}")
         chosen = self._chosen(suite)
-        policies = self._policies(suite, chosen)
+        asked = self._policies(suite)
+        policies = {env: asked[env] for env in dict.fromkeys(each.env for each in chosen)}
         head = {
             "suite": suite.name,
+            "suite_identity": suite.identity,
             "cellwright": version("cellwright"),
             "baseline": None if baseline is None else self._hash(),
             "false_alarms": self.false_alarms or suite.false_alarms,
-            "policies": {env: [each.name, each.digest] for env, each in policies.items()},
+            "policies": {env: [each.name, each.digest] for env, each in asked.items()},
         }
         names = tuple(each.name for each in (chosen if self.scenario else suite.scenarios))
 
@@ -199,24 +227,33 @@ class Regress:
         page.write(regression_page(told, pictures, made).encode())
         print(f"written to {page.path}; open it in a browser")
 
-    def _policies(self, suite: Suite, chosen: Sequence[Scenario]) -> dict[str, PolicyReference]:
-        """The candidate of each cell, by id of the environment."""
+    def _policies(self, suite: Suite) -> dict[str, PolicyReference]:
+        """The candidate of each cell of the suite, by id of the environment."""
         from cellwright_train.lines.cells import cell_id
         from cellwright_train.rollout.policies import resolve_policy
 
-        names = dict(suite.policies)
+        given: dict[str, str] = {}
         for text in self.policy:
-            cell, given, policy = text.partition("=")
-            if given and not Path(text).exists():
-                names[cell_id(cell)] = policy
-                continue
-            environment = resolve_policy(text).environment
+            cell, named, policy = text.partition("=")
+            if named and not Path(text).exists():
+                environment: str | None = cell_id(cell)
+            else:
+                environment, policy = resolve_policy(text).environment, text
             if environment is None:
                 raise UsageError(f"--policy {text} says no cell; write for example weld-seam={text}")
-            if environment not in suite.policies:
+            if not policy:
+                raise UsageError(f"--policy {text} names no policy; write for example {cell}=zoo:{cell}")
+            if environment not in (each.env for each in suite.scenarios):
                 raise UsageError(f"--policy {text} is of {environment}, which this suite does not have")
-            names[environment] = text
-        found = {env: resolve_policy(names[env]) for env in dict.fromkeys(each.env for each in chosen)}
+            if environment in given:
+                raise UsageError(
+                    f"--policy names two policies for {environment}: {given[environment]}, {policy}"
+                )
+            given[environment] = policy
+        names = {**suite.policies, **given}
+        found = {
+            env: resolve_policy(names[env]) for env in dict.fromkeys(each.env for each in suite.scenarios)
+        }
         for env, reference in found.items():
             reference.require_fit(env)
         return found
@@ -229,7 +266,13 @@ class Regress:
     def _command(self) -> str:
         """What makes the same page."""
         many = {"policy": self.policy, "scenario": self.scenario, "merge": self.merge}
-        one = {"against": self.against, "shard": self.shard, "live": self.live, "minutes": self.minutes}
+        one = {
+            "against": self.against,
+            "shard": self.shard,
+            "live": self.live,
+            "minutes": self.minutes,
+            "false-alarms": self.false_alarms,
+        }
         words = ["cellwright", "regress", str(self.suite)]
         words += [f"--{name}={value}" for name, value in one.items() if value is not None]
         words += [f"--{name}={value}" for name, values in many.items() for value in values]
@@ -372,6 +415,8 @@ def _case(
         why = f"the baseline has the measures {', '.join(record.measures)}"
     elif len(record.parts) < suite.parts:
         why = f"the baseline has {len(record.parts)} parts, the suite asks for {suite.parts}"
+    if record is not None:
+        record = dataclasses.replace(record, parts=record.parts[: suite.parts])
     return Case(
         scenario=scenario,
         policy=policy.name,

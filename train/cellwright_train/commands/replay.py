@@ -31,7 +31,7 @@ class Replay:
         from cellwright_runtime.envelope.reading import LogError, read_log
         from cellwright_train.outputs import reserved
 
-        with reserved(self.report) as (file,):
+        with reserved(self.report, inputs=[self.log]) as (file,):
             try:
                 log = read_log(self.log)
             except LogError as error:

@@ -68,7 +68,12 @@ class Shift:
         line = self._line()
         names = self._names()
         room_bytes = _ROOM_BYTES + _ROOM_BYTES_A_PART * len(line.parts) * len(names)
-        with reserved(self.write, self.json, self.report, room_bytes=room_bytes) as (file, results, page):
+        inputs = [] if self.line is None else [Path(self.line)]
+        with reserved(self.write, self.json, self.report, inputs=inputs, room_bytes=room_bytes) as (
+            file,
+            results,
+            page,
+        ):
             plan = self._plan(line, names)
             if file is not None:
                 file.write(line.text.encode())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,7 +76,10 @@ class Baseline:
         data = parse_json(read_file(path, most_bytes=_MOST_BYTES), str(path))
         held = _converted(path, _migrated(path, data))
         tapes = path.parent / held.tapes
-        arrays = read_npz(read_file(tapes, most_bytes=_MOST_TAPE_BYTES), str(tapes))
+        packed = read_file(tapes, most_bytes=_MOST_TAPE_BYTES)
+        arrays = read_npz(packed, str(tapes))
+        if not tapes.stem.endswith(f"-{_hash(packed)}"):
+            raise UsageError(f"{tapes} is not what {path} was recorded with: its name says another hash")
         try:
             records = {name: _record(name, each, arrays) for name, each in held.scenarios.items()}
         except (KeyError, IndexError, ValueError) as error:
@@ -86,14 +90,28 @@ class Baseline:
         """Write it to `output` and the tapes beside it; the tapes that it replaces are removed last."""
         path = output.path
         arrays = npz_bytes(_arrays(self.records))
-        tapes = path.with_name(f"{path.stem}-{hashlib.sha256(arrays).hexdigest()[:8]}.npz")
+        tapes = path.with_name(f"{path.stem}-{_hash(arrays)}.npz")
+        replaced = _named_tapes(path)
         if not tapes.exists():
             with Output(tapes) as file:
                 file.write(arrays)
         output.write(_text(self, tapes.name).encode())
-        for old in path.parent.glob(f"{path.stem}-????????.npz"):
-            if old != tapes:
-                old.unlink(missing_ok=True)
+        if replaced is not None and replaced != tapes:
+            replaced.unlink(missing_ok=True)
+
+
+def _hash(packed: bytes) -> str:
+    return hashlib.sha256(packed).hexdigest()[:8]
+
+
+def _named_tapes(path: Path) -> Path | None:
+    """The tapes that the baseline at `path` names, where there is one."""
+    try:
+        name = json.loads(path.read_bytes())["tapes"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    is_ours = isinstance(name, str) and re.fullmatch(r"[^/]+-[0-9a-f]{8}\.npz", name)
+    return path.with_name(name) if is_ours else None
 
 
 def rounded(value: float | None) -> float | None:

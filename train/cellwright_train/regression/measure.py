@@ -17,7 +17,7 @@ class Measure:
     name: str
     unit: str
     margin: float
-    """How much worse is still no regression [unit]."""
+    """How much worse "no regression" has to exclude [unit]."""
     worse: Literal["more", "less"]
     """Which of two values is the worse one."""
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Self
 
 from msgspec import Meta, Struct
 
+from cellwright_envs.conditions import conditions_hash
 from cellwright_runtime.files.strict_toml import WrongValueError, converted
 from cellwright_train.errors import UsageError, unknown
 from cellwright_train.lines.cells import cell_id, cells
@@ -38,7 +40,8 @@ class SuiteFile(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     false_alarms: Fraction = 0.01
     """Probability that anything at all is called a regression where nothing got worse."""
     margins: dict[str, Annotated[float, Meta(gt=0.0)]] = {}
-    """How much worse is still no regression, by measure; `success` is a fraction of parts."""
+    """How much worse "no regression" has to exclude, by measure; `success` is a fraction of parts. What is
+    surely worse is a REGRESSION, however small."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +79,7 @@ class Suite:
                 raise WrongValueError(("scenarios", number), str(error)) from None
         if len(set(names)) < len(names):
             raise WrongValueError(("scenarios",), "names a scenario twice")
+        _require_own_seeds(chosen, held.parts)
         policies = {}
         for task, policy in held.policies.items():
             try:
@@ -102,6 +106,16 @@ class Suite:
         )
 
     @property
+    def identity(self) -> str:
+        """Hash of what decides its verdicts, policies and false alarms aside."""
+        return conditions_hash(
+            scenarios=[(each.name, each.identity) for each in self.scenarios],
+            parts=self.parts,
+            live=self.live,
+            margins=self.margins,
+        )
+
+    @property
     def success_margin(self) -> float:
         """Drop of the fraction of good parts that is no regression yet."""
         return self.margins.get(SUCCESS, SUCCESS_MARGIN)
@@ -119,6 +133,18 @@ class Suite:
         if not (number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
             raise UsageError(f"--shard must be i/n with i from 1 to n, such as 1/4, got {text!r}")
         return self.scenarios[int(number) - 1 :: int(count)]
+
+
+def _require_own_seeds(scenarios: Sequence[Scenario], parts: int) -> None:
+    """Raise where two scenarios of a cell share seeds: the pooled test needs independent parts."""
+    ordered = sorted(scenarios, key=lambda each: (each.env, each.seed))
+    for one, other in pairwise(ordered):
+        if one.env == other.env and other.seed - one.seed < parts:
+            raise WrongValueError(
+                ("parts",),
+                f"{one.name} and {other.name} share seeds with {parts} parts; take at most "
+                f"{other.seed - one.seed}, or another seed",
+            )
 
 
 def named(scenarios: Sequence[Scenario], names: Sequence[str]) -> tuple[Scenario, ...]:

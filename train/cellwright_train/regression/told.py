@@ -29,6 +29,7 @@ _ENTRY = (
     "rows",
 )
 _FINDING = ("measure", "unit", "margin", "worse_is", "worse", "better", "equal", "log_e", "difference")
+_HEAD = ("suite", "suite_identity", "cellwright", "baseline", "false_alarms", "policies")
 _PAIR = ("seed", "product", "good", "values")
 """Fields of `Outcome.as_json` that are read here and by the page."""
 
@@ -133,7 +134,7 @@ def read_shard(path: Path) -> Told:
                 _require(finding, _FINDING, f"a finding of {name}")
             for row in entry["rows"] or ():
                 _require(row, _PAIR, f"a pair of {name}")
-        head = {name: data[name] for name in ("suite", "cellwright", "baseline", "false_alarms", "policies")}
+        head = {name: data[name] for name in _HEAD}
         return Told(head=head, expected=tuple(data["scenarios"]), scenarios=scenarios)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UsageError(f"{path} holds no results of `cellwright regress`: {one_line(error)}") from None
@@ -152,7 +153,10 @@ def merged(shards: Sequence[tuple[Path, Told]]) -> Told:
     for path, shard in shards:
         for name, value in first.head.items():
             if shard.head[name] != value:
-                raise UsageError(f"{path} is of another {name} than {first_path}")
+                raise UsageError(
+                    f"{path} has another {name.replace('_', ' ')} than {first_path}: "
+                    f"{str(shard.head[name])[:80]}, not {str(value)[:80]}"
+                )
         if shard.expected != first.expected:
             raise UsageError(f"{path} has other scenarios than {first_path}")
         if twice := scenarios.keys() & shard.scenarios.keys():

@@ -33,6 +33,23 @@ def proportion(successes: int, trials: int) -> Estimate:
     return Estimate(value=fraction, low=max(0.0, centre - half), high=min(1.0, centre + half))
 
 
+def paired_difference(better: int, worse: int, pairs: int) -> Estimate:
+    """Difference of two proportions of matched pairs: `better` less `worse` pairs, over all `pairs`.
+
+    The interval is Wald's with half a pair added to each of the four cells (Agresti and Min 2005,
+    10.1002/sim.1781), so that a few equal pairs do not pass for certainty. Raises ValueError for impossible
+    counts.
+    """
+    if min(better, worse) < 0 or pairs < 1 or better + worse > pairs:
+        raise ValueError(f"need {better=} and {worse=} at least 0 and together at most {pairs=}, at least 1")
+    more, fewer, count = better + 0.5, worse + 0.5, pairs + 2.0
+    centre = (more - fewer) / count
+    half = _Z95 * math.sqrt(more + fewer - (more - fewer) ** 2 / count) / count
+    return Estimate(
+        value=(better - worse) / pairs, low=max(-1.0, centre - half), high=min(1.0, centre + half)
+    )
+
+
 def ratio_of_sums(numerators: Sequence[float], denominators: Sequence[float]) -> Estimate:
     """Sum over sum, with a bootstrap interval over episodes from a fixed seed."""
     top, bottom = np.asarray(numerators, float), np.asarray(denominators, float)

@@ -25,8 +25,10 @@ class Matched:
     @property
     def effect(self) -> Estimate:
         """Fraction of good parts after the change minus that without it, from pair to pair."""
-        pairs = zip(self.changed.results, self.control.results, strict=True)
-        return intervals.mean([float(after.good) - float(before.good) for after, before in pairs])
+        pairs = list(zip(self.changed.results, self.control.results, strict=True))
+        better = sum(after.good and not before.good for after, before in pairs)
+        worse = sum(before.good and not after.good for after, before in pairs)
+        return intervals.paired_difference(better, worse, len(pairs))
 
     def as_json(self) -> dict[str, Any]:
         """`control` and `effect` of the results of `cellwright evaluate --line-change`."""

@@ -63,7 +63,12 @@ class Recovery:
 
     @property
     def back(self) -> Moment | None:
-        """The first test with `RECOVERED` of the yield before the change; None for never."""
+        """The first test with `RECOVERED` of the yield before the change; None for never.
+
+        Where no part was good before, there is nothing to come back to.
+        """
+        if self.moments[0].before == 0.0:
+            return None
         wanted = RECOVERED * self.moments[0].before
         return next((moment for moment in self.moments if moment.after >= wanted - 1e-9), None)
 

@@ -13,6 +13,7 @@ from cellwright_train.errors import UsageError, one_line
 from cellwright_train.results import intervals
 from cellwright_train.results.intervals import Estimate
 from cellwright_train.scenarios.catalogue import scenario, scenario_names
+from cellwright_train.scenarios.scenario import Scenario
 
 _MOST_BYTES = 1 << 28
 
@@ -54,15 +55,25 @@ class Score:
                 control=None if bar["control"] is None else int(bar["control"]),
                 reached=bool(bar["reached"]),
             )
-            made_by = data["cellwright"]
-            if not 0 <= told.good <= told.parts or told.parts != len(data["per_episode"]):
-                raise ValueError(f"{told.good} of {told.parts} good parts in {len(data['per_episode'])}")
+            made_by, first = data["cellwright"], data.get("seed")
+            counts = (bar["good"], bar["parts"], 0 if bar["control"] is None else bar["control"])
+            if any(type(count) is not int or not 0 <= count <= told.parts for count in counts):
+                raise ValueError(f"good, parts and control are {counts}")
+            if told.parts < 1 or told.parts != len(data["per_episode"]):
+                raise ValueError(f"{told.parts} parts in {len(data['per_episode'])}")
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"{path} holds no results of a scenario: {one_line(error)}") from None
         if made_by != version("cellwright"):
             raise UsageError(f"{path} was made by cellwright {made_by}, this is {version('cellwright')}")
         if name not in scenario_names() or scenario(name).identity != told.identity:
             raise UsageError(f"{path} has other conditions than the scenario {name} has here; evaluate anew")
+        known = scenario(name)
+        if isinstance(known, Scenario) and first != known.seed:
+            raise UsageError(f"{path} begins at the seed {first}, {name} at {known.seed}; leave --seed out")
+        if told.reached != known.bar.reached(told.good, told.parts, told.control or 0):
+            raise UsageError(
+                f"{path} says that the bar was {'reached' if told.reached else 'missed'}: it was not"
+            )
         return told
 
     @property

@@ -9,6 +9,8 @@ from cellwright_envs.conditions import conditions_hash
 from cellwright_envs.disturbances.line_change import LineChange
 from cellwright_train.rollout.cell import Episode
 
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
@@ -34,8 +36,13 @@ class Bar:
         return f"{100 * (self.kept or 0):g} % of the good parts kept"
 
     def reached(self, good: int, parts: int, control: int) -> bool:
-        """Whether so many `good` parts reach it, out of `parts`; without the changes `control` were good."""
-        return good >= (self.good * parts if self.good is not None else (self.kept or 0) * control)
+        """Whether so many `good` parts reach it, out of `parts`; without the changes `control` were good.
+
+        Where none was good, none could be kept.
+        """
+        if self.good is not None:
+            return good >= self.good * parts - _ROUNDING * parts
+        return control > 0 and good >= (self.kept or 0.0) * control - _ROUNDING * control
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,6 +6,7 @@ import ast
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -38,17 +39,21 @@ class Process:
     """A Python process that does what it is told, line by line."""
 
     def __init__(self, first: str = "", *, directory: Path | None = None) -> None:
-        """Do `first` at once, in `directory`."""
+        """Do `first` at once, in `directory`, else in an empty one that goes with the process.
+
+        Clients leave files where they run.
+        """
         root = Path(__file__).parents[1]
         roots = [root / name for name in ("envs", "policies", "perception", "sim_assets", "train", "")]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, roots))}
+        self._own = tempfile.TemporaryDirectory() if directory is None else None
         self._process = subprocess.Popen(
             [sys.executable, "-c", _LOOP],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            cwd=directory,
+            cwd=directory if self._own is None else self._own.name,
             env=environment,
         )
         if first:
@@ -69,6 +74,8 @@ class Process:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
+        if self._own is not None:
+            self._own.cleanup()
 
     def send(self, code: str) -> None:
         """Begin statements without waiting for them."""

@@ -45,12 +45,12 @@ def verdict(env: Any, runtime: Runtime, seed: int) -> str:
     while not ended:
         observation, _, terminated, truncated, _ = env.step(runtime.act(observation))
         ended = terminated or truncated
-        state, sensor = env._state, env.disturbed.force_sensor
-        wrench = state.wrench_t - env._tare + np.array(sensor.error(env._time_s))
+        state, sensor = env.reached, env.disturbed.force_sensor
+        wrench = state.wrench_t - env.tare + np.array(sensor.error(env.time_s))
         if said_s is None and watch.update(state.tool.tolist(), wrench.tolist()):
-            said_s = env._time_s
+            said_s = env.time_s
         if is_s is None and env.measurement.held_s >= seated_s - 1e-9:
-            is_s = env._time_s - seated_s
+            is_s = env.time_s - seated_s
     if is_s is None:
         return "right" if said_s is None else "never seated"
     if said_s is None:

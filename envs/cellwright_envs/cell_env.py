@@ -6,7 +6,6 @@ import copy
 import math
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from cellwright_envs.conditions import conditions_hash
 from cellwright_envs.disturbances.named_sets import resolve_named
 from cellwright_envs.disturbances.widths import active, narrowed
+from cellwright_envs.episode import EpisodeState, Streams, drawn
 from cellwright_envs.rendering.true_views import KINDS, TrueViews
 from cellwright_runtime.interface.groups import BoundedGroups, bounds
 from cellwright_runtime.vocabulary import Component, ControllerSetup, Layout, Setting
@@ -28,16 +28,6 @@ if TYPE_CHECKING:
 
 Observation = dict[str, NDArray[Any]]
 Measurement = TypeVar("Measurement")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Streams:
-    """Independent generators, so that switching one consumer off leaves the others' draws as they were."""
-
-    task: np.random.Generator
-    disturbance: np.random.Generator
-    process: np.random.Generator
-    sensors: np.random.Generator
 
 
 class CellConfig(Protocol):
@@ -64,30 +54,6 @@ class _Life(Enum):
     NEW = "no episode has begun: call reset() first"
     RUNNING = "an episode runs"
     CLOSED = "the environment is closed: make another one"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class EpisodeState:
-    """An episode up to one moment: plain data from which the episode can be repeated, in any process."""
-
-    task: str
-    """Name of the environment's class."""
-    config: Any
-    generator: np.random.Generator
-    """The environment's, as it was before the episode began."""
-    products: tuple[Any, ...]
-    disturbances: Any
-    actions: tuple[NDArray[np.float32], ...]
-    """Those taken so far."""
-
-
-def _drawn(
-    generator: np.random.Generator, products: tuple[Any, ...], disturbances: Any
-) -> tuple[Streams, Any, Any]:
-    """Streams of an episode, its product, and its disturbances as drawn."""
-    streams = Streams(**dict(zip(Streams.__dataclass_fields__, generator.spawn(4), strict=True)))
-    product = products[int(streams.task.integers(len(products)))]
-    return streams, product, disturbances.draw(streams.disturbance)
 
 
 def group_space(components: tuple[Component, ...]) -> spaces.Box:
@@ -120,6 +86,7 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
     """Control steps after which the present episode is cut off."""
     product: Any
     """The product of the present episode."""
+    _time_s: float
     segmentation_names: ClassVar[tuple[str, ...]]
     """What each number of the group `segmentation` stands for; 0 is nothing."""
     frames: ClassVar[Mapping[str, str]] = {}
@@ -233,8 +200,8 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         self._life = _Life.NEW
         self._beginning = copy.deepcopy(self.np_random), products, disturbances
         self._taken: list[NDArray[np.float32]] = []
-        streams, product, drawn = _drawn(self.np_random, products, disturbances)
-        self._begin_episode(streams, product, drawn)
+        streams, product, disturbed = drawn(self.np_random, products, disturbances)
+        self._begin_episode(streams, product, disturbed)
         limit_s = max(self.config.time_limit_s, self._needed_s())
         self.limit_steps = math.ceil(limit_s / self.config.control_period_s - 1e-6)
         self._life = _Life.RUNNING
@@ -256,7 +223,7 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         clipped = np.minimum(np.maximum(action, -1.0), 1.0)
         self._taken.append(clipped)
         self._act(clipped)
-        measurement = self.measurement = self._measure()
+        measurement = self.measure()
         terms = self._reward_terms(measurement)
         terminated = self._terminated(measurement)
         truncated = len(self._taken) >= self.limit_steps
@@ -280,6 +247,29 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
             **self._own_info(self.measurement),
         }
 
+    @property
+    def time_s(self) -> float:
+        """Since the episode began, as its process and its disturbances have it."""
+        return self._time_s
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the part is good as it is now, by the last measurement."""
+        return self._is_success()
+
+    @property
+    def failed(self) -> bool:
+        """Whether the part is spoilt, or the tool has touched what it must not, by the last measurement."""
+        return self._failed(self.measurement)
+
+    def measure(self) -> Measurement:
+        """Take the `measurement` of a control period that is over.
+
+        `step` does it; a robot's own loop, which moves the cell by the steps below the interface, calls it.
+        """
+        self.measurement = self._measure()
+        return self.measurement
+
     def conditions_hash(self) -> str:
         """Hash of what this episode meets, whatever the policy does: 16 hexadecimal digits.
 
@@ -289,9 +279,9 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
         """
         self._require_episode()
         generator, products, disturbances = self._beginning
-        streams, product, drawn = _drawn(copy.deepcopy(generator), products, disturbances)
+        streams, product, disturbed = drawn(copy.deepcopy(generator), products, disturbances)
         return conditions_hash(
-            task=type(self).__name__, config=self.config, product=product, drawn=drawn, streams=streams
+            task=type(self).__name__, config=self.config, product=product, drawn=disturbed, streams=streams
         )
 
     def state(self) -> EpisodeState:
@@ -408,6 +398,10 @@ class CellEnv(gymnasium.Env[Observation, NDArray[np.float32]], Generic[Measureme
 
     @abstractmethod
     def _reward_terms(self, measurement: Measurement) -> dict[str, float]: ...
+
+    @abstractmethod
+    def _failed(self, measurement: Measurement) -> bool:
+        """Whether nothing good can come of the episode any more."""
 
     @abstractmethod
     def _terminated(self, measurement: Measurement) -> bool: ...

@@ -22,7 +22,7 @@ from cellwright_runtime.bundle.policy import Bundle
 from cellwright_runtime.camera.sources import Frame
 from tools.closed_loop import __main__ as command
 from tools.closed_loop.clients import CLIENTS
-from tools.closed_loop.deployed import _read
+from tools.closed_loop.deployed import _read, through_deploy
 from tools.closed_loop.parts import Part
 from tools.closed_loop.results import Agreement
 from tools.closed_loop.served import ServedCell, ServedError, free_port
@@ -190,7 +190,10 @@ def test_results_are_kept_after_each_part_and_not_repeated(
     ("asked", "told"),
     [
         (["sim", "zoo:weld-seam", "--real-time"], "--real-time is for a controller"),
-        (["kuka-rsi", "zoo:peg-insertion"], "kuka-rsi measures no wrench; insertions go through ur"),
+        (
+            ["fanuc-stream", "zoo:peg-insertion"],
+            "fanuc-stream answers a force too late for an insertion; those go through ur, kuka-rsi, abb-egm",
+        ),
     ],
 )
 def test_what_cannot_be_compared_is_refused(
@@ -201,6 +204,40 @@ def test_what_cannot_be_compared_is_refused(
         command.main()
     assert ended.value.code == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("reason", "verdict", "code"),
+    [("seated", "seated", 0), ("seated", "broken", 1), ("time is over", "seated", 1)],
+)
+def test_a_session_that_takes_its_part_for_what_it_is_not_is_told(
+    reason: str,
+    verdict: str,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told = {"verdict": verdict, "product": "some-peg", "reason": reason, "seconds": 1.0}
+    monkeypatch.setattr(command, "_worked", lambda part, name, host, *, real_time: told)
+    found = tmp_path / "found.json"
+    asked = ["closed_loop", "kuka-rsi", "zoo:peg-insertion", "--seeds", "3..3", "--json", str(found)]
+    monkeypatch.setattr(sys, "argv", asked)
+    assert command.main() == code
+    said = "sessions that took their part for what it is not: 3" in capsys.readouterr().out
+    assert said == (code == 1)
+
+
+def test_a_robot_without_a_wrench_inserts_with_a_sensor_at_its_wrist() -> None:
+    """Both commands, as they are started for a part, for a moment of its insertion."""
+    bundle = Bundle.load(zoo.path("peg-insertion"))
+    part = Part(bundle=bundle, seed=300_000, disturbances="none", longest_s=0.1)
+    told = through_deploy(part, "kuka-rsi", host="127.0.92.31", lockstep=True)
+    assert told["verdict"] == "not seated"
+    assert told["reason"] == "not done after 3.3 s"
+    assert told["decisions"] > 10
+    assert told["holds"] == []
+    assert "wrench sensor: requests: 2" in told["counted"]  # the stream was begun and ended
 
 
 def test_agreement_has_exact_bounds() -> None:

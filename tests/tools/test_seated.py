@@ -32,23 +32,23 @@ class Cell:
         self.looks_seated, self.is_seated = looks_seated, is_seated
         self.config = SimpleNamespace(hold_s=HOLD_S + AFTER_S)
         self.product = SimpleNamespace(depth_m=DEPTH_M)
-        self._tare = np.array([0.0, 0.0, bias_n, 0.0, 0.0, 0.0])
+        self.tare = np.array([0.0, 0.0, bias_n, 0.0, 0.0, 0.0])
         error = (0.0, 0.0, error_n, 0.0, 0.0, 0.0)
         self.disturbed = SimpleNamespace(force_sensor=SimpleNamespace(error=lambda time_s: error))
 
     def reset(self, *, seed: int) -> tuple[None, dict[str, Any]]:
-        self.step_number, self._time_s = 0, 0.0
+        self.step_number, self.time_s = 0, 0.0
         return None, {}
 
     def step(self, action: None) -> tuple[None, float, bool, bool, dict[str, Any]]:
         self.step_number += 1
         number = self.step_number
-        self._time_s = number * PERIOD_S
+        self.time_s = number * PERIOD_S
         pushed = number >= self.looks_seated
         push_n = PUSH_N if pushed else 0.0
         height_m = BOTTOM_M - push_n / UR10E_N_M if pushed else BOTTOM_M + 0.001 * (NEVER - number)
-        wrench = self._tare + np.array([0.0, 0.0, push_n, 0.0, 0.0, 0.0])
-        self._state = SimpleNamespace(tool=np.array([0.0, 0.0, height_m, 0.0, 0.0, 0.0]), wrench_t=wrench)
+        wrench = self.tare + np.array([0.0, 0.0, push_n, 0.0, 0.0, 0.0])
+        self.reached = SimpleNamespace(tool=np.array([0.0, 0.0, height_m, 0.0, 0.0, 0.0]), wrench_t=wrench)
         held_s = max(0, number - self.is_seated) * PERIOD_S
         self.measurement = SimpleNamespace(held_s=held_s)
         return None, 0.0, held_s >= self.config.hold_s, number >= STEPS, {}

@@ -27,7 +27,7 @@ SIMULATION = "sim"
 
 
 def main() -> int:
-    """Returns 1 where a verdict of the asked seeds is not that of the environment."""
+    """Returns 1 where a verdict of the asked seeds is not the environment's, or not what the session said."""
     parser = argparse.ArgumentParser(prog="python -m tools.closed_loop", description=__doc__)
     parser.add_argument("client", choices=(SIMULATION, *CLIENTS))
     parser.add_argument("bundle", help="a bundle with its safety.json, or zoo:NAME")
@@ -42,7 +42,8 @@ def main() -> int:
         parser.error("--real-time is for a controller; the time of sim passes as it is asked")
     first = Part(bundle=bundle, seed=0)
     if not first.welded and options.client not in (SIMULATION, *INSERTING):
-        parser.error(f"{options.client} measures no wrench; insertions go through {', '.join(INSERTING)}")
+        slow = f"{options.client} answers a force too late for an insertion"
+        parser.error(f"{slow}; those go through {', '.join(INSERTING)}")
     kind = "real time" if options.real_time else "lock-step"
     path = options.json or _default(bundle, options.client, options.real_time)
     results = Results(path, bundle, client=options.client, disturbances=options.disturbances, time=kind)
@@ -54,11 +55,15 @@ def main() -> int:
         tqdm.write(results.line(seed))
         sys.stdout.flush()
     print(results.agreement().text(options.client))
+    asked = {str(seed) for seed in options.seeds}
+    misjudged = asked & set(results.misjudged())
+    if misjudged:
+        print(f"sessions that took their part for what it is not: {', '.join(sorted(misjudged))}")
     unequal = any(
-        results.of(options.client)[str(seed)]["verdict"] != results.of(REFERENCE)[str(seed)]["verdict"]
-        for seed in options.seeds
+        results.of(options.client)[seed]["verdict"] != results.of(REFERENCE)[seed]["verdict"]
+        for seed in asked
     )
-    return 1 if unequal else 0
+    return 1 if unequal or misjudged else 0
 
 
 def _worked(part: Part, name: str, host: str, *, real_time: bool) -> dict[str, Any]:

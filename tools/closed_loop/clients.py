@@ -43,6 +43,8 @@ class Client:
     """Whether setpoints are joints."""
     listens: bool
     """Whether the robot speaks first."""
+    feels: bool
+    """Whether every robot of this kind reports a wrench; else an insertion has a sensor at the wrist."""
     make: Callable[..., RobotDriver]
     """Of the host, or of the port where the driver listens."""
 
@@ -77,10 +79,16 @@ def _fanuc(host: str, port: int) -> RobotDriver:
 
 
 CLIENTS = {
-    "ur": Client(controller="ur", variant="polyscope-5", joints=True, listens=False, make=_ur),
-    "kuka-rsi": Client(controller="kuka-rsi", variant="standing", joints=False, listens=True, make=_kuka),
-    "abb-egm": Client(controller="abb-egm", variant="pose", joints=False, listens=True, make=_abb),
-    "fanuc-stream": Client(controller="fanuc-stream", variant="3", joints=True, listens=False, make=_fanuc),
+    "ur": Client(controller="ur", variant="polyscope-5", joints=True, listens=False, feels=True, make=_ur),
+    "kuka-rsi": Client(
+        controller="kuka-rsi", variant="standing", joints=False, listens=True, feels=False, make=_kuka
+    ),
+    "abb-egm": Client(
+        controller="abb-egm", variant="pose", joints=False, listens=True, feels=False, make=_abb
+    ),
+    "fanuc-stream": Client(
+        controller="fanuc-stream", variant="3", joints=True, listens=False, feels=False, make=_fanuc
+    ),
 }
 
 
@@ -99,8 +107,8 @@ def within_tables(limits: Limits, name: str) -> Limits:
     return replace(limits, joints=joints)
 
 
-INSERTING = ("ur",)
-"""Those whose virtual controllers measure a wrench."""
+INSERTING = ("ur", "kuka-rsi", "abb-egm")
+"""Those that answer a force soon enough for an insertion."""
 
 
 def options_of(client: Client, *, host: str, port: int) -> dict[str, Any]:

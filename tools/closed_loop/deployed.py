@@ -43,6 +43,8 @@ def through_deploy(part: Part, name: str, *, host: str, lockstep: bool) -> dict[
             options["frames"] = frames
         if part.welded:
             options |= {"coupler-port": 0, "seam-sensor-port": 0}
+        elif not client.feels:
+            options["wrench-sensor-port"] = 0
         if lockstep:
             options |= {"lockstep": True, "patience": PATIENCE_S}
         with ServedCell(client.controller, options) as served:

@@ -14,6 +14,8 @@ from cellwright_runtime.bundle.policy import Bundle
 from cellwright_runtime.files.json_text import canonical_json
 
 REFERENCE = "environment"
+SEATED = "seated"
+"""What became of a part, and in the words of a session why it ended."""
 
 
 class Results:
@@ -57,6 +59,17 @@ class Results:
             f"{told['reason']} ({told['seconds']:.0f} s)"
         )
 
+    def misjudged(self) -> list[str]:
+        """Seeds whose session took a part for seated that is not, or did not notice that it is.
+
+        A session that welds comes to no verdict on its part.
+        """
+        return [
+            seed
+            for seed, told in self.of(self.client).items()
+            if (told["reason"] == SEATED) != (told["verdict"] == SEATED)
+        ]
+
     def agreement(self) -> Agreement:
         """Of all parts that have both results."""
         return agreement_of(self._data)
@@ -99,4 +112,4 @@ def agreement_of(data: dict[str, Any]) -> Agreement:
 
 
 def _is_good(verdict: str) -> bool:
-    return verdict == "seated" or "C" in verdict.removeprefix("passes ").split(", ")
+    return verdict == SEATED or "C" in verdict.removeprefix("passes ").split(", ")

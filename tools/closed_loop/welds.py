@@ -16,9 +16,10 @@ from cellwright_envs.virtual.weld_station import WIRING, WeldStation
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
 from cellwright_runtime.camera.sources import FrameSource, SharedFrames
 from cellwright_runtime.cell.pool_pictures import PoolPictures
+from cellwright_runtime.deployment.above import DriverAbove
 from cellwright_runtime.deployment.sessions import guarded_session
 from cellwright_runtime.deployment.weld import approach_of
-from cellwright_runtime.drivers.driver import RobotDriver, RobotState
+from cellwright_runtime.drivers.driver import RobotDriver
 from cellwright_runtime.drivers.modbus_power_source import CouplerMap, ModbusPowerSource
 from cellwright_runtime.drivers.power_source import PowerSource
 from cellwright_runtime.drivers.sim import SimDriver
@@ -66,34 +67,16 @@ class Ticks:
         self._count += 1
 
 
-class _Recording:
+class _Recording(DriverAbove):
     """A driver that keeps a sum over all that went through it."""
 
     def __init__(self, driver: RobotDriver) -> None:
-        self._driver, self.sum = driver, hashlib.sha256()
-        self.mode, self.cycle_s, self.coasting_s = driver.mode, driver.cycle_s, driver.coasting_s
-        self.lag_s = driver.lag_s
-
-    def connect(self) -> RobotState:
-        state = self._driver.connect()
-        self.cycle_s = self._driver.cycle_s
-        return state
-
-    def read_state(self) -> RobotState:
-        return self._driver.read_state()
-
-    def prepare(self) -> None:
-        self._driver.prepare()
+        super().__init__(driver)
+        self.sum = hashlib.sha256()
 
     def send_setpoint(self, setpoint: Array) -> None:
         self.sum.update(setpoint.tobytes())
-        self._driver.send_setpoint(setpoint)
-
-    def stop(self) -> None:
-        self._driver.stop()
-
-    def close(self) -> None:
-        self._driver.close()
+        super().send_setpoint(setpoint)
 
 
 def station_of(weld: Part) -> WeldStation:
@@ -238,7 +221,7 @@ def _run(
         session.cycle()
         session.arm()
         session.cycle()
-        if not isinstance(driver._driver, SimDriver):
+        if not isinstance(driver.below, SimDriver):
             time.sleep(_HOLDS_S)  # from its first setpoint on it waits for the next
         clock.begun = True
         session.start()

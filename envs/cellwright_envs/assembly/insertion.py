@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from cellwright_assets.gripper import SENSOR_NOISE_N, SENSOR_NOISE_N_M
 from cellwright_envs.assembly import observation as groups
-from cellwright_envs.assembly.arm_dynamics import ServoConditions
 from cellwright_envs.assembly.cameras import SEGMENTATION_NAMES, VIEWS, InsertionCameras
 from cellwright_envs.assembly.cell import (
     NOMINAL_FIXTURE_W,
@@ -46,9 +45,10 @@ from cellwright_envs.assembly.measurement import (
 from cellwright_envs.assembly.parts.catalogue import Catalogue
 from cellwright_envs.assembly.parts.part import Part
 from cellwright_envs.assembly.reward import over_force
-from cellwright_envs.cell_env import CellEnv, Observation, Streams
+from cellwright_envs.assembly.robot_conditions import scaled_grip, servo_of
+from cellwright_envs.cell_env import CellEnv, Observation
+from cellwright_envs.episode import Streams
 from cellwright_envs.physics.transforms import product
-from cellwright_envs.physics.world import Grip
 from cellwright_runtime.interface.compliant_reference import MOTION, InsertionInterface
 from cellwright_runtime.interface.force_loop import approach_speed_m_s
 from cellwright_runtime.vocabulary import Component, Setting
@@ -163,15 +163,15 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
             clearance_m=disturbed.part_fit.clearance_m(self.product.clearance_m),
             chamfer_m=disturbed.chamfer_damage.chamfer_m(self.product.chamfer_m),
             friction=disturbed.contact_friction.friction(self.product.friction),
-            grip=_scaled(disturbed.grip_strength.grip, config.grip_force_n / GRIP_N),
+            grip=scaled_grip(disturbed.grip_strength.grip, config.grip_force_n / GRIP_N),
             grasp=disturbed.grasp_offset.grasp,
             stiffness_scale=gain.stiffness_factor,
             dead_band_n=config.compliance.dead_band_n + gain.extra_dead_band_n,
-            servo=_servo(disturbed),
+            servo=servo_of(disturbed),
         )
         resistance = self._resistance(streams.process)
         self._state = self.cell.begin(self.product, self.conditions, start, self._fixture_w, resistance)
-        self._tare = self._state.wrench_t
+        self._tare, self._peak_n = self._state.wrench_t, 0.0
         self._played_m = start[:3].copy()
         # The sensor is tared first: its errors are added after that and before the interface.
         self.interface.begin(self._state.tool, np.zeros(6), reference=start)
@@ -222,10 +222,32 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         self._drive(commands[MOTION:])
         delta = commands[:MOTION] * self.disturbed.controller_gain.motion_factor
         reference = self.interface.move(self._state.tool, delta)
+        self.follow(reference, time_s=self._time_s + self.config.control_period_s)
+
+    # Below the interface: also for a robot's own loop, at the rate of its controller
+
+    @property
+    def reached(self) -> CellState:
+        """What the cell is like after the last step."""
+        return self._state
+
+    @property
+    def tare(self) -> Array:
+        """What the wrist sensor (6,) [N] and [N m] reads at rest, which is taken off its readings."""
+        return self._tare
+
+    def follow(self, reference: Array, *, time_s: float) -> CellState:
+        """One step of the cell towards a reference (6,), with the play of the arm; it ends at `time_s`.
+
+        The step takes the period of `cell`. The forces of all steps since the last `measure` count for the
+        next one.
+        """
         self._played_m = self.disturbed.backlash.apply(reference[:3], self._played_m)
-        self._time_s += self.config.control_period_s
+        self._time_s = time_s
         target = np.concatenate([self._played_m, reference[3:]])
         self._state = self.cell.move(target, self._fixture_now())
+        self._peak_n = max(self._peak_n, self._state.peak_force_n)
+        return self._state
 
     def _drive(self, commands: Array) -> None:
         """Pass on the commands behind `own_actions`, in their units and after latency, before the physics."""
@@ -245,6 +267,8 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
 
     def _measure(self) -> Measured:
         self._before = self.measurement
+        self._state = self._state._replace(peak_force_n=self._peak_n)
+        self._peak_n = 0.0
         measured = self._measure_state(self._state, before=self._before)
         if self.record_trace:
             self._trace.append((*vars(measured).values(), *self._state.wrench_t - self._tare))
@@ -331,7 +355,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         return product(self.cell.fixture_w, self._state.part_f)
 
     def _observe(self) -> Observation:
-        image, wrench = self._take_frame(), self._feel()
+        image, wrench = self.take_frame(), self._feel()
         observed = self.interface.observe(
             self._state.tool,
             wrench,
@@ -354,7 +378,7 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
         reading = self._state.wrench_t - self._tare + np.array(sensor.error(self._time_s))
         return reading + sensor.noise_factor * SENSOR_NOISE * self._sensor_rng.standard_normal(6)
 
-    def _take_frame(self) -> NDArray[np.uint8]:
+    def take_frame(self) -> NDArray[np.uint8]:
         """Expose both cameras and deliver the newest pair of frames that has arrived."""
         disturbed = self.disturbed
         self.cameras.take(self.tool_w, self.part_w, self.cell.fixture_w, self._clean)
@@ -424,22 +448,3 @@ class Insertion(CellEnv[Measured], Generic[Measured]):
     def close(self) -> None:
         super().close()
         self.cell.close()
-
-
-def _scaled(grip: Grip, factor: float) -> Grip:
-    return Grip(
-        along_n=factor * grip.along_n, across_n=factor * grip.across_n, twist_n_m=factor * grip.twist_n_m
-    )
-
-
-def _servo(disturbed: AssemblyDisturbanceState) -> ServoConditions:
-    """The robot of this episode."""
-    stiffness = disturbed.cell_stiffness
-    return ServoConditions(
-        servo_lag=disturbed.servo_lag.factor,
-        sensor_lag=disturbed.sensor_lag.factor,
-        arm_mass=disturbed.arm_mass.factor,
-        arm_stiffness=stiffness.arm,
-        finger_stiffness=stiffness.fingers,
-        fixture_stiffness=stiffness.fixture,
-    )

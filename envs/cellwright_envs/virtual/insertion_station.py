@@ -75,11 +75,10 @@ class InsertionStation:
         env.reset(seed=self._seed)
         self._cycles = self._held = 0
         self._hold: Array | None = None
-        self._peak_n = 0.0
         self._noise = np.random.default_rng(self._seed)
         self._resting_noise = self._noise.standard_normal(6)
         delay = env.disturbed.actuator_latency.steps * self._steps
-        self._pending = deque([env._state.tool.copy()] * delay)
+        self._pending = deque([env.reached.tool.copy()] * delay)
         self._newest = Frame(image=env.delivered_frame.copy(), exposed_s=0.0, number=0)
         return self._state()
 
@@ -91,16 +90,11 @@ class InsertionStation:
         if self._rests(target):
             return self._state()
         self._pending.append(target)
-        delayed = self._pending.popleft()
-        env._played_m = env.disturbed.backlash.apply(delayed[:3], env._played_m)
         self._cycles += 1
-        env._time_s = self._cycles * self.period_s
-        env._state = env.cell.move(np.concatenate([env._played_m, delayed[3:]]), env._fixture_now())
-        self._peak_n = max(self._peak_n, env._state.peak_force_n)
+        env.follow(self._pending.popleft(), time_s=self._cycles * self.period_s)
         if self._cycles % self._steps == 0:
-            env._state = env._state._replace(peak_force_n=self._peak_n)
-            env.measurement, self._peak_n = env._measure(), 0.0
-            self._expose(env._take_frame())
+            env.measure()
+            self._expose(env.take_frame())
         return self._state()
 
     def stand(self) -> None:
@@ -114,8 +108,8 @@ class InsertionStation:
         if self._cycles:
             return False
         if self._hold is None:
-            near = np.abs(target - self.env._state.tool).max() < _HELD
-            self._hold = target if near else self.env._state.tool.copy()
+            begun = self.env.reached.tool
+            self._hold = target if np.abs(target - begun).max() < _HELD else begun.copy()
         if (target != self._hold).any():
             return False
         self.stand()
@@ -139,11 +133,11 @@ class InsertionStation:
 
     def seated(self) -> bool:
         """The truth: whether the part has been seated for the time that counts as success."""
-        return self.env._succeeded(self.env.measurement)
+        return self.env.succeeded
 
     def broken(self) -> bool:
         """The truth: whether it bore too much."""
-        return self.env._failed(self.env.measurement)
+        return self.env.failed
 
     def truth(self) -> str:
         """What became of the part, in words."""
@@ -155,7 +149,7 @@ class InsertionStation:
         self.env.close()
 
     def _state(self) -> RobotState:
-        env = self.env
+        env, reached = self.env, self.env.reached
         sensor = env.disturbed.force_sensor
         # The mean over a control period has the noise that the environment gives it.
         # Before the episode begins it is always the same, so that an episode does not depend on the wait.
@@ -163,7 +157,7 @@ class InsertionStation:
         noise = sensor.noise_factor * np.sqrt(self._steps) * SENSOR_NOISE * drawn
         return RobotState(
             time_s=self._now_s,
-            tool=env._state.tool.copy(),
-            joints_rad=env.cell.joints_at(env._state.tool),
-            wrench=env._state.wrench_t + np.array(sensor.error(env._time_s)) + noise,
+            tool=reached.tool.copy(),
+            joints_rad=env.cell.joints_at(reached.tool),
+            wrench=reached.wrench_t + np.array(sensor.error(env.time_s)) + noise,
         )

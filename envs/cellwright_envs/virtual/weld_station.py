@@ -98,6 +98,7 @@ class WeldStation:
         self._seed = seed
         self._cycles: int | None = None
         self._held = 0
+        self._passed: tuple[str, ...] = ()
         self._power = PowerCommand()
         self._lock = threading.RLock()
         self.pool = PoolView(env.config.sensor.image_size_px) if env.pool is not None else None
@@ -136,7 +137,7 @@ class WeldStation:
                 return self._state()
             self._cycles += 1
             rotation_w = np.array(rotation_rows(*target[3:].tolist()))
-            env._pose_w = env.cell.move_to(self._carried_out(target[:3]), rotation_w)
+            env.move_torch(self._carried_out(target[:3]), rotation_w)
             if self._cycles % self._steps == 0:
                 self._weld()
             return self._state()
@@ -155,9 +156,9 @@ class WeldStation:
                 self._show_pool()
 
     def close(self) -> None:
-        """Let go of the simulation."""
+        """Let go of the simulation; what became of the part is known further on."""
         with self._lock:
-            self._cycles = None
+            self._passed, self._cycles = self.passed(), None
             self.env.close()
 
     def _rests(self, target: Array) -> bool:
@@ -165,7 +166,7 @@ class WeldStation:
         if self._cycles:
             return False
         if self._hold is None:
-            began = pose_of(self.env._pose_w)
+            began = pose_of(self.env.pose_w)
             self._hold = target if np.abs(target - began).max() < _HELD else began
         if (np.abs(target - self._hold) < _STILL).all():
             self.stand()
@@ -182,9 +183,8 @@ class WeldStation:
         self._beside.append(wanted)
         moved_w = np.zeros(3)
         across = frames.rotations_w[frames.index(place.path_position_m)]
-        for axis, late_m in enumerate(self._beside.popleft()):
-            env._reached[axis] = env.disturbed.backlash.apply(late_m, env._reached[axis])
-            moved_w += (env._reached[axis] - wanted[axis]) * across[:, 1 + axis]
+        for axis, reached_m in enumerate(env.with_play(*self._beside.popleft())):
+            moved_w += (reached_m - wanted[axis]) * across[:, 1 + axis]
         return point_w + moved_w
 
     def _put_out(self) -> PowerCommand:
@@ -200,28 +200,25 @@ class WeldStation:
 
     def _weld(self) -> None:
         """What the environment does below its interface, once a control period."""
-        env, wiring, power, burns = self.env, self.wiring, self._put_out(), self._burns
-        dt = env.config.control_period_s
-        env._command_m = env.wire.torch.path_position_m
-        env._time_s = (self._cycles or 0) * self.period_s
-        env._arc_time_s += dt * burns
+        env, wiring, power = self.env, self.wiring, self._put_out()
         changed = env.disturbed.procedure_change.procedure(env.wire.wire_m / env.cell.frames.length_m)
-        env._wire_feed_m_s = wiring.wire_feed.value(power.wire_feed_v) * changed.wire_feed_factor
-        env._voltage_v = wiring.voltage.value(power.voltage_v) + changed.voltage_offset_v
-        env._touching = env.cell.world.touching()
-        before_m = env.wire.wire_m
-        env._locate_wire()
-        env._weld(before_m, burns)
-        env.measurement = env._measure()
-        self._crashed = self._crashed or env._failed(env.measurement)
-        env._take_pool()
+        env.weld(
+            commanded_m=env.wire.torch.path_position_m,
+            time_s=(self._cycles or 0) * self.period_s,
+            arc_on=self._burns,
+            wire_feed_m_s=wiring.wire_feed.value(power.wire_feed_v) * changed.wire_feed_factor,
+            voltage_v=wiring.voltage.value(power.voltage_v) + changed.voltage_offset_v,
+        )
+        env.measure()
+        self._crashed = self._crashed or env.failed
+        env.take_pool()
         self._show_pool()
 
     def _show_pool(self) -> None:
         """Deliver the newest picture of the pool; one of a cell at rest is as good as new."""
         if self.pool is not None:
             picture = self.env.pool_picture
-            age_s = self.env._time_s - picture.exposed_s
+            age_s = self.env.time_s - picture.exposed_s
             self.pool.show(picture.image, exposed_s=self.time_s - age_s)
 
     @property
@@ -232,7 +229,7 @@ class WeldStation:
         env = self.env
         return RobotState(
             time_s=self.time_s,
-            tool=pose_of(env._pose_w),
+            tool=pose_of(env.pose_w),
             joints_rad=env.cell.joints_rad.copy(),
         )
 
@@ -248,10 +245,7 @@ class WeldStation:
         with self._lock:
             if self._cycles:
                 self._exposures_s.append(self.time_s)
-                welded = env.wire
-                env._locate_wire()  # the torch may have gone on since
-                env._take_frame(window_px)
-                env.wire = welded
+                env.expose(window_px)
             else:
                 self._exposures_s[0] = self.time_s
             self._since_frame = 0
@@ -288,9 +282,11 @@ class WeldStation:
     def passed(self) -> tuple[str, ...]:
         """Levels that the part passes as it is now; none where the torch has touched something."""
         with self._lock:
+            if self._cycles is None:
+                return self._passed
             if self._crashed:
                 return ()
-            return tuple(level for level, fine in self.env._inspect().passed.items() if fine)
+            return tuple(level for level, fine in self.env.scorecard().passed.items() if fine)
 
     def truth(self) -> str:
         """What became of the part, in words."""

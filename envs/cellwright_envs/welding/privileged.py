@@ -67,19 +67,30 @@ NAMES = tuple(component.name for component in PRIVILEGED)
 
 
 def privileged_state(
+    ideal: IdealTrims,
     wire: WirePlacement,
     deviation: SeamDeviation,
     process: WeldProcess,
     inputs: NDArray[np.float64],
     *,
+    procedure: WeldProcedure,
+    changed: Procedure,
+    trim_scale: NDArray[np.float64],
     fails: Sequence[int],
-    ideal_trims: NDArray[np.float64],
     speed_m_s: float,
 ) -> NDArray[np.float32]:
     """The components of `PRIVILEGED` now (n,), before clipping.
 
-    `inputs` (inputs,) are those of the process now, `fails` the violations of levels B, C and D.
+    `inputs` (inputs,) are those of the process now, `changed` what is different from `procedure`,
+    `trim_scale` (3,) what full trims of speed [1], wire feed [1] and voltage [V] change, and `fails` the
+    violations of levels B, C and D. The teacher's trims look ahead of the wire first.
     """
+    nominal = (
+        procedure.wire_feed_m_s * changed.wire_feed_factor,
+        procedure.voltage_v + changed.voltage_offset_v,
+        procedure.travel_speed_m_s * changed.travel_speed_factor,
+    )
+    ideal.update(_ahead(wire, deviation, inputs, procedure), nominal, trim_scale, process)
     lateral_m = wire.torch.lateral_m + wire.tip_t[1]
     height_m = wire.torch.height_m + wire.tip_t[2]
     state, features, constants = process.state[0], process.features[0], process.constants[0]
@@ -103,7 +114,7 @@ def privileged_state(
             state[State.ROOT_INDEX],
             state[State.THROAT_M],
             state[State.CAP_HEIGHT_M],
-            *ideal_trims,
+            *ideal.trims,
             state[State.ROOT_PENETRATION_M],
             state[State.HEAT_PER_THICKNESS_J_M2],
             constants[Constant.REQUIRED_THROAT_M],
@@ -120,22 +131,10 @@ def privileged_state(
     )
 
 
-def search_ideal(
-    ideal: IdealTrims,
-    wire: WirePlacement,
-    deviation: SeamDeviation,
-    process: WeldProcess,
-    inputs: NDArray[np.float64],
-    *,
-    procedure: WeldProcedure,
-    changed: Procedure,
-    trim_scale: NDArray[np.float64],
-) -> None:
-    """Let the teacher's trims look ahead of the wire, where a change made now takes effect.
-
-    `inputs` (inputs,) are those of the process now, `changed` what is different from `procedure`, and
-    `trim_scale` (3,) what full trims of speed [1], wire feed [1] and voltage [V] change.
-    """
+def _ahead(
+    wire: WirePlacement, deviation: SeamDeviation, inputs: NDArray[np.float64], procedure: WeldProcedure
+) -> NDArray[np.float64]:
+    """The inputs (inputs,) ahead of the wire, where a change of trims made now takes effect."""
     ahead_m = max(wire.wire_m, 0.0) + IDEAL_PREVIEW_M
     inputs = inputs.copy()
     for column, profile in (
@@ -146,9 +145,4 @@ def search_ideal(
         inputs[column] = along(profile, ahead_m)
     inputs[Input.THICKNESS_M] = deviation.thickness_m
     inputs[Input.CONTACT_TIP_DISTANCE_M] = procedure.contact_tip_distance_m
-    nominal = (
-        procedure.wire_feed_m_s * changed.wire_feed_factor,
-        procedure.voltage_v + changed.voltage_offset_v,
-        procedure.travel_speed_m_s * changed.travel_speed_factor,
-    )
-    ideal.update(inputs, nominal, trim_scale, process)
+    return inputs

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_envs.cell_env import CellEnv, Observation, Streams
+from cellwright_envs.cell_env import CellEnv, Observation
+from cellwright_envs.episode import Streams
 from cellwright_envs.physics.world import ARM_PHYSICS_PERIOD_S
 from cellwright_envs.welding import observation as groups
 from cellwright_envs.welding.config import PROCESS_PERIOD_S, WeldSeamConfig
@@ -21,29 +22,19 @@ from cellwright_envs.welding.measurement import WeldMeasurement
 from cellwright_envs.welding.part.product import WeldProduct, resolve_products
 from cellwright_envs.welding.part.seam import seam_mesh
 from cellwright_envs.welding.pool_camera import PoolCamera
-from cellwright_envs.welding.privileged import PRIVILEGED, privileged_state, search_ideal
+from cellwright_envs.welding.privileged import PRIVILEGED, privileged_state
 from cellwright_envs.welding.process.constants import draw_constants
 from cellwright_envs.welding.process.ideal import IdealTrims
 from cellwright_envs.welding.process.margin import risk, toe_limit_rad
-from cellwright_envs.welding.process.weld_process import (
-    Input,
-    Signal,
-    WeldProcess,
-)
+from cellwright_envs.welding.process.weld_process import Input, Signal, WeldProcess
 from cellwright_envs.welding.reward import grade_score, on_seam
 from cellwright_envs.welding.sensor_head import SensorHead
 from cellwright_envs.welding.taught_seam import taught_seam
 from cellwright_envs.welding.trace import WeldTrace
 from cellwright_envs.welding.weld_camera import SEGMENTATION_NAMES
 from cellwright_envs.welding.weld_cell import ORIGIN_W, WeldCell, part_in_fixture
-from cellwright_envs.welding.wire_placement import locate_wire
-from cellwright_perception.seam.taught_path import along
-from cellwright_runtime.interface.path_correction import (
-    COMMANDS,
-    SensorFrame,
-    WeldCommand,
-    WeldInterface,
-)
+from cellwright_envs.welding.wire_placement import WirePlacement, locate_wire, put_place
+from cellwright_runtime.interface.path_correction import COMMANDS, SensorFrame, WeldCommand, WeldInterface
 from cellwright_runtime.interface.torch_path import SLOW_DOWN_M, welding
 from cellwright_runtime.vocabulary import Component
 
@@ -79,6 +70,8 @@ class WeldSeam(CellEnv[WeldMeasurement]):
     """Settings of the cell where none are given."""
     config: WeldSeamConfig
     disturbed: WeldDisturbanceState
+    wire: WirePlacement
+    """Where the wire is, as the process last had it."""
 
     def __init__(
         self,
@@ -215,8 +208,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
     def _carry_out(self, command: WeldCommand) -> None:
         """Everything below the interface, for one control period."""
         config, dt = self.config, self.config.control_period_s
-        for axis, wanted_m in enumerate((command.lateral_m, command.height_m)):
-            self._reached[axis] = self.disturbed.backlash.apply(wanted_m, self._reached[axis])
+        reached_m = self.with_play(command.lateral_m, command.height_m)
         changed = self.disturbed.procedure_change.procedure(self.wire.wire_m / self.cell.frames.length_m)
         nominal = self._nominal
         done = welding(
@@ -227,16 +219,55 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             travel_speed_m_s=nominal[2] * changed.travel_speed_factor,
             approach_speed_m_s=config.approach_speed_m_s,
         )
-        arc_on = done.arc_on
-        self._command_m += done.travel_speed_m_s * dt
-        self._time_s += dt
-        self._arc_time_s += dt * arc_on
-        self._wire_feed_m_s, self._voltage_v = done.wire_feed_m_s, done.voltage_v
-        self._pose_w = self.cell.move(self._command_m, *self._reached)
+        commanded_m = self._command_m + done.travel_speed_m_s * dt
+        self._pose_w = self.cell.move(commanded_m, *reached_m)
+        self.weld(
+            commanded_m=commanded_m,
+            time_s=self._time_s + dt,
+            arc_on=done.arc_on,
+            wire_feed_m_s=done.wire_feed_m_s,
+            voltage_v=done.voltage_v,
+        )
+
+    # Below the interface: also for a robot's own loop, at the rate of its controller
+
+    @property
+    def pose_w(self) -> Array:
+        """Pose (4, 4) of the torch's tool in the world that was reached."""
+        return self._pose_w
+
+    def with_play(self, lateral_m: float, height_m: float) -> tuple[float, float]:
+        """Where the torch is beside the path, (lateral, height) [m], when it is sent there with its play."""
+        for axis, wanted_m in enumerate((lateral_m, height_m)):
+            self._reached[axis] = self.disturbed.backlash.apply(wanted_m, self._reached[axis])
+        return self._reached[0], self._reached[1]
+
+    def move_torch(self, point_w: Array, rotation_w: Array) -> None:
+        """One step of the cell towards a tool at a point (3,), turned (3, 3), of the period of `cell`."""
+        self._pose_w = self.cell.move_to(point_w, rotation_w)
+
+    def weld(
+        self, *, commanded_m: float, time_s: float, arc_on: bool, wire_feed_m_s: float, voltage_v: float
+    ) -> None:
+        """The process of one control period, which ends at `time_s`, after the torch has moved.
+
+        `commanded_m` is where along the path it was sent, `wire_feed_m_s` and `voltage_v` are the source's.
+        """
+        self._command_m, self._time_s = commanded_m, time_s
+        self._arc_time_s += self.config.control_period_s * arc_on
+        self._wire_feed_m_s, self._voltage_v = wire_feed_m_s, voltage_v
         self._touching = self.cell.world.touching()
         before_m = self.wire.wire_m
         self._locate_wire()
         self._weld(before_m, arc_on)
+
+    def expose(self, window_px: tuple[float, float]) -> SensorFrame:
+        """Expose a frame where the torch is now, which may have moved since the process was there."""
+        welded = self.wire
+        self._locate_wire()
+        frame = self._take_frame(window_px)
+        self.wire = welded
+        return frame
 
     def _locate_wire(self) -> None:
         self.wire = locate_wire(
@@ -252,20 +283,14 @@ class WeldSeam(CellEnv[WeldMeasurement]):
     def _weld(self, before_m: float, arc_on: bool) -> None:
         """Run the process over the seam covered in this step and lay its bead."""
         self._inputs[0] = self._inputs[1]
-        row, wire, deviation, disturbed = self._inputs[1, 0], self.wire, self.deviation, self.disturbed
+        row, wire, disturbed = self._inputs[1, 0], self.wire, self.disturbed
         self._progress_m = max(wire.wire_m - before_m, 0.0) * arc_on
         self._speed_m_s = (wire.wire_m - before_m) / self.config.control_period_s
         row[Input.WIRE_FEED_M_S] = self._wire_feed_m_s
         row[Input.VOLTAGE_V] = self._voltage_v
         row[Input.TRAVEL_SPEED_M_S] = self._speed_m_s
         row[Input.ARC_ON] = arc_on
-        nominal_m = self.product.procedure.contact_tip_distance_m
-        row[Input.CONTACT_TIP_DISTANCE_M] = nominal_m - wire.height_error_m
-        row[Input.LATERAL_OFFSET_M] = -wire.lateral_error_m
-        row[Input.GAP_M] = along(deviation.gap_m, wire.wire_m)
-        row[Input.MISALIGNMENT_M] = along(deviation.misalignment_m, wire.wire_m)
-        row[Input.THICKNESS_M] = deviation.thickness_m
-        row[Input.TACK_HEIGHT_M] = along(deviation.tack_m, wire.wire_m)
+        put_place(row, wire, self.deviation, self.product.procedure.contact_tip_distance_m)
         row[Input.WIRE_SLIP] = disturbed.wire_feed_slip.factor(self._time_s)
         row[Input.SUPPLY_OFFSET_V] = disturbed.supply_voltage.offset_v(self._time_s)
         row[Input.GAS_FLOW_L_MIN] = disturbed.gas_flow.flow_l_min(self._time_s)
@@ -355,7 +380,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
     def _observe(self) -> Observation:
         frame = self._take_frame(self.interface.window_px(self.wire.torch.path_position_m))
         shown = self.disturbed.meter_error.shown(self.process.signals[0])
-        observed = self.interface.observe(self.wire.torch, frame, shown, pool=self._take_pool())
+        observed = self.interface.observe(self.wire.torch, frame, shown, pool=self.take_pool())
         if self.ideal is not None:
             observed |= self._true_state.hold({"privileged": self._privileged(self.ideal)})
         return observed
@@ -372,7 +397,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         )
         return self.frame
 
-    def _take_pool(self) -> NDArray[np.uint8] | None:
+    def take_pool(self) -> NDArray[np.uint8] | None:
         """Expose the pool camera where there is one; its newest picture that has arrived."""
         if self.pool is None:
             return None
@@ -388,7 +413,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
     def _privileged(self, ideal: IdealTrims) -> NDArray[np.float32]:
         wire, inputs = self.wire, self._inputs[1, 0]
         changed = self.disturbed.procedure_change.procedure(wire.wire_m / self.cell.frames.length_m)
-        search_ideal(
+        return privileged_state(
             ideal,
             wire,
             self.deviation,
@@ -397,14 +422,7 @@ class WeldSeam(CellEnv[WeldMeasurement]):
             procedure=self.product.procedure,
             changed=changed,
             trim_scale=self.layout.reach[2:],
-        )
-        return privileged_state(
-            wire,
-            self.deviation,
-            self.process,
-            inputs,
             fails=self.record.violations_now(self.process.features)[0].tolist(),
-            ideal_trims=ideal.trims,
             speed_m_s=self._speed_m_s,
         )
 

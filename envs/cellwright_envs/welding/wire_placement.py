@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cellwright_envs.welding.disturbances import WeldDisturbanceState
 from cellwright_envs.welding.part.seam import SeamDeviation
+from cellwright_envs.welding.process.columns import Input
 from cellwright_envs.welding.weld_cell import WeldCell
 from cellwright_perception.seam.taught_path import SeamFrames, TorchPlace, along
 
@@ -62,3 +63,16 @@ def locate_wire(
         lateral_error_m=along(deviation.lateral_m, wire_m) + shift_m[0] - torch.lateral_m - float(tip_t[1]),
         height_error_m=along(deviation.height_m, wire_m) + shift_m[1] - torch.height_m - float(tip_t[2]),
     )
+
+
+def put_place(row: Array, wire: WirePlacement, deviation: SeamDeviation, nominal_m: float) -> None:
+    """Write where the wire is, and how the joint lies there, into the inputs of the process (inputs,).
+
+    `nominal_m` is the contact tip distance of the procedure.
+    """
+    row[Input.CONTACT_TIP_DISTANCE_M] = nominal_m - wire.height_error_m
+    row[Input.LATERAL_OFFSET_M] = -wire.lateral_error_m
+    row[Input.GAP_M] = along(deviation.gap_m, wire.wire_m)
+    row[Input.MISALIGNMENT_M] = along(deviation.misalignment_m, wire.wire_m)
+    row[Input.THICKNESS_M] = deviation.thickness_m
+    row[Input.TACK_HEIGHT_M] = along(deviation.tack_m, wire.wire_m)

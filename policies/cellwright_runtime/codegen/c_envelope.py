@@ -22,6 +22,7 @@ from cellwright_runtime.envelope.fences import CHANGED, SLEW
 from cellwright_runtime.envelope.follower import HALVINGS, SHARED
 from cellwright_runtime.envelope.limits import Limits
 from cellwright_runtime.envelope.observation_guard import ObservationGuard
+from cellwright_runtime.envelope.poses import MOST_TURN_RAD
 from cellwright_runtime.envelope.states import IGNORED, TRANSITIONS, Event, State
 
 SHORTEST_CYCLE_S = 0.001
@@ -49,7 +50,7 @@ class Envelope:
             raise NoEnvelopeError("the bundle has no safety.json")
         try:
             everywhere = Box(low_m=(-UNBOUNDED_M,) * 3, high_m=(UNBOUNDED_M,) * 3)
-            self.limits: Limits = limits_of(safety, boxes=[everywhere])
+            self.limits: Limits = limits_of(safety, boxes=[everywhere]).within_turn(MOST_TURN_RAD)
         except ValueError as error:
             raise NoEnvelopeError(str(error)) from None
         self.interface, self.safety = interface, safety

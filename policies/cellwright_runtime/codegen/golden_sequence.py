@@ -21,6 +21,7 @@ from cellwright_runtime.envelope.faults import Fault
 from cellwright_runtime.envelope.fences import PoseSpace
 from cellwright_runtime.envelope.follower import Follower
 from cellwright_runtime.envelope.limits import Limits
+from cellwright_runtime.envelope.poses import MOST_TURN_RAD
 from cellwright_runtime.envelope.states import NotAllowedError, State
 
 Array = NDArray[np.float64]
@@ -109,7 +110,8 @@ def place_limits(safety: Safety) -> Limits:
     low, high = (tuple(at + side * AROUND_M for at in ORIGIN_M) for side in (-1.0, 1.0))
     fixture_b = np.eye(4)
     fixture_b[:3, 3] = ORIGIN_M
-    return limits_of(safety, fixture_b=fixture_b, boxes=[Box(low_m=low, high_m=high)])
+    limits = limits_of(safety, fixture_b=fixture_b, boxes=[Box(low_m=low, high_m=high)])
+    return limits.within_turn(MOST_TURN_RAD)
 
 
 def start_of(limits: Limits) -> Array:

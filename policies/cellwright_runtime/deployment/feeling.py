@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cellwright_runtime.cell.cell_file import CellFile, transform
+from cellwright_runtime.deployment.above import DriverAbove
 from cellwright_runtime.drivers.ati_rdt import AtiRdtSensor
 from cellwright_runtime.drivers.driver import RobotDriver, RobotState
 from cellwright_runtime.interface.placing import Placed
@@ -16,7 +17,7 @@ from cellwright_runtime.interface.placing import Placed
 Array = NDArray[np.float64]
 
 
-class Feeling:
+class Feeling(DriverAbove):
     """A `RobotDriver` whose states have the wrench of a sensor at the wrist, in the tool frame."""
 
     def __init__(
@@ -31,54 +32,27 @@ class Feeling:
 
         `clock` is monotonic; None counts in the controller's own time, as of one in lock-step.
         """
-        self._driver, self._sensor, self._clock = driver, sensor, clock
+        super().__init__(driver)
+        self._sensor, self._clock = sensor, clock
         self._placed = Placed(sensor_t)
-        self.mode = driver.mode
-
-    @property
-    def cycle_s(self) -> float:
-        """The controller's cycle."""
-        return self._driver.cycle_s
-
-    @property
-    def coasting_s(self) -> float:
-        """How long the controller may go on moving once setpoints have ceased."""
-        return self._driver.coasting_s
-
-    @property
-    def lag_s(self) -> float:
-        """From a setpoint to the motion that follows it."""
-        return self._driver.lag_s
 
     def connect(self) -> RobotState:
         """Reach the sensor, then the controller; raises DriverError for either."""
         self._sensor.connect()  # first: a controller that waits for answers is not kept waiting
         try:
-            return self._felt(self._driver.connect())
+            return self._felt(super().connect())
         except BaseException:
             self._sensor.close()
             raise
 
-    def prepare(self) -> None:
-        """Be ready for setpoints."""
-        self._driver.prepare()
-
     def read_state(self) -> RobotState:
         """The state at the end of the cycle, and the wrench of that time."""
-        return self._felt(self._driver.read_state())
-
-    def send_setpoint(self, setpoint: Array) -> None:
-        """Send it."""
-        self._driver.send_setpoint(setpoint)
-
-    def stop(self) -> None:
-        """Bring the arm to rest."""
-        self._driver.stop()
+        return self._felt(super().read_state())
 
     def close(self) -> None:
         """Let go of controller and sensor."""
         try:
-            self._driver.close()
+            super().close()
         finally:
             self._sensor.close()
 

@@ -15,6 +15,7 @@ from cellwright_runtime.deployment.correcting import Corrected
 from cellwright_runtime.drivers.catalogue import entry, make_driver
 from cellwright_runtime.drivers.driver import Mode, RobotDriver, RobotState
 from cellwright_runtime.drivers.fanuc_stream import FanucStreamDriver
+from cellwright_runtime.drivers.kuka_rsi import CORRECTION_RAD
 from cellwright_runtime.envelope.fences import JointSpace, PoseSpace, Space
 from cellwright_runtime.envelope.limits import Limits
 from cellwright_runtime.interface.placing import pose_of, transform_of
@@ -43,11 +44,16 @@ def driver_for(file: CellFile, name: str, host: str, *, arm: bool, **options: An
     return Corrected(driver) if driver.mode is Mode.TOOL_CORRECTION else driver
 
 
-def controller_limits(name: str, host: str, limits: Limits) -> Limits:
-    """The limits that also keep those that the controller itself tells; only FANUC's does.
+def controller_limits(file: CellFile, name: str, host: str, limits: Limits) -> Limits:
+    """The limits that also keep those of the controller's own interface.
 
-    They are asked for by a driver that observes. Raises DriverError where the controller is not there.
+    FANUC's tells tables, which a driver that observes asks for. An RSI turns the tool no further from where
+    its own program has it than its correction may; a correction of half a turn covers every orientation.
+    Raises DriverError where the controller is not there.
     """
+    if name == "kuka-rsi":
+        most_rad = file.cell.robot.correction_rad or CORRECTION_RAD
+        return limits if most_rad >= math.pi else limits.within_turn(most_rad)
     if name != "fanuc-stream":
         return limits
     driver = FanucStreamDriver(host, Mode.OBSERVE)

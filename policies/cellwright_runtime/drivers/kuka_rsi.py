@@ -22,6 +22,8 @@ Array = NDArray[np.float64]
 
 CYCLES_S = (0.004, 0.012)
 """IPO_FAST and IPO."""
+CORRECTION_RAD = float(np.radians(5.0))
+"""Limit of a turn in the controller's own example of a context."""
 
 
 class KukaRsiDriver(ListeningDriver):
@@ -42,7 +44,7 @@ class KukaRsiDriver(ListeningDriver):
         cycle_s: float = 0.004,
         missed: int = 10,
         most_m: float = 0.005,
-        most_rad: float = float(np.radians(5.0)),
+        most_rad: float = CORRECTION_RAD,
         silence_s: float = 0.1,
         keep_alive: bool = False,
         clock: Clock = monotonic,

@@ -1,8 +1,7 @@
 """Fences: what of a target is cut off, and which motions keep inside.
 
-Two kinds of robot interfaces are served. One takes tool poses, and its coordinates are those of
-`poses.TurnsFrom`; the controller finds the joints. The other takes joints, which are found here, and the tool
-follows from them.
+Two kinds of robot interfaces are served. One takes tool poses, and its coordinates are those of `poses`; the
+controller finds the joints. The other takes joints, which are found here, and the tool follows from them.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from cellwright_assets.arithmetic import turned
 from cellwright_runtime.envelope.faults import Stage
 from cellwright_runtime.envelope.limits import FREE_TURN_RAD, Axes, Limits
 from cellwright_runtime.envelope.motion import Sweep
-from cellwright_runtime.envelope.poses import TurnsFrom, angle_between
+from cellwright_runtime.envelope.poses import TurnsFrom, TurnsSoFar, angle_between
 from cellwright_runtime.interface.rotation import rotation_rows, rotation_vector
 from cellwright_runtime.kinematics import tool_and_jacobian, track
 
@@ -65,13 +64,12 @@ class Space(Protocol):
 
 
 class _Tool:
-    """Fences of the tool that both spaces share: box, planes, speed, in the coordinates of `TurnsFrom`."""
+    """Fences of the tool that both spaces share: box, planes, speed, and the turn where one is declared."""
 
-    def __init__(self, limits: Limits, period_s: float, *, turn_rad: float = math.inf) -> None:
-        """Turns of `turn_rad` and more count as free, and are not cut."""
+    def __init__(self, limits: Limits, period_s: float) -> None:
         margin = limits.workspace_margin_m
         axes = limits.tool
-        self._free = tuple(high >= turn_rad for high in axes.high[3:])
+        self._free = min(axes.high[3:]) >= FREE_TURN_RAD
         self.axes = replace(
             axes,
             low=(*(each + margin for each in axes.low[:3]), *axes.low[3:]),
@@ -83,7 +81,7 @@ class _Tool:
         self._target: Numbers = [0.0] * 6
 
     def begin(self, tool: Sequence[float]) -> Numbers:
-        self.turns = TurnsFrom(tool)
+        self.turns: TurnsFrom | TurnsSoFar = TurnsSoFar(tool) if self._free else TurnsFrom(tool)
         self._target = self.turns.coordinates(tool)
         return list(self._target)
 
@@ -95,9 +93,6 @@ class _Tool:
         stages = set()
         asked = self.turns.coordinates(target)
         held = _clamped(asked, self.axes)
-        for axis, free in enumerate(self._free, 3):
-            if free:
-                held[axis] = asked[axis]
         for normal, offset_m in self._planes:
             missing_m = offset_m - _dot(normal, held)
             if missing_m > 0.0:
@@ -184,8 +179,7 @@ class JointSpace:
             low=tuple(each + margin for each in joints.low),
             high=tuple(each - margin for each in joints.high),
         )
-        # No setpoint has these coordinates, so that a torch may go round as often as its joints can.
-        self._tool = _Tool(limits, period_s, turn_rad=FREE_TURN_RAD)
+        self._tool = _Tool(limits, period_s)
         self._from_flange = np.ascontiguousarray(tool_from_flange, dtype=np.float64)
         self._low, self._high = np.array(joints.low), np.array(joints.high)
         self._most = SLEW * period_s * np.array(joints.velocity)

@@ -7,16 +7,17 @@ from dataclasses import dataclass, fields, replace
 
 Six = tuple[float, ...]
 
-FREE_TURN_RAD = 3.1
-"""Where no turn is declared, a pose may turn so far from where it was armed, and joints further."""
+FREE_TURN_RAD = 1e6
+"""Where no turn is declared the tool may turn as far as its controller lets it: no robot reaches so far."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Axes:
     """Limits of the six coordinates of a setpoint: joints [rad], or a tool pose [m] and [rad].
 
-    The turn of a pose is a rotation vector from the orientation at which the robot was armed. Its rates bound
-    the angular speed from above, whatever the angle.
+    The turn of a pose is a rotation vector from the orientation at which the robot was armed, whose rates
+    bound the angular speed from above, whatever the angle. Where turns are free it is the sum of what was
+    turned.
     """
 
     low: Six
@@ -57,7 +58,8 @@ class Limits:
     joints: Axes
     """Of the robot's joints [rad]."""
     tool: Axes
-    """Of the tool's pose in the base frame [m], its turn from where the robot was armed [rad]."""
+    """Of the tool's pose in the base frame [m], its turn from where the robot was armed [rad], which is free
+    where none is declared."""
     planes: tuple[Plane, ...] = ()
     """Half-spaces of the workspace, beside the box in `tool`."""
     tool_speed_m_s: float
@@ -119,6 +121,13 @@ class Limits:
                     "that takes a new bundle with a new signature"
                 )
         return replace(self, **stricter)  # type: ignore[arg-type]
+
+    def within_turn(self, most_rad: float) -> Limits:
+        """These limits with a turn of `most_rad` at most from where the robot was armed, about each axis."""
+        tool = self.tool
+        low = tuple(max(each, -most_rad) for each in tool.low[3:])
+        high = tuple(min(each, most_rad) for each in tool.high[3:])
+        return replace(self, tool=replace(tool, low=(*tool.low[:3], *low), high=(*tool.high[:3], *high)))
 
 
 _LARGER_IS_STRICTER = {"joint_margin_rad", "workspace_margin_m", "blend_s", "dwell_s"}

@@ -1,4 +1,9 @@
-"""Tool poses as six coordinates: a place [m], and the turn from a reference orientation [rad]."""
+"""Tool poses as six coordinates: a place [m], and a turn [rad].
+
+There are two kinds of turns. `TurnsFrom` has the rotation vector from one orientation, which a fence can be
+put around, but which has no direction after a full turn. `TurnsSoFar` has what was turned on the way, without
+end.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +13,9 @@ from collections.abc import Sequence
 from cellwright_runtime.interface.rotation import Rows, rotation_rows, rotation_vector
 
 Numbers = list[float]
+
+MOST_TURN_RAD = 3.1
+"""How far `TurnsFrom` is good for: less than half a turn, where a rotation vector changes its sign."""
 
 
 class TurnsFrom:
@@ -32,6 +40,36 @@ class TurnsFrom:
         """The pose (6,) of coordinates."""
         turned = _times(rotation_rows(*coordinates[3:6]), self._rows)
         return [*map(float, coordinates[:3]), *rotation_vector(turned)]
+
+
+class TurnsSoFar:
+    """Converts between poses (6,) in the base frame and coordinates (6,) of how far the tool was turned.
+
+    The turn is the sum of the small rotation vectors in the base frame that have led to the present setpoint,
+    so that its rate is the angular velocity, whatever was turned before. The orientation that a turn means
+    depends on the way: `pose` takes the coordinates of one setpoint after the other, and `coordinates` leads
+    from the last of them to a pose the short way round.
+    """
+
+    def __init__(self, reference: Sequence[float]) -> None:
+        """`reference` (6,) is a pose with the orientation that has no turn."""
+        self._vector = (float(reference[3]), float(reference[4]), float(reference[5]))
+        self._rows = rotation_rows(*self._vector)
+        self._turn = (0.0, 0.0, 0.0)
+
+    def coordinates(self, pose: Sequence[float]) -> Numbers:
+        """Of a pose (6,) that is less than half a turn from the present setpoint."""
+        further = rotation_vector(_times_transposed(rotation_rows(*pose[3:6]), self._rows))
+        return [*map(float, pose[:3]), *(at + by for at, by in zip(self._turn, further, strict=True))]
+
+    def pose(self, coordinates: Sequence[float]) -> Numbers:
+        """The pose (6,) of coordinates, which are those of the present setpoint from now on."""
+        turn = (coordinates[3], coordinates[4], coordinates[5])
+        if turn != self._turn:
+            x, y, z = (to - at for to, at in zip(turn, self._turn, strict=True))
+            self._vector = rotation_vector(_times(rotation_rows(x, y, z), self._rows))
+            self._rows, self._turn = rotation_rows(*self._vector), turn
+        return [*map(float, coordinates[:3]), *self._vector]
 
 
 def angle_between(one: Rows, other: Rows) -> float:

@@ -66,6 +66,10 @@ class WeldAverages:
         if signals[0] > 0.0:
             self._means.push(np.array([*signals, *trims]))
 
+    def is_trim(self, index: int) -> bool:
+        """Whether an element of the group is a mean over a trim, which the policy itself commands."""
+        return index % self._means.width >= self._means.width - self.TRIMS
+
     def sample(self) -> NDArray[np.float64]:
         """The group."""
         return self._means.sample()

@@ -19,6 +19,7 @@ from cellwright_runtime.interface.arrays import decision, numbers
 from cellwright_runtime.interface.force_loop import LEASH_RETURN, approach_speed, require_fast_enough
 from cellwright_runtime.interface.groups import BoundedGroups
 from cellwright_runtime.interface.history import History, read_lags
+from cellwright_runtime.interface.kept import Kept, KeptElements, commands
 from cellwright_runtime.interface.rotation import rotation_rows
 from cellwright_runtime.vocabulary import ControllerSetup, Layout
 
@@ -43,6 +44,8 @@ class InsertionInterface:
     """Where the controller is to take the tool (6,)."""
     last_action: Array
     """(actions,) of the last `command`; zeros before the first."""
+    kept: KeptElements
+    """The lead of the reference, which a tool that is held uses up, and the policy's own commands."""
 
     def __init__(
         self, layout: Layout, *, origin: ArrayLike = (0.0, 0.0, 0.0), lag_s: float | None = None
@@ -68,6 +71,7 @@ class InsertionInterface:
         self._reach = layout.reach
         self._groups = BoundedGroups(layout.groups)
         self._past = _history(layout)
+        self.kept = _kept(layout, self._leash_m, self._leash_rad)
         self._begun = False
 
     def begin(self, tool: ArrayLike, wrench: ArrayLike, *, reference: ArrayLike | None = None) -> None:
@@ -193,6 +197,21 @@ def _history(layout: Layout) -> History:
     if size != moment * len(lags):
         raise ValueError(f"history is {size} numbers, its {len(lags)} lags need {moment} each")
     return History(moment, lags)
+
+
+def _kept(layout: Layout, leash_m: float, leash_rad: float) -> KeptElements:
+    """What the interface fills in by itself, of the groups that this layout has."""
+    groups, actions = layout.groups, len(layout.actions)
+    lead = [("leash", leash_m)] * 3 + [("turning_leash", leash_rad)] * 3
+    moment, size = 2 * MOTION + actions, len(groups.get("history", ()))
+    found = {
+        "leash": {index: Kept(low=-most, high=most, setting=name) for index, (name, most) in enumerate(lead)},
+        "last_action": commands(groups.get("last_action", ()), range(actions)),
+        "history": commands(
+            groups.get("history", ()), (index for index in range(size) if index % moment >= 2 * MOTION)
+        ),
+    }
+    return {name: elements for name, elements in found.items() if name in groups}
 
 
 def _turned_out(rotation_rad: Array, motion: Array) -> Array:

@@ -25,6 +25,7 @@ from cellwright_runtime.interface.arrays import decision, numbers
 from cellwright_runtime.interface.averages import WeldAverages
 from cellwright_runtime.interface.groups import BoundedGroups
 from cellwright_runtime.interface.history import History, read_lags
+from cellwright_runtime.interface.kept import KeptElements, commands
 from cellwright_runtime.interface.seam_following import SeamFollower
 from cellwright_runtime.vocabulary import Component, Layout
 
@@ -35,6 +36,8 @@ COMMANDS = ("lateral_offset", "height_offset", "travel_speed_trim", "wire_feed_t
 follows."""
 GUARD_CONFIDENCE = 0.6
 """The guard acts from this confidence of the seam sensor on."""
+_MOTION = 2 + WeldAverages.TRIMS + len(COMMANDS)
+"""Elements of the group `motion` at one time: corrections beside the path, trims, and the last action."""
 _PLACES = ("seam_done", "curvature", "arc_on")
 """Components at the end of the programme, which follow the torch along the seam."""
 
@@ -131,6 +134,8 @@ class WeldInterface:
     """Measures the seam between wire and laser."""
     last_action: Array
     """(5,) of the last `accept`; zeros before the first."""
+    kept: KeptElements
+    """The policy's own commands: its trims, now, before and on average, and the offsets that it asked for."""
 
     def __init__(self, layout: Layout, *, guard_m: float | None = None) -> None:
         """Read the settings; raises ValueError where one is missing or makes no sense.
@@ -158,6 +163,10 @@ class WeldInterface:
         self._signals = _history(layout, "signals")
         self._motion = _history(layout, "motion")
         self._averages = WeldAverages(layout, self._signals.width)
+        self.kept = {
+            name: commands(layout.groups[name], (at for at in range(len(layout.groups[name])) if held(at)))
+            for name, held in (("motion", _is_command), ("averages", self._averages.is_trim))
+        }
         self._sees_pool = setup.has("pool_across")
         self._described = layout.groups.get("programme", ())
         _require_size(layout.groups, "seam", 5 * PROFILE_POINTS + 1)
@@ -308,6 +317,16 @@ class WeldInterface:
     def _require_begun(self) -> None:
         if not self._begun:
             raise ValueError("call begin where the torch is over the lead-in, before observe and correct")
+
+
+def _is_command(index: int) -> bool:
+    """Whether an element of the group `motion` is a trim, or one of the last two offsets.
+
+    The corrections beside the path are not: they show how far the seam is off. The trims that were asked for
+    last are the policy's own too, but the bundles that are out there have their trained ranges.
+    """
+    at = index % _MOTION
+    return 2 <= at < 2 + WeldAverages.TRIMS + 2
 
 
 def _check_place(torch: TorchPlace) -> None:

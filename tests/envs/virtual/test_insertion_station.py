@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from cellwright_envs.assembly.cell import CellState
 from cellwright_envs.virtual.insertion_station import InsertionStation
 from cellwright_runtime.interface.force_loop import ForceLoop
 
@@ -57,6 +58,25 @@ def test_a_first_target_elsewhere_is_a_motion() -> None:
         state = station.move_tool(start + 1e-3 * DOWN)
     assert start[2] - state.tool[2] > 5e-4
     station.close()
+
+
+def test_a_peak_of_force_between_two_measurements_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    station = InsertionStation(PEG, seed=4, disturbances="none")
+    start = station.begin().tool
+    move, moved = station.env.cell.move, []
+
+    def with_peak(*given: np.ndarray) -> CellState:
+        moved.append(given)
+        return move(*given)._replace(peak_force_n=77.0 if len(moved) == 3 else 0.0)
+
+    monkeypatch.setattr(station.env.cell, "move", with_peak)
+    periods = [[station.move_tool(start + 1e-3 * DOWN) for _ in range(12)] for _ in range(2)]
+    assert len(moved) == sum(map(len, periods)) == 24
+    assert station.env.measurement.peak_force_n == 77.0
+    assert station.broken()
+    assert station.env.reached.peak_force_n == 0.0  # that of its own period
+    station.close()
+    assert station.truth() == "broken"
 
 
 def pressed(*, loop: bool, positions: bool) -> tuple[float, float]:

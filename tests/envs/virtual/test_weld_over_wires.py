@@ -242,6 +242,9 @@ def test_a_fault_of_the_process_side_ends_at_rest_with_the_arc_out(shop: Shop, n
     while shop.session.state is State.RUNNING:
         shop.cycle()
         assert shop.clock() < broken_s + 1.0
+    if name == "arc out":  # the torch still moves: the source is told in the cycle in which that is seen
+        assert not shop.session.over
+        assert not shop.station._power.arc_on
     first = next(each for each in shop.session.envelope.happenings if each.time_s >= broken_s)
     assert first.fault in case.faults
     assert first.time_s - broken_s <= case.within_s

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import gymnasium
@@ -88,7 +89,7 @@ def test_an_episode_does_not_depend_on_how_long_the_robot_stood(station: WeldSta
         exposed = station.newest()
         assert exposed.frame.number == 1
         assert exposed.exposed_s == pytest.approx((1 + stood + 30) * station.period_s)
-        seen.append((state.tool, exposed.frame.image, station.env._time_s))
+        seen.append((state.tool, exposed.frame.image, station.env.time_s))
     np.testing.assert_allclose(seen[0][0], seen[1][0], atol=1e-9)  # where Bullet's arm was left before
     assert np.abs(seen[0][1].astype(int) - seen[1][1]).max() <= 1
     assert seen[0][2] == seen[1][2] == pytest.approx(0.12)
@@ -98,9 +99,9 @@ def test_control_periods_begin_with_the_frame_before_the_first_motion(station: W
     torch = Torch(station)
     torch.stand(4)
     torch.go(PERIOD_CYCLES - 5)
-    assert station.env._time_s == 0.0
+    assert station.env.time_s == 0.0
     torch.go(1)
-    assert station.env._time_s == pytest.approx(0.04)
+    assert station.env.time_s == pytest.approx(0.04)
 
 
 def test_a_correction_is_late_and_the_way_along_the_path_is_not(station: WeldStation) -> None:
@@ -167,7 +168,7 @@ def test_a_session_welds_as_the_environment_does() -> None:
     found: dict[int, Any] = {}
 
     def look(station: WeldStation) -> None:
-        found[round(25 * station.env._time_s)] = station.env.wire
+        found[round(25 * station.env.time_s)] = station.env.wire
 
     through_simulation(part, at_the_end=look)
     ((step, wire),) = found.items()
@@ -175,3 +176,14 @@ def test_a_session_welds_as_the_environment_does() -> None:
     assert wire.wire_m == pytest.approx(wanted.wire_m, abs=2e-3)  # a robot starts more slowly
     assert wire.lateral_error_m == pytest.approx(wanted.lateral_error_m, abs=0.05e-3)
     assert wire.height_error_m == pytest.approx(wanted.height_error_m, abs=0.05e-3)
+
+
+def test_what_became_of_a_weld_is_known_when_its_cell_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = WeldStation(ENV, seed=5, products=PRODUCT, disturbances="none")
+    assert made.truth() == "passes no level"
+    made.begin()
+    card = SimpleNamespace(passed={"B": False, "C": True, "D": True})
+    monkeypatch.setattr(made.env, "scorecard", lambda: card)
+    made.close()
+    monkeypatch.undo()
+    assert made.truth() == "passes C, D"

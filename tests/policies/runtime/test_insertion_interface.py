@@ -177,6 +177,30 @@ OVER_THE_MOUTH = [0.0, 0.0, 0.012, 0.0, 0.0, 0.0]
 FRAMES = np.zeros((2, 64, 64), np.uint8)
 
 
+def observed_with(layout: Layout, seed: int) -> dict[str, np.ndarray]:
+    """What a policy sees that acts in one way, while tool and wrench are moved by chance."""
+    chance, always = np.random.default_rng(seed), np.random.default_rng(1)
+    interface, frames = InsertionInterface(layout), np.zeros((2, 64, 64), np.uint8)
+    interface.begin(np.array([0.0, 0.0, 0.01, 0.0, 0.0, 0.0]), np.zeros(6))
+    for _ in range(40):
+        tool = np.array([0.0, 0.0, 0.01, 0.0, 0.0, 0.0]) + 1e-3 * chance.standard_normal(6)
+        seen = interface.observe(tool, chance.standard_normal(6), frames, force_limit_n=60.0)
+        interface.move(tool, interface.command(always.uniform(-1.0, 1.0, len(layout.actions))))
+    return {
+        name: values for name, values in seen.items() if name in ("pose", "wrench", "last_action", "history")
+    }
+
+
+def test_what_the_interface_keeps_does_not_depend_on_robot_and_part(layout: Layout) -> None:
+    kept = InsertionInterface(layout).kept
+    one, other = observed_with(layout, 2), observed_with(layout, 3)
+    for name, values in one.items():
+        assert set(np.flatnonzero(values == other[name])) == set(kept.get(name, {}))
+    lead = {index: (each.low, each.high) for index, each in kept["leash"].items()}
+    most = [layout.controller[name][0] for name in ("leash", "turning_leash") for _ in range(3)]
+    assert lead == {index: (-each, each) for index, each in enumerate(most)}
+
+
 @pytest.mark.parametrize(
     ("tool", "wrench", "told"),
     [

@@ -22,9 +22,9 @@ from cellwright_runtime.files.json_text import canonical_json
 from cellwright_runtime.runtime import Runtime
 from cellwright_train.bundles.observed import (
     Observed,
+    kept_elements,
     oldest_frame_periods,
     oldest_picture_periods,
-    own_commands,
 )
 from cellwright_train.bundles.scorecards import recorded, recorded_trial
 from cellwright_train.cli import main
@@ -120,12 +120,31 @@ def test_the_trained_ranges_are_those_of_the_recorded_parts(exported: Path) -> N
         assert view.deviation_low.number == pytest.approx(0.5 * frames[:, index].std(axis=(1, 2)).min())
 
 
-def test_means_over_the_policys_own_commands_are_its_own_commands() -> None:
+def test_what_a_weld_keeps_are_its_commands_and_means_over_them() -> None:
     spec = Bundle.load(zoo.path("weld-seam")).spec
-    found = {element.name for element in own_commands(spec, "averages").values()}
+    groups = {group.name: group.components for group in spec.observation}
+    kept = kept_elements(spec)
+    found = {name: {groups[name][index].name for index in elements} for name, elements in kept.items()}
     trims = ("travel_speed_trim", "wire_feed_trim", "voltage_trim")
-    assert found == {f"{trim}_over_{seconds}_s" for trim in trims for seconds in ("1.5", "6")}
-    assert own_commands(spec, "signals") == {}
+    asked = (*trims, "last_lateral_offset", "last_height_offset")
+    assert found == {
+        "averages": {f"{trim}_over_{seconds}_s" for trim in trims for seconds in ("1.5", "6")},
+        "motion": {f"{name}_lag_{lag}" for name in asked for lag in (0, 2, 8)},
+    }
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_shipped_envelopes_have_the_limits_of_what_the_interface_keeps(name: str) -> None:
+    bundle = Bundle.load(zoo.path(name))
+    assert bundle.safety is not None
+    kept, told = kept_elements(bundle.spec), "of the policy's own commands: their limits in the manifest"
+    for each in bundle.safety.observed:
+        elements = kept.get(each.group, {})
+        for index, element in elements.items():
+            assert (each.low.value[index], each.high.value[index]) == (element.low, element.high)
+        assert (told in each.low.source) == any(not element.setting for element in elements.values())
+        derived = "settings leash and turning_leash, which the interface keeps" in each.low.source
+        assert derived == any(element.setting for element in elements.values())
 
 
 def test_limits_are_those_of_robot_and_cell(exported: Path) -> None:

@@ -130,7 +130,7 @@ def _raw_step_s(inner: Any, steps: int) -> float:
     sub_steps = round(inner.config.control_period_s / inner.cell.world.physics_period_s)
     image = np.empty(inner.observation_space["image"].shape, np.uint8)
     where = {
-        "world_from_tool": inner._pose_w,
+        "world_from_tool": inner.pose_w,
         "path_position_m": inner.wire.torch.path_position_m,
         "wire_tip_t": inner.wire.tip_t,
         "arc_on": True,

@@ -26,10 +26,9 @@ from cellwright_runtime.vocabulary import Component, ControllerSetup, as_written
 from cellwright_train.bundles.observed import (
     DELIVERED_EPISODES,
     DELIVERED_FRAMES,
-    LEASH,
     RANGE_MARGIN,
     Measured,
-    own_commands,
+    kept_elements,
     range_margins,
     trained_ranges,
 )
@@ -211,13 +210,16 @@ def _interventions(measured: Measured) -> Interventions:
 def _observed(spec: PolicySpec, measured: Measured) -> tuple[ObservedRange, ...]:
     margins = range_margins(spec)
     told = _told(measured)
+    kept = kept_elements(spec)
     fraction = f"assumption: {RANGE_MARGIN:g} of what the manifest allows an element"
     found = []
     for group, (low, high) in trained_ranges(spec, measured.seen).items():
+        elements = kept.get(group, {}).values()
+        settings = list(dict.fromkeys(each.setting for each in elements if each.setting))
         source = (
-            "derived: settings leash and turning_leash, which the interface keeps" if group == LEASH else told
+            f"derived: settings {' and '.join(settings)}, which the interface keeps" if settings else told
         )
-        if own_commands(spec, group):
+        if any(not each.setting for each in elements):
             source += "; of the policy's own commands: their limits in the manifest"
         found.append(
             ObservedRange(

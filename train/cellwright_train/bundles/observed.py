@@ -12,14 +12,14 @@ from tqdm import tqdm
 
 from cellwright_envs.welding.pool_camera import PERIOD_STEPS
 from cellwright_runtime.bundle.policy import PolicySpec
-from cellwright_runtime.vocabulary import Component
+from cellwright_runtime.interface.compliant_reference import InsertionInterface
+from cellwright_runtime.interface.kept import KeptElements
+from cellwright_runtime.interface.path_correction import WeldInterface
 from cellwright_train.rollout.cell import Episode, Observation, run_episode
 from cellwright_train.rollout.trial import Trial
 
 RANGE_MARGIN = 0.1
 """Of what the manifest allows an element: how far it may be beyond its trained range."""
-LEASH = "leash"
-"""The group of the reference's lead."""
 FURTHER_PARTS = 8
 """Parts with other seeds, on which the ranges of the recorded parts are tried."""
 DELIVERED_EPISODES, DELIVERED_FRAMES = 200, 500
@@ -122,9 +122,9 @@ def trained_ranges(
     """Lowest and highest of each element, by low-dimensional group, before the margins.
 
     A quantity has one range over all of its ages: what was fine a while ago is fine as history. What the
-    interface itself keeps has its limits instead of what was seen, which good parts leave as well: the lead
-    of the reference, which a tool that is held uses up, and the policy's own commands.
+    interface itself keeps has its limits instead of what was seen, which good parts leave as well.
     """
+    kept = kept_elements(spec)
     ranges: dict[str, tuple[float, float]] = {}
     for name, each in seen.groups.items():
         for quantity, low, high in zip(
@@ -135,34 +135,22 @@ def trained_ranges(
     found = {}
     for name in seen.groups:
         ends = np.array([ranges[quantity] for quantity in _quantities(spec, name)])
-        if name == LEASH:
-            high = np.repeat([spec.controller[setting][0] for setting in ("leash", "turning_leash")], 3)
-            ends = np.stack([-high, high], axis=1)
-        for index, element in own_commands(spec, name).items():
+        for index, element in kept.get(name, {}).items():
             ends[index] = element.low, element.high
         found[name] = ends[:, 0], ends[:, 1]
     return found
 
 
-def own_commands(spec: PolicySpec, group: str) -> dict[int, Component]:
-    """Elements of a group that are past actions, or means over them, by index."""
-    actions = {each.name for each in spec.action}
-    return {
-        index: element
-        for index, (quantity, element) in enumerate(
-            zip(_quantities(spec, group), _components(spec, group), strict=True)
-        )
-        if re.sub(r"_over_[\d.]+_s$", "", quantity.removeprefix("last_")) in actions
-    }
-
-
-def _components(spec: PolicySpec, group: str) -> tuple[Component, ...]:
-    return next(each.components for each in spec.observation if each.name == group)
+def kept_elements(spec: PolicySpec) -> KeptElements:
+    """The elements that the policy's interface itself keeps, by group and index."""
+    welds = "lateral_range" in spec.controller
+    return WeldInterface(spec.layout).kept if welds else InsertionInterface(spec.layout).kept
 
 
 def _quantities(spec: PolicySpec, group: str) -> list[str]:
     """What each element of a group is of, whatever its age."""
-    return [re.sub(r"_lag_\d+$", "", each.name) for each in _components(spec, group)]
+    components = next(each.components for each in spec.observation if each.name == group)
+    return [re.sub(r"_lag_\d+$", "", each.name) for each in components]
 
 
 def measure(trial: Trial, spec: PolicySpec, *, progress: bool) -> Measured:

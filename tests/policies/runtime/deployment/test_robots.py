@@ -47,6 +47,7 @@ class Correcting:
         self.prepared += 1
 
     def send_setpoint(self, setpoint: np.ndarray) -> None:
+        self.sent = setpoint.tolist()
         shift, planned = transform_of(setpoint), transform_of(self.begun)
         moved = np.eye(4)
         moved[:3, :3] = product(shift[:3, :3], planned[:3, :3])
@@ -127,12 +128,12 @@ def test_the_controllers_tool_has_to_be_that_of_the_file(tmp_path: Path) -> None
         require_tool(cell(tmp_path, bare), state(right))
 
 
-def test_limits_also_keep_what_a_controller_tells() -> None:
+def test_limits_also_keep_what_a_controller_tells(tmp_path: Path) -> None:
     host = "127.0.61.7"
     controller = VirtualFanucStream(KinematicArm(period_s=0.008), address=host, lockstep=True)
     controller.start()
     try:
-        held = controller_limits("fanuc-stream", host, LIMITS)
+        held = controller_limits(cell(tmp_path), "fanuc-stream", host, LIMITS)
     finally:
         controller.close()
     # At full payload and the tool's top speed, with the margin: the least of the controller's tables.
@@ -144,19 +145,56 @@ def test_limits_also_keep_what_a_controller_tells() -> None:
     assert (held.joints.low, held.joints.high) == (LIMITS.joints.low, LIMITS.joints.high)
 
 
-def test_limits_stay_where_a_controller_tells_none() -> None:
-    assert controller_limits("ur", "127.0.61.9", LIMITS) is LIMITS  # nobody is there to be asked
+def test_limits_stay_where_a_controller_tells_none(tmp_path: Path) -> None:
+    file = cell(tmp_path)
+    assert controller_limits(file, "ur", "127.0.61.9", LIMITS) is LIMITS  # nobody is there to be asked
     host = "127.0.61.8"
     controller = VirtualFanucStream(
         KinematicArm(period_s=0.008), address=host, lockstep=True, tells_tables=False
     )
     controller.start()
     try:
-        assert controller_limits("fanuc-stream", host, LIMITS) is LIMITS
+        assert controller_limits(file, "fanuc-stream", host, LIMITS) is LIMITS
     finally:
         controller.close()
     with pytest.raises(DriverError, match=r"no Stream Motion .* answers at 127.0.61.8"):
-        controller_limits("fanuc-stream", host, LIMITS)
+        controller_limits(file, "fanuc-stream", host, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("stated", "most_rad"),
+    [("", np.radians(5.0)), ("correction_rad = 1.0\n", 1.0), ("correction_rad = 3.2\n", None)],
+)
+def test_a_correction_turns_the_tool_no_further_than_its_limit(
+    stated: str, most_rad: float | None, tmp_path: Path
+) -> None:
+    """Half a turn is every orientation, so that a ring may go round."""
+    tool = LIMITS.tool
+    wide = replace(
+        LIMITS,
+        tool=replace(tool, low=(*tool.low[:3], *(-9.0,) * 3), high=(*tool.high[:3], *(9.0,) * 3)),
+    )
+    text = CELL.replace('driver = "ur"\n', f'driver = "kuka-rsi"\n{stated}')
+    assert "kuka-rsi" in text
+    held = controller_limits(cell(tmp_path, text), "kuka-rsi", "127.0.61.9", wide)
+    if most_rad is None:
+        assert held is wide
+        return
+    assert held.tool.high == (*tool.high[:3], *(most_rad,) * 3)
+    assert held.tool.low == (*tool.low[:3], *(-most_rad,) * 3)
+    assert held.joints == wide.joints
+
+
+def test_corrections_go_round_with_the_tool() -> None:
+    driver = Correcting(np.array([0.5, 0.1, 0.3, 3.0, 0.3, -0.2]))
+    corrected = Corrected(driver)
+    corrected.connect()
+    for turned_rad in np.linspace(0.0, 4.5 * np.pi, 60):
+        wanted = transform_of(driver.begun)
+        wanted[:3, :3] = product(transform_of([0.0] * 5 + [turned_rad])[:3, :3], wanted[:3, :3])
+        corrected.send_setpoint(pose_of(wanted))
+        np.testing.assert_allclose(transform_of(corrected.read_state().tool), wanted, atol=1e-9)
+        assert max(map(abs, driver.sent)) <= np.pi
 
 
 def test_a_measured_lag_takes_the_place_of_the_drivers(tmp_path: Path) -> None:

@@ -8,7 +8,10 @@ PYTHON311 := $(shell for p in python3.11 python3 python; do \
   $$p -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && command -v $$p && break; done)
 TORCH := $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test regress check format lint types layers install docs bench clean
+# Tests start hundreds of processes: without bytecode on disk each compiles every module of the packages again.
+export PYTHONDONTWRITEBYTECODE =
+
+.PHONY: demo test regress check format lint types layers install compiled docs bench clean
 
 demo: $(STAMP)
 	$(VENV)/bin/cellwright demo
@@ -21,7 +24,7 @@ regress: $(STAMP)
 	$(VENV)/bin/cellwright regress tests/suite/cells.toml --against tests/suite/cells.json --minutes 3 \
 	  $(if $(ACCEPT),--accept "$(ACCEPT)")
 
-check: $(STAMP) format lint types layers install test regress
+check: $(STAMP) format lint types layers install compiled test regress
 
 format: $(STAMP)
 	$(VENV)/bin/ruff format --check
@@ -37,6 +40,10 @@ layers: $(STAMP)
 
 install: $(STAMP)
 	$(PYTHON) -m tools.installation
+
+# Once for all workers of the tests, which would compile the same at the same time.
+compiled: $(STAMP)
+	$(PYTHON) -m tools.compiled
 
 docs: $(STAMP)
 	$(PYTHON) -m tools.documentation

@@ -12,7 +12,6 @@ from cellwright_envs.assembly.peg_insertion import PegInsertion
 from cellwright_train.cli import main
 from cellwright_train.report.demo_page import PolicyStory, Story, demo_page
 from cellwright_train.report.insertions import _torque_panel, force_over_depth, torque_over_turns
-from cellwright_train.rollout import film
 from cellwright_train.rollout.cell import CellChoice, Episode
 from cellwright_train.rollout.evaluation import record
 from cellwright_train.rollout.families import FAMILIES
@@ -24,15 +23,11 @@ from cellwright_train.rollout.trial import Trial
 PEG = "cellwright/PegInsertion-v1"
 NUT = "cellwright/NutFastening-v1"
 CELL = CellChoice(env=PEG, disturbances="none")
+pytestmark = pytest.mark.usefixtures("plain_pictures")
 
 
 def traced(policy: str, cell: CellChoice, *plan: Episode, pictures: bool = False) -> Trial:
     return Trial(policy=resolve_policy(policy), cell=cell, plan=plan, trace=True, pictures=pictures)
-
-
-@pytest.fixture(autouse=True)
-def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(film, "FRAMES", 4)
 
 
 @pytest.fixture(scope="module")

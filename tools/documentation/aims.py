@@ -1,115 +1,67 @@
-"""Aims of insertions, compared with recorded evaluations of the shipped policies."""
+"""Aims of shipped policies, and rows that hold what was measured against them."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import NamedTuple
+from __future__ import annotations
 
-from cellwright_train.results.insertions import InsertionEvaluation
-from tools.documentation.environments import slug_of
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeVar
+
+from cellwright_train.results.intervals import Estimate, proportion
+from cellwright_train.results.result import EpisodeResult, Evaluation
 from tools.documentation.markdown import table
-from tools.documentation.results import NOTHING, insertions
 
-TIGHTEST = "round-8-0.1-chamfer+square-12-0.1-chamfer"
-_Found = Mapping[tuple[str, str, str, str], InsertionEvaluation]
+Result = TypeVar("Result", bound=EpisodeResult)
 
 
 class Aim(NamedTuple):
-    """A success rate that a shipped policy is to reach."""
+    """A fraction of parts [%] that a shipped policy is to do well."""
 
-    task: str
-    """Its slug, which is the name of the policy too."""
+    subject: str
+    """A policy, or the task that it ships for."""
     what: str
     percent: float
     products: str = "train"
     disturbances: str = "train"
+    kind: str = ""
+    """How the names of the products begin that count."""
+
+    def counted(self, evaluation: Evaluation[Result] | None) -> list[Result]:
+        """Results of the parts that count; none where nothing was recorded."""
+        results = evaluation.results if evaluation else ()
+        return [each for each in results if each.product.startswith(self.kind)]
 
 
-def _of_a_task(
-    task: str, *, trained: float, held_out: float, late: float, cameras: float, hard: float
-) -> tuple[Aim, ...]:
-    """Success on training and held-out parts [%], with a late arm, a knocked camera and under `hard`."""
-    return (
-        Aim(task, "training parts", trained),
-        Aim(task, "held-out parts", held_out, products="held-out"),
-        Aim(task, "camera moved by 3 mm", cameras, disturbances="moved_camera"),
-        Aim(task, "camera turned by 5 degrees", cameras, disturbances="turned_camera"),
-        Aim(task, "latency of three control steps", late, disturbances="late"),
-        Aim(task, "`hard`", hard, disturbances="hard"),
-    )
+def after(subject: str, change: str, percent: float) -> Aim:
+    """An aim for training parts after a line change."""
+    return Aim(subject, f"after {change}", percent, disturbances=f"train, after {change}")
 
 
-def _after(task: str, change: str, percent: float) -> Aim:
-    return Aim(task, f"after {change}", percent, disturbances=f"train, after {change}")
+class Row(NamedTuple):
+    """An aim in a table; it is not reached where nothing was recorded."""
+
+    subject: str
+    what: str
+    aim: str
+    measured: str = "not recorded"
+    reached: str = "no"
+
+    def held(self, measured: str, reached: bool) -> Row:
+        """The same with what was measured."""
+        return self._replace(measured=measured, reached="yes" if reached else "no")
+
+    def of_parts(self, good: Sequence[bool], percent: float, note: str = "") -> Row:
+        """The same with the fraction of parts that are good, where there are any, held against `percent`."""
+        if not good:
+            return self
+        rate = proportion(sum(good), len(good))
+        return self.held(between(rate, "%", 100.0) + note, 100.0 * rate.value >= percent)
 
 
-AIMS = (
-    *_of_a_task("peg-insertion", trained=99.0, held_out=99.0, late=99.0, cameras=98.5, hard=90.0),
-    Aim("peg-insertion", "0.1 mm of clearance a side", 98.5, products=TIGHTEST),
-    *_of_a_task("connector-insertion", trained=98.5, held_out=99.0, late=99.0, cameras=99.0, hard=90.0),
-    *_of_a_task("nut-fastening", trained=98.0, held_out=85.0, late=95.0, cameras=90.0, hard=75.0),
-    _after("nut-fastening", "new-batch", 97.0),
-    *_of_a_task("gear-mesh", trained=98.0, held_out=85.0, late=90.0, cameras=90.0, hard=80.0),
-    _after("gear-mesh", "moved-fixture", 96.0),
-    _after("gear-mesh", "dim-light", 95.0),
-)
-LARGEST_FORCE_N = 15.0
-"""Aim for the 95th percentile of the peak force of pegs."""
-LARGEST_TIME_FRACTION = 0.7
-"""Aim for the median time over that of an industrial expert."""
-RIVALS = ("spiral-search", "visual-servo")
-_PEGS = ("peg-insertion", "zoo:peg-insertion", "train", "train")
+def between(estimate: Estimate, unit: str, factor: float = 1.0) -> str:
+    """An estimate and its interval, `factor` times as large."""
+    value, low, high = (factor * each for each in (estimate.value, estimate.low, estimate.high))
+    return f"{value:.1f} {unit} ({low:.1f} to {high:.1f})"
 
 
-def insertion_aims(directory: Path) -> str:
+def aims_table(subjects: str, rows: Iterable[Row]) -> str:
     """Every aim, the measured value, and whether it is reached."""
-    found = {
-        (slug_of(evaluation.env), evaluation.policy, products, disturbances): evaluation
-        for products, disturbances, evaluation in insertions(directory)
-    }
-    rows = [_success(aim, found) for aim in AIMS]
-    rows += [_force(found), *(_against(rival, found) for rival in RIVALS)]
-    return table(("task", "what", "aim", "measured", "reached"), rows) if found else NOTHING
-
-
-def _success(aim: Aim, found: _Found) -> tuple[str, ...]:
-    evaluation = found.get((aim.task, f"zoo:{aim.task}", aim.products, aim.disturbances))
-    told = f">= {aim.percent:g} %"
-    if evaluation is None:
-        return aim.task, aim.what, told, "not recorded", "no"
-    rate = evaluation.success_rate
-    reached = f"{100 * rate.value:.1f} % ({100 * rate.low:.1f} to {100 * rate.high:.1f})"
-    return aim.task, aim.what, told, reached, _yes(100.0 * rate.value >= aim.percent)
-
-
-def _force(found: _Found) -> tuple[str, ...]:
-    what, told = "p95 of the peak force, training parts", f"<= {LARGEST_FORCE_N:g} N"
-    evaluation = found.get(_PEGS)
-    if evaluation is None:
-        return _PEGS[0], what, told, "not recorded", "no"
-    force = evaluation.peak_force_n(0.95)
-    reached = f"{force.value:.1f} N ({force.low:.1f} to {force.high:.1f})"
-    return _PEGS[0], what, told, reached, _yes(force.value <= LARGEST_FORCE_N)
-
-
-def _against(rival: str, found: _Found) -> tuple[str, ...]:
-    what = f"against `{rival}` on the same seeds"
-    told = f"more successes, <= {100 * LARGEST_TIME_FRACTION:g} % of its median time"
-    ours, theirs = found.get(_PEGS), found.get((_PEGS[0], rival, *_PEGS[2:]))
-    if ours is None or theirs is None or _seeds(ours) != _seeds(theirs):
-        return _PEGS[0], what, told, "not recorded", "no"
-    ours_s, theirs_s = ours.cycle_time_s(0.5), theirs.cycle_time_s(0.5)
-    if ours_s is None or theirs_s is None:
-        return _PEGS[0], what, told, "nothing was inserted", "no"
-    fraction = ours_s.value / theirs_s.value
-    more = ours.success_rate.value > theirs.success_rate.value
-    rates = f"{100 * ours.success_rate.value:.1f} against {100 * theirs.success_rate.value:.1f} %"
-    reached = f"{rates}, in {100 * fraction:.0f} % of its time"
-    return _PEGS[0], what, told, reached, _yes(more and fraction <= LARGEST_TIME_FRACTION)
-
-
-def _seeds(evaluation: InsertionEvaluation) -> list[int]:
-    return [part.seed for part in evaluation.results]
-
-
-def _yes(reached: bool) -> str:
-    return "yes" if reached else "no"
+    return table((subjects, "what", "aim", "measured", "reached"), rows)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tools.documentation import (
-    aims,
     closed_loop,
     comparison,
     data,
     disturbances,
     envelope,
     environments,
+    insertion_aims,
     lines,
     results,
     scenarios,
@@ -63,7 +63,7 @@ def blocks(recorded: Path) -> dict[str, Block]:
         "assumed-elsewhere": welds.assumed_elsewhere,
         "results": functools.partial(results.results, recorded),
         "insertion-results": functools.partial(results.insertion_results, recorded),
-        "insertion-aims": functools.partial(aims.insertion_aims, recorded),
+        "insertion-aims": functools.partial(insertion_aims.insertion_aims, recorded),
         "insertion-comparison": functools.partial(results.insertion_comparison, recorded),
         "weld-aims": functools.partial(weld_aims.weld_aims, recorded),
         "defect-codes": functools.partial(results.defect_codes, recorded),

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tools.documentation.aims import insertion_aims
 from tools.documentation.errors import DocumentationError
+from tools.documentation.insertion_aims import insertion_aims
 from tools.documentation.results import (
     bench,
     defect_codes,

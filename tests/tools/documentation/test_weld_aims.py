@@ -58,6 +58,7 @@ def test_parts_at_level_c_are_counted_and_butts_among_them(tmp_path: Path) -> No
     record(tmp_path, "zoo:weld-seam", "train", "train", good="y" * 24 + "n")
     table = weld_aims(tmp_path)
     assert "| >= 96 % | 96.0 % (80.5 to 99.3) | yes |" in row(table, "`zoo:weld-seam`", "training parts")
+    assert "| not recorded | no |" in row(table, "`zoo:weld-seam`", "butts"), "there were laps only"
     assert "| not recorded | no |" in row(table, "`zoo:weld-seam-without-pool`", "training parts")
     record(tmp_path, "zoo:weld-seam", "train", "train", good="ynyyy", product="butt-arc-3.2")
     assert "| >= 90 % | 80.0 % (37.6 to 96.4) | no |" in row(weld_aims(tmp_path), "`zoo:weld-seam`", "butts")

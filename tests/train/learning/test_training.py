@@ -50,11 +50,22 @@ from cellwright_train.learning.testing import evaluate_in_training
 from cellwright_train.learning.training import resume, train
 from cellwright_train.learning.vec_env import PoolVecEnv
 
+NETWORK = NetworkConfig(
+    channels=(8, 16, 16),
+    image_features=64,
+    signal_features=16,
+    hidden=(64, 32),
+    critic_hidden=(64, 64),
+    initial_std=0.4,
+)
+"""Enough to find a column, in a fraction of the usual one's time."""
+POLICY = {"network": NETWORK}
 SMALL = dataclasses.replace(
     preset("debug"),
+    network=NETWORK,
     steps=1024,
     cells=4,
-    workers=2,
+    workers=1,
     ppo=PPOConfig(
         rollout_steps=64, batch_size=128, warmup_rollouts=1, adaptive_threads=False, update_threads=1
     ),
@@ -98,7 +109,7 @@ def test_demonstrations_are_learnt_in_seconds(tmp_path: Path) -> None:
         SMALL,
         steps=0,
         demonstrations=DemonstrationConfig(
-            steps=6_000,
+            steps=3_000,
             rounds=3,
             mixture=MILD,
             batch_size=128,
@@ -114,16 +125,19 @@ def test_demonstrations_are_learnt_in_seconds(tmp_path: Path) -> None:
         scores = evaluate_in_training(policy, env, EvaluationConfig(episodes=16), names)
     assert scores["success_rate"] >= 0.8
     assert reports[-1].stage == "imitation"
-    assert [report.steps for report in reports if report.stage == "demonstrations"][-1] == 6_000
-    assert reports[-1].steps == reports[-1].total == (2 + 6) * 6_000
+    assert [report.steps for report in reports if report.stage == "demonstrations"][-1] == 3_000
+    assert reports[-1].steps == reports[-1].total == (2 + 6) * 3_000
     assert not (run / "demonstrations").exists()
 
 
 class PoolVecEnvContext:
-    """Four probe cells that are closed at the end."""
+    """Probe cells that are closed at the end."""
+
+    def __init__(self, cells: int = 4) -> None:
+        self.cells = cells
 
     def __enter__(self) -> PoolVecEnv:
-        self.env = PoolVecEnv.make(PROBE_ID, cells=4, workers=2, privileged=True, episode_steps=40)
+        self.env = PoolVecEnv.make(PROBE_ID, cells=self.cells, workers=1, privileged=True, episode_steps=40)
         return self.env
 
     def __exit__(self, *_: object) -> None:
@@ -132,27 +146,29 @@ class PoolVecEnvContext:
 
 @pytest.mark.slow
 def test_ppo_learns_to_track_from_images_alone(tmp_path: Path) -> None:
-    with PoolVecEnvContext() as env:
+    with PoolVecEnvContext(cells=8) as env:
         env.seed(0)
         config = PPOConfig(
-            rollout_steps=128,
+            rollout_steps=64,
             batch_size=128,
-            learning_rate=7e-4,
+            learning_rate=1.5e-3,
             target_kl=0.04,
             warmup_rollouts=1,
             gamma=0.95,
+            adaptive_threads=False,
+            update_threads=1,
         )
         model = CellPPO(
             CellActorCritic,
             env,
             config=config,
-            policy_kwargs={"network": NetworkConfig(initial_std=0.4)},
+            policy_kwargs=POLICY,
             seed=0,
         )
         evaluation = EvaluationConfig(episodes=16)
         names = ["none"] * env.num_envs
         before = evaluate_in_training(model.policy, env, evaluation, names)
-        model.learn(24_000)
+        model.learn(12_288)
         after = evaluate_in_training(model.policy, env, evaluation, names)
     assert after["return"] > before["return"] + 25
     assert after["success_rate"] > 0.6
@@ -161,7 +177,7 @@ def test_ppo_learns_to_track_from_images_alone(tmp_path: Path) -> None:
 def test_only_the_critic_learns_during_warm_up() -> None:
     with PoolVecEnvContext() as env:
         config = PPOConfig(rollout_steps=32, batch_size=64, warmup_rollouts=1)
-        model = CellPPO(CellActorCritic, env, config=config, seed=0)
+        model = CellPPO(CellActorCritic, env, config=config, policy_kwargs=POLICY, seed=0)
         actor = [parameter.clone() for parameter in model.policy.actor_parameters()]
         critic = [parameter.clone() for parameter in model.policy.critic_parameters()]
         model.learn(128)
@@ -183,7 +199,7 @@ def test_a_teacher_pulls_the_actor_towards_its_actions() -> None:
             teacher_coefficient=20.0,
             teacher_steps=10_000,
         )
-        model = CellPPO(CellActorCritic, env, config=config, seed=0)
+        model = CellPPO(CellActorCritic, env, config=config, policy_kwargs=POLICY, seed=0)
         model.teacher = lambda observations: np.full((len(observations["image"]), 5), 0.5, dtype=np.float32)
         model.learn(512)
         assert np.mean(model.policy.act_batch(env.reset())) == pytest.approx(0.5, abs=0.15)
@@ -192,7 +208,7 @@ def test_a_teacher_pulls_the_actor_towards_its_actions() -> None:
 def test_a_time_limit_is_bootstrapped_with_the_value_of_the_last_observation() -> None:
     with PoolVecEnvContext() as env:
         config = PPOConfig(rollout_steps=40, batch_size=32, gamma=0.9)
-        model = CellPPO(CellActorCritic, env, config=config, seed=0)
+        model = CellPPO(CellActorCritic, env, config=config, policy_kwargs=POLICY, seed=0)
         with torch.no_grad():
             model.policy.value_net.weight.zero_()
         model.policy.rescale_value(mean=100.0, std=1.0)
@@ -222,8 +238,9 @@ def test_a_run_writes_what_reproduces_it(tmp_path: Path) -> None:
 
 def test_the_same_seed_trains_the_same_policy(tmp_path: Path) -> None:
     weights = []
+    config = dataclasses.replace(SMALL, steps=512, workers=2)
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        run = train(SMALL, tmp_path / name, seed=seed, report=Reports())
+        run = train(config, tmp_path / name, seed=seed, report=Reports())
         weights.append(load_policy_from_run(run, "last").action_net.weight)
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
@@ -256,8 +273,9 @@ def test_a_run_out_of_time_stops_and_can_be_resumed(tmp_path: Path) -> None:
 
 
 def test_a_resumed_run_takes_other_workers_and_another_device(tmp_path: Path) -> None:
-    first = train(dataclasses.replace(SMALL, steps=256), tmp_path / "run", seed=0, report=Reports())
-    (first / "config.json").write_text(json.dumps(to_json(dataclasses.replace(SMALL, steps=512))))
+    config = dataclasses.replace(SMALL, steps=256, workers=2)
+    first = train(config, tmp_path / "run", seed=0, report=Reports())
+    (first / "config.json").write_text(json.dumps(to_json(dataclasses.replace(config, steps=512))))
     with pytest.raises(UsageError, match="no device 'nowhere' here; there is: cpu"):
         resume(first, device="nowhere")
     noted = json.loads((first / "versions.json").read_text())
@@ -265,7 +283,7 @@ def test_a_resumed_run_takes_other_workers_and_another_device(tmp_path: Path) ->
     resume(first, workers=1, device="cpu", report=Reports())
     assert RunDirectory.open(first).versions == noted | {"torch": f"2.0, then {noted['torch']}"}
     assert state(first)["steps"] == 512
-    assert RunDirectory.open(first).config.workers == SMALL.workers
+    assert RunDirectory.open(first).config.workers == config.workers
 
 
 def test_a_missing_device_is_told_before_anything_is_written(tmp_path: Path) -> None:
@@ -407,7 +425,7 @@ def test_short_episodes_show_more_scenes_and_do_not_count_as_failures(
         demonstrations = Demonstrations(
             config,
             env,
-            policy=CellPPO(CellActorCritic, env).policy,
+            policy=CellPPO(CellActorCritic, env, policy_kwargs=POLICY).policy,
             expert=Watching(),
             store=DemonstrationStore(tmp_path, space, 5, capacity=640),
             threads=StepThreads(1, adaptive=False),
@@ -454,7 +472,7 @@ def test_one_in_so_many_steps_is_kept_and_the_store_is_filled_all_the_same(tmp_p
         Demonstrations(
             config,
             env,
-            policy=CellPPO(CellActorCritic, env).policy,
+            policy=CellPPO(CellActorCritic, env, policy_kwargs=POLICY).policy,
             expert=expert,
             store=store,
             threads=StepThreads(1, adaptive=False),

@@ -92,6 +92,7 @@ class CellFit:
         self._drawing, self._settings = drawing, settings
         self._frames = frames.astype(np.float64)
         self._weight = _unsaturated(frames)
+        self._levels = (self._weight * self._frames).ravel()
         self._usual = np.concatenate([np.zeros(UNKNOWNS), sizes.usual])
         self._spread = np.concatenate([_SPREAD, sizes.spread])
         self._step = np.concatenate([_STEP, 0.2 * sizes.spread + 0.1e-3])
@@ -191,9 +192,8 @@ class CellFit:
 
     def _face_sums(self, labels: Labels, faces: int) -> tuple[Array, Array]:
         """Number of pixels on each face (F,) and sum of their levels."""
-        flat, weight = labels.ravel(), self._weight.ravel()
-        levels = weight * self._frames.ravel()
-        areas, sums = (np.asarray(np.bincount(flat, each, faces), dtype=float) for each in (weight, levels))
+        flat, each = labels.ravel(), (self._weight.ravel(), self._levels)
+        areas, sums = (np.asarray(np.bincount(flat, values, faces), dtype=float) for values in each)
         return areas, sums
 
     def _light(self, response: Array, areas: Array, sums: Array) -> Array:

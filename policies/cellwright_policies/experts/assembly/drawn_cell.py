@@ -103,9 +103,13 @@ class Drawing:
         """(V,) which of them are the part's."""
         self.greys = np.array(greys)
         """(F,) albedos."""
-        self._faces, self._tops = faces, np.array(tops)
+        self._tops = np.array(tops)
         self._quads = np.array([face[:4] for face in faces])
         self._large = np.array([len(face) > 4 for face in faces])
+        ends = np.cumsum([len(face) for face in faces]).tolist()
+        self._rings = np.concatenate(faces)
+        """Corners of all faces, one face after the other."""
+        self._spans = [slice(end - len(face), end) for face, end in zip(faces, ends, strict=True)]
 
     def corners(self, sizes: Array) -> Array:
         """(P, V, 3) [m] for sizes (P, K)."""
@@ -128,13 +132,14 @@ class Drawing:
         inside = (quads.max(axis=2) > -1.0) & (quads.min(axis=2) < finer * CAMERA_IMAGE_PX)
         seen &= inside.all(axis=2) | self._large
         grid = np.clip(np.rint(samples * (1 << FRACTION_BITS)), -30000, 30000).astype(np.int32)
-        fill, faces = opencv().fillConvexPoly, self._faces
+        rings, spans = np.take(grid, self._rings, axis=1), self._spans
+        fill = opencv().fillConvexPoly
 
         def paint(index: int, out: NDArray[np.uint8]) -> None:
             out.fill(0)
-            corners = grid[index]
+            corners = rings[index]
             for face in np.flatnonzero(seen[index]).tolist():
-                fill(out, corners[faces[face]], face + 1, 8, FRACTION_BITS)
+                fill(out, corners[spans[face]], face + 1, 8, FRACTION_BITS)
 
         return paint
 

@@ -32,6 +32,7 @@ class KukaRsiDriver(ListeningDriver):
     name = "kuka-rsi"
     lag_s = 0.03
     """An assumption: no figure is known."""
+    _told_state: RobotState | None
 
     def __init__(
         self,
@@ -53,8 +54,9 @@ class KukaRsiDriver(ListeningDriver):
 
         `relative` and the limits `most_m` and `most_rad` are those of POSCORR and AXISCORR in the RSI
         context, `missed` is the Timeout of its ETHERNET object: as many answers too late, and RSI stops the
-        robot. With `keep_alive` a thread answers between `connect` and the first `read_state`, so that a
-        program may take its time in between; not for a robot in lock-step, whose time would go on.
+        robot. With `keep_alive` a thread answers from `connect` until `prepare` or the first setpoint, so
+        that a program may take its time for its first decisions; not for a robot in lock-step, whose time
+        would go on.
         """
         if cycle_s not in CYCLES_S:
             raise DriverError(f"RSI has cycles of 0.004 and 0.012 s, got {cycle_s}")
@@ -69,6 +71,7 @@ class KukaRsiDriver(ListeningDriver):
         self._relative = relative
         self._keep_alive = keep_alive
         self._taken, self._answering = threading.Event(), threading.Thread()
+        self._news = threading.Condition()
         self._forget()
 
     def connect(self) -> RobotState:
@@ -80,10 +83,10 @@ class KukaRsiDriver(ListeningDriver):
             self._answering.start()
         return state
 
-    def read_state(self) -> RobotState:
-        """Wait for the next state, as every driver."""
+    def prepare(self) -> None:
+        """Be ready for setpoints: from here on only they are answers."""
+        super().prepare()
         self._take()
-        return super().read_state()
 
     def stop(self) -> None:
         """Take no more setpoints; RSI stops the robot."""
@@ -94,7 +97,19 @@ class KukaRsiDriver(ListeningDriver):
         """Answer every telegram with a correction of zero; one that cannot be used is the next reader's."""
         with contextlib.suppress(DriverError):
             while not self._taken.is_set():
-                self._next()
+                if (state := super()._next()) is not None:
+                    with self._news:
+                        self._told_state = state
+                        self._news.notify()
+
+    def _next(self) -> RobotState | None:
+        if not self._answering.is_alive():
+            return super()._next()
+        with self._news:
+            self._news.wait_for(lambda: self._told_state is not None, self.silence_s)
+            state = self._told_state
+            self._told_state = None
+        return state
 
     def _take(self) -> None:
         self._taken.set()
@@ -103,6 +118,7 @@ class KukaRsiDriver(ListeningDriver):
 
     def _forget(self) -> None:
         self._heard: Telegram | None = None
+        self._told_state = None
         self._told, self._answered = np.zeros(6), ""
 
     def _hint(self) -> str:

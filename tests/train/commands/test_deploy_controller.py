@@ -3,9 +3,12 @@
 The client in between is the compiled ur_rtde, which nobody here wrote.
 """
 
+import functools
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,14 +24,18 @@ from cellwright_envs.virtual.cells import bare_arm, cell_of
 from cellwright_envs.virtual.coupler import VirtualCoupler, map_of
 from cellwright_envs.virtual.seam_head import VirtualSeamHead
 from cellwright_envs.virtual.shared_cameras import SharedCameras
+from cellwright_envs.virtual.wrench_sensor import VirtualWrenchSensor
 from cellwright_policies import zoo
 from cellwright_runtime.bundle.policy import Bundle
 from cellwright_runtime.bundle.safety import SAFETY, Safety
+from cellwright_runtime.drivers import rsi_telegrams
+from cellwright_runtime.drivers.catalogue import DRIVERS
 from cellwright_runtime.drivers.ur import UrDriver
 from cellwright_runtime.envelope.reading import read_log
 from cellwright_runtime.operation.insertion_task import InsertionTask
 from cellwright_train.cli import main
-from tests.processes import until
+from tests import rsi_configuration
+from tests.processes import Process, until
 from tests.train.commands.test_deploy import failing_at, lines
 
 HOST, SENSOR_HOST = "127.0.71.1", "127.0.71.2"
@@ -320,6 +327,69 @@ def test_a_robot_that_feels_nothing_inserts_nothing(
         )
     finally:
         robot.close()
+
+
+RSI_PORT, RSI_CYCLE_S = 49162, 0.012
+ECHO = """
+from RSIPI.rsi_echo_server import EchoServer
+server = EchoServer({config!r}, delay_ms=12, mode="absolute", timeout_packets=5000)
+server.state["RIst"] = dict(zip("XYZABC", {tool!r}))
+server.state["AIPos"] = dict(zip(("A1", "A2", "A3", "A4", "A5", "A6"), {axes!r}))
+server.base_pose = {{name: dict(server.state[name]) for name in ("RIst", "AIPos")}}
+server.start()
+"""
+
+
+def test_a_robot_is_answered_while_a_session_in_real_time_gets_ready(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """RSIPI's emulated controller counts the telegrams that are not answered in time."""
+    made = cell_of(ENVIRONMENT, product="train", disturbances="none", seed=1)
+    begun = made.plant.begin()
+    made.plant.close()
+    sensor = VirtualWrenchSensor(np.eye(4), address=HOST, port=0)
+    sensor.start()
+    ended = threading.Event()
+
+    def feel() -> None:
+        while not ended.wait(0.004):
+            sensor.feel(np.zeros(6))
+
+    felt = threading.Thread(target=feel)
+    felt.start()
+    text = described(tmp_path, {"wrench sensor": f"{HOST}:{sensor.port}"})
+    cell = tmp_path / "cell.toml"
+    cell.write_text(text.replace('"192.168.0.10"', f'"127.0.0.1"\nport = {RSI_PORT}'))
+    config = rsi_configuration.written(tmp_path, port=RSI_PORT)
+    tool, axes = rsi_telegrams.cartesian(begun.tool).tolist(), np.degrees(begun.joints_rad).tolist()
+    entry = DRIVERS["kuka-rsi"]
+    at_ipo = entry._replace(make=functools.partial(entry.make, cycle_s=RSI_CYCLE_S))
+    monkeypatch.setitem(DRIVERS, "kuka-rsi", at_ipo)
+    observe, waited_s = InsertionTask.observe, []
+
+    def slow_at_first(task: InsertionTask, *given: Any) -> Any:
+        if not waited_s:
+            waited_s.append(4.0)
+            time.sleep(waited_s[0])
+        return observe(task, *given)
+
+    monkeypatch.setattr(InsertionTask, "observe", slow_at_first)
+    echo = Process(directory=tmp_path)
+    try:
+        echo.do(ECHO.format(config=config, tool=tool, axes=axes))
+        code = main(["deploy", BUNDLE, "--cell", str(cell), "--driver", "kuka-rsi", "--seconds", "5"])
+        missed = echo.ask("server.faulty_packets")
+    finally:
+        echo.close()
+        ended.set()
+        felt.join()
+        sensor.close()
+    told = capsys.readouterr()
+    assert code == 0, told.err
+    assert "connected, tool at" in told.out
+    assert "dry run: nothing was sent" in told.out
+    # A cycle of it takes twice as long where nothing comes.
+    assert missed < 0.25 * waited_s[0] / RSI_CYCLE_S
 
 
 def test_a_weld_burns_through_a_driver_a_coupler_and_a_seam_sensor(

@@ -20,6 +20,7 @@ from cellwright_envs.virtual.weld_station import PoolView, WeldStation
 from cellwright_policies import zoo
 from cellwright_runtime.bundle.policy import Bundle
 from cellwright_runtime.camera.sources import Frame
+from tests.addresses import loopback
 from tools.closed_loop import __main__ as command
 from tools.closed_loop.clients import CLIENTS
 from tools.closed_loop.deployed import _read, through_deploy
@@ -90,8 +91,8 @@ def served(name: str, host: str, port: int) -> Iterator[tuple[WeldStation, dict[
         assert device.failure is None  # type: ignore[attr-defined]
 
 
-def welded(name: str, host: str, *, longest_s: float = WELD.longest_s) -> Reached:
-    port = free_port()
+def welded(name: str, *, longest_s: float = WELD.longest_s) -> Reached:
+    host, port = loopback(), free_port()
     with served(name, host, port) as (station, ports):
         meters = len(station.read().signals)
         assert station.pool is not None
@@ -124,7 +125,7 @@ def simulated() -> Reached:
 def test_an_arc_strikes_where_it_does_without_a_wire(name: str, simulated: Reached) -> None:
     joints = CLIENTS[name].joints
     longest_s = JOINTS_LONGEST_S if joints else WELD.longest_s
-    reached = welded(name, f"127.0.92.{1 + IN_THREADS.index(name)}", longest_s=longest_s)
+    reached = welded(name, longest_s=longest_s)
     assert reached.told["state"] == "running", reached.told
     assert reached.told["holds"] == []
     assert set(reached.told["interventions"]) <= {"motion"}  # where the torch slows down for its seam
@@ -139,14 +140,14 @@ def test_an_arc_strikes_where_it_does_without_a_wire(name: str, simulated: Reach
 
 
 def test_one_seed_gives_one_weld() -> None:
-    first, again = (welded("abb-egm", f"127.0.92.{number}") for number in (11, 12))
+    first, again = (welded("abb-egm") for _ in range(2))
     assert first.told["setpoints"] == again.told["setpoints"]
     assert (first.wire_m, first.lateral_m, first.periods) == (again.wire_m, again.lateral_m, again.periods)
 
 
 def test_ur_welds_against_the_command_in_a_process_of_its_own(simulated: Reached) -> None:
     """ur-rtde in the process of its controller would wait for itself."""
-    told = through_wire(WELD, "ur", host="127.0.92.21")
+    told = through_wire(WELD, "ur", host=loopback())
     assert told["state"] == "running", told["reason"]
     assert told["decisions"] == pytest.approx(simulated.told["decisions"], abs=1)
     assert told["verdict"] == "passes no level"  # most of the seam is not welded

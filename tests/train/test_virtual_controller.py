@@ -7,14 +7,17 @@ import pytest
 from cellwright_policies import zoo
 from cellwright_runtime.bundle.policy import Bundle
 from cellwright_train.cli import main
+from tests.addresses import loopback
+
+HOST = loopback()
 
 
 def test_it_serves_a_cell_with_its_cameras_and_counts_what_came(capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["virtual-controller", "ur", "--env", "cellwright/PegInsertion-v1", "--listen", "127.0.53.1"]
+    arguments = ["virtual-controller", "ur", "--env", "cellwright/PegInsertion-v1", "--listen", HOST]
     assert main([*arguments, "--video-port", "0", "--seconds", "0.2"]) == 0
     served, video, counted, truth = capsys.readouterr().out.splitlines()
-    assert served == "ur at 127.0.53.1, RTDE 30004, script 30003, dashboard 29999; Ctrl-C ends it"
-    assert video.startswith("video: http://127.0.53.1:")
+    assert served == f"ur at {HOST}, RTDE 30004, script 30003, dashboard 29999; Ctrl-C ends it"
+    assert video.startswith(f"video: http://{HOST}:")
     assert video.endswith("/fixed")
     assert counted
     assert truth == "the simulated part: not seated"
@@ -24,13 +27,13 @@ def test_a_weld_has_a_coupler_and_a_seam_sensor_and_says_what_its_part_passes(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     weld = Bundle.load(zoo.path("weld-seam")).spec.environment
-    arguments = ["kuka-rsi", "--variant", "standing", "--env", weld, "--listen", "127.0.53.3"]
+    arguments = ["kuka-rsi", "--variant", "standing", "--env", weld, "--listen", HOST]
     ports = ["--coupler-port", "0", "--seam-sensor-port", "0"]
     assert main(["virtual-controller", *arguments, *ports, "--seconds", "0.2"]) == 0
     coupler, sensor, served, counted, truth = capsys.readouterr().out.splitlines()
-    assert coupler.startswith("coupler at 127.0.53.3 port ")
-    assert sensor.startswith("seam sensor at 127.0.53.3 port ")
-    assert served.startswith("kuka-rsi at 127.0.53.3, RSI to 127.0.0.1 port 49152")
+    assert coupler.startswith(f"coupler at {HOST} port ")
+    assert sensor.startswith(f"seam sensor at {HOST} port ")
+    assert served.startswith(f"kuka-rsi at {HOST}, RSI to 127.0.0.1 port 49152")
     assert counted
     assert truth == "the simulated part: passes no level"
 
@@ -68,8 +71,6 @@ def test_bad_input_is_one_line(arguments: list[str], told: str, capsys: pytest.C
 
 
 def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.create_server(("127.0.53.2", 30004)):
-        assert main(["virtual-controller", "ur", "--listen", "127.0.53.2"]) == 2
-    assert (
-        capsys.readouterr().err == "cellwright: cannot serve 127.0.53.2 port 30004: Address already in use\n"
-    )
+    with socket.create_server((HOST, 30004)):
+        assert main(["virtual-controller", "ur", "--listen", HOST]) == 2
+    assert capsys.readouterr().err == f"cellwright: cannot serve {HOST} port 30004: Address already in use\n"

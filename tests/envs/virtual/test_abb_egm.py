@@ -17,9 +17,10 @@ from cellwright_envs.virtual.kinematic_arm import KinematicArm
 from cellwright_runtime.drivers import egm_messages as egm
 from cellwright_runtime.drivers.abb_egm import AbbEgmDriver, quaternion, turn_of
 from cellwright_runtime.drivers.driver import DriverError, Mode, RobotState, SetpointError, Status
+from tests.addresses import free_port, loopback
 from tests.processes import Process, until
 
-PORT = 49181
+HOST, OTHER_HOST, PORT = loopback(), loopback(), free_port()
 CLIENT = f"""
 import numpy as np
 from ABBRobotEGM import EGM
@@ -28,7 +29,7 @@ egm = EGM(port={PORT})
 
 
 def virtual(guidance: Guidance = Guidance.JOINT, **options: Any) -> VirtualAbbEgm:
-    made = {"address": "127.0.81.1", "sensor_port": PORT} | options
+    made = {"address": HOST, "sensor_port": PORT} | options
     return VirtualAbbEgm(KinematicArm(period_s=0.004), guidance=guidance, **made)
 
 
@@ -83,7 +84,7 @@ class FeelingArm(KinematicArm):
 def test_a_robot_with_force_control_sends_its_wrench_and_another_none(felt: np.ndarray | None) -> None:
     arm = FeelingArm(period_s=0.004)
     arm.felt = felt
-    robot = VirtualAbbEgm(arm, guidance=Guidance.JOINT, address="127.0.81.1", sensor_port=PORT)
+    robot = VirtualAbbEgm(arm, guidance=Guidance.JOINT, address=HOST, sensor_port=PORT)
     robot.start()
     try:
         driver = AbbEgmDriver(Mode.OBSERVE, port=PORT, silence_s=5.0)
@@ -215,7 +216,7 @@ def test_setpoints_that_cannot_be_meant_never_leave_and_silence_is_said() -> Non
 
 
 def test_only_the_robot_that_spoke_first_is_heard_and_answered() -> None:
-    first, second = virtual(), virtual(address="127.0.81.2")
+    first, second = virtual(), virtual(address=OTHER_HOST)
     driver = AbbEgmDriver(Mode.JOINT_POSITION, port=PORT, silence_s=1.0)
     first.start()
     try:

@@ -21,9 +21,10 @@ from cellwright_runtime.drivers.power_source import (
     VirtualPowerSource,
     Wiring,
 )
+from tests.addresses import loopback
 from tests.processes import Process
 
-HOST = "127.0.53.1"
+HOST = loopback()
 WIRING = Wiring(
     wire_feed=Scale(unit="m/s", at_0_v=0.0, at_10_v=0.25), voltage=Scale(unit="V", at_0_v=10.0, at_10_v=45.0)
 )
@@ -206,7 +207,7 @@ def test_a_port_in_use_and_an_address_of_others_are_one_line(shop: Shop) -> None
     def made(**options: Any) -> VirtualCoupler:
         return VirtualCoupler(shop.source, registers=shop.map, time_s=lambda: 0.0, **options)
 
-    with pytest.raises(ControllerError, match=r"cannot serve coupler at 127\.0\.53\.1 port \d+: Address al"):
+    with pytest.raises(ControllerError, match=rf"cannot serve coupler at {HOST} port \d+: Address al"):
         made(address=HOST, port=shop.coupler.port).start()
     with pytest.raises(ControllerError, match="can be reached from outside"):
         made(address="0.0.0.0")

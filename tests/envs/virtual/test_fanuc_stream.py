@@ -16,9 +16,10 @@ from cellwright_runtime.drivers import fanuc_packets as packets
 from cellwright_runtime.drivers.driver import DriverError, Mode, Status
 from cellwright_runtime.drivers.fanuc_packets import Quantity
 from cellwright_runtime.drivers.fanuc_stream import FanucStreamDriver
+from tests.addresses import loopback
 from tests.processes import Process, until
 
-HOST = "127.0.92.1"
+HOST = loopback()
 PROFILE = (
     "from airo_fanuc import DriverConfig, DriverPolicy, FanucDriver, RobotProfile\n"
     "import numpy as np\n"

@@ -15,13 +15,14 @@ from cellwright_runtime.drivers import rsi_telegrams
 from cellwright_runtime.drivers.driver import Mode, Status
 from cellwright_runtime.drivers.kuka_rsi import KukaRsiDriver
 from tests import rsi_configuration
+from tests.addresses import free_port, loopback
 from tests.processes import Process, until
 
-PORT = 49171
+HOST, PORT = loopback(), free_port()
 
 
 def virtual(**options: object) -> VirtualKukaRsi:
-    made = {"address": "127.0.71.1", "sensor_port": PORT, "missed": 500, "cycle_s": 0.012} | options
+    made = {"address": HOST, "sensor_port": PORT, "missed": 500, "cycle_s": 0.012} | options
     return VirtualKukaRsi(KinematicArm(period_s=0.004), **made)  # type: ignore[arg-type]
 
 

@@ -21,8 +21,9 @@ from cellwright_runtime.drivers.seam_packets import PacketError
 from cellwright_runtime.interface.path_correction import SensorFrame
 from cellwright_runtime.operation.seam_sensor import WiredSeamSensor
 from cellwright_runtime.operation.weld_task import Exposed
+from tests.addresses import loopback
 
-HOST = "127.0.54.1"
+HOST = loopback()
 PATIENT_S = 20.0
 
 
@@ -184,7 +185,7 @@ def test_a_head_that_comes_back_counts_on(place: Place) -> None:
 
 
 def test_no_head_and_a_deadline_that_is_none_are_one_line() -> None:
-    with pytest.raises(DriverError, match=r"no seam sensor answers at 127\.0\.54\.1 port 9: Connection ref"):
+    with pytest.raises(DriverError, match=rf"no seam sensor answers at {HOST} port 9: Connection ref"):
         WiredSeamSensor(HOST, 9).connect()
     with pytest.raises(DriverError, match="deadline_s must be above 0 and below 60 s, got 0"):
         WiredSeamSensor(HOST, deadline_s=0.0)

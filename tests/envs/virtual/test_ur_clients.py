@@ -12,9 +12,10 @@ from cellwright_envs.virtual.ur import rtde
 from cellwright_envs.virtual.ur.controller import VirtualUr
 from cellwright_envs.virtual.ur.safety import Safety
 from cellwright_envs.virtual.ur.variables import PERSONALITIES
+from tests.addresses import loopback
 from tests.processes import Process, ProgramError, until
 
-HOST = "127.0.61.1"
+HOST, OTHER_HOST = loopback(), loopback()
 """Of the fixture `ur`."""
 
 
@@ -129,11 +130,11 @@ def test_an_unfed_watchdog_ends_the_program_and_the_motion(ur: VirtualUr, client
 @pytest.mark.parametrize("watched", [True, False])
 def test_a_killed_client_stops_the_arm_only_where_it_set_a_watchdog(watched: bool) -> None:
     """Without one the uploaded program repeats the last speed for ever, as on the robot."""
-    other = VirtualUr(KinematicArm(), address="127.0.61.4")
+    other = VirtualUr(KinematicArm(), address=OTHER_HOST)
     other.start()
     setting = "c.setWatchdog(10.0)" if watched else "None"
     killed = Process(
-        f"import rtde_control\nc = rtde_control.RTDEControlInterface('127.0.61.4')\n{setting}\n"
+        f"import rtde_control\nc = rtde_control.RTDEControlInterface({OTHER_HOST!r})\n{setting}\n"
         "c.speedJ([0.1, 0, 0, 0, 0, 0], 2.0, 0.0)\n"
     )
     try:
@@ -218,18 +219,18 @@ def test_kinematics_are_answered(ur: VirtualUr, client: Process) -> None:
 
 
 def test_a_restarted_controller_is_found_again() -> None:
-    other = VirtualUr(KinematicArm(), address="127.0.61.5")
+    other = VirtualUr(KinematicArm(), address=OTHER_HOST)
     other.start()
     process = Process("import rtde_receive, rtde_control")
     try:
-        process.do("r = rtde_receive.RTDEReceiveInterface('127.0.61.5')")
+        process.do(f"r = rtde_receive.RTDEReceiveInterface({OTHER_HOST!r})")
         other.restart()
         # ur_rtde 1.6.5 crashes where it is told to reconnect before it has noticed, and a client for control
         # reconnects in a thread of its own, in which it may crash too.
         process.do("r.disconnect(); r.reconnect()")
         before = process.ask("r.getTimestamp()")
         until(lambda: process.ask("r.getTimestamp()") > before)
-        process.do("c = rtde_control.RTDEControlInterface('127.0.61.5')")
+        process.do(f"c = rtde_control.RTDEControlInterface({OTHER_HOST!r})")
         until(lambda: process.ask("c.isProgramRunning()"))
         assert process.ask("c.servoJ(r.getActualQ(), 0.0, 0.0, 0.002, 0.1, 300)")
     finally:
@@ -238,13 +239,13 @@ def test_a_restarted_controller_is_found_again() -> None:
 
 
 def test_registers_that_a_fieldbus_holds_are_in_use() -> None:
-    held = VirtualUr(KinematicArm(), address="127.0.61.2")
+    held = VirtualUr(KinematicArm(), address=OTHER_HOST)
     held.start()
     held.hold(["input_int_register_0"])
     process = Process("import rtde_control")
     try:
         with pytest.raises(ProgramError, match=r"(?i)in use"):
-            process.do("c = rtde_control.RTDEControlInterface('127.0.61.2')")
+            process.do(f"c = rtde_control.RTDEControlInterface({OTHER_HOST!r})")
     finally:
         process.close()
         held.close()
@@ -258,7 +259,7 @@ def test_other_versions_are_asked_for_other_variables(
 ) -> None:
     """ur_rtde asks by the version that it is told; none of what it asks for may be missing."""
     asked: list[str] = []
-    other = VirtualUr(KinematicArm(), address="127.0.61.3", personality=PERSONALITIES[name])
+    other = VirtualUr(KinematicArm(), address=OTHER_HOST, personality=PERSONALITIES[name])
     known = rtde.RtdeClient._names
 
     def heard(self: rtde.RtdeClient, text: bytes) -> list[str]:
@@ -269,10 +270,10 @@ def test_other_versions_are_asked_for_other_variables(
     other.start()
     process = Process("import rtde_receive")
     try:
-        process.do("r = rtde_receive.RTDEReceiveInterface('127.0.61.3')")
+        process.do(f"r = rtde_receive.RTDEReceiveInterface({OTHER_HOST!r})")
         assert process.ask("r.getActualQ()") == pytest.approx(other.follower.state.joints_rad.tolist())
         assert ("ft_raw_wrench" in asked) is wrench
-        process.do("import dashboard_client\nd = dashboard_client.DashboardClient('127.0.61.3')")
+        process.do(f"import dashboard_client\nd = dashboard_client.DashboardClient({OTHER_HOST!r})")
         with pytest.raises(ProgramError) if name == "polyscope-x" else nullcontext():
             process.do("d.connect(2000)")
     finally:

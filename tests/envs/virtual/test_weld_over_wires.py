@@ -26,11 +26,12 @@ from cellwright_runtime.envelope.fences import PoseSpace
 from cellwright_runtime.envelope.states import State
 from cellwright_runtime.operation.seam_sensor import WiredSeamSensor
 from cellwright_runtime.operation.weld_task import LONGEST_STRIKE_S, Exposed
+from tests.addresses import loopback
 from tools.closed_loop.parts import Part
 from tools.closed_loop.welds import Ticks, session_of
 from tools.envelope.workplace import safety
 
-HOST = "127.0.55.1"
+HOST = loopback()
 PATIENT_S = 20.0
 SEED = 100_000
 

@@ -16,9 +16,10 @@ from cellwright_envs.virtual.controller import ControllerError, Follower
 from cellwright_envs.virtual.kinematic_arm import KinematicArm
 from cellwright_envs.virtual.ur.controller import VirtualUr
 from cellwright_envs.virtual.ur.variables import INPUTS, OUTPUTS
+from tests.addresses import free_port, loopback
 from tests.processes import until
 
-HOST = "127.0.51.1"
+HOST = loopback()
 """Of the fixture `ur`."""
 
 
@@ -162,12 +163,10 @@ def test_a_plant_keeps_its_own_period_below_another_cycle() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_eight_of_each_kind_serve_at_addresses_of_their_own(kind: str) -> None:
-    options: dict[str, Any] = {"sensor_port": 49199} if KINDS[kind].speaks_first else {}
+    options: dict[str, Any] = {"sensor_port": free_port()} if KINDS[kind].speaks_first else {}
     made = [
-        KINDS[kind]
-        .make(bare_arm(KINDS[kind].cycle_s), variant="", address=f"127.0.52.{number}", **options)
-        .start()
-        for number in range(1, 9)
+        KINDS[kind].make(bare_arm(KINDS[kind].cycle_s), variant="", address=loopback(), **options).start()
+        for _ in range(8)
     ]
     times = [controller.follower.time_s for controller in made]
     until(lambda: all(c.follower.time_s > t + 0.05 for c, t in zip(made, times, strict=True)))

@@ -18,8 +18,9 @@ from cellwright_runtime.drivers.ati_rdt import AtiRdtSensor
 from cellwright_runtime.drivers.driver import Mode, RobotDriver, RobotState
 from cellwright_runtime.drivers.kuka_rsi import KukaRsiDriver
 from cellwright_runtime.interface.placing import transform_of
+from tests.addresses import free_port, loopback
 
-HOST, PORT = "127.0.58.1", 49191
+HOST, PORT = loopback(), free_port()
 SENSOR_T = transform_of([0.0, 0.01, 0.2, 3.0, 0.1, 0.0])
 
 
@@ -116,6 +117,6 @@ def test_addresses_that_others_reach_and_ports_in_use_are_refused() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind((HOST, 0))
         made = VirtualWrenchSensor(np.eye(4), address=HOST, port=taken.getsockname()[1])
-        with pytest.raises(ControllerError, match=r"cannot serve wrench sensor at 127\.0\.58\.1 port \d+"):
+        with pytest.raises(ControllerError, match=rf"cannot serve wrench sensor at {HOST} port \d+"):
             made.start()
         made.close()

@@ -35,10 +35,11 @@ from cellwright_runtime.envelope.reading import read_log
 from cellwright_runtime.operation.insertion_task import InsertionTask
 from cellwright_train.cli import main
 from tests import rsi_configuration
+from tests.addresses import loopback
 from tests.processes import Process, until
 from tests.train.commands.test_deploy import failing_at, lines
 
-HOST, SENSOR_HOST = "127.0.71.1", "127.0.71.2"
+HOST, SENSOR_HOST = loopback(), loopback()
 BUNDLE = "zoo:peg-insertion"
 ENVIRONMENT = Bundle.load(zoo.path("peg-insertion")).spec.environment
 SEED = "2"
@@ -106,7 +107,7 @@ def test_a_part_is_seated_through_rsi_with_a_sensor_at_the_wrist(
     options = ["--variant", "standing", "--sensor", SENSOR_HOST, "--wrench-sensor-port", "0"]
     shop = Shop(tmp_path, "kuka-rsi", *options, "--patience", "60")
     try:
-        assert "wrench sensor at 127.0.71.1 port " in shop.told()
+        assert f"wrench sensor at {HOST} port " in shop.told()
         assert (
             main(["deploy", BUNDLE, "--cell", str(shop.cell), "--lockstep", "--arm", "--seconds", "30"]) == 0
         )

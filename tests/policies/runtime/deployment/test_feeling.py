@@ -19,9 +19,10 @@ from cellwright_runtime.drivers.driver import DriverError, RobotState
 from cellwright_runtime.envelope.faults import Fault
 from cellwright_runtime.envelope.states import NotAllowedError, State
 from cellwright_runtime.interface.placing import transform_of
+from tests.addresses import loopback
 from tools.envelope.workplace import CYCLE_S, Workplace
 
-HOST = "127.0.56.1"
+HOST = loopback()
 SENSOR_T = transform_of([0.01, -0.02, 0.2, 3.0, 0.2, 0.1])
 Spoilt = Callable[[bytes], list[bytes]]
 

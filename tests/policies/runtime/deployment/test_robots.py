@@ -25,6 +25,7 @@ from cellwright_runtime.drivers.ur import UrDriver
 from cellwright_runtime.files.reading import FileError
 from cellwright_runtime.interface.placing import Placed, pose_of, transform_of
 from cellwright_runtime.kinematics import forward_kinematics
+from tests.addresses import loopback
 from tests.policies.runtime.cell.test_cell_file import CELL
 from tests.policies.runtime.envelope.robots import LIMITS
 
@@ -129,7 +130,7 @@ def test_the_controllers_tool_has_to_be_that_of_the_file(tmp_path: Path) -> None
 
 
 def test_limits_also_keep_what_a_controller_tells(tmp_path: Path) -> None:
-    host = "127.0.61.7"
+    host = loopback()
     controller = VirtualFanucStream(KinematicArm(period_s=0.008), address=host, lockstep=True)
     controller.start()
     try:
@@ -148,7 +149,7 @@ def test_limits_also_keep_what_a_controller_tells(tmp_path: Path) -> None:
 def test_limits_stay_where_a_controller_tells_none(tmp_path: Path) -> None:
     file = cell(tmp_path)
     assert controller_limits(file, "ur", "127.0.61.9", LIMITS) is LIMITS  # nobody is there to be asked
-    host = "127.0.61.8"
+    host = loopback()
     controller = VirtualFanucStream(
         KinematicArm(period_s=0.008), address=host, lockstep=True, tells_tables=False
     )
@@ -157,7 +158,7 @@ def test_limits_stay_where_a_controller_tells_none(tmp_path: Path) -> None:
         assert controller_limits(file, "fanuc-stream", host, LIMITS) is LIMITS
     finally:
         controller.close()
-    with pytest.raises(DriverError, match=r"no Stream Motion .* answers at 127.0.61.8"):
+    with pytest.raises(DriverError, match=rf"no Stream Motion .* answers at {host}"):
         controller_limits(file, "fanuc-stream", host, LIMITS)
 
 

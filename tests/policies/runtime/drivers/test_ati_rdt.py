@@ -16,9 +16,10 @@ from cellwright_runtime.drivers.ati_rdt import AtiRdtSensor
 from cellwright_runtime.drivers.driver import DriverError
 from cellwright_runtime.drivers.rdt_packets import PacketError, Record
 from cellwright_runtime.interface.placing import Placed, transform_of
+from tests.addresses import loopback
 from tests.processes import Process
 
-HOST = "127.0.55.1"
+HOST = loopback()
 FELT = np.array([1.5, -2.0, 30.25, 0.125, -0.5, 0.0625])
 
 

@@ -15,6 +15,7 @@ from cellwright_runtime.drivers import fanuc_packets as packets
 from cellwright_runtime.drivers.driver import DriverError, Mode, RobotState, SetpointError, Status
 from cellwright_runtime.drivers.fanuc_packets import PacketError, Quantity
 from cellwright_runtime.drivers.fanuc_stream import FanucStreamDriver, Tables
+from tests.addresses import loopback
 from tests.processes import Process, until
 
 TABLES = Tables.constant(np.full(6, 2.0), np.full(6, 20.0), np.full(6, 400.0))
@@ -111,7 +112,7 @@ def test_a_controller_without_tables_needs_them_from_elsewhere(crx: Process) -> 
 
 
 def test_the_tables_of_the_controller_are_read_and_kept() -> None:
-    host = "127.0.91.1"
+    host = loopback()
     controller = VirtualFanucStream(KinematicArm(period_s=0.008), address=host, lockstep=True)
     controller.start()
     fanuc = FanucStreamDriver(host, Mode.JOINT_POSITION, load=0.5, silence_s=1.0)

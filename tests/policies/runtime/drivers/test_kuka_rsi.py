@@ -17,9 +17,10 @@ from cellwright_runtime.drivers.driver import DriverError, Mode, SetpointError, 
 from cellwright_runtime.drivers.kuka_rsi import KukaRsiDriver
 from cellwright_runtime.drivers.rsi_telegrams import TelegramError
 from tests import rsi_configuration
+from tests.addresses import free_port
 from tests.processes import Process
 
-PORT = 49161
+PORT = free_port()
 SERVE = """
 from RSIPI.rsi_echo_server import EchoServer
 server = EchoServer({config!r}, delay_ms=12, mode={mode!r}, timeout_packets=2000)

@@ -10,9 +10,10 @@ import pytest
 from cellwright_runtime.drivers.driver import DriverError, Mode, SetpointError, Status
 from cellwright_runtime.drivers.servo import ServoThread
 from cellwright_runtime.drivers.ur import UrDriver
+from tests.addresses import loopback
 from tests.processes import Process, until
 
-HOST = "127.0.63.1"
+HOST = loopback()
 SERVE = """
 import numpy as np
 from cellwright_envs.virtual.kinematic_arm import KinematicArm
@@ -166,7 +167,7 @@ def test_inputs_of_the_cabinet_come_back(ur: Process) -> None:
 
 def test_a_silent_controller_is_said_to_be_silent() -> None:
     """In lock-step it waits for setpoints, so that nothing comes while none is sent."""
-    host = "127.0.63.2"
+    host = loopback()
     process = Process(SERVE.format(host=host, lockstep=True) + "ur.patience_s = 3.0\n")
     driver = UrDriver(host, Mode.JOINT_POSITION, silence_s=0.3)
     try:
@@ -183,7 +184,7 @@ def test_a_silent_controller_is_said_to_be_silent() -> None:
 
 def test_in_lock_step_a_cycle_passes_for_each_setpoint_and_two_runs_are_alike() -> None:
     """What a weld of 21 s needs: its time is counted in cycles, whatever the processor does meanwhile."""
-    host = "127.0.63.3"
+    host = loopback()
     paths = []
     for _ in range(2):
         process = Process(SERVE.format(host=host, lockstep=True) + "ur.patience_s = 30.0\n")

@@ -1,11 +1,13 @@
 """`cellwright virtual-controller`: what it says, and what it refuses in one line."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
 from cellwright_policies import zoo
 from cellwright_runtime.bundle.policy import Bundle
+from cellwright_runtime.cell.cell_file import CellFile
 from cellwright_train.cli import main
 
 
@@ -73,3 +75,27 @@ def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert (
         capsys.readouterr().err == "cellwright: cannot serve 127.0.53.2 port 30004: Address already in use\n"
     )
+
+
+def test_what_a_user_has_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames, cell = tmp_path / "frames", tmp_path / "cell.toml"
+    frames.mkdir()
+    (frames / "hand").write_text("mine")
+    arguments = ["virtual-controller", "ur", "--env", "cellwright/PegInsertion-v1", "--listen", "127.0.53.4"]
+    arguments += ["--seconds", "0.1", "--write-cell", str(cell), "--frames", str(frames)]
+    assert main(arguments) == 2
+    told = f"cellwright: {frames}/hand exists and would be lost; choose another directory or take it away\n"
+    assert capsys.readouterr() == ("", told)
+    assert [path.name for path in tmp_path.iterdir()] == ["frames"]
+    assert (frames / "hand").read_text() == "mine"
+
+    (frames / "hand").unlink()
+    assert main(arguments) == 0
+    assert not list(frames.iterdir())
+    assert f"\ncell: {cell}\n" in "\n" + capsys.readouterr().out
+    written = cell.read_text()
+    assert CellFile.read(cell).cell.robot.driver == "ur"
+    assert main(arguments) == 2
+    told = f"cellwright: {cell} exists and would be lost; choose another file or take it away\n"
+    assert capsys.readouterr() == ("", told)
+    assert cell.read_text() == written

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from cellwright_envs.virtual.cells import Cell
     from cellwright_envs.virtual.controller import VirtualController
     from cellwright_envs.virtual.device import VirtualDevice
+    from cellwright_envs.virtual.shared_cameras import SharedCameras
     from cellwright_envs.virtual.video import VideoServer
     from cellwright_envs.virtual.weld_station import WeldStation
+    from cellwright_train.outputs import Output
 
 _SENSOR_PORTS = {"kuka-rsi": 49152, "abb-egm": 6510}
 _MOST_PORT = 65535
@@ -77,6 +79,7 @@ class VirtualControllerCommand:
     def run(self) -> int:
         """Run the command; returns the exit code."""
         from cellwright_envs.virtual.catalogue import KINDS
+        from cellwright_train.outputs import require_no_file, reserved
 
         kind = KINDS.get(self.controller)
         if kind is None:
@@ -94,8 +97,16 @@ class VirtualControllerCommand:
             raise UsageError(f"--seconds must be more than 0, got {self.seconds:g}")
         if not 0.0 < self.patience <= 3600.0:
             raise UsageError(f"--patience must be above 0 and at most 3600, got {self.patience:g}")
-        cell, sensor = self._felt(self._shared(self._cell(kind)))
+        if self.write_cell is not None:
+            require_no_file(self.write_cell)
         with contextlib.ExitStack() as open_:
+            (described,) = open_.enter_context(reserved(self.write_cell))
+            cell = self._cell(kind)
+            if self.frames is not None:
+                shared = self._shared(cell, self.frames)
+                open_.callback(shared.let_go)
+                cell = replace(cell, plant=shared)
+            cell, sensor = self._felt(cell)
             video = self._video(cell)
             if video is not None:
                 open_.callback(video.close)
@@ -107,7 +118,7 @@ class VirtualControllerCommand:
             controller.patience_s = self.patience
             controller.start()
             try:
-                self._describe(cell, video, devices)
+                self._describe(described, cell, video, devices)
                 self._serve(kind, controller, video, devices)
             finally:
                 controller.stop()
@@ -117,15 +128,12 @@ class VirtualControllerCommand:
                 controller.close()
         return 0
 
-    def _shared(self, cell: Cell) -> Cell:
-        """The cell with its cameras in memory, if that is asked for."""
-        if self.frames is None:
-            return cell
+    def _shared(self, cell: Cell, directory: Path) -> SharedCameras:
+        """The cell's plant with its cameras in memory."""
         from cellwright_envs.virtual.shared_cameras import SharedCameras
 
         self._require_cameras("--frames", cell)
-        self.frames.mkdir(parents=True, exist_ok=True)
-        return replace(cell, plant=SharedCameras(cell.plant, cell.cameras, cell.exposures, self.frames))
+        return SharedCameras(cell.plant, cell.cameras, cell.exposures, directory)
 
     def _felt(self, cell: Cell) -> tuple[Cell, tuple[VirtualDevice, ...]]:
         """The cell with its wrench on a wire of its own, if that is asked for, and the sensor."""
@@ -143,9 +151,15 @@ class VirtualControllerCommand:
         )
         return replace(cell, plant=FeltPlant(cell.plant, sensor)), (sensor,)
 
-    def _describe(self, cell: Cell, video: VideoServer | None, devices: tuple[VirtualDevice, ...]) -> None:
+    def _describe(
+        self,
+        file: Output | None,
+        cell: Cell,
+        video: VideoServer | None,
+        devices: tuple[VirtualDevice, ...],
+    ) -> None:
         """Write the cell's file."""
-        if self.write_cell is None:
+        if file is None:
             return
         from cellwright_envs.virtual.cell_tables import RobotTable
 
@@ -160,8 +174,8 @@ class VirtualControllerCommand:
             raise UsageError("--write-cell needs cameras for the file to name: add --frames or --video-port")
         host = self.sensor if self.controller in _SENSOR_PORTS else self.listen
         robot = RobotTable(driver=self.controller, host=host, port=self.sensor_port or 0)
-        self.write_cell.write_text(cell.described().text(robot, addresses))
-        print(f"cell: {self.write_cell}", flush=True)
+        file.write(cell.described().text(robot, addresses).encode())
+        print(f"cell: {file.path}", flush=True)
 
     def _require_cameras(self, option: str, cell: Cell) -> None:
         if not cell.cameras:

@@ -25,3 +25,12 @@ def test_logs_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixtu
         told = refused(["deploy", BUNDLE, "--arm", "--logs", str(place)], capsys)
         assert told.startswith(f"cellwright: {place} ")
     assert file.read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["/", ".", "..", ""])
+def test_a_key_without_a_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "is a directory; name what the keys are called" in refused(["keygen", name], capsys)
+    assert not list(tmp_path.iterdir())

@@ -12,7 +12,10 @@ from cellwright_runtime.interface.force_loop import ForceLoop, approach_speed
 from cellwright_runtime.interface.seated import SeatedWatch
 from cellwright_runtime.operation.insertion_task import InsertionTask
 from cellwright_runtime.operation.task import Camera
+from cellwright_runtime.vocabulary import ControllerSetup
 
+_ROUNDED = 1e-6
+"""Manifests hold numbers of 32 bits."""
 WITHOUT_WRENCH = ("kuka-rsi",)
 """Drivers whose protocol has no wrench, whatever the robot."""
 
@@ -24,11 +27,28 @@ class PartNumbers(NamedTuple):
     depth_m: float
 
 
-def part_of(file: CellFile) -> PartNumbers:
-    """The part of a cell's file; raises `FileError` where it has none."""
+def part_of(file: CellFile, controller: ControllerSetup) -> PartNumbers:
+    """The part of a cell's file.
+
+    Raises `FileError` where it has none, or one that a policy with these settings was not trained for.
+    """
     part = file.cell.part
     if part is None:
         raise file.refusal((), "needs the table [part]: force_limit_n and depth_m of what is inserted")
+    low_n, high_n = controller.read("force_limit", "N", count=2)
+    trained = (
+        f"is {part.force_limit_n:g}; this policy was trained with parts that bear {low_n:g} to {high_n:g} N"
+    )
+    if part.force_limit_n > high_n * (1.0 + _ROUNDED):
+        raise file.refusal(("part", "force_limit_n"), f"{trained}: write {high_n:g} for one that bears more")
+    if part.force_limit_n < low_n * (1.0 - _ROUNDED):
+        raise file.refusal(("part", "force_limit_n"), f"{trained}: one that bears less needs another policy")
+    deepest_m = -controller.read("reference_low", "m", count=3)[2]
+    if part.depth_m > deepest_m:
+        raise file.refusal(
+            ("part", "depth_m"),
+            f"is {part.depth_m:g}; this policy goes in {deepest_m:g} m at most: a deeper part needs another",
+        )
     return PartNumbers(part.force_limit_n, part.depth_m)
 
 
@@ -50,7 +70,7 @@ def insertion_in(file: CellFile, bundle: Bundle, driver: RobotDriver, camera: Ca
     """
     if file.cell.fixture is None:
         raise file.refusal((), "needs the table [fixture]: the nominal fixture in the robot's base")
-    layout, part = bundle.spec.layout, part_of(file)
+    layout, part = bundle.spec.layout, part_of(file, bundle.spec.controller)
     try:
         approach_speed(layout.controller)(part.force_limit_n)
     except ValueError as error:

@@ -65,7 +65,7 @@ def controller_session(
     safety = require_match(bundle, robot=robot.model, joint_names=robot.joints, cycle_s=driver.cycle_s)
     limits = controller_limits(name, host, limits_in(file, safety))
     if not welds:
-        force_limit_n = part_of(file).force_limit_n
+        force_limit_n = part_of(file, spec.controller).force_limit_n
         limits = replace(limits, force_n=min(force_limit_n, limits.force_n or force_limit_n))
     if "largest_lag" in spec.controller:
         # A reference is led back to a leash before a robot that stands is as far behind as is allowed else.

@@ -1,4 +1,4 @@
-"""The cell's file of the documentation, and what of one like it is refused in one line."""
+"""The cell's file of the documentation is one in which the shipped policy works."""
 
 import re
 from pathlib import Path
@@ -8,17 +8,35 @@ import pytest
 from cellwright_policies import zoo
 from cellwright_runtime.bundle.policy import Bundle
 from cellwright_runtime.cell.cell_file import CellFile
-from cellwright_runtime.deployment.insertion import part_of
+from cellwright_runtime.cell.limiting import limits_in
+from cellwright_runtime.cell.views import CellViews
+from cellwright_runtime.deployment.insertion import part_of, require_wrench
+from cellwright_runtime.deployment.robots import driver_for, space_for
 from cellwright_runtime.files.reading import FileError
 from cellwright_runtime.files.strict_toml import TomlText
 
 PAGE = Path("docs/cell-file.md").read_text()
 EXAMPLE = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)[0]
 PEG = Bundle.load(zoo.path("peg-insertion"))
+SAFETY = PEG.safety
+assert SAFETY is not None
 
 
 def read(text: str) -> CellFile:
     return CellFile(TomlText.parse(text, "cell.toml"))
+
+
+def test_the_documented_cell_is_accepted_with_the_documented_command() -> None:
+    file = read(EXAMPLE)
+    assert file.cell.robot.driver == "ur"
+    file.require_fit(PEG)
+    require_wrench(file, "ur")
+    assert part_of(file, PEG.spec.controller).depth_m == 0.025
+    limits = limits_in(file, SAFETY)
+    assert limits.tool_speed_m_s == 0.02
+    space_for(driver_for(file, "ur", file.cell.robot.host, arm=True), file, limits)
+    views = CellViews(file, PEG.spec)
+    assert views.cameras == {"hand": "wrist", "fixed": "stand"}
 
 
 @pytest.mark.parametrize(

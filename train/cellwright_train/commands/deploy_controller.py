@@ -72,6 +72,9 @@ def controller_session(
         leash_m = float(spec.controller.read("leash", "m")[0])
         limits = replace(limits, tracking_m=min(limits.tracking_m, TRACKED_OF_LEASH * leash_m))
     limits = limits.tightened(**tighter)
+    if limits.silence_s < driver.cycle_s:
+        told = f"silence_s of {limits.silence_s:g} is less than the cycle of the driver {name}"
+        raise UsageError(f"{told}, {driver.cycle_s:g} s")
     decide = Runtime(bundle).decide
     with ExitStack() as opened:
         inference: Inference = InstantInference(decide) if lockstep else InferenceThread(decide)

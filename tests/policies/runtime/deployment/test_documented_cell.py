@@ -1,6 +1,7 @@
 """The cell's file of the documentation is one in which the shipped policy works."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -63,3 +64,21 @@ def test_addresses_of_a_coupler_may_be_large() -> None:
     assert read(EXAMPLE.replace("channel = 0", "channel = 2048")).cell.analogue_output[0].channel == 0x0800
     with pytest.raises(FileError, match="channel"):
         read(EXAMPLE.replace("channel = 0", "channel = 65536"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("most_holds", 2.5, "most_holds must be a whole number, got 2.5"),
+        ("blend_s", 1e9, r"blend_s must be from 0 to 60, got 1e\+09"),
+        ("dwell_s", 61.0, "dwell_s must be from 0 to 60, got 61"),
+        ("silence_s", 1e-9, "silence_s must be from 0.001 to 10, got 1e-09"),
+        ("inference_s", 1e-9, "inference_s must be from 0.001 to 10, got 1e-09"),
+        ("observation_age_s", 1e-9, "observation_age_s must be from 0.001 to 10, got 1e-09"),
+    ],
+)
+def test_a_limit_with_which_no_robot_moves_is_one_line(name: str, value: float, told: str) -> None:
+    limits = limits_in(read(EXAMPLE), SAFETY)
+    with pytest.raises(ValueError, match=told):
+        limits.tightened(**{name: value})
+    assert replace(limits, most_holds=2).most_holds == 2

@@ -8,7 +8,7 @@ from cellwright_runtime.bundle.policy import Bundle
 from cellwright_runtime.cell.cell_file import CellFile, transform
 from cellwright_runtime.deployment.robots import motion_lag_s
 from cellwright_runtime.drivers.driver import RobotDriver
-from cellwright_runtime.interface.force_loop import ForceLoop, approach_speed
+from cellwright_runtime.interface.force_loop import ForceLoop, SlowDriverError, approach_speed
 from cellwright_runtime.interface.seated import SeatedWatch
 from cellwright_runtime.operation.insertion_task import InsertionTask
 from cellwright_runtime.operation.task import Camera
@@ -61,6 +61,15 @@ def require_wrench(file: CellFile, driver: str) -> None:
         )
 
 
+def _slow(file: CellFile, error: SlowDriverError) -> str | None:
+    """The key of the file that alone is too much for the gains; None where there is none."""
+    robot = file.cell.robot
+    for key in ("motion_lag_s", "wrench_lag_s"):
+        if (getattr(robot, key) or 0.0) > error.largest_lag_s:
+            return key
+    return None
+
+
 def insertion_in(file: CellFile, bundle: Bundle, driver: RobotDriver, camera: Camera) -> InsertionTask:
     """The task in this cell with this driver.
 
@@ -76,7 +85,12 @@ def insertion_in(file: CellFile, bundle: Bundle, driver: RobotDriver, camera: Ca
     except ValueError as error:
         raise file.refusal(("part", "force_limit_n"), str(error)) from None
     lag_s = motion_lag_s(driver, file) + file.cell.robot.wrench_lag_s
-    loop = ForceLoop(layout.controller, lag_s=lag_s, period_s=driver.cycle_s)
+    try:
+        loop = ForceLoop(layout.controller, lag_s=lag_s, period_s=driver.cycle_s)
+    except SlowDriverError as error:
+        if (key := _slow(file, error)) is None:
+            raise
+        raise file.refusal(("robot", key), str(error)) from None
     watch = SeatedWatch(
         depth_m=part.depth_m,
         mouth_m=0.0,

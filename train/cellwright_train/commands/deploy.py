@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -169,11 +170,14 @@ class Deploy:
     def _on_controller(self, bundle: Bundle, file: CellFile, name: str, tighter: dict[str, float]) -> int:
         from cellwright_runtime.deployment.robots import require_tool
         from cellwright_runtime.drivers.servo import ServoThread
+        from cellwright_runtime.files.hosts import host_fault
         from cellwright_train.commands.deploy_controller import controller_session
 
         host = self.host or file.cell.robot.host
         if not host:
             raise UsageError(f"{file.name} names no host of the controller; give it with --host")
+        if fault := host_fault(host):
+            raise UsageError(f"--host {fault}")
         session, release = controller_session(
             bundle, file, name, host, arm=self.arm, lockstep=self.lockstep, tighter=tighter, logs=self.logs
         )
@@ -274,9 +278,12 @@ def _tighter(given: tuple[str, ...]) -> dict[str, float]:
     for each in given:
         name, _, text = each.partition("=")
         try:
-            found[name] = float(text)
+            value = float(text)
         except ValueError:
-            raise UsageError(f"--limit takes NAME=VALUE, got {each!r}") from None
+            value = math.nan
+        if not (name and 0.0 < value < math.inf):
+            raise UsageError(f"--limit takes NAME=VALUE with a value above 0, got {each!r}")
+        found[name] = value
     return found
 
 

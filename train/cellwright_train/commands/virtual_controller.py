@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from tyro.conf import Positional, arg
 
+from cellwright_runtime.files.hosts import host_fault
 from cellwright_train.commands.options import Disturbances, Products
 from cellwright_train.errors import UsageError, unknown
 
@@ -97,6 +99,8 @@ class VirtualControllerCommand:
             raise UsageError(f"--seconds must be more than 0, got {self.seconds:g}")
         if not 0.0 < self.patience <= 3600.0:
             raise UsageError(f"--patience must be above 0 and at most 3600, got {self.patience:g}")
+        if kind.speaks_first:
+            self._require_target()
         if self.write_cell is not None:
             require_no_file(self.write_cell)
         with contextlib.ExitStack() as open_:
@@ -127,6 +131,27 @@ class VirtualControllerCommand:
                     print(f"the simulated part: {cell.truth()}", flush=True)
                 controller.close()
         return 0
+
+    def _require_target(self) -> None:
+        """Raise `UsageError` where no packet can go from here to the computer of the client."""
+        from cellwright_envs.virtual.controller import ControllerError, checked_address
+
+        if fault := host_fault(self.sensor):
+            raise UsageError(f"--sensor {fault}")
+        if self.sensor_port == 0:
+            raise UsageError(f"--sensor-port must be from 1 to {_MOST_PORT}, got 0")
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.bind((checked_address(self.listen, anywhere=self.anywhere), 0))
+                probe.connect(
+                    (self.sensor, self.sensor_port or _SENSOR_PORTS[self.controller])
+                )  # sends nothing
+        except ControllerError:
+            raise
+        except OSError as error:
+            raise UsageError(
+                f"--sensor {self.sensor} cannot be reached from {self.listen}: {error.strerror}"
+            ) from None
 
     def _shared(self, cell: Cell, directory: Path) -> SharedCameras:
         """The cell's plant with its cameras in memory."""

@@ -73,6 +73,14 @@ def test_logs_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert file.read_text() == "mine"
 
 
+def test_code_that_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delattr(Bundle, "load")  # nothing is generated
+    told = refused(["codegen", BUNDLE, "--out", str(tmp_path)], capsys)
+    assert told == f"cellwright: {tmp_path} exists; choose another directory or pass --force to replace it\n"
+
+
 @pytest.mark.parametrize("name", ["/", ".", "..", ""])
 def test_a_key_without_a_name(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

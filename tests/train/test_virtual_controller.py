@@ -1,11 +1,13 @@
 """`cellwright virtual-controller`: what it says, and what it refuses in one line."""
 
 import socket
+from pathlib import Path
 
 import pytest
 
 from cellwright_policies import zoo
 from cellwright_runtime.bundle.policy import Bundle
+from cellwright_runtime.cell.cell_file import CellFile
 from cellwright_train.cli import main
 from tests.addresses import loopback
 
@@ -50,6 +52,14 @@ def test_a_weld_has_a_coupler_and_a_seam_sensor_and_says_what_its_part_passes(
         (["fanuc-stream", "--variant", "5"], "unknown version of Stream Motion '5'; known: 3, 4"),
         (["ur", "--sensor-port", "99"], "--sensor-port is for kuka-rsi and abb-egm; ur listens itself"),
         (["abb-egm", "--sensor-port", "70000"], "--sensor-port must be from 0 to 65535, got 70000"),
+        (["abb-egm", "--sensor-port", "0"], "--sensor-port must be from 1 to 65535, got 0"),
+        (["kuka-rsi", "--sensor", ".."], "--sensor must be a name or an address, such as 192.168.0.10"),
+        (["kuka-rsi", "--sensor", ""], "--sensor must be a name or an address, such as 192.168.0.10, got ''"),
+        (
+            ["abb-egm", "--sensor", "nohost.invalid"],
+            "--sensor nohost.invalid cannot be reached from 127.0.0.1:",
+        ),
+        (["abb-egm", "--sensor", "192.0.2.1"], "--sensor 192.0.2.1 cannot be reached from 127.0.0.1: "),
         (["ur", "--video-port", "0"], "--video-port needs a cell with cameras"),
         (["ur", "--coupler-port", "0"], "--coupler-port needs a cell that welds"),
         (["ur", "--seam-sensor-port", "0"], "--seam-sensor-port needs a cell that welds"),
@@ -74,3 +84,27 @@ def test_a_port_in_use_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server((HOST, 30004)):
         assert main(["virtual-controller", "ur", "--listen", HOST]) == 2
     assert capsys.readouterr().err == f"cellwright: cannot serve {HOST} port 30004: Address already in use\n"
+
+
+def test_what_a_user_has_is_not_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    frames, cell = tmp_path / "frames", tmp_path / "cell.toml"
+    frames.mkdir()
+    (frames / "hand").write_text("mine")
+    arguments = ["virtual-controller", "ur", "--env", "cellwright/PegInsertion-v1", "--listen", HOST]
+    arguments += ["--seconds", "0.1", "--write-cell", str(cell), "--frames", str(frames)]
+    assert main(arguments) == 2
+    told = f"cellwright: {frames}/hand exists and would be lost; choose another directory or take it away\n"
+    assert capsys.readouterr() == ("", told)
+    assert [path.name for path in tmp_path.iterdir()] == ["frames"]
+    assert (frames / "hand").read_text() == "mine"
+
+    (frames / "hand").unlink()
+    assert main(arguments) == 0
+    assert not list(frames.iterdir())
+    assert f"\ncell: {cell}\n" in "\n" + capsys.readouterr().out
+    written = cell.read_text()
+    assert CellFile.read(cell).cell.robot.driver == "ur"
+    assert main(arguments) == 2
+    told = f"cellwright: {cell} exists and would be lost; choose another file or take it away\n"
+    assert capsys.readouterr() == ("", told)
+    assert cell.read_text() == written

@@ -122,6 +122,24 @@ def reserved(
         )
 
 
+def require_no_file(path: Path) -> None:
+    """Raise `UsageError` where `path` is a regular file, whose content would be lost."""
+    if path.is_file():
+        raise UsageError(f"{path} exists and would be lost; choose another file or take it away")
+
+
+def require_directory(directory: Path) -> None:
+    """Make `directory` where it is missing; raises `UsageError` where no file can be written there."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except FileExistsError:
+        raise UsageError(f"{directory} is a file; name a directory") from None
+    except OSError as error:
+        raise UsageError(f"{directory} cannot be written: {error.strerror}") from error
+
+
 def require_new_directory(directory: Path) -> None:
     """Raise `UsageError` where a directory of this name cannot be made."""
     probe = directory.parent / f".cellwright-{secrets.token_hex(8)}"
@@ -136,19 +154,24 @@ def require_new_directory(directory: Path) -> None:
         raise UsageError(f"{directory} cannot be written: {error.strerror}") from error
 
 
-def write_directory(directory: Path, files: Mapping[str, bytes], *, force: bool) -> None:
-    """Write `files`, by name, to a directory that is there complete or not at all.
-
-    Raises `UsageError` where it exists, unless `force` is set and it holds no other files.
-    """
+def require_replaceable(directory: Path, *, force: bool) -> None:
+    """Raise `UsageError` where `write_directory` could not write, whatever the files."""
     if directory.exists():
         if not force:
             raise UsageError(f"{directory} exists; choose another directory or pass --force to replace it")
         if not directory.is_dir():
             raise UsageError(f"{directory} is a file; name a directory")
-        if foreign := sorted(set(os.listdir(directory)) - set(files)):
-            raise UsageError(f"{directory} holds {foreign[0]}, which would be lost; choose another directory")
     require_new_directory(directory)
+
+
+def write_directory(directory: Path, files: Mapping[str, bytes], *, force: bool) -> None:
+    """Write `files`, by name, to a directory that is there complete or not at all.
+
+    Raises `UsageError` where it exists, unless `force` is set and it holds no other files.
+    """
+    require_replaceable(directory, force=force)
+    if directory.exists() and (foreign := sorted(set(os.listdir(directory)) - set(files))):
+        raise UsageError(f"{directory} holds {foreign[0]}, which would be lost; choose another directory")
     scratch = Path(tempfile.mkdtemp(prefix=".cellwright-", dir=directory.parent))
     try:
         fresh, aside = scratch / "new", scratch / "old"

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import fcntl
+import os
+import stat
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellwright_runtime.camera.sources import FrameWriter
+from cellwright_runtime.camera.sources import CameraError, FrameWriter, SharedFrames
 from cellwright_runtime.drivers.driver import RobotState
 from cellwright_runtime.drivers.sim import Plant
+from cellwright_runtime.files.reading import FileError
 
 Array = NDArray[np.float64]
 Picture = Callable[[], NDArray[np.uint8]]
+
+OURS = ".cellwright-frames"
+"""Is in a directory while a simulated cell has files there, and after one that was killed."""
 
 
 class SharedCameras:
@@ -25,14 +32,21 @@ class SharedCameras:
     def __init__(
         self, plant: Plant, cameras: Mapping[str, Picture], exposures: Callable[[], int], directory: Path
     ) -> None:
-        """A camera NAME becomes the file NAME in `directory`, which should be one in memory.
+        """A camera NAME becomes the file NAME in `directory`, which should be one in memory and is made.
 
-        `exposures` counts up with every new picture.
+        `exposures` counts up with every new picture. Raises `FileError` where another simulated cell has its
+        files there, or where a file NAME is not one that a killed one left; OSError where the system refuses.
         """
         self.period_s = plant.period_s
         self._plant, self._cameras, self._exposures = plant, dict(cameras), exposures
         self._directory = directory
         self._writers: dict[str, FrameWriter] = {}
+        self._lock: int | None = _locked(directory)
+        try:
+            _remove_stale(directory, self._cameras)
+        except BaseException:
+            self.let_go()
+            raise
         self._shown: int | None = None
 
     def begin(self) -> RobotState:
@@ -40,9 +54,8 @@ class SharedCameras:
         state = self._plant.begin()
         for name, picture in self._cameras.items():
             if name not in self._writers:
-                path = self._directory / name
-                path.unlink(missing_ok=True)  # of a program that was killed
-                self._writers[name] = FrameWriter(path, picture().shape)
+                (self._directory / OURS).touch()
+                self._writers[name] = FrameWriter(self._directory / name, picture().shape)
         self._shown = None
         return self._shared(state)
 
@@ -61,10 +74,20 @@ class SharedCameras:
 
     def close(self) -> None:
         """Take the files away, and let go of the simulation."""
+        self.let_go()
+        self._plant.close()
+
+    def let_go(self) -> None:
+        """Take the files away, and let others have the directory; nothing where that was done."""
+        if self._lock is None:
+            return
         for writer in self._writers.values():
             writer.close()
+        if self._writers:
+            (self._directory / OURS).unlink(missing_ok=True)
         self._writers.clear()
-        self._plant.close()
+        os.close(self._lock)
+        self._lock = None
 
     def _shared(self, state: RobotState) -> RobotState:
         self._share()
@@ -75,3 +98,41 @@ class SharedCameras:
             self._shown = number
             for name, writer in self._writers.items():
                 writer.write(self._cameras[name]())
+
+
+def _locked(directory: Path) -> int:
+    """A descriptor of `directory` that no other process has locked; the lock ends with its process."""
+    directory.mkdir(parents=True, exist_ok=True)
+    lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise FileError(
+            f"{directory} has the frames of another virtual controller that runs; choose another directory"
+        ) from None
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _remove_stale(directory: Path, names: Iterable[str]) -> None:
+    """Remove what a killed process left; raises `FileError`, and removes nothing, for what is not ours."""
+    there = [path for name in names if os.path.lexists(path := directory / name)]
+    for path in there:
+        if not ((directory / OURS).exists() and _has_frames(path)):
+            raise FileError(f"{path} exists and would be lost; choose another directory or take it away")
+    for path in there:
+        path.unlink()
+    (directory / OURS).unlink(missing_ok=True)
+
+
+def _has_frames(path: Path) -> bool:
+    if not stat.S_ISREG(path.lstat().st_mode):
+        return False
+    try:
+        SharedFrames(path).close()
+    except CameraError:
+        return False
+    return True

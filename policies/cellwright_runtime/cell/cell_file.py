@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cellwright_runtime.bundle.policy import Bundle
 from cellwright_runtime.bundle.safety import Safety
 from cellwright_runtime.cell.schema import Camera, Cell, Frame, Limits
+from cellwright_runtime.files.hosts import host_fault
 from cellwright_runtime.files.places import Place
 from cellwright_runtime.files.reading import FileError
 from cellwright_runtime.files.strict_toml import TomlText, WrongValueError, converted
@@ -170,6 +171,10 @@ def _check_tables(cell: Cell) -> None:
     ):
         if frame is not None:
             _require_turn(frame.rotation_rad, (name, "rotation_rad"))
+    for name in ("robot", "seam_sensor", "wrench_sensor", "power_source"):
+        host = getattr(getattr(cell, name), "host", "")
+        if host and (fault := host_fault(host)):
+            raise WrongValueError((name, "host"), fault)
     if cell.wrench_sensor is not None and cell.wrench_sensor.kind not in WRENCH_SENSORS:
         told = f"must be {' or '.join(WRENCH_SENSORS)}, got {cell.wrench_sensor.kind!r}"
         raise WrongValueError(("wrench_sensor", "kind"), told)

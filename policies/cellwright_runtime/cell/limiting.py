@@ -29,12 +29,17 @@ def limits_in(file: CellFile, safety: Safety) -> Limits:
         limits = limits_of(safety, fixture_b=fixture_b, boxes=boxes)
     except ValueError as error:
         raise file.refusal(("workspace",) if boxes else (), str(error)) from None
-    limits = replace(limits, joints=_stricter(limits.joints, file))
+    joints = _stricter(limits.joints, file, safety)
+    try:
+        limits = replace(limits, joints=joints)
+    except ValueError as error:  # the margin of the bundle leaves nothing of them
+        raise file.refusal(("limits",), str(error)) from None
     for key, value in _asked(file).items():
         try:
             limits = limits.tightened(**{key: value})
         except ValueError as error:
-            raise file.refusal(("limits",), str(error)) from None
+            given = key if getattr(file.cell.limits, key) is not None else "image_age_s"
+            raise file.refusal(("limits", given), str(error)) from None
     return limits
 
 
@@ -46,11 +51,16 @@ def _asked(file: CellFile) -> dict[str, float]:
     return asked | ({"observation_age_s": min(ages)} if ages else {})
 
 
-def _stricter(joints: Axes, file: CellFile) -> Axes:
+def _stricter(joints: Axes, file: CellFile, safety: Safety) -> Axes:
     given = file.cell.limits
+    low, high = _each(max, joints.low, given.joint_low_rad), _each(min, joints.high, given.joint_high_rad)
+    for name, lowest, highest in zip(safety.joints.names, low, high, strict=True):
+        if not lowest < highest:
+            key = "joint_high_rad" if given.joint_low_rad is None else "joint_low_rad"
+            raise file.refusal(("limits", key), f"leaves {name} nothing: {lowest:g} to {highest:g}")
     return Axes(
-        low=_each(max, joints.low, given.joint_low_rad),
-        high=_each(min, joints.high, given.joint_high_rad),
+        low=low,
+        high=high,
         velocity=_each(min, joints.velocity, given.joint_velocity_rad_s),
         acceleration=_each(min, joints.acceleration, given.joint_acceleration_rad_s2),
         jerk=_each(min, joints.jerk, given.joint_jerk_rad_s3),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import socket
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from cellwright_assets.arithmetic import inverted, product
 from cellwright_runtime.cell.cell_file import CellFile, transform
 from cellwright_runtime.deployment.correcting import Corrected
 from cellwright_runtime.drivers.catalogue import entry, make_driver
-from cellwright_runtime.drivers.driver import Mode, RobotDriver, RobotState
+from cellwright_runtime.drivers.driver import DriverError, Mode, RobotDriver, RobotState
 from cellwright_runtime.drivers.fanuc_stream import FanucStreamDriver
 from cellwright_runtime.drivers.kuka_rsi import CORRECTION_RAD
 from cellwright_runtime.envelope.fences import JointSpace, PoseSpace, Space
@@ -33,15 +34,31 @@ or two."""
 def driver_for(file: CellFile, name: str, host: str, *, arm: bool, **options: Any) -> RobotDriver:
     """The driver of a cell's robot; without `arm` it only observes, so that nothing can move.
 
-    Raises DriverError, one line, for a name or an option that it does not have.
+    Raises DriverError, one line, for a name that it does not have and a host that cannot be found, and
+    `FileError` for a port where it has no choice.
     """
     robot = file.cell.robot
+    if not entry(name).listens:
+        if robot.port:
+            raise file.refusal(
+                ("robot", "port"), f"must be left out: the ports of the driver {name} are fixed"
+            )
+        _require_found(name, host)
     given: dict[str, Any] = {"port": robot.port or None}
     if name == "kuka-rsi":
         given |= {"most_m": robot.correction_m, "most_rad": robot.correction_rad}
     options |= {key: value for key, value in given.items() if value is not None}
     driver = make_driver(name, entry(name).deployed if arm else Mode.OBSERVE, host=host, **options)
     return Corrected(driver) if driver.mode is Mode.TOOL_CORRECTION else driver
+
+
+def _require_found(name: str, host: str) -> None:
+    try:
+        socket.getaddrinfo(host, None, socket.AF_INET)
+    except OSError as error:
+        raise DriverError(
+            f"the driver {name} cannot find its controller {host!r}: {error.strerror}"
+        ) from None
 
 
 def controller_limits(file: CellFile, name: str, host: str, limits: Limits) -> Limits:

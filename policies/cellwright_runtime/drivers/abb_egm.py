@@ -105,10 +105,10 @@ class AbbEgmDriver(ListeningDriver):
         self._sent = 0
 
     def _hint(self) -> str:
-        command = {Mode.PATH_CORRECTION: "EGMMoveL after EGMActMove", Mode.TOOL_POSE: "EGMRunPose"}
+        command = {Mode.PATH_CORRECTION: "EGMMoveL after EGMActMove", Mode.JOINT_POSITION: "EGMRunJoint"}
         level = "Path" if self.mode is Mode.PATH_CORRECTION else "Filtering or Raw"
         return (
-            f"does RAPID run {command.get(self.mode, 'EGMRunJoint')}? EGM needs the option Externally Guided "
+            f"does RAPID run {command.get(self.mode, 'EGMRunPose')}? EGM needs the option Externally Guided "
             "Motion, a UDPUC device with this address and port, and under Motion an instance of External "
             f"Motion Interface Data with level {level}, named as in EGMSetupUC; without it EGMSetupUC fails"
         )

@@ -101,6 +101,16 @@ class Limits:
             value = getattr(self, each.name)
             if isinstance(value, int | float) and not (math.isfinite(value) and value > 0.0):
                 raise ValueError(f"{each.name} must be positive and finite, got {value}")
+        for name, (least, most) in _BOUNDS.items():
+            if not least <= getattr(self, name) <= most:
+                raise ValueError(f"{name} must be from {least:g} to {most:g}, got {getattr(self, name):g}")
+        if self.most_holds != int(self.most_holds):
+            raise ValueError(f"most_holds must be a whole number, got {self.most_holds:g}")
+        for name, axes, count in (("joint_margin_rad", self.joints, 6), ("workspace_margin_m", self.tool, 3)):
+            room = min(high - low for low, high in zip(axes.low[:count], axes.high[:count], strict=True))
+            if not 2.0 * getattr(self, name) < room:
+                bound = f"below {room / 2:.4g}, half of the least room"
+                raise ValueError(f"{name} must be {bound}, got {getattr(self, name):g}")
 
     def tightened(self, **stricter: float) -> Limits:
         """These limits with single numbers replaced by stricter ones, for a cell that allows less.
@@ -130,6 +140,11 @@ class Limits:
         return replace(self, tool=replace(tool, low=(*tool.low[:3], *low), high=(*tool.high[:3], *high)))
 
 
+_BOUNDS = {
+    **dict.fromkeys(("observation_age_s", "inference_s", "silence_s"), (1e-3, 10.0)),
+    **dict.fromkeys(("blend_s", "dwell_s"), (0.0, 60.0)),
+}
+"""Of the fastest controllers a cycle takes 1 ms; with others a robot would never move (assumption)."""
 _LARGER_IS_STRICTER = {"joint_margin_rad", "workspace_margin_m", "blend_s", "dwell_s"}
 _SMALLER_IS_STRICTER = {
     *("tool_speed_m_s", "force_n", "torque_n_m", "tracking_m", "tracking_rad", "observation_age_s"),

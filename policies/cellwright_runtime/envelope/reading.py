@@ -7,8 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from cellwright_runtime.envelope.ring import SCHEMAS
+
 MOST_BYTES = 256 * 2**20
 """Thirty seconds at 500 Hz take 12 MB."""
+
+LARGEST = 1e30
+"""What is larger is no time, pose or force."""
 
 
 class LogError(ValueError):
@@ -27,7 +32,6 @@ class Log:
 
 def read_log(path: Path) -> Log:
     """Read a log, checksums included; raises LogError where it is damaged, cut off, or something else."""
-    from mcap.exceptions import McapError
     from mcap.reader import make_reader
 
     if not path.is_file():
@@ -44,18 +48,36 @@ def read_log(path: Path) -> Log:
             about = {name: text for each in reader.iter_metadata() for name, text in each.metadata.items()}
             for _, channel, message in reader.iter_messages():
                 if channel.topic in found:
-                    found[channel.topic].append(_object(message.data))
+                    found[channel.topic].append(_object(channel.topic.strip("/"), message.data))
     except LogError as error:
         raise LogError(f"{path}: {error}" if str(path) not in str(error) else str(error)) from None
-    except (McapError, ValueError, EOFError, OSError) as error:
-        raise LogError(f"{path} is damaged or no MCAP file: {' '.join(str(error).split())[:120]}") from None
+    except Exception as error:  # the reader has no list of what it raises for bytes that make no sense
+        told = " ".join(str(error).split())[:120]
+        raise LogError(f"{path} is damaged or no MCAP file: {type(error).__name__} {told}") from None
     return Log(
         about=about, cycles=found["/cycle"], decisions=found["/decision"], happenings=found["/happening"]
     )
 
 
-def _object(data: bytes) -> dict[str, Any]:
+def _object(topic: str, data: bytes) -> dict[str, Any]:
+    """The message of a topic; what its schema says is there and fits, but what may be missing."""
     value = json.loads(data)
-    if not isinstance(value, dict) or not isinstance(value.get("time_s"), int | float):
+    if not isinstance(value, dict) or not _fits(value.get("time_s"), "number"):
         raise LogError("a message is no object with a time")
+    for name, schema in SCHEMAS[topic].items():
+        given = value.get(name)
+        if given is None and schema["type"] != "string":
+            continue  # where there was none, or none that is finite
+        each = schema.get("items", {}).get("type", "")
+        whole = _fits(given, schema["type"])
+        if not whole or (isinstance(given, list) and not all(_fits(one, each) for one in given)):
+            raise LogError(f"a message of {topic} has a {name} that is none: {str(given)[:40]}")
     return value
+
+
+def _fits(value: Any, kind: str | list[str]) -> bool:
+    """Whether a value of JSON is of a schema's type; a number is one that can be plotted."""
+    kinds = [kind] if isinstance(kind, str) else kind
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return "number" in kinds and abs(value) < LARGEST
+    return {str: "string", list: "array", type(None): "null"}.get(type(value)) in kinds

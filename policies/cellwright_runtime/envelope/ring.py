@@ -80,6 +80,12 @@ class Ring:
         partial.replace(path)
 
 
+def next_number(directory: Path) -> int:
+    """The number after the largest of the logs in `directory`, whose names are those of `log_name`."""
+    found = (re.match(r"stop-(\d+)-", path.name) for path in directory.iterdir())
+    return 1 + max((int(each[1]) for each in found if each), default=0)
+
+
 def log_name(number: int, reason: str) -> str:
     """Name of the file for the stop `number`: words of its reason, in letters that every system takes."""
     words = re.sub(r"[^a-z0-9]+", "-", reason.lower()).strip("-")[:40].strip("-")

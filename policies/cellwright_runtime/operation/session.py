@@ -26,7 +26,7 @@ from cellwright_runtime.envelope.envelope import Envelope
 from cellwright_runtime.envelope.faults import Fault
 from cellwright_runtime.envelope.observation_guard import Finding
 from cellwright_runtime.envelope.policy_guard import PolicyGuard
-from cellwright_runtime.envelope.ring import Ring, log_name
+from cellwright_runtime.envelope.ring import Ring, log_name, next_number
 from cellwright_runtime.envelope.states import NotAllowedError, State
 from cellwright_runtime.operation.task import Task
 
@@ -300,8 +300,7 @@ class Session:
         if self.logs is None:
             return None
         self.logs.mkdir(parents=True, exist_ok=True)
-        number = 1 + len(list(self.logs.glob("stop-*.mcap")))
-        path = self.logs / log_name(number, reason)
+        path = self.logs / log_name(next_number(self.logs), reason)
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         counts = {
             f"interventions {stage.value}": str(count) for stage, count in self.envelope.tally.total.items()

@@ -232,11 +232,22 @@ def test_only_the_robot_that_spoke_first_is_heard_and_answered() -> None:
         second.close()
 
 
-def test_a_robot_that_does_not_speak_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("mode", "command", "level"),
+    [
+        (Mode.PATH_CORRECTION, "EGMMoveL after EGMActMove", "Path"),
+        (Mode.JOINT_POSITION, "EGMRunJoint", "Filtering or Raw"),
+        (Mode.TOOL_POSE, "EGMRunPose", "Filtering or Raw"),
+        (Mode.OBSERVE, "EGMRunPose", "Filtering or Raw"),  # before a session that sends poses
+    ],
+)
+def test_a_robot_that_does_not_speak_is_explained(
+    mode: Mode, command: str, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("cellwright_runtime.drivers.link.FIRST_STATE_S", 0.2)
-    told = r"EGMMoveL after EGMActMove\?.*instance of External Motion Interface Data with level Path"
+    told = rf"run {command}\?.*instance of External Motion Interface Data with level {level}"
     with pytest.raises(DriverError, match=told):
-        AbbEgmDriver(Mode.PATH_CORRECTION, port=PORT).connect()
+        AbbEgmDriver(mode, port=PORT).connect()
 
 
 def test_messages_out_of_order_twice_or_of_another_kind_move_nothing() -> None:

@@ -70,6 +70,19 @@ def test_a_dry_run_sends_nothing(bundle: str, capsys: pytest.CaptureFixture[str]
     assert "ARMED" not in told
 
 
+def test_a_dry_run_has_its_log_and_takes_that_of_no_other(
+    bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in (1, 3):
+        (tmp_path / f"stop-{number:03d}-dry-run.mcap").write_text("mine")
+    assert main(["deploy", bundle, "--seconds", "0.3", "--logs", str(tmp_path)]) == 0
+    assert f"log: {tmp_path}/stop-004-dry-run.mcap\n" in capsys.readouterr().out
+    log = read_log(tmp_path / "stop-004-dry-run.mcap")
+    assert log.about["reason"] == "dry run"
+    assert len(log.decisions) > 1
+    assert (tmp_path / "stop-003-dry-run.mcap").read_text() == "mine"
+
+
 def test_a_part_is_seated_and_the_log_shows_it(
     bundle: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from cellwright_train.commands.options import BundleName, bundle_directory
 from cellwright_train.errors import UsageError
-from cellwright_train.outputs import write_directory
+from cellwright_train.outputs import require_replaceable, write_directory
 from cellwright_train.terminal import console
 
 
@@ -40,6 +40,7 @@ class Codegen:
             require_prefix(self.prefix)
         except ValueError as error:
             raise UsageError(f"--prefix {error}") from None
+        require_replaceable(self.out, force=self.force)
         bundle = Bundle.load(bundle_directory(self.bundle, "codegen"))
         generated = generate(bundle, prefix=self.prefix, vectors=self.vectors)
         write_directory(self.out, generated.files, force=self.force)

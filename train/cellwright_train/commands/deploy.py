@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from tyro.conf import arg
 
 from cellwright_train.commands.options import BundleName, bundle_directory
 from cellwright_train.errors import UsageError, one_line
+from cellwright_train.outputs import require_directory
 
 if TYPE_CHECKING:
     from cellwright_runtime.bundle.policy import Bundle
@@ -80,6 +82,10 @@ class Deploy:
         try:
             file = self._file()
             driver = self._driver(file)
+            if self.logs is not None:
+                import mcap.writer  # noqa: F401  # a robot that has moved is too late to miss it
+
+                require_directory(self.logs)
             if driver == "sim":
                 return self._simulated(bundle, tighter)
             assert file is not None
@@ -164,11 +170,14 @@ class Deploy:
     def _on_controller(self, bundle: Bundle, file: CellFile, name: str, tighter: dict[str, float]) -> int:
         from cellwright_runtime.deployment.robots import require_tool
         from cellwright_runtime.drivers.servo import ServoThread
+        from cellwright_runtime.files.hosts import host_fault
         from cellwright_train.commands.deploy_controller import controller_session
 
         host = self.host or file.cell.robot.host
         if not host:
             raise UsageError(f"{file.name} names no host of the controller; give it with --host")
+        if fault := host_fault(host):
+            raise UsageError(f"--host {fault}")
         session, release = controller_session(
             bundle, file, name, host, arm=self.arm, lockstep=self.lockstep, tighter=tighter, logs=self.logs
         )
@@ -245,6 +254,7 @@ class Deploy:
             if (felt := session.wrench) is not None:
                 force, torque = (", ".join(f"{each:.3g}" for each in half) for half in felt.reshape(2, 3))
                 print(f"wrench at the end: {force} N; {torque} N m")
+            self._log(session, "dry run")
             print("dry run: nothing was sent; --arm moves the robot")
             return 0
         done = session.over and envelope.reason is None
@@ -252,11 +262,15 @@ class Deploy:
             print(session.done + ("" if truth is None else f"; the simulated part: {truth()}"))
         elif envelope.reason is None:
             print(f"not done after {self.seconds:g} s")
-        if not session.written and self.logs is not None:
-            session.write_log(session.done or "time is over")
+        self._log(session, session.done or "time is over")
+        return 0 if done else 1
+
+    def _log(self, session: Session, reason: str) -> None:
+        """Write the log of a session that no stop has ended, and say where every log is."""
+        if not session.written:
+            session.write_log(reason)
         for path in session.written:
             print(f"log: {path}")
-        return 0 if done else 1
 
 
 def _tighter(given: tuple[str, ...]) -> dict[str, float]:
@@ -264,14 +278,17 @@ def _tighter(given: tuple[str, ...]) -> dict[str, float]:
     for each in given:
         name, _, text = each.partition("=")
         try:
-            found[name] = float(text)
+            value = float(text)
         except ValueError:
-            raise UsageError(f"--limit takes NAME=VALUE, got {each!r}") from None
+            value = math.nan
+        if not (name and 0.0 < value < math.inf):
+            raise UsageError(f"--limit takes NAME=VALUE with a value above 0, got {each!r}")
+        found[name] = value
     return found
 
 
 def _keep_log(session: Session) -> None:
-    if session.sent and not session.written:
+    if session.decisions and not session.written:
         session.write_log("interrupted")
 
 

@@ -19,6 +19,7 @@ from cellwright_runtime.deployment.weld import weld_in
 from cellwright_runtime.envelope.inference import Inference, InferenceThread, InstantInference
 from cellwright_runtime.operation.match import require_match
 from cellwright_runtime.runtime import Runtime
+from cellwright_train.commands.options import tightened
 from cellwright_train.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,13 +66,16 @@ def controller_session(
     safety = require_match(bundle, robot=robot.model, joint_names=robot.joints, cycle_s=driver.cycle_s)
     limits = controller_limits(file, name, host, limits_in(file, safety))
     if not welds:
-        force_limit_n = part_of(file).force_limit_n
+        force_limit_n = part_of(file, spec.controller).force_limit_n
         limits = replace(limits, force_n=min(force_limit_n, limits.force_n or force_limit_n))
     if "largest_lag" in spec.controller:
         # A reference is led back to a leash before a robot that stands is as far behind as is allowed else.
         leash_m = float(spec.controller.read("leash", "m")[0])
         limits = replace(limits, tracking_m=min(limits.tracking_m, TRACKED_OF_LEASH * leash_m))
-    limits = limits.tightened(**tighter)
+    limits = tightened(limits, tighter)
+    if limits.silence_s < driver.cycle_s:
+        told = f"silence_s of {limits.silence_s:g} is less than the cycle of the driver {name}"
+        raise UsageError(f"{told}, {driver.cycle_s:g} s")
     decide = Runtime(bundle).decide
     with ExitStack() as opened:
         inference: Inference = InstantInference(decide) if lockstep else InferenceThread(decide)

@@ -20,6 +20,7 @@ from cellwright_runtime.operation.insertion_task import InsertionTask
 from cellwright_runtime.operation.match import require_match
 from cellwright_runtime.operation.weld_task import WeldTask
 from cellwright_runtime.runtime import Runtime
+from cellwright_train.commands.options import tightened
 from cellwright_train.errors import UsageError
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def simulated_session(
         )
         station.begin()
         task, limits = _insertion(bundle, safety, station)
-    limits = limits.tightened(**tighter)
+    limits = tightened(limits, tighter)
     session = guarded_session(
         bundle,
         safety,

@@ -25,6 +25,8 @@ class Keygen:
         """Run the command; returns the exit code."""
         from cellwright_runtime.bundle.signature import write_keys
 
+        if self.name.name in ("", ".."):
+            raise UsageError(f"{self.name} is a directory; name what the keys are called, such as shop")
         private, public = (self.name.with_name(f"{self.name.name}.{ending}") for ending in ("key", "pub"))
         try:
             write_keys(private, public)

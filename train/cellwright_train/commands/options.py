@@ -1,12 +1,16 @@
 """What several commands are asked for."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
 from cellwright_train.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from cellwright_runtime.envelope.limits import Limits
 
 BundleName = Positional[Annotated[str, arg(metavar="BUNDLE", help="a bundle directory, or zoo:NAME")]]
 POLICY_HELP = "a bundle, a run directory, an expert's name, or zoo:NAME"
@@ -43,3 +47,11 @@ def bundle_directory(name: str, command: str) -> Path:
             f"{name} is not a directory; {command} takes a bundle, as `cellwright export` writes it"
         )
     return directory
+
+
+def tightened(limits: "Limits", given: Mapping[str, float]) -> "Limits":
+    """The limits with what `--limit` gives; raises `UsageError` for what they refuse."""
+    try:
+        return limits.tightened(**given)
+    except ValueError as error:
+        raise UsageError(f"--limit: {error}") from None

@@ -48,12 +48,14 @@ class Replay:
 
 def _table(log: Log) -> object:
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=log.about.get("reason") or "no reason", title_justify="left")
+    table = Table(title=Text(log.about.get("reason") or "no reason"), title_justify="left")
     for heading in ("time [s]", "state", "fault", "what happened"):
         table.add_column(heading)
     for each in log.happenings:
-        table.add_row(f"{each['time_s']:.3f}", str(each["state"]), str(each["fault"]), str(each["detail"]))
+        words = (Text(each[name]) for name in ("state", "fault", "detail"))  # no markup
+        table.add_row(f"{each['time_s']:.3f}", *words)
     seconds = log.cycles[-1]["time_s"] - log.cycles[0]["time_s"] if log.cycles else 0.0
     table.caption = f"{len(log.cycles)} cycles over {seconds:.1f} s, {len(log.decisions)} decisions"
     return table

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from tyro.conf import Positional, arg
 
+from cellwright_runtime.files.hosts import host_fault
 from cellwright_train.commands.options import Disturbances, Products
 from cellwright_train.errors import UsageError, unknown
 
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
     from cellwright_envs.virtual.cells import Cell
     from cellwright_envs.virtual.controller import VirtualController
     from cellwright_envs.virtual.device import VirtualDevice
+    from cellwright_envs.virtual.shared_cameras import SharedCameras
     from cellwright_envs.virtual.video import VideoServer
     from cellwright_envs.virtual.weld_station import WeldStation
+    from cellwright_train.outputs import Output
 
 _SENSOR_PORTS = {"kuka-rsi": 49152, "abb-egm": 6510}
 _MOST_PORT = 65535
@@ -77,6 +81,7 @@ class VirtualControllerCommand:
     def run(self) -> int:
         """Run the command; returns the exit code."""
         from cellwright_envs.virtual.catalogue import KINDS
+        from cellwright_train.outputs import require_no_file, reserved
 
         kind = KINDS.get(self.controller)
         if kind is None:
@@ -94,8 +99,18 @@ class VirtualControllerCommand:
             raise UsageError(f"--seconds must be more than 0, got {self.seconds:g}")
         if not 0.0 < self.patience <= 3600.0:
             raise UsageError(f"--patience must be above 0 and at most 3600, got {self.patience:g}")
-        cell, sensor = self._felt(self._shared(self._cell(kind)))
+        if kind.speaks_first:
+            self._require_target()
+        if self.write_cell is not None:
+            require_no_file(self.write_cell)
         with contextlib.ExitStack() as open_:
+            (described,) = open_.enter_context(reserved(self.write_cell))
+            cell = self._cell(kind)
+            if self.frames is not None:
+                shared = self._shared(cell, self.frames)
+                open_.callback(shared.let_go)
+                cell = replace(cell, plant=shared)
+            cell, sensor = self._felt(cell)
             video = self._video(cell)
             if video is not None:
                 open_.callback(video.close)
@@ -107,7 +122,7 @@ class VirtualControllerCommand:
             controller.patience_s = self.patience
             controller.start()
             try:
-                self._describe(cell, video, devices)
+                self._describe(described, cell, video, devices)
                 self._serve(kind, controller, video, devices)
             finally:
                 controller.stop()
@@ -117,15 +132,33 @@ class VirtualControllerCommand:
                 controller.close()
         return 0
 
-    def _shared(self, cell: Cell) -> Cell:
-        """The cell with its cameras in memory, if that is asked for."""
-        if self.frames is None:
-            return cell
+    def _require_target(self) -> None:
+        """Raise `UsageError` where no packet can go from here to the computer of the client."""
+        from cellwright_envs.virtual.controller import ControllerError, checked_address
+
+        if fault := host_fault(self.sensor):
+            raise UsageError(f"--sensor {fault}")
+        if self.sensor_port == 0:
+            raise UsageError(f"--sensor-port must be from 1 to {_MOST_PORT}, got 0")
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.bind((checked_address(self.listen, anywhere=self.anywhere), 0))
+                probe.connect(
+                    (self.sensor, self.sensor_port or _SENSOR_PORTS[self.controller])
+                )  # sends nothing
+        except ControllerError:
+            raise
+        except OSError as error:
+            raise UsageError(
+                f"--sensor {self.sensor} cannot be reached from {self.listen}: {error.strerror}"
+            ) from None
+
+    def _shared(self, cell: Cell, directory: Path) -> SharedCameras:
+        """The cell's plant with its cameras in memory."""
         from cellwright_envs.virtual.shared_cameras import SharedCameras
 
         self._require_cameras("--frames", cell)
-        self.frames.mkdir(parents=True, exist_ok=True)
-        return replace(cell, plant=SharedCameras(cell.plant, cell.cameras, cell.exposures, self.frames))
+        return SharedCameras(cell.plant, cell.cameras, cell.exposures, directory)
 
     def _felt(self, cell: Cell) -> tuple[Cell, tuple[VirtualDevice, ...]]:
         """The cell with its wrench on a wire of its own, if that is asked for, and the sensor."""
@@ -143,9 +176,15 @@ class VirtualControllerCommand:
         )
         return replace(cell, plant=FeltPlant(cell.plant, sensor)), (sensor,)
 
-    def _describe(self, cell: Cell, video: VideoServer | None, devices: tuple[VirtualDevice, ...]) -> None:
+    def _describe(
+        self,
+        file: Output | None,
+        cell: Cell,
+        video: VideoServer | None,
+        devices: tuple[VirtualDevice, ...],
+    ) -> None:
         """Write the cell's file."""
-        if self.write_cell is None:
+        if file is None:
             return
         from cellwright_envs.virtual.cell_tables import RobotTable
 
@@ -160,8 +199,8 @@ class VirtualControllerCommand:
             raise UsageError("--write-cell needs cameras for the file to name: add --frames or --video-port")
         host = self.sensor if self.controller in _SENSOR_PORTS else self.listen
         robot = RobotTable(driver=self.controller, host=host, port=self.sensor_port or 0)
-        self.write_cell.write_text(cell.described().text(robot, addresses))
-        print(f"cell: {self.write_cell}", flush=True)
+        file.write(cell.described().text(robot, addresses).encode())
+        print(f"cell: {file.path}", flush=True)
 
     def _require_cameras(self, option: str, cell: Cell) -> None:
         if not cell.cameras:

@@ -66,5 +66,5 @@ def _curves(log: Log) -> str:
 
 def _table(log: Log, name: str, width: int) -> Array:
     """The first `width` numbers of a field, nan where there is none."""
-    rows: list[list[Any]] = [(each.get(name) or [None] * width)[:width] for each in log.cycles]
+    rows: list[list[Any]] = [[*(each.get(name) or ()), *[None] * width][:width] for each in log.cycles]
     return np.array([[np.nan if value is None else value for value in row] for row in rows], dtype=np.float64)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from mcap.reader import make_reader
 
-from cellwright_runtime.envelope.ring import SECONDS, Ring, log_name
+from cellwright_runtime.envelope.ring import SECONDS, Ring, log_name, next_number
 
 
 def cycle(number: int) -> dict:
@@ -71,3 +71,13 @@ def test_a_log_is_named_after_its_reason() -> None:
     )
     assert log_name(12, "Über/..\\") == "stop-012-ber.mcap"
     assert log_name(1, "") == "stop-001-unknown.mcap"
+
+
+def test_a_number_is_never_given_again(tmp_path: Path) -> None:
+    assert next_number(tmp_path) == 1
+    for name in ("stop-002-force.mcap", "stop-003-force.mcap", "stop-x-force.mcap", "notes"):
+        (tmp_path / name).touch()
+    assert next_number(tmp_path) == 4
+    (tmp_path / log_name(999, "a")).touch()
+    (tmp_path / f"{log_name(1000, 'a')}.partial").touch()
+    assert next_number(tmp_path) == 1001

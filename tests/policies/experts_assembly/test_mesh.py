@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cellwright_assets.assembly_cell import TURN_RAD
 from cellwright_envs.assembly.gear_mesh import GearMesh
 from cellwright_policies.experts import make_expert
 from cellwright_policies.experts.assembly.guide import Spiral
@@ -115,10 +116,18 @@ def test_over_the_teeth_the_guide_turns_back_where_it_is_held(env: GearMesh) -> 
     names = env.privileged_names
     held = {key: np.array(values[None]) for key, values in observation.items()}
     held["privileged"][0, names.index("tip_z")] = 0.5e-3 - env.product.over_mesh_m
-    guide = MeshGuide(names)
-    turns = [guide.act_batch(held)[0, 5] for _ in range(20)]
+    guide, turns = MeshGuide(names), []
+    for _ in range(30):
+        action = guide.act_batch(held)
+        turns.append(action[0, 5])
+        # What it leads by stays, since nothing moves.
+        held["leash"][0, 5] += TURN_RAD * action[0, 5]
+        held["last_action"] = action
     assert turns[0] > 0.5
-    assert turns[-1] < -0.5
+    back = turns.index(min(turns))
+    assert 10 <= back < 20
+    assert turns[back] < -0.9
+    assert max(turns[back : back + 5]) < -0.5, "it goes on turning back"
 
 
 @pytest.mark.parametrize("off_m", [(1.0e-3, 0.0), (-0.7e-3, -1.2e-3)])

@@ -59,7 +59,7 @@ class Cell:
 
     def expose(self, window_px: tuple[float, float]) -> None:
         self.env._take_frame(window_px)
-        self.env._take_pool()
+        self.env.take_pool()
 
 
 class RobotProgram:

@@ -71,7 +71,7 @@ def _object(topic: str, data: bytes) -> dict[str, Any]:
         each = schema.get("items", {}).get("type", "")
         whole = _fits(given, schema["type"])
         if not whole or (isinstance(given, list) and not all(_fits(one, each) for one in given)):
-            raise LogError(f"a message of {topic} has a {name} that is none: {str(given)[:40]}")
+            raise LogError(f"a message of {topic} has a {name} that is none: {json.dumps(given)[:40]}")
     return value
 
 

@@ -79,6 +79,10 @@ def test_files_of_a_killed_cell_are_its_own(tmp_path: Path) -> None:
 def killed_in(directory: Path) -> None:
     """Have a process that shows frames in `directory` end at once, as one that is killed."""
     if (process := os.fork()) == 0:
-        cameras(directory).begin()
-        os._exit(0)
+        code = 1
+        try:
+            cameras(directory).begin()
+            code = 0
+        finally:
+            os._exit(code)
     assert os.waitpid(process, 0)[1] == 0

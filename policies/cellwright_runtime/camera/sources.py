@@ -38,6 +38,7 @@ _OFFSETS = {name: _HEADER.fields[name][1] for name in _HEADER.names}  # type: ig
 _PIXELS_AT = 64
 _MAGIC = 0x3146524654435743
 _TRIES, _RETRY_S = 100, 0.0005
+_TRIES_AGAIN = 3
 
 
 class CameraError(FileError):
@@ -186,6 +187,9 @@ class SharedFrames:
     def __init__(self, path: Path) -> None:
         """Raises `CameraError` where the file is not there or holds no frames."""
         self._name = f"shared:{path}"
+        self._last: Frame | None = None
+        self.unfinished = 0
+        """Reads that found a frame half written, as by a program that died, and gave the one before."""
         try:
             with path.open("rb") as file:
                 self._memory = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -198,12 +202,16 @@ class SharedFrames:
             raise CameraError(f"{self._name} holds no frames of a FrameWriter")
 
     def read(self) -> Frame:
-        """The newest frame, whole; raises `CameraError` where there is none yet or it never gets whole."""
-        for _ in range(_TRIES):
+        """The newest frame, whole: while another is written, the one that was read last.
+
+        Only a first frame is waited for. Raises `CameraError` where none comes.
+        """
+        for _ in range(_TRIES if self._last is None else _TRIES_AGAIN):
             header = self._header()
             number = int(header["done"])
             if number == 0 or int(header["begun"]) != number:
-                time.sleep(_RETRY_S)
+                if self._last is None:
+                    time.sleep(_RETRY_S)
                 continue
             height, width, channels = (int(header[key]) for key in ("height", "width", "channels"))
             count = height * width * channels
@@ -212,7 +220,12 @@ class SharedFrames:
             pixels = np.frombuffer(self._memory[_PIXELS_AT : _PIXELS_AT + count], np.uint8)
             if int(self._header()["begun"]) == number:  # nothing was written meanwhile
                 shape = (height, width) if channels == 1 else (height, width, channels)
-                return Frame(image=pixels.reshape(shape), number=number, time_s=int(header["time_ns"]) * 1e-9)
+                time_s = int(header["time_ns"]) * 1e-9
+                self._last = Frame(image=pixels.reshape(shape), number=number, time_s=time_s)
+                return self._last
+        if self._last is not None:
+            self.unfinished += 1
+            return self._last
         raise CameraError(f"{self._name} has no whole frame; does its program run?")
 
     def close(self) -> None:
@@ -226,8 +239,8 @@ class SharedFrames:
 class FrameWriter:
     """Puts frames of one size into a file in memory, for `SharedFrames` in another process.
 
-    A frame's numbers `begun` and `done` differ while it is written, and a reader then waits. Both are 8 bytes
-    wide and aligned, so that no processor of today shows half of one.
+    A frame's numbers `begun` and `done` differ while it is written, and a reader then takes the one before.
+    Both are 8 bytes wide and aligned, so that no processor of today shows half of one.
     """
 
     def __init__(self, path: Path, shape: tuple[int, ...]) -> None:

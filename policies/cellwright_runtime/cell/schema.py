@@ -50,6 +50,9 @@ class Robot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """For kuka-rsi: the largest shift of POSCORR in the RSI context."""
     correction_rad: Annotated[float, Meta(gt=0.0, le=3.2)] | None = None
     """The same for its turns."""
+    cycle_ms: Annotated[int, Meta(ge=1, le=100)] | None = None
+    """The controller's cycle where it has a choice: for kuka-rsi 4 (IPO_FAST) or 12 (IPO), else 4; for
+    fanuc-stream 4 or 8, else 8."""
     motion_lag_s: Annotated[float, Meta(ge=0.0, le=1.0)] | None = None
     """From a setpoint to the motion that follows it, where it was measured; else that of the driver."""
     wrench_lag_s: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.011

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cellwright_assets.arithmetic import inverted, product
 from cellwright_runtime.cell.cell_file import CellFile, transform
 from cellwright_runtime.deployment.correcting import Corrected
+from cellwright_runtime.drivers import fanuc_stream, kuka_rsi
 from cellwright_runtime.drivers.catalogue import entry, make_driver
 from cellwright_runtime.drivers.driver import DriverError, Mode, RobotDriver, RobotState
 from cellwright_runtime.drivers.fanuc_stream import FanucStreamDriver
@@ -26,6 +27,11 @@ Array = NDArray[np.float64]
 
 TABLE_MARGIN = 0.9
 """Of the controller's tables that the envelope plans with: setpoints are differences over whole cycles."""
+_CYCLES_MS = {
+    name: tuple(round(1e3 * each) for each in cycles_s)
+    for name, cycles_s in (("kuka-rsi", kuka_rsi.CYCLES_S), ("fanuc-stream", fanuc_stream.CYCLES_S))
+}
+"""Of drivers whose controllers have more than one."""
 _TOOL_OFF_M, _TOOL_OFF_RAD = 5e-3, 0.05
 """How far the controller's tool may be from that of the nominal kinematics: real arms are off by a millimetre
 or two."""
@@ -45,6 +51,15 @@ def driver_for(file: CellFile, name: str, host: str, *, arm: bool, **options: An
             )
         _require_found(name, host)
     given: dict[str, Any] = {"port": robot.port or None}
+    if robot.cycle_ms is not None:
+        if name not in _CYCLES_MS:
+            raise file.refusal(
+                ("robot", "cycle_ms"), f"is for {' and '.join(_CYCLES_MS)}; {name} has one cycle only"
+            )
+        if robot.cycle_ms not in _CYCLES_MS[name]:
+            known = " or ".join(map(str, _CYCLES_MS[name]))
+            raise file.refusal(("robot", "cycle_ms"), f"must be {known} for {name}, got {robot.cycle_ms}")
+        given["cycle_s"] = robot.cycle_ms * 1e-3
     if name == "kuka-rsi":
         given |= {"most_m": robot.correction_m, "most_rad": robot.correction_rad}
     options |= {key: value for key, value in given.items() if value is not None}
@@ -61,19 +76,19 @@ def _require_found(name: str, host: str) -> None:
         ) from None
 
 
-def controller_limits(file: CellFile, name: str, host: str, limits: Limits) -> Limits:
+def controller_limits(file: CellFile, name: str, host: str, limits: Limits, *, cycle_s: float) -> Limits:
     """The limits that also keep those of the controller's own interface.
 
     FANUC's tells tables, which a driver that observes asks for. An RSI turns the tool no further from where
     its own program has it than its correction may; a correction of half a turn covers every orientation.
-    Raises DriverError where the controller is not there.
+    Raises DriverError where the controller is not there, or has another cycle than `cycle_s`.
     """
     if name == "kuka-rsi":
         most_rad = file.cell.robot.correction_rad or CORRECTION_RAD
         return limits if most_rad >= math.pi else limits.within_turn(most_rad)
     if name != "fanuc-stream":
         return limits
-    driver = FanucStreamDriver(host, Mode.OBSERVE)
+    driver = FanucStreamDriver(host, Mode.OBSERVE, cycle_s=cycle_s)
     driver.connect()
     tables = driver.tables
     driver.close()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cellwright_runtime.drivers import egm_messages as egm
 from cellwright_runtime.drivers.driver import NORMAL, Mode, Reach, RobotState, Status
-from cellwright_runtime.drivers.link import Clock, ListeningDriver, monotonic
+from cellwright_runtime.drivers.link import Clock, ListeningDriver, LongCount, monotonic
 from cellwright_runtime.interface.rotation import rotation_vector
 
 Array = NDArray[np.float64]
@@ -103,6 +103,7 @@ class AbbEgmDriver(ListeningDriver):
     def _forget(self) -> None:
         self._heard: int | None = None
         self._sent = 0
+        self._time_ms = LongCount()
 
     def _hint(self) -> str:
         command = {Mode.PATH_CORRECTION: "EGMMoveL after EGMActMove", Mode.JOINT_POSITION: "EGMRunJoint"}
@@ -136,7 +137,7 @@ class AbbEgmDriver(ListeningDriver):
         # An older robot does not say whether it measures; six zeros are no measurement.
         measures = force.get("fcActive", any(felt)) and len(felt) == 6
         return RobotState(
-            time_s=heard["header"].get("tm", 0) * 1e-3,
+            time_s=self._time_ms.of(heard["header"].get("tm", 0)) * 1e-3,
             joints_rad=joints,
             tool=tool,
             wrench=np.array(felt) if measures else None,

@@ -29,12 +29,14 @@ from cellwright_runtime.drivers.driver import (
 )
 from cellwright_runtime.drivers.fanuc_packets import PacketError, Quantity
 from cellwright_runtime.drivers.fanuc_rmi import RMI_PORT, RmiSession
-from cellwright_runtime.drivers.link import FIRST_STATE_S, Clock, LinkedDriver, monotonic, newest
+from cellwright_runtime.drivers.link import FIRST_STATE_S, Clock, LinkedDriver, LongCount, monotonic, newest
 
 Array = NDArray[np.float64]
 
 VERSION = 3
 """What is asked with; the controller says which it has."""
+CYCLES_S = (0.004, 0.008)
+"""Of controllers, as they tell them."""
 COASTING_S = 0.12
 """Measured on a CRX by others: without commands it goes on at its last speed for 70 to 120 ms."""
 _ANSWER_S = 0.5
@@ -78,19 +80,23 @@ class FanucStreamDriver(LinkedDriver):
         *,
         load: float = 1.0,
         tables: Tables | None = None,
+        cycle_s: float = 0.008,
         sm_port: int = packets.SM_PORT,
         rmi_port: int = RMI_PORT,
         silence_s: float = 0.05,
         clock: Clock = monotonic,
     ) -> None:
         """`load` is the payload as a fraction of the robot's; `tables` are for a controller that tells
-        none."""
+        none. A controller that tells another cycle than `cycle_s`, with which all in front plans, is
+        refused."""
+        if cycle_s not in CYCLES_S:
+            raise DriverError(f"Stream Motion has cycles of 0.004 and 0.008 s, got {cycle_s}")
         if not 0.0 <= load <= 1.0:
             raise DriverError(f"load is a fraction of the robot's payload, from 0 to 1, got {load}")
         reaches = {Mode.JOINT_POSITION: Reach.within([2 * np.pi] * 6)}
         super().__init__(mode, reaches, silence_s=silence_s, clock=clock)
         self.host = host
-        self.cycle_s = 0.008
+        self.cycle_s = cycle_s
         self.tables = tables
         self._given = tables
         self._load = load
@@ -100,6 +106,7 @@ class FanucStreamDriver(LinkedDriver):
         self._version = VERSION
         self._heard: int | None = None
         self._sent = 0
+        self._time_ms = LongCount()
         self._path = np.zeros((4, 6))
         self._tool_m_s = 0.0
         """The tool's speed between the last two states."""
@@ -107,7 +114,7 @@ class FanucStreamDriver(LinkedDriver):
     def _open(self) -> RobotState:
         self._link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._link.connect((self.host, self._ports[0]))
-        self._heard, self._sent = None, 0
+        self._heard, self._sent, self._time_ms = None, 0, LongCount()
         self._say(packets.short(packets.STOP, VERSION))  # whatever ran before
         self._negotiate()
         self._ask_tables()
@@ -132,14 +139,23 @@ class FanucStreamDriver(LinkedDriver):
             self._say(packets.capability(version=VERSION))
             got = newest(self._socket, _ANSWER_S)
             with contextlib.suppress(PacketError):
-                if got is not None:
-                    self._version, cycle_ms = packets.capability_of(got[0])
-                    self.cycle_s = (cycle_ms or 8) * 1e-3
+                if got is not None and got.data is not None:
+                    self._version, cycle_ms = packets.capability_of(got.data)
+                    self._require_cycle(cycle_ms)
                     return
         raise DriverError(
             f"no Stream Motion (option J519 or S636) answers at {self.host} port {self._ports[0]} in "
             f"{FIRST_STATE_S:g} s"
         )
+
+    def _require_cycle(self, cycle_ms: int) -> None:
+        """Raise DriverError where the controller tells another cycle; 0 is none, as of an old one."""
+        if cycle_ms and cycle_ms != round(1e3 * self.cycle_s):
+            raise DriverError(
+                f"the FANUC controller at {self.host} has a cycle of {cycle_ms} ms, and what is sent is "
+                f"planned for {1e3 * self.cycle_s:.0f} ms: set cycle_ms = {cycle_ms} in [robot] of "
+                "the cell's file"
+            )
 
     def _ask_tables(self) -> None:
         """Fetch the tables of six axes; raises DriverError where neither they nor others are there."""
@@ -160,8 +176,8 @@ class FanucStreamDriver(LinkedDriver):
         self._say(packets.limits_question(version=self._version, axis=axis, quantity=quantity))
         got = newest(self._socket, _ANSWER_S)
         with contextlib.suppress(PacketError):
-            if got is not None:
-                limits = packets.limits_of(got[0])
+            if got is not None and got.data is not None:
+                limits = packets.limits_of(got.data)
                 if (limits.axis, limits.quantity) == (axis, quantity):
                     return limits
         return None
@@ -195,11 +211,11 @@ class FanucStreamDriver(LinkedDriver):
         end = self._clock() + self.silence_s
         while (left := end - self._clock()) > 0.0:
             got = newest(self._socket, left)
-            if got is None:
+            if got is None or got.data is None:
                 return None
-            self.counters["packets skipped"] += got[2]
+            self.counters["packets skipped"] += got.older
             try:
-                heard = packets.status_of(got[0])
+                heard = packets.status_of(got.data)
             except PacketError:
                 self.counters["packets that cannot be read"] += 1
                 continue
@@ -228,7 +244,7 @@ class FanucStreamDriver(LinkedDriver):
             status |= flag if there else NORMAL
         w, p, r = heard.pose[3:]
         return RobotState(
-            time_s=heard.time_ms * 1e-3,
+            time_s=self._time_ms.of(heard.time_ms) * 1e-3,
             joints_rad=np.radians(heard.joints_deg),
             tool=rsi_telegrams.pose(np.array([*heard.pose[:3], r, p, w])),
             wrench=heard.wrench,

@@ -24,6 +24,9 @@ CYCLES_S = (0.004, 0.012)
 """IPO_FAST and IPO."""
 CORRECTION_RAD = float(np.radians(5.0))
 """Limit of a turn in the controller's own example of a context."""
+_ODD = 25
+"""So many telegrams one after the other that are not a cycle apart are those of another cycle. Where this
+computer is late, or some are lost, it is true of some only."""
 
 
 class KukaRsiDriver(ListeningDriver):
@@ -56,7 +59,8 @@ class KukaRsiDriver(ListeningDriver):
         context, `missed` is the Timeout of its ETHERNET object: as many answers too late, and RSI stops the
         robot. With `keep_alive` a thread answers from `connect` until `prepare` or the first setpoint, so
         that a program may take its time for its first decisions; not for a robot in lock-step, whose time
-        would go on.
+        would go on. A robot whose telegrams are not `cycle_s` apart is a DriverError: with `keep_alive` of
+        `connect`, else later.
         """
         if cycle_s not in CYCLES_S:
             raise DriverError(f"RSI has cycles of 0.004 and 0.012 s, got {cycle_s}")
@@ -78,6 +82,8 @@ class KukaRsiDriver(ListeningDriver):
         """Reach the robot and return its first state; nothing moves."""
         state = super().connect()
         if self._keep_alive:
+            while not self._regular and self._next() is not None:
+                pass
             self._taken.clear()
             self._answering = threading.Thread(target=self._answer_on, name="rsi answers", daemon=True)
             self._answering.start()
@@ -120,6 +126,7 @@ class KukaRsiDriver(ListeningDriver):
         self._heard: Telegram | None = None
         self._told_state = None
         self._told, self._answered = np.zeros(6), ""
+        self._odd, self._regular, self._arrived = 0, False, 0
 
     def _hint(self) -> str:
         return "is RSI_MOVECORR running, and are these IP_NUMBER and PORT of its Ethernet configuration?"
@@ -139,6 +146,7 @@ class KukaRsiDriver(ListeningDriver):
                 f"the robot sends no {' and no '.join(sorted(missing))}; add DEF_RIst and DEF_AIPos to the "
                 "SEND elements of its Ethernet configuration"
             )
+        self._require_cycle(heard)
         self._heard = heard
         self.counters["answers the robot missed"] = heard.delay
         if self._before is None and not self._stopped:
@@ -150,6 +158,21 @@ class KukaRsiDriver(ListeningDriver):
             sequence=int(heard.ipoc),
             received_s=self._clock(),
         )
+
+    def _require_cycle(self, heard: Telegram) -> None:
+        """Raise DriverError where the robot's telegrams keep on being another time apart than the cycle."""
+        if self._heard is not None:
+            apart_ms = (int(heard.ipoc) - int(self._heard.ipoc)) / max(self._arrived, 1)
+            regular = abs(apart_ms - 1e3 * self.cycle_s) < 0.5
+            self._odd = 0 if regular else self._odd + 1
+            self._regular |= regular
+            if self._odd >= _ODD:
+                raise DriverError(
+                    f"the robot's telegrams are {apart_ms:g} ms apart, and what is sent is planned for "
+                    f"{1e3 * self.cycle_s:.0f} ms: set cycle_ms in [robot] of the cell's file, to 4 for "
+                    "IPO_FAST or 12 for IPO"
+                )
+        self._arrived = 0
 
     def _send(self, values: Array) -> None:
         self._take()

@@ -8,6 +8,7 @@ import time
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from cellwright_runtime.drivers.driver import DriverError, Mode, Reach, RobotSta
 Array = NDArray[np.float64]
 Clock = Callable[[], float]
 
+_MOST_AT_ONCE = 4096
+"""Datagrams that are read in a row: more than a socket holds, and no flood keeps a cycle."""
+_HALF = 1 << 31
 FIRST_STATE_S = 5.0
 """How long `connect` waits for the first state."""
 
@@ -139,6 +143,8 @@ class ListeningDriver(LinkedDriver):
         self._address = listen, port
         self._link: socket.socket | None = None
         self._robot: tuple[str, int] | None = None
+        self._arrived = 0
+        """Packets of the robot since a driver set it to 0, those that were skipped too."""
 
     def _open(self) -> RobotState:
         self._link, self._robot = bound_socket(self.name, *self._address), None
@@ -157,15 +163,16 @@ class ListeningDriver(LinkedDriver):
         assert self._link is not None
         end = self._clock() + self.silence_s
         while (left := end - self._clock()) > 0.0:
-            packet = newest(self._link, left)
+            packet = newest(self._link, left, only=self._robot)
             if packet is None:
                 return None
-            data, sender, older = packet
+            data, sender, older, others = packet
             self.counters["packets skipped"] += older
-            if self._robot not in (None, sender):
-                self.counters["packets of others"] += 1
+            self.counters["packets of others"] += others
+            if data is None:
                 continue
             self._sender = sender
+            self._arrived += older + 1
             state = self._understood(data)
             if state is not None:
                 self._robot = sender
@@ -209,21 +216,51 @@ def bound_socket(name: str, address: str, port: int) -> socket.socket:
     return made
 
 
-def newest(link: socket.socket, wait_s: float) -> tuple[bytes, tuple[str, int], int] | None:
-    """The last datagram that is there after waiting for one, its sender, and how many came before it."""
+class LongCount:
+    """A count of 32 bits, such as milliseconds, which wrap every 49.7 days, as one that does not wrap."""
+
+    def __init__(self) -> None:
+        self._last: int | None = None
+
+    def of(self, count: int) -> int:
+        """The count that goes on; the first one is as it was told, and one that is told back goes back."""
+        ahead = 0 if self._last is None else (count - self._last + _HALF) % (2 * _HALF) - _HALF
+        self._last = count if self._last is None else self._last + ahead
+        return self._last
+
+
+class Newest(NamedTuple):
+    """What waiting for a datagram has brought."""
+
+    data: bytes | None
+    """The last datagram, None where all were of others."""
+    sender: tuple[str, int]
+    older: int
+    """How many came before it."""
+    others: int
+    """How many came from elsewhere."""
+
+
+def newest(link: socket.socket, wait_s: float, only: tuple[str, int] | None = None) -> Newest | None:
+    """The last datagram that is there after waiting for one, or None; `only` is from whom it has to come.
+
+    At most `_MOST_AT_ONCE` are read, so that a sender who floods the port takes no cycle away.
+    """
+    data, sender, count, others = None, ("", 0), 0, 0
     link.settimeout(max(wait_s, 1e-4))
-    try:
-        data, sender = link.recvfrom(65536)
-    except (TimeoutError, ConnectionError):
-        return None
-    older = 0
-    link.settimeout(0.0)
-    while True:
+    for _ in range(_MOST_AT_ONCE):
         try:
-            data, sender = link.recvfrom(65536)
-        except (BlockingIOError, ConnectionError):
-            return data, sender, older
-        older += 1
+            heard, where = link.recvfrom(65536)
+        except (TimeoutError, BlockingIOError, ConnectionError):
+            break
+        link.settimeout(0.0)
+        if only is not None and where != only:
+            others += 1
+            continue
+        data, sender, count = heard, where, count + 1
+    if data is None and not others:
+        return None
+    return Newest(data, sender, max(count - 1, 0), others)
 
 
 monotonic: Clock = time.monotonic

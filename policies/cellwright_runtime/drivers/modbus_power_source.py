@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from cellwright_runtime.drivers.driver import DriverError
@@ -148,17 +149,37 @@ class ModbusPowerSource:
             return
         before, self._put = self._put, None
         switched = before is None or before[2] != arc_on
-        if switched and not arc_on:
-            self._client.write_coil(self.registers.arc_on, False)
-        self._write_outputs(wire_feed, voltage)
-        if switched and arc_on:
-            self._client.write_coil(self.registers.arc_on, True)
+        if arc_on:
+            for write in self._outputs(wire_feed, voltage):
+                write()
+            if switched:
+                self._client.write_coil(self.registers.arc_on, True)
+        else:
+            self._put_out(wire_feed, voltage, coil=switched)
         self._put, self._put_s = wanted, now_s
 
-    def _write_outputs(self, wire_feed: int, voltage: int) -> None:
-        registers = self.registers
+    def _put_out(self, wire_feed: int, voltage: int, *, coil: bool) -> None:
+        """Try all that puts the arc out, since any of it does; then raise what was refused first."""
+        refused: list[DriverError] = []
+        writes = self._outputs(wire_feed, voltage)
+        if coil:
+            writes.insert(0, lambda: self._client.write_coil(self.registers.arc_on, False))
+        for write in writes:
+            if not self._client.connected:
+                break  # nothing of it arrives
+            try:
+                write()
+            except DriverError as refusal:
+                refused.append(refusal)
+        if refused:
+            raise refused[0]
+
+    def _outputs(self, wire_feed: int, voltage: int) -> list[Callable[[], None]]:
+        """What writes both analogue outputs."""
+        registers, write = self.registers, self._client.write_registers
         if registers.voltage == registers.wire_feed + 1:
-            self._client.write_registers(registers.wire_feed, [wire_feed, voltage])
-        else:
-            self._client.write_registers(registers.wire_feed, [wire_feed])
-            self._client.write_registers(registers.voltage, [voltage])
+            return [lambda: write(registers.wire_feed, [wire_feed, voltage])]
+        return [
+            lambda: write(registers.wire_feed, [wire_feed]),
+            lambda: write(registers.voltage, [voltage]),
+        ]

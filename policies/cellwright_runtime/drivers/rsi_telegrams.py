@@ -20,6 +20,7 @@ Array = NDArray[np.float64]
 MOST_BYTES = 8192
 _CARTESIAN = ("X", "Y", "Z", "A", "B", "C")
 _AXES = ("A1", "A2", "A3", "A4", "A5", "A6")
+_PLACES = ("RIst", "RSol", "AIPos")
 _ATTRIBUTES = {"RIst": _CARTESIAN, "RSol": _CARTESIAN, "RKorr": _CARTESIAN, "AIPos": _AXES, "AKorr": _AXES}
 
 
@@ -112,8 +113,12 @@ def _element(name: str, values: Array) -> str:
 
 
 def _numbers(element: ElementTree.Element) -> Array:
+    keys = _ATTRIBUTES[element.tag]
+    missing = [key for key in keys if element.get(key) is None]
+    if missing and element.tag in _PLACES:  # of a correction, what is not sent is zero
+        raise TelegramError(f"<{element.tag}> without {', '.join(missing)}")
     try:
-        numbers = np.array([float(element.get(key, "0")) for key in _ATTRIBUTES[element.tag]])
+        numbers = np.array([float(element.get(key, "0")) for key in keys])
     except ValueError as error:
         raise TelegramError(str(error)) from None
     if not np.isfinite(numbers).all():

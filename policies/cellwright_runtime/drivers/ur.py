@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import threading
 import time
 from collections.abc import Callable
 from types import ModuleType
@@ -32,6 +33,9 @@ _LOOKAHEAD_S, _GAIN = 0.03, 2000
 """Of servoj: the least smoothing it allows, since the envelope in front has smoothed already."""
 SPEED_ACCELERATION_RAD_S2 = 40.0
 STOP_RAD_S2 = 10.0
+_STOPPED_S = 5.0
+"""No arm needs longer to stop (assumption). ur-rtde itself waits minutes for a controller that is gone; the
+watchdog of its program has stopped the arm long before."""
 _SAFETY_BITS = {
     1: Status.REDUCED,
     2: Status.PROTECTIVE_STOP,
@@ -81,7 +85,7 @@ class UrDriver(LinkedDriver):
         self._control: Any = None
         self._time_s = -1.0
         self._cycles = 0
-        self._watched = False
+        self._watched = self._hangs = False
 
     def _made(self, module: str, interface: str, *arguments: Any) -> Any:
         made = getattr(_client(module), interface)
@@ -108,7 +112,7 @@ class UrDriver(LinkedDriver):
             why = error.strerror or error
             raise DriverError(f"no UR controller answers at {self.host} port {RTDE_PORT}: {why}") from None
         self._receive = self._made("rtde_receive", "RTDEReceiveInterface")
-        self._time_s, self._watched = -1.0, False
+        self._time_s, self._watched, self._hangs = -1.0, False, False
         state = self._until(5.0)
         if state is None:
             raise DriverError(f"the UR controller at {self.host} sends no state")
@@ -149,9 +153,12 @@ class UrDriver(LinkedDriver):
         return self._time_s >= 0.0 or len(self._receive.getActualTCPPose()) == 6
 
     def _next(self) -> RobotState | None:
+        self._require_link()
+        return self._until(self.silence_s)
+
+    def _require_link(self) -> None:
         if not self._receive.isConnected():
             raise DriverError(f"the connection to the UR controller at {self.host} is lost")
-        return self._until(self.silence_s)
 
     def _read(self) -> RobotState:
         receive = self._receive
@@ -193,11 +200,13 @@ class UrDriver(LinkedDriver):
             raise DriverError(self._ended())
         if self._control is None or self._watched:
             return
-        self._watched = bool(self._call(self._control.setWatchdog, WATCHDOG_HZ))
+        self._require_link()
+        self._watched = bool(self._within(_STOPPED_S, self._control.setWatchdog, WATCHDOG_HZ))
         if not self._watched:
             raise DriverError(f"the UR controller at {self.host} did not take its watchdog")
 
     def _send(self, values: Array) -> None:
+        self._require_link()  # the other one reconnects, and waits for it
         self.prepare()
         if self.mode is Mode.JOINT_POSITION:
             sent = self._call(
@@ -217,20 +226,48 @@ class UrDriver(LinkedDriver):
         except RuntimeError as error:
             raise DriverError(self._explained(" ".join(str(error).split()))) from None
 
+    def _within(self, wait_s: float, call: Callable[..., Any], *arguments: Any) -> Any:
+        """The answer of a call that waits for the controller; raises DriverError where it waits too long.
+
+        The call then goes on in its thread, and no other is made with this client any more.
+        """
+        answers: list[Any] = []
+
+        def ask() -> None:
+            try:
+                answers.append(self._call(call, *arguments))
+            except DriverError as refused:
+                answers.append(refused)
+
+        if not self._hangs:
+            asking = threading.Thread(target=ask, name="ur-rtde", daemon=True)
+            asking.start()
+            asking.join(wait_s)
+        if not answers:
+            self._hangs = True
+            raise DriverError(f"the UR controller at {self.host} does not answer; its watchdog stops the arm")
+        if isinstance(answers[0], DriverError):
+            raise answers[0]
+        return answers[0]
+
     def _halt(self) -> None:
-        if self._control is None:
+        """Stop the motion and end the program; where the connection is lost, the watchdog does both."""
+        if self._control is None or not self._receive.isConnected():
             return
-        with contextlib.suppress(RuntimeError, DriverError):
-            if self._before is not None and self._control.isProgramRunning():
-                if self.mode is Mode.JOINT_POSITION:
-                    self._control.servoStop(STOP_RAD_S2)
-                else:
-                    self._control.speedStop(STOP_RAD_S2)
-            self._control.stopScript()
+        with contextlib.suppress(DriverError):
+            self._within(_STOPPED_S, self._stop_program, self._control)
+
+    def _stop_program(self, control: Any) -> None:
+        if self._before is not None and control.isProgramRunning():
+            if self.mode is Mode.JOINT_POSITION:
+                control.servoStop(STOP_RAD_S2)
+            else:
+                control.speedStop(STOP_RAD_S2)
+        control.stopScript()
 
     def _release(self) -> None:
         for client in (self._control, self._receive):
             if client is not None:
-                with contextlib.suppress(RuntimeError):
-                    client.disconnect()
+                with contextlib.suppress(DriverError):
+                    self._within(_STOPPED_S, client.disconnect)
         self._control = self._receive = None

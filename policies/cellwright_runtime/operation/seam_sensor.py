@@ -10,6 +10,7 @@ import contextlib
 import socket
 import time
 from collections import Counter
+from typing import Any
 
 from cellwright_runtime.drivers import seam_packets as packets
 from cellwright_runtime.drivers.driver import DriverError
@@ -46,6 +47,8 @@ class WiredSeamSensor:
         self._asked: dict[int, float] = {}
         self._request = 0
         self._newest: Exposed | None = None
+        self._address: tuple[Any, ...] = host, port
+        """Of the socket, once its name was resolved."""
         self._first = 0
         """What is added to a head's numbers: one that was switched off and on counts anew."""
         self._end = 0.0
@@ -54,6 +57,12 @@ class WiredSeamSensor:
         """Reach the head; raises DriverError, one line."""
         self.close()
         self._newest, self._first = None, 0
+        try:  # of names now: `expose`, which connects again, must not wait for a name server
+            *_, self._address = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)[0]
+        except OSError as error:
+            raise DriverError(
+                f"no seam sensor answers at {self.host} port {self.port}: {error.strerror or error}"
+            ) from None
         if problem := self._connected(max(self._deadline_s, 0.5)):
             raise DriverError(f"no seam sensor answers at {self.host} port {self.port}: {problem}")
 
@@ -100,7 +109,7 @@ class WiredSeamSensor:
     def _connected(self, wait_s: float) -> str:
         """Connect; returns what is wrong."""
         try:
-            self._link = socket.create_connection((self.host, self.port), wait_s)
+            self._link = socket.create_connection(self._address[:2], wait_s)
         except OSError as error:
             return error.strerror or str(error)
         self._link.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

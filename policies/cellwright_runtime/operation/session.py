@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,10 @@ NOT_OURS = STOPS | Status.NOT_READY | Status.NOT_IN_CONTROL | Status.IN_USE
 """Bits with which a controller says that it does not follow setpoints."""
 STANDS = 1e-4
 """A robot whose setpoints are slower [m/s] or [rad/s] stands: its cameras may show the same (assumption)."""
+STANDS_M_S, STANDS_RAD_S = 5e-3, 0.02
+"""A robot whose tool and joints were no faster over `_STANDS_S` stands, and can be taken over (assumption):
+noise of a pose is far less, and a jog far more."""
+_STANDS_S = 0.1
 _OVER = (State.STOPPED, State.ESTOP)
 
 
@@ -63,6 +68,10 @@ class Session:
         self.decisions = 0
         self._guard, self._clock = guard, clock
         self._state: RobotState | None = None
+        self._lately: deque[RobotState] = deque()
+        """New states of the last `_STANDS_S`, and the one before them."""
+        self._read_s = 0.0
+        self._lost = ""
         self._next_s = 0.0
         self._told = 0
         self._over = self._moves = self._sent = False
@@ -100,6 +109,7 @@ class Session:
         Raises DriverError or ValueError, one line, where that is not possible.
         """
         self._state = self.driver.connect()
+        self._lately.clear()
         now_s = self.now_s
         self._guard.reset()
         self.task.begin(self._state, now_s)
@@ -129,9 +139,14 @@ class Session:
         if self.wrong:
             raise NotAllowedError(f"cannot arm: {self.wrong}")
         self.driver.prepare()
-        state, _ = self._read()
+        state, fresh = self._read()
+        if not fresh:
+            lost = self._lost or f"the last state is {1e3 * state.age_s:.0f} ms old"
+            raise NotAllowedError(f"cannot arm: the controller sends nothing new: {lost}")
         if word := _stopped(state):
             self.envelope.cycle(self.now_s, state, stopped=word)
+        elif self.state is State.DISARMED and (moves := self._moving()):
+            raise NotAllowedError(f"cannot arm: the robot has to stand, and {moves}")
         self.envelope.arm(self.now_s, state)
 
     def start(self) -> None:
@@ -196,10 +211,34 @@ class Session:
         try:
             state = self.driver.read_state()
         except DriverError as problem:
-            self.envelope.fault(self.now_s, Fault.SILENT, str(problem))
+            self._pace()
+            self._lost = str(problem)
+            self.envelope.fault(self.now_s, Fault.SILENT, self._lost)
             return before, False
-        self._state = state
-        return state, Status.SILENT not in state.status
+        self._state, self._read_s, self._lost = state, time.monotonic(), ""
+        fresh = Status.SILENT not in state.status
+        if fresh:
+            self._lately.append(state)
+            while len(self._lately) > 2 and state.time_s - self._lately[1].time_s >= _STANDS_S:
+                self._lately.popleft()
+        return state, fresh
+
+    def _pace(self) -> None:
+        """Wait for the end of a cycle that a driver did not wait for: setpoints are a cycle apart."""
+        time.sleep(min(max(self._read_s + self.driver.cycle_s - time.monotonic(), 0.0), self.driver.cycle_s))
+        self._read_s = time.monotonic()
+
+    def _moving(self) -> str:
+        """How fast the robot has moved lately; empty where it stood."""
+        first, last = self._lately[0], self._lately[-1]
+        passed_s = last.time_s - first.time_s
+        if passed_s <= 0.0:
+            return ""
+        tool_m_s = float(np.linalg.norm(last.tool[:3] - first.tool[:3])) / passed_s
+        joint_rad_s = float(np.abs(last.joints_rad - first.joints_rad).max()) / passed_s
+        if tool_m_s > STANDS_M_S or joint_rad_s > STANDS_RAD_S:
+            return f"its tool moves at {1e3 * tool_m_s:.0f} mm/s and a joint at {joint_rad_s:.2f} rad/s"
+        return ""
 
     def _decide(self, state: RobotState, now_s: float) -> None:
         """At the control rate ask the policy; act on its answer when it comes."""
@@ -288,8 +327,10 @@ class Session:
         if self.state in _OVER and not self._over:
             self._over = True
             self.task.rest(now_s)  # whatever else it commands: nobody asks it any more
-            self.driver.stop()
-            self.write_log(self.envelope.reason or "")
+            try:  # the robot stands; a controller that is gone may keep the driver waiting
+                self.write_log(self.envelope.reason or "")
+            finally:
+                self.driver.stop()
         elif self.envelope.rights.moves and self.task.verdict():
             self.envelope.finish(now_s)
         elif self.state is State.ARMED and self.task.verdict() and self.envelope.at_rest:

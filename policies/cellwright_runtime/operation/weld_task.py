@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import product
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
+from cellwright_perception.seam.taught_path import TorchPlace
 from cellwright_runtime.drivers.driver import STOPS, DriverError, RobotState
 from cellwright_runtime.drivers.power_source import PowerCommand, PowerSource
 from cellwright_runtime.envelope.faults import Fault
 from cellwright_runtime.envelope.observation_guard import Finding
 from cellwright_runtime.interface.path_correction import SensorFrame, TaughtSeam, WeldCommand, WeldInterface
-from cellwright_runtime.interface.rotation import rotation_vector
+from cellwright_runtime.interface.rotation import rotation_rows, rotation_vector
 from cellwright_runtime.interface.torch_path import TorchPath, Welding, welding
 from cellwright_runtime.operation.line import Line
 from cellwright_runtime.operation.task import Camera, Observed
@@ -30,6 +33,13 @@ EARLIER_M = 0.5e-3
 no policy has seen an arc much further before the seam."""
 ACCELERATION_M_S2 = 0.125
 """Of the way along the path (assumption): a torch that starts at once has to catch up, faster than it may."""
+BEGINS_ALONG_M, BEGINS_ACROSS_M, BEGINS_TURNED_RAD = 5e-3, 3e-3, math.radians(10.0)
+"""A weld begins so near to the start of its lead-in (assumption). A robot repeats a taught place within
+0.1 mm, and fixtures that place a part worse are the seam sensor's to correct, from there on; a torch farther
+away was left somewhere else. 10 mm before the seam nothing burns yet, whatever these add up to."""
+ARC_OFF_M = 5e-3
+"""Across the path, between the torch and where it was sent: farther away no arc burns (assumption). A robot
+that answers after 0.18 s is 2.5 mm behind corrections of 10 mm/s in both directions."""
 LONGEST_STRIKE_S = 1.0
 """An arc that does not burn after this will not (assumption)."""
 
@@ -92,10 +102,21 @@ class WeldTask:
         self._signals = len(layout.groups["signals"]) // len(layout.controller["signals_lags"])
 
     def begin(self, state: RobotState, now_s: float) -> None:
+        """Raises ValueError, one line, for a torch that is not over the start of the lead-in.
+
+        Welding goes by where the torch is along the path: anywhere else it would strike its arc at once.
+        """
+        start = np.array([-self._approach_m, 0.0, 0.0])
+        if away := self._away(state.tool, start):
+            raise ValueError(
+                f"a weld begins over its lead-in, {1e3 * self._approach_m:.0f} mm before the first point of "
+                f"the seam, but the torch is {away} from there; move it there, also after a stop: what is "
+                "left of a seam is welded as a [seam] of its own"
+            )
         self._power_state = self.power.connect()
         self.interface.begin(self._seam, self._meters())
         self._place = self._seam.frames.place(state.tool[:3], -self._approach_m)
-        self._line = Line(np.array([-self._approach_m, 0.0, 0.0]), self.control_period_s)
+        self._line = Line(start, self.control_period_s)
         self._travel_m_s = 0.0
         self._welding: Welding | None = None
         self._problem: Finding | None = None
@@ -116,7 +137,9 @@ class WeldTask:
             self._stop_source()
 
     def resume(self, tool: Array, now_s: float) -> None:
-        """The line goes on from where `rest` has left it."""
+        """The line goes on from where `rest` has left it; a torch that is elsewhere is a problem."""
+        if away := self._away(tool, self._line.at(now_s)):
+            self._problem = Finding(Fault.TRACKING, f"the torch is {away} from where its weld goes on")
 
     def problem(self) -> Finding | None:
         return self._problem
@@ -175,7 +198,10 @@ class WeldTask:
         return np.array([*point, *rotation_vector(rows)])
 
     def verdict(self) -> str:
-        return "seam done" if self._place.path_position_m >= self._seam.frames.length_m + BENT_M else ""
+        """A torch that lies beyond the end has welded the seam only where it was sent there along it."""
+        length_m = self._seam.frames.length_m
+        sent = self._line.end[0] >= length_m
+        return "seam done" if sent and self._place.path_position_m >= length_m + BENT_M else ""
 
     def rest(self, now_s: float) -> None:
         """Nothing travels, and nothing burns."""
@@ -194,6 +220,12 @@ class WeldTask:
         done, wiring = self._welding, self.power.wiring
         if done is None or self._out:
             return
+        if done.arc_on and (off_m := self._off_m(now_s)) > ARC_OFF_M:
+            told = f"the torch is {1e3 * off_m:.0f} mm beside where it was sent, and no arc burns there"
+            self._problem = self._problem or Finding(Fault.TRACKING, told)
+            self._out = True
+            self._stop_source()
+            return
         if done.arc_on and self._asked_s is None:
             self._asked_s = now_s
         try:
@@ -206,6 +238,31 @@ class WeldTask:
             )
         except (DriverError, ValueError) as refused:
             self._problem = self._problem or Finding(Fault.POWER_SOURCE, str(refused))
+
+    def _off_m(self, now_s: float) -> float:
+        """Distance across the path between the torch and where it was sent."""
+        _, lateral_m, height_m = self._line.at(now_s).tolist()
+        return math.hypot(self._place.lateral_m - lateral_m, self._place.height_m - height_m)
+
+    def _away(self, tool: Array, wanted: Array) -> str:
+        """How far a torch (6,) is from `wanted` (3,), its place along the path [m]; empty where near."""
+        along_m, lateral_m, height_m = wanted.tolist()
+        place = self._seam.frames.place(tool[:3], along_m)
+        by = TorchPlace(
+            place.path_position_m - along_m, place.lateral_m - lateral_m, place.height_m - height_m
+        )
+        _, rotation = self._path.pose(along_m, lateral_m, height_m)
+        turn: Any = product(rotation.T, np.array(rotation_rows(*tool[3:].tolist()))).tolist()
+        turned_rad = math.hypot(*rotation_vector(turn))
+        across_m = math.hypot(by.lateral_m, by.height_m)
+        # Of numbers that are not finite nothing is near.
+        near = abs(by.path_position_m) <= BEGINS_ALONG_M and across_m <= BEGINS_ACROSS_M
+        if near and turned_rad <= BEGINS_TURNED_RAD:
+            return ""
+        return (
+            f"{1e3 * by.path_position_m:.0f} mm along, {1e3 * by.lateral_m:.0f} mm to the left, "
+            f"{1e3 * by.height_m:.0f} mm above and {math.degrees(turned_rad):.0f} degrees"
+        )
 
     def _arc_problem(self, now_s: float) -> Finding | None:
         if not self._power_state.ready:

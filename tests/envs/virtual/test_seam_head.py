@@ -184,6 +184,28 @@ def test_a_head_that_comes_back_counts_on(place: Place) -> None:
     same(after.frame._replace(number=1), exposure(1)._replace(window_px=(1.0, 2.0)))
 
 
+def test_names_are_resolved_by_connect_alone(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name server may keep whoever asks it waiting for seconds."""
+    asked = []
+    resolved = socket.getaddrinfo
+
+    def resolve(host: str, port: int, *arguments: Any, **named: Any) -> Any:
+        if host == "head.cell":
+            asked.append(host)
+            host = HOST
+        return resolved(host, port, *arguments, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    sensor = WiredSeamSensor("head.cell", place.head.port, deadline_s=5.0)
+    sensor.connect()
+    assert asked == ["head.cell"]
+    sensor._lose("tried")
+    sensor.expose((0.0, 0.0))
+    assert sensor._link is not None
+    assert asked == ["head.cell"]
+    sensor.close()
+
+
 def test_no_head_and_a_deadline_that_is_none_are_one_line() -> None:
     with pytest.raises(DriverError, match=rf"no seam sensor answers at {HOST} port 9: Connection ref"):
         WiredSeamSensor(HOST, 9).connect()

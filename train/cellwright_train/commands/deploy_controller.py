@@ -64,7 +64,7 @@ def controller_session(
     driver = feeling(driver, file, clock=None if lockstep else time.monotonic)
     robot = file.cell.robot
     safety = require_match(bundle, robot=robot.model, joint_names=robot.joints, cycle_s=driver.cycle_s)
-    limits = controller_limits(file, name, host, limits_in(file, safety))
+    limits = controller_limits(file, name, host, limits_in(file, safety), cycle_s=driver.cycle_s)
     if not welds:
         force_limit_n = part_of(file, spec.controller).force_limit_n
         limits = replace(limits, force_n=min(force_limit_n, limits.force_n or force_limit_n))

@@ -115,6 +115,30 @@ def test_a_writer_that_stopped_leaves_a_frame_that_gets_older(tmp_path: Path) ->
     source.close()
 
 
+def test_a_writer_that_dies_in_a_frame_keeps_no_reader(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = FrameWriter(tmp_path / "frames", (4, 6))
+    writer.write(grey(7, (4, 6)), time_s=time.monotonic() - 1.0)
+    source = SharedFrames(tmp_path / "frames")
+    assert source.read().number == 1
+    writer._set("begun", 2)
+
+    def wait(wait_s: float) -> None:
+        pytest.fail("a read waited")
+
+    monkeypatch.setattr("cellwright_runtime.camera.sources.time.sleep", wait)
+    for count in (1, 2):
+        frame = source.read()
+        assert (frame.number, source.unfinished) == (1, count)
+        assert frame.image.max() == 7
+        assert frame.age_s() >= 1.0
+    writer.write(grey(9, (4, 6)))
+    assert source.read().image.max() == 9
+    source.close()
+    writer.close()
+
+
 def test_a_file_that_holds_no_frames_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other").write_bytes(b"x" * 100)
     with pytest.raises(CameraError, match="holds no frames of a FrameWriter"):

@@ -15,6 +15,7 @@ from cellwright_runtime.cell.cell_file import CellFile
 from cellwright_runtime.deployment.correcting import Corrected
 from cellwright_runtime.deployment.robots import (
     controller_limits,
+    driver_for,
     motion_lag_s,
     require_tool,
     tool_from_flange,
@@ -134,7 +135,11 @@ def test_limits_also_keep_what_a_controller_tells(tmp_path: Path) -> None:
     controller = VirtualFanucStream(KinematicArm(period_s=0.008), address=host, lockstep=True)
     controller.start()
     try:
-        held = controller_limits(cell(tmp_path), "fanuc-stream", host, LIMITS)
+        held = controller_limits(cell(tmp_path), "fanuc-stream", host, LIMITS, cycle_s=0.008)
+        with pytest.raises(
+            DriverError, match=r"has a cycle of 8 ms, .* for 4 ms: set cycle_ms = 8 in \[robot\]"
+        ):
+            controller_limits(cell(tmp_path), "fanuc-stream", host, LIMITS, cycle_s=0.004)
     finally:
         controller.close()
     # At full payload and the tool's top speed, with the margin: the least of the controller's tables.
@@ -148,18 +153,19 @@ def test_limits_also_keep_what_a_controller_tells(tmp_path: Path) -> None:
 
 def test_limits_stay_where_a_controller_tells_none(tmp_path: Path) -> None:
     file = cell(tmp_path)
-    assert controller_limits(file, "ur", "127.0.61.9", LIMITS) is LIMITS  # nobody is there to be asked
+    # Nobody is there to be asked.
+    assert controller_limits(file, "ur", "127.0.61.9", LIMITS, cycle_s=0.002) is LIMITS
     host = loopback()
     controller = VirtualFanucStream(
         KinematicArm(period_s=0.008), address=host, lockstep=True, tells_tables=False
     )
     controller.start()
     try:
-        assert controller_limits(file, "fanuc-stream", host, LIMITS) is LIMITS
+        assert controller_limits(file, "fanuc-stream", host, LIMITS, cycle_s=0.008) is LIMITS
     finally:
         controller.close()
     with pytest.raises(DriverError, match=rf"no Stream Motion .* answers at {host}"):
-        controller_limits(file, "fanuc-stream", host, LIMITS)
+        controller_limits(file, "fanuc-stream", host, LIMITS, cycle_s=0.008)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +183,7 @@ def test_a_correction_turns_the_tool_no_further_than_its_limit(
     )
     text = CELL.replace('driver = "ur"\n', f'driver = "kuka-rsi"\n{stated}')
     assert "kuka-rsi" in text
-    held = controller_limits(cell(tmp_path, text), "kuka-rsi", "127.0.61.9", wide)
+    held = controller_limits(cell(tmp_path, text), "kuka-rsi", "127.0.61.9", wide, cycle_s=0.004)
     if most_rad is None:
         assert held is wide
         return
@@ -196,6 +202,31 @@ def test_corrections_go_round_with_the_tool() -> None:
         corrected.send_setpoint(pose_of(wanted))
         np.testing.assert_allclose(transform_of(corrected.read_state().tool), wanted, atol=1e-9)
         assert max(map(abs, driver.sent)) <= np.pi
+
+
+@pytest.mark.parametrize(
+    ("name", "cycle_ms", "cycle_s"),
+    [("kuka-rsi", 12, 0.012), ("kuka-rsi", None, 0.004), ("fanuc-stream", 4, 0.004), ("ur", None, 0.002)],
+)
+def test_a_cell_says_the_cycle_of_its_controller(
+    tmp_path: Path, name: str, cycle_ms: int | None, cycle_s: float
+) -> None:
+    line = "" if cycle_ms is None else f"\ncycle_ms = {cycle_ms}"
+    file = cell(tmp_path, CELL.replace('driver = "ur"', f'driver = "{name}"{line}'))
+    assert driver_for(file, name, "127.0.61.10", arm=False).cycle_s == cycle_s
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("kuka-rsi", r"robot, cycle_ms: must be 4 or 12 for kuka-rsi, got 8"),
+        ("ur", r"robot, cycle_ms: is for kuka-rsi and fanuc-stream; ur has one cycle only"),
+    ],
+)
+def test_a_cycle_that_a_controller_has_not_is_refused(tmp_path: Path, name: str, told: str) -> None:
+    file = cell(tmp_path, CELL.replace('driver = "ur"', 'driver = "ur"\ncycle_ms = 8'))
+    with pytest.raises(FileError, match=told):
+        driver_for(file, name, "127.0.61.10", arm=False)
 
 
 def test_a_measured_lag_takes_the_place_of_the_drivers(tmp_path: Path) -> None:

@@ -205,6 +205,43 @@ def test_a_coupler_that_is_gone_is_looked_for_once_a_second() -> None:
         power.connect()
 
 
+class _Refusing:
+    """A client of a coupler that refuses some of what it is told."""
+
+    connected = True
+
+    def __init__(self, *refused: str) -> None:
+        self.refused: tuple[str, ...] = refused
+        self.told: list[str] = []
+
+    def write_coil(self, address: int, on: bool) -> None:
+        self._take(f"coil {on}")
+
+    def write_registers(self, address: int, values: list[int]) -> None:
+        self._take(f"{address} {values}")
+
+    def _take(self, told: str) -> None:
+        self.told.append(told)
+        if told in self.refused:
+            raise DriverError(f"the coupler refuses {told}")
+
+
+@pytest.mark.parametrize("refused", [("coil False",), ("coil False", "3 [0]"), ("3 [0]",)])
+def test_an_arc_goes_out_by_all_that_the_coupler_takes(refused: tuple[str, ...]) -> None:
+    power, client = source(1, wire_feed=3, voltage=7), _Refusing(*refused)
+    power._client = client  # type: ignore[assignment]
+    power.send(BURN)
+    client.told.clear()
+    for _ in range(2):
+        with pytest.raises(DriverError, match=r"the coupler refuses"):
+            power.stop()
+        assert client.told == ["coil False", "3 [0]", "7 [0]"]
+        client.told.clear()
+    client.refused = ()
+    power.stop()
+    assert client.told == ["coil False", "3 [0]", "7 [0]"]
+
+
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [

@@ -1,7 +1,9 @@
 """The driver `ur` against the virtual UR, each in a process of its own."""
 
+import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -180,6 +182,39 @@ def test_a_silent_controller_is_said_to_be_silent() -> None:
     finally:
         driver.close()
         process.close()
+
+
+@pytest.mark.parametrize("how", ["dies", "falls silent"])
+def test_a_controller_that_is_gone_keeps_nobody_waiting(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """ur-rtde itself waits minutes for it."""
+    monkeypatch.setattr("cellwright_runtime.drivers.ur._STOPPED_S", 1.0)
+    host = "127.0.63.4"
+    process = Process(SERVE.format(host=host, lockstep=False))
+    driver = UrDriver(host, Mode.JOINT_POSITION, silence_s=0.3)
+
+    def stop() -> None:
+        driver.stop()
+        driver.close()
+
+    stopping = threading.Thread(target=stop, daemon=True)
+    try:
+        start = driver.connect().joints_rad
+        driver.send_setpoint(start)
+        if how == "dies":
+            process.close()
+            until(lambda: not driver._receive.isConnected())
+            with pytest.raises(DriverError, match=r"the connection to the UR controller at .* is lost"):
+                driver.send_setpoint(start)
+        else:
+            process._process.send_signal(signal.SIGSTOP)
+            until(lambda: Status.SILENT in driver.read_state().status)
+        stopping.start()
+        stopping.join(20.0)
+        assert not stopping.is_alive()
+    finally:
+        if how != "dies":
+            process._process.send_signal(signal.SIGCONT)
+            process.close()
 
 
 def test_in_lock_step_a_cycle_passes_for_each_setpoint_and_two_runs_are_alike() -> None:

@@ -1,6 +1,7 @@
 """A session reads, decides, sends only where it is armed, and remembers why it stopped."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from mcap.reader import make_reader
 
 from cellwright_runtime.camera.sources import CameraError
-from cellwright_runtime.drivers.driver import Mode, Status
+from cellwright_runtime.drivers.driver import DriverError, Mode, RobotState, Status
 from cellwright_runtime.envelope.faults import Fault
 from cellwright_runtime.envelope.states import NotAllowedError, State
 from tools.envelope.faults import CASES
@@ -204,6 +205,91 @@ def test_whatever_ends_a_session_has_its_task_rest() -> None:
     place.run(1.0)
     assert place.session.over
     assert rested[-1] is State.STOPPED
+
+
+def test_a_silent_robot_is_not_armed() -> None:
+    place = Workplace()
+    place.session.connect()
+    place.run(0.2)
+    place.faults.silent = True
+    with pytest.raises(NotAllowedError, match="cannot arm: the controller sends nothing new"):
+        place.session.arm()
+    place.faults.silent, place.faults.lost = False, True
+    with pytest.raises(NotAllowedError, match=r"sends nothing new: the connection to the controller is gone"):
+        place.session.arm()
+    assert place.session.state is State.DISARMED
+    place.faults.lost = False
+    place.session.arm()
+
+
+@pytest.mark.parametrize(("speed", "refused"), [(0.25, True), (0.01, True), (0.001, False)])
+def test_a_robot_that_moves_is_not_armed(speed: float, refused: bool) -> None:
+    place = Workplace()
+    place.session.connect()
+    begun_s = place.now_s
+
+    def moved(state: RobotState) -> RobotState:
+        away = np.array([speed * (place.now_s - begun_s - 0.1), 0.0, 0.0, 0.0, 0.0, 0.0])
+        return replace(state, tool=state.tool + away)
+
+    place.faults.state = moved
+    place.run(0.2)
+    if refused:
+        with pytest.raises(
+            NotAllowedError, match=rf"has to stand, and its tool moves at {1e3 * speed:.0f} mm/s"
+        ):
+            place.session.arm()
+        assert place.session.state is State.DISARMED
+    else:
+        place.session.arm()
+
+
+def test_a_robot_whose_joints_turn_is_not_armed() -> None:
+    place = Workplace()
+    place.session.connect()
+    turned = np.array([0.0, 0.0, 0.0, 0.0, 0.0, 0.1])
+    place.faults.state = lambda state: replace(state, joints_rad=state.joints_rad + turned * place.now_s)
+    place.run(0.2)
+    with pytest.raises(NotAllowedError, match=r"and a joint at 0\.10 rad/s"):
+        place.session.arm()
+
+
+def test_setpoints_are_a_cycle_apart_where_a_driver_fails_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Workplace()
+    place.session.connect()
+    place.session.arm()
+    place.session.start()
+    place.run(0.8)
+    clock_s, sent_s = [100.0], []
+
+    def sleep(wait_s: float) -> None:
+        clock_s[0] += wait_s
+
+    def gone() -> RobotState:
+        sent_s.append(clock_s[0])
+        raise DriverError("the connection is lost")
+
+    monkeypatch.setattr("cellwright_runtime.operation.session.time.sleep", sleep)
+    monkeypatch.setattr("cellwright_runtime.operation.session.time.monotonic", lambda: clock_s[0])
+    place.session._read_s = clock_s[0]
+    monkeypatch.setattr(place.driver, "read_state", gone)
+    while not place.session.over:
+        place.session.cycle()
+    assert len(sent_s) > 2
+    np.testing.assert_allclose(np.diff(sent_s), place.driver.cycle_s, atol=1e-9)
+
+
+def test_the_log_is_written_before_a_driver_is_stopped_that_may_not_answer(tmp_path: Path) -> None:
+    place = Workplace()
+    place.session.logs = tmp_path
+    place.session.connect()
+    place.session.arm()
+    written = []
+    place.driver.stop = lambda: written.append(len(place.session.written))  # type: ignore[method-assign]
+    broken("connection lost", place)
+    place.run(1.0)
+    assert place.session.over
+    assert written == [1]
 
 
 def test_a_cycle_without_a_connection_is_refused() -> None:

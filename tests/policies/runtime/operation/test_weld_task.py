@@ -2,9 +2,11 @@
 
 from collections import deque
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from cellwright_envs.welding.part.product import PRODUCTS
 from cellwright_envs.welding.taught_seam import taught_seam
@@ -20,9 +22,17 @@ from cellwright_runtime.drivers.power_source import (
 )
 from cellwright_runtime.envelope.faults import Fault
 from cellwright_runtime.interface.path_correction import SensorFrame
-from cellwright_runtime.interface.torch_path import STRIKE_EARLY_M
+from cellwright_runtime.interface.rotation import rotation_vector
+from cellwright_runtime.interface.torch_path import STRIKE_EARLY_M, TorchPath
 from cellwright_runtime.operation.task import Frame
-from cellwright_runtime.operation.weld_task import BENT_M, EARLIER_M, LONGEST_STRIKE_S, Exposed, WeldTask
+from cellwright_runtime.operation.weld_task import (
+    ARC_OFF_M,
+    BENT_M,
+    EARLIER_M,
+    LONGEST_STRIKE_S,
+    Exposed,
+    WeldTask,
+)
 from cellwright_runtime.vocabulary import ControllerSetup, Layout
 
 SPEC = Bundle.load(zoo.path("weld-seam")).spec
@@ -93,7 +103,7 @@ class Shop:
     """A torch that follows, at once unless it is late, a source and a sensor; the policy commands nothing."""
 
     def __init__(self, *, late_cycles: int = 0) -> None:
-        self.authority = 1.0
+        self.authority, self.away = 1.0, np.zeros(6)
         self.power, self.sensor, self.pool, self.now_s = Source(WIRING), Sensor(), Pool(), 0.0
         self.task = WeldTask(
             SPEC.layout,
@@ -105,11 +115,16 @@ class Shop:
         )
         seam = taught_seam(PRODUCT, self.task.interface.geometry)
         approach_m = float(SPEC.controller["approach"][0])
-        at = seam.frames.points_w[seam.frames.index(-approach_m)]
-        self.tool = np.array([*at, 0.0, 0.0, 0.0])
+        self._path = TorchPath(seam.frames, seam.torch_rotations_w)
+        self.tool = self.torch(-approach_m)
         self.task.begin(self.state(), 0.0)
         self.commands: list[PowerCommand] = []
         self._on_its_way = deque([self.tool] * late_cycles)
+
+    def torch(self, along_m: float, lateral_m: float = 0.0, height_m: float = 0.0) -> NDArray[np.float64]:
+        point, rotation = self._path.pose(along_m, lateral_m, height_m)
+        rows: Any = rotation.tolist()
+        return np.array([*point, *rotation_vector(rows)])
 
     def state(self) -> RobotState:
         return RobotState(time_s=self.now_s, joints_rad=np.zeros(6), tool=self.tool)
@@ -121,7 +136,7 @@ class Shop:
                 self.task.observe(self.state(), self.now_s)
                 self.task.act(np.zeros(5), self.state(), self.now_s, authority=self.authority)
             self._on_its_way.append(self.task.target(self.state(), self.now_s))
-            self.tool = self._on_its_way.popleft()
+            self.tool = self._on_its_way.popleft() + self.away
             self.now_s += CYCLE_S
             self.power.pass_time(CYCLE_S)
             self.task.sense(self.state(), self.now_s)
@@ -239,6 +254,72 @@ def test_a_robot_that_is_late_comes_to_the_seam_at_the_speed_of_its_programme() 
     before_m, programme = shop.path_m(), shop.task.interface.seam.programme
     shop.run(PERIOD_S)
     assert shop.path_m() - before_m == pytest.approx(programme.travel_speed_m_s * PERIOD_S, rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("where", "told"),
+    [
+        ((0.1, 0.0, 0.0), "125 mm along, "),  # on the seam, as after a stop
+        ((-0.025, 0.15, 0.0), " 150 mm to the left, "),
+        ((-0.025, 0.0, 0.004), " 4 mm above "),
+        ((0.4, 0.0, 0.0), " mm along, "),  # beyond the end
+    ],
+)
+def test_a_weld_begins_over_its_lead_in_only(where: tuple[float, float, float], told: str) -> None:
+    shop = Shop()
+    shop.tool = shop.torch(*where)
+    with pytest.raises(ValueError, match="move it there, also after a stop") as refused:
+        shop.task.begin(shop.state(), 0.0)
+    assert told in str(refused.value)
+    assert "\n" not in str(refused.value)
+    shop.tool = shop.torch(-0.023, 0.001, -0.001)  # as a fixture or a program may leave it
+    shop.task.begin(shop.state(), 0.0)
+
+
+def test_a_torch_that_points_elsewhere_begins_no_weld() -> None:
+    shop = Shop()
+    shop.tool = np.array([*shop.torch(-0.025)[:3], 0.0, 0.0, 0.0])
+    with pytest.raises(ValueError, match=r"0 mm above and [1-9]\d+ degrees from there"):
+        shop.task.begin(shop.state(), 0.0)
+
+
+def test_a_torch_that_was_moved_after_the_begin_does_not_go_on() -> None:
+    shop = Shop()
+    shop.task.resume(shop.torch(-0.024), 0.0)
+    assert shop.task.problem() is None
+    shop.task.resume(shop.torch(0.05), 0.0)
+    problem = shop.task.problem()
+    assert problem is not None
+    assert problem.fault is Fault.TRACKING
+    assert problem.detail.startswith("the torch is 75 mm along")
+
+
+@pytest.mark.parametrize("begun_s", [0.5, 4.0])
+def test_no_arc_burns_where_the_torch_was_not_sent(begun_s: float) -> None:
+    """Whether it has not struck yet, or is burning."""
+    shop = Shop()
+    shop.run(begun_s)
+    assert shop.commands[-1].arc_on is (begun_s > 1.0)
+    shop.away[2] = ARC_OFF_M + 2e-3
+    shop.commands.clear()
+    problems = []
+    while shop.now_s < begun_s + 3.0 and not problems:
+        shop.run(CYCLE_S)
+        problems += [found for found in [shop.task.problem()] if found is not None]
+        shop.task.target(shop.state(), shop.now_s)
+        problems += [found for found in [shop.task.problem()] if found is not None]
+    assert problems[0].fault is Fault.TRACKING
+    assert "no arc burns there" in problems[0].detail
+    assert shop.power.command == PowerCommand()
+    assert not any(each.arc_on for each in shop.commands[1:])
+
+
+def test_a_torch_that_lies_beyond_the_end_has_welded_nothing() -> None:
+    shop = Shop()
+    shop.tool = shop.torch(shop.task.interface.seam.frames.length_m + 0.01)
+    shop.task.sense(shop.state(), 0.0)
+    assert shop.path_m() > shop.task.interface.seam.frames.length_m
+    assert shop.task.verdict() == ""
 
 
 def test_a_scale_refuses_what_is_outside_of_it() -> None:

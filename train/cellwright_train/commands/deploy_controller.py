@@ -60,6 +60,8 @@ def controller_session(
     options: dict[str, float | bool] = {"silence_s": LOCKSTEP_SILENCE_S} if lockstep else {}
     if name == "kuka-rsi" and not lockstep:
         options["keep_alive"] = True  # the first decision takes longer than the answers that RSI waits for
+    if name == "fanuc-stream" and not arm:
+        print("dry run: a FANUC controller tells its status only in a stream of ours; another one ends")
     driver = driver_for(file, name, host, arm=arm, **options)
     driver = feeling(driver, file, clock=None if lockstep else time.monotonic)
     robot = file.cell.robot

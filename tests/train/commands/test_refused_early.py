@@ -68,7 +68,7 @@ def test_logs_that_cannot_be_written(tmp_path: Path, capsys: pytest.CaptureFixtu
     file = tmp_path / "doc.toml"
     file.write_text("mine")
     for place in (file, file / "logs"):
-        told = refused(["deploy", BUNDLE, "--arm", "--logs", str(place)], capsys)
+        told = refused(["deploy", BUNDLE, "--seconds", "0.1", "--logs", str(place)], capsys)
         assert told.startswith(f"cellwright: {place} ")
     assert file.read_text() == "mine"
 

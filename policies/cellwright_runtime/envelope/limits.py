@@ -141,7 +141,7 @@ class Limits:
 
 
 _BOUNDS = {
-    **dict.fromkeys(("observation_age_s", "inference_s", "silence_s"), (1e-3, 10.0)),
+    **dict.fromkeys(("observation_age_s", "inference_s", "silence_s"), (1e-3, 60.0)),
     **dict.fromkeys(("blend_s", "dwell_s"), (0.0, 60.0)),
 }
 """Of the fastest controllers a cycle takes 1 ms; with others a robot would never move (assumption)."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import length
 from cellwright_runtime.camera.sources import CameraError
 from cellwright_runtime.drivers.driver import (
     STOPS,
@@ -234,7 +235,7 @@ class Session:
         passed_s = last.time_s - first.time_s
         if passed_s <= 0.0:
             return ""
-        tool_m_s = float(np.linalg.norm(last.tool[:3] - first.tool[:3])) / passed_s
+        tool_m_s = float(length(last.tool[:3] - first.tool[:3])) / passed_s
         joint_rad_s = float(np.abs(last.joints_rad - first.joints_rad).max()) / passed_s
         if tool_m_s > STANDS_M_S or joint_rad_s > STANDS_RAD_S:
             return f"its tool moves at {1e3 * tool_m_s:.0f} mm/s and a joint at {joint_rad_s:.2f} rad/s"

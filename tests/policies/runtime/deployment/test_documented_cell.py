@@ -81,7 +81,7 @@ def test_a_part_beyond_the_training_is_one_line(key: str, value: str, told: str)
             "workspace_margin_m = 1.0",
             r"limits, workspace_margin_m: workspace_margin_m must be below 0.02126, half of the least",
         ),
-        ("silence_s = 0.0001", r"limits, silence_s: silence_s must be from 0.001 to 10, got 0.0001$"),
+        ("silence_s = 0.0001", r"limits, silence_s: silence_s must be from 0.001 to 60, got 0.0001$"),
     ],
 )
 def test_limits_that_leave_nothing_are_one_line(limits: str, told: str) -> None:
@@ -136,9 +136,9 @@ def test_addresses_of_a_coupler_may_be_large() -> None:
         ("most_holds", 2.5, "most_holds must be a whole number, got 2.5"),
         ("blend_s", 1e9, r"blend_s must be from 0 to 60, got 1e\+09"),
         ("dwell_s", 61.0, "dwell_s must be from 0 to 60, got 61"),
-        ("silence_s", 1e-9, "silence_s must be from 0.001 to 10, got 1e-09"),
-        ("inference_s", 1e-9, "inference_s must be from 0.001 to 10, got 1e-09"),
-        ("observation_age_s", 1e-9, "observation_age_s must be from 0.001 to 10, got 1e-09"),
+        ("silence_s", 1e-9, "silence_s must be from 0.001 to 60, got 1e-09"),
+        ("inference_s", 1e-9, "inference_s must be from 0.001 to 60, got 1e-09"),
+        ("observation_age_s", 1e-9, "observation_age_s must be from 0.001 to 60, got 1e-09"),
     ],
 )
 def test_a_limit_with_which_no_robot_moves_is_one_line(name: str, value: float, told: str) -> None:

@@ -66,8 +66,8 @@ CONTENDERS = (
 )
 
 
-def shipped_name(policy: str) -> str:
-    """Why a policy cannot be evaluated: empty where it can."""
+def why_not_there(policy: str) -> str:
+    """Why a policy cannot be evaluated; empty where it can."""
     for each in policy.split("+"):
         name = each.removeprefix("zoo:")
         if name != each and not (ROOT / "policies/cellwright_policies/zoo" / name).is_dir():
@@ -108,7 +108,7 @@ class ScenarioRow:
 
     @property
     def missing(self) -> str:
-        return shipped_name(self.policy)
+        return why_not_there(self.policy)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,7 +188,7 @@ class Row:
     @property
     def missing(self) -> str:
         """What has to be there first; empty where nothing is."""
-        if why := shipped_name(self.policy):
+        if why := why_not_there(self.policy):
             return why
         if self.feasible and not (ROOT / self.feasible).exists():
             return f"{self.feasible} is not searched"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import cellwright_train
 from cellwright_train.cli import main
 from cellwright_train.errors import UsageError
 from cellwright_train.outputs import Output, require_new_directory, reserved, write_directory
@@ -164,3 +165,31 @@ def test_a_directory_that_cannot_be_replaced_keeps_its_files(
     assert [path.name for path in tmp_path.iterdir()] == ["code"]
     with pytest.raises(UsageError, match=r"a\.c is a file; name a directory"):
         write_directory(target / "a.c", {"a.c": b"two"}, force=True)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["replay", "{read}", "--report", "{read}"],
+        ["calibrate", "pictures", "--columns", "7", "--rows", "6", "--square-m", "0.02", "--name", "a"],
+        ["shift", "{read}", "--policies", "oracle", "--json", "{read}"],
+        ["shift", "{read}", "--policies", "oracle", "--report", "{read}"],
+        ["adapt", "zoo:peg-insertion", "--line", "{read}", "--json", "{read}"],
+        ["evaluate", "oracle", "--scenario", "{read}", "--json", "{read}"],
+    ],
+    ids=["replay", "calibrate", "shift --json", "shift --report", "adapt", "evaluate"],
+)
+def test_no_command_writes_over_what_it_reads(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "read.toml"
+    name = command[0]
+    source = {"evaluate": "scenarios/shipped/peg-hard.toml"}.get(name, "lines/shipped/peg-shift.toml")
+    file.write_bytes((Path(cellwright_train.__file__).parent / source).read_bytes())
+    before = file.read_bytes()
+    words = [word.format(read=file) for word in command]
+    if name == "calibrate":
+        words += ["--poses", str(file), "--out", str(file), "--mounted-on", "flange"]
+    assert main(words) == 2
+    assert "is read by this command and would be lost" in capsys.readouterr().err
+    assert file.read_bytes() == before

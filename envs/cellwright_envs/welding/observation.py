@@ -1,4 +1,4 @@
-"""What the weld policy observes: the groups, and their components with units."""
+"""What the weld policy commands and observes: actions and groups, and their components with units."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_envs.welding.config import WeldSeamConfig
 from cellwright_envs.welding.part.product import JOINTS
 from cellwright_perception.seam.line_tracker import PROFILE_POINTS
 from cellwright_perception.seam.sensor_geometry import SeamSensorGeometry
+from cellwright_runtime.interface.path_correction import COMMANDS
 from cellwright_runtime.vocabulary import Component
 
 Array = NDArray[np.float64]
@@ -106,3 +108,18 @@ COMPONENTS: dict[str, tuple[Component, ...]] = {
     "averages": AVERAGES,
 }
 """Low-dimensional groups by name."""
+
+
+def actions(config: WeldSeamConfig) -> tuple[Component, ...]:
+    """The commands, each as far either way as the cell's settings let it go."""
+    reach = (
+        ("m", config.offset_m),
+        ("m", config.offset_m),
+        ("1", config.speed_trim),
+        ("1", config.wire_trim),
+        ("V", config.voltage_trim_v),
+    )
+    return tuple(
+        Component(name=name, unit=unit, low=-most, high=most)
+        for name, (unit, most) in zip(COMMANDS, reach, strict=True)
+    )

@@ -34,9 +34,8 @@ from cellwright_envs.welding.trace import WeldTrace
 from cellwright_envs.welding.weld_camera import SEGMENTATION_NAMES
 from cellwright_envs.welding.weld_cell import ORIGIN_W, WeldCell, part_in_fixture
 from cellwright_envs.welding.wire_placement import WirePlacement, locate_wire, put_place
-from cellwright_runtime.interface.path_correction import COMMANDS, SensorFrame, WeldCommand, WeldInterface
+from cellwright_runtime.interface.path_correction import SensorFrame, WeldCommand, WeldInterface
 from cellwright_runtime.interface.torch_path import SLOW_DOWN_M, welding
-from cellwright_runtime.vocabulary import Component
 
 if TYPE_CHECKING:
     from cellwright_envs.rendering.shot import Shot
@@ -108,22 +107,9 @@ class WeldSeam(CellEnv[WeldMeasurement]):
         )
         self.trace_record = WeldTrace(self.record) if record_trace else None
 
-        # Actions
-        reach = (
-            ("m", config.offset_m),
-            ("m", config.offset_m),
-            ("1", config.speed_trim),
-            ("1", config.wire_trim),
-            ("V", config.voltage_trim_v),
-        )
-        actions = tuple(
-            Component(name=name, unit=unit, low=-most, high=most)
-            for name, (unit, most) in zip(COMMANDS, reach, strict=True)
-        )
-
-        # Observations
+        # Actions and observations
         self._declare(
-            actions=actions,
+            actions=groups.actions(config),
             views=("overview", "stripe", *(("pool",) if config.pool_camera else ())),
             image_size_px=config.sensor.image_size_px,
             groups=groups.COMPONENTS,

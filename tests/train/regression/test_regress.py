@@ -506,6 +506,63 @@ def test_what_is_no_result_is_not_joined(desk: Desk, data: str, capsys: pytest.C
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def at(place: str, value: Any) -> Callable[[dict[str, Any]], None]:
+    """Put `value` at a place of the results such as `scenarios/near/pairs`."""
+
+    def change(told: dict[str, Any]) -> None:
+        *way, last = place.split("/")
+        held: Any = told
+        for step in way:
+            held = held[int(step)] if isinstance(held, list) else held[step]
+        held[int(last) if isinstance(held, list) else last] = value
+
+    return change
+
+
+@pytest.fixture(scope="module")
+def worsened(recorded: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Results with a REGRESSION, as text."""
+    made = Desk(tmp_path_factory.mktemp("worsened"))
+    for file in recorded.glob("baseline*"):
+        shutil.copy(file, made.directory)
+    return json.dumps(made.told("--policy", "peg-insertion=spiral-search")[1])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(at("false_alarms", value) for value in ("x", 0, 1.5)),
+        *(at("policies", value) for value in ("x", {"a": ["b"]})),
+        at("scenarios/near/pairs", "abc"),
+        at("scenarios/near/differences", "abc"),
+        at("scenarios/near/differences", [1]),
+        at("scenarios/near/findings", None),
+        at("scenarios/near/findings/0/worse", "3"),
+        at("scenarios/near/findings/0/difference", [1.0]),
+        at("scenarios/near/findings/0/margin", 0),
+        at("scenarios/near/rows/0/good", [1, 0]),
+        at("scenarios/near/worst", {"seed": 1}),
+        at("scenarios/near/verdict", "GOOD"),
+    ],
+)
+def test_results_with_a_wrong_value_are_refused_in_one_line(
+    desk: Desk,
+    worsened: str,
+    change: Callable[[dict[str, Any]], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    told, file = json.loads(worsened), desk.directory / "shard.json"
+    file.write_text(worsened)
+    assert main(["regress", str(desk.suite), "--merge", str(file)]) == 1
+    change(told)
+    file.write_text(json.dumps(told))
+    capsys.readouterr()
+    assert main(["regress", str(desk.suite), "--merge", str(file)]) == 2
+    err = capsys.readouterr().err
+    assert "holds no results of `cellwright regress`" in err
+    assert err.count("\n") == 1
+
+
 def test_it_needs_a_baseline(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["regress", str(desk.suite)]) == 2
     assert "name the baseline with --against" in capsys.readouterr().err

@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from junitparser import Error, Failure, JUnitXml, TestCase, TestSuite
+from msgspec import Meta, Struct, ValidationError, convert
 
 from cellwright_runtime.files.json_text import parse_json
 from cellwright_runtime.files.reading import read_file
@@ -18,20 +19,69 @@ from cellwright_train.regression.pooled import Pooled, pooled
 from cellwright_train.regression.rule import Budget
 
 _MOST_BYTES = 1 << 26
-_ENTRY = (
-    "policy",
-    "differences",
-    "not_comparable",
-    "needed_pairs",
-    "pairs",
-    "decided_after",
-    "worst",
-    "rows",
-)
-_FINDING = ("measure", "unit", "margin", "worse_is", "worse", "better", "equal", "log_e", "difference")
+Count = Annotated[int, Meta(ge=0)]
+
+
+class _Difference(Struct, frozen=True):
+    kind: str
+    group: str
+    step: Count | None
+    detail: str
+
+
+class _Finding(Struct, frozen=True):
+    measure: str
+    unit: str
+    margin: Annotated[float, Meta(gt=0.0)]
+    worse_is: Literal["more", "less"]
+    worse: Count
+    better: Count
+    equal: Count
+    log_e: float
+    margin_excluded: bool
+    difference: tuple[float | None, float | None, float | None]
+
+
+class _Pair(Struct, frozen=True):
+    seed: int
+    product: str
+    good: tuple[bool, bool]
+    values: dict[str, tuple[float | None, float | None]]
+
+
+class _Worst(_Pair, frozen=True):
+    replay: str
+
+
+class _Entry(Struct, frozen=True):
+    """What is read of `Outcome.as_json`, here and by the page."""
+
+    verdict: Verdict
+    policy: str
+    differences: tuple[_Difference, ...]
+    not_comparable: str | None
+    needed_pairs: Count | None
+    pairs: Count
+    decided_after: Count | None
+    since_seed: int | None
+    findings: tuple[_Finding, ...] | None
+    worst: _Worst | None
+    rows: tuple[_Pair, ...] | None
+
+
+class _Results(Struct, frozen=True):
+    """A file of results."""
+
+    suite: str
+    suite_identity: str
+    cellwright: str
+    baseline: str | None
+    false_alarms: Annotated[float, Meta(gt=0.0, lt=1.0)]
+    policies: dict[str, tuple[str, str]]
+    scenarios: dict[str, _Entry | None]
+
+
 _HEAD = ("suite", "suite_identity", "cellwright", "baseline", "false_alarms", "policies")
-_PAIR = ("seed", "product", "good", "values")
-"""Fields of `Outcome.as_json` that are read here and by the page."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,25 +175,15 @@ def read_shard(path: Path) -> Told:
     """What `cellwright regress --json` wrote; raises `FileError` or `UsageError`."""
     data = parse_json(read_file(path, most_bytes=_MOST_BYTES), str(path))
     try:
-        scenarios = {name: entry for name, entry in data["scenarios"].items() if entry is not None}
-        for name, entry in scenarios.items():
-            if entry["verdict"] not in EXIT_CODES:
-                raise ValueError(f"{name} has the verdict {entry['verdict']!r:.40}")
-            _require(entry, _ENTRY, name)
-            for finding in entry["findings"] or ():
-                _require(finding, _FINDING, f"a finding of {name}")
-            for row in entry["rows"] or ():
-                _require(row, _PAIR, f"a pair of {name}")
-        head = {name: data[name] for name in _HEAD}
-        return Told(head=head, expected=tuple(data["scenarios"]), scenarios=scenarios)
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        convert(data, _Results)
+    except ValidationError as error:
         raise UsageError(f"{path} holds no results of `cellwright regress`: {one_line(error)}") from None
-
-
-def _require(held: Mapping[str, Any], names: Sequence[str], where: str) -> None:
-    for name in names:
-        if name not in held:
-            raise ValueError(f"{where} lacks {name}")
+    scenarios = {name: entry for name, entry in data["scenarios"].items() if entry is not None}
+    for name, entry in scenarios.items():
+        if entry["verdict"] == "REGRESSION" and not entry["findings"]:
+            raise UsageError(f"{path} holds no results of `cellwright regress`: {name} has no findings")
+    head = {name: data[name] for name in _HEAD}
+    return Told(head=head, expected=tuple(data["scenarios"]), scenarios=scenarios)
 
 
 def merged(shards: Sequence[tuple[Path, Told]]) -> Told:

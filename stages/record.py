@@ -5,7 +5,6 @@
     python stages/record.py --run welds pegs    these alone
 
 Finished parts of an evaluation that was stopped are kept beside its file, so the next start goes on there.
-The search for parts that can be made good goes on from `stages/feasible`.
 """
 
 # ruff: noqa: T201
@@ -14,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import lzma
 import shlex
 import subprocess
 import sys
@@ -318,7 +316,6 @@ def show(chosen: Sequence[AnyRow], workers: int) -> None:
 
 def record(chosen: Sequence[AnyRow], workers: int) -> int:
     """Run what is missing, in turn; returns the exit code."""
-    begin_search()
     for row in chosen:
         if row.recorded:
             continue
@@ -335,15 +332,6 @@ def record(chosen: Sequence[AnyRow], workers: int) -> int:
             table = ["cellwright", "leaderboard", str(SCENARIOS), "--json", str(RESULTS / "scenarios.json")]
             subprocess.run(table, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return 0
-
-
-def begin_search() -> None:
-    """Put what was searched before where the search goes on."""
-    searched = ROOT / SEARCHED
-    kept = searched.with_name(searched.name + ".partial")
-    searched.parent.mkdir(exist_ok=True)
-    if not searched.exists() and not kept.exists():
-        kept.write_bytes(lzma.decompress((ROOT / "stages/feasible" / f"{kept.name}.xz").read_bytes()))
 
 
 def main() -> int:

@@ -75,7 +75,13 @@ def _abb(host: str, port: int) -> RobotDriver:
 
 
 def _fanuc(host: str, port: int) -> RobotDriver:
-    return FanucStreamDriver(host, Mode.JOINT_POSITION, load=FANUC_LOAD, silence_s=SILENCE_S)
+    return FanucStreamDriver(
+        host,
+        Mode.JOINT_POSITION,
+        load=FANUC_LOAD,
+        tool_from_flange=np.asarray(TCP_FROM_FLANGE),
+        silence_s=SILENCE_S,
+    )
 
 
 CLIENTS = {

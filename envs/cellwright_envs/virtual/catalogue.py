@@ -56,7 +56,7 @@ def _abb(cell: Cell, *, variant: str, **options: Any) -> VirtualController:
 def _fanuc(cell: Cell, *, variant: str, **options: Any) -> VirtualController:
     versions = {"3": 3, "4": 4}
     version = versions[_chosen("version of Stream Motion", variant or "3", versions)]
-    return VirtualFanucStream(cell.plant, version=version, **options)
+    return VirtualFanucStream(cell.plant, version=version, tool_from_flange=cell.tool_from_flange, **options)
 
 
 def _chosen(what: str, name: str, known: Any) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellwright_assets import ur10e
+from cellwright_assets.arithmetic import inverted, product
 from cellwright_envs.virtual.controller import VirtualController
 from cellwright_envs.virtual.fanuc_rmi import RmiFrontDoor, RmiSessionClient
 from cellwright_envs.virtual.tcp import TcpPort
@@ -18,6 +19,7 @@ from cellwright_runtime.drivers import rsi_telegrams
 from cellwright_runtime.drivers.fanuc_packets import PacketError, Quantity
 from cellwright_runtime.drivers.fanuc_rmi import PROGRAM, RMI_PORT
 from cellwright_runtime.drivers.sim import Plant
+from cellwright_runtime.interface.placing import pose_of, transform_of
 
 Array = NDArray[np.float64]
 
@@ -57,12 +59,22 @@ class VirtualFanucStream(VirtualController):
 
     cycle_s = 0.008
 
-    def __init__(self, plant: Plant, *, version: int = 3, tells_tables: bool = True, **options: Any) -> None:
-        """`version` 4 sends the wrench; `tells_tables` is False for controllers without that request."""
+    def __init__(
+        self,
+        plant: Plant,
+        *,
+        version: int = 3,
+        tells_tables: bool = True,
+        tool_from_flange: Array | None = None,
+        **options: Any,
+    ) -> None:
+        """`version` 4 sends the wrench; `tells_tables` is False for controllers without that request;
+        `tool_from_flange` (4, 4) is the tool of the plant, None where it is the flange."""
         super().__init__(plant, **options)
         self.emergency_stop = self.in_error = self.taught = False
         self.contact_stop = 0
         self._version = version
+        self._flange_from_tool = inverted(np.eye(4) if tool_from_flange is None else tool_from_flange)
         self._tables = tables() if tells_tables else {}
         self._client: tuple[str, int] | None = None
         self._running = False
@@ -125,7 +137,7 @@ class VirtualFanucStream(VirtualController):
         }
 
     def places(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Joints [degrees] and pose [mm, degrees] by their names."""
+        """Joints [degrees] and pose of the tool [mm, degrees] by their names."""
         joints = np.degrees(self.follower.state.joints_rad)
         x, y, z, r, p, w = rsi_telegrams.cartesian(self.follower.state.tool).tolist()
         named = {f"J{number}": value for number, value in enumerate(joints.tolist(), 1)}
@@ -276,7 +288,8 @@ class VirtualFanucStream(VirtualController):
         assert self._client is not None
         self._number += 1
         state = self.follower.state
-        x, y, z, r, p, w = rsi_telegrams.cartesian(state.tool)
+        flange = product(transform_of(state.tool), self._flange_from_tool)
+        x, y, z, r, p, w = rsi_telegrams.cartesian(pose_of(flange))
         said = packets.Status(
             version=self._version,
             sequence=self._number,

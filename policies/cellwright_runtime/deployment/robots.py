@@ -62,6 +62,8 @@ def driver_for(file: CellFile, name: str, host: str, *, arm: bool, **options: An
         given["cycle_s"] = robot.cycle_ms * 1e-3
     if name == "kuka-rsi":
         given |= {"most_m": robot.correction_m, "most_rad": robot.correction_rad}
+    elif name == "fanuc-stream":
+        given["tool_from_flange"] = tool_from_flange(file)
     options |= {key: value for key, value in given.items() if value is not None}
     driver = make_driver(name, entry(name).deployed if arm else Mode.OBSERVE, host=host, **options)
     return Corrected(driver) if driver.mode is Mode.TOOL_CORRECTION else driver
@@ -127,18 +129,23 @@ def tool_from_flange(file: CellFile) -> Array:
     return transform(file.cell.tool)
 
 
-def require_tool(file: CellFile, state: RobotState) -> None:
-    """Raise `FileError` unless the controller's tool is that of the file.
+def require_tool(file: CellFile, state: RobotState, name: str) -> None:
+    """Raise `FileError` unless the tool of the controller behind the driver `name` is that of the file.
 
-    The tool that it reports is held against `[tool]` on the nominal kinematics of its joints.
+    The tool that it reports is held against `[tool]` on the nominal kinematics of its joints. FANUC's stream
+    tells the flange, so this holds the frames that are active there.
     """
     wanted = product(forward_kinematics(state.joints_rad), tool_from_flange(file))
     off = product(inverted(wanted), transform_of(state.tool))
     away_m = math.hypot(*off[:3, 3].tolist())
     turned_rad = math.hypot(*pose_of(off)[3:].tolist())
     if away_m > _TOOL_OFF_M or turned_rad > _TOOL_OFF_RAD:
+        off_by = f"{1e3 * away_m:.0f} mm and {math.degrees(turned_rad):.0f} degrees"
+        if name == "fanuc-stream":
+            raise DriverError(
+                f"the pose that Stream Motion tells is {off_by} from the flange of the joints that it tells; "
+                "set the active UFRAME and UTOOL of the controller to 0"
+            )
         raise file.refusal(
-            ("tool",),
-            f"is not the tool of the controller, which is {1e3 * away_m:.0f} mm and "
-            f"{math.degrees(turned_rad):.0f} degrees from it; set the same one at the controller",
+            ("tool",), f"is not the tool of the controller, which is {off_by} from it; set the same one there"
         )

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cellwright_assets.arithmetic import product
 from cellwright_runtime.drivers import fanuc_packets as packets
 from cellwright_runtime.drivers import rsi_telegrams
 from cellwright_runtime.drivers.driver import (
@@ -30,6 +31,7 @@ from cellwright_runtime.drivers.driver import (
 from cellwright_runtime.drivers.fanuc_packets import PacketError, Quantity
 from cellwright_runtime.drivers.fanuc_rmi import RMI_PORT, RmiSession
 from cellwright_runtime.drivers.link import FIRST_STATE_S, Clock, LinkedDriver, LongCount, monotonic, newest
+from cellwright_runtime.interface.placing import pose_of, transform_of
 
 Array = NDArray[np.float64]
 
@@ -66,7 +68,11 @@ class Tables:
 
 
 class FanucStreamDriver(LinkedDriver):
-    """Modes: joint-position, observe. In observe the robot's status is read, and no program is called."""
+    """Modes: joint-position, observe. In observe the robot's status is read, and no program is called.
+
+    A status has the pose of the flange, whatever tool is active; `tool` of a state is what `tool_from_flange`
+    makes of it.
+    """
 
     name = "fanuc-stream"
     coasting_s = COASTING_S
@@ -79,6 +85,7 @@ class FanucStreamDriver(LinkedDriver):
         mode: Mode = Mode.OBSERVE,
         *,
         load: float = 1.0,
+        tool_from_flange: Array | None = None,
         tables: Tables | None = None,
         cycle_s: float = 0.008,
         sm_port: int = packets.SM_PORT,
@@ -86,9 +93,9 @@ class FanucStreamDriver(LinkedDriver):
         silence_s: float = 0.05,
         clock: Clock = monotonic,
     ) -> None:
-        """`load` is the payload as a fraction of the robot's; `tables` are for a controller that tells
-        none. A controller that tells another cycle than `cycle_s`, with which all in front plans, is
-        refused."""
+        """`load` is the payload as a fraction of the robot's; `tool_from_flange` (4, 4) is the tool's pose in
+        the flange, None where the flange is the tool; `tables` are for a controller that tells none. A
+        controller that tells another cycle than `cycle_s`, with which all in front plans, is refused."""
         if cycle_s not in CYCLES_S:
             raise DriverError(f"Stream Motion has cycles of 0.004 and 0.008 s, got {cycle_s}")
         if not 0.0 <= load <= 1.0:
@@ -100,6 +107,7 @@ class FanucStreamDriver(LinkedDriver):
         self.tables = tables
         self._given = tables
         self._load = load
+        self._tool = np.eye(4) if tool_from_flange is None else tool_from_flange
         self._ports = sm_port, rmi_port
         self._link: socket.socket | None = None
         self._session: RmiSession | None = None
@@ -243,10 +251,11 @@ class FanucStreamDriver(LinkedDriver):
         for flag, there in flags.items():
             status |= flag if there else NORMAL
         w, p, r = heard.pose[3:]
+        flange = transform_of(rsi_telegrams.pose(np.array([*heard.pose[:3], r, p, w])))
         return RobotState(
             time_s=self._time_ms.of(heard.time_ms) * 1e-3,
             joints_rad=np.radians(heard.joints_deg),
-            tool=rsi_telegrams.pose(np.array([*heard.pose[:3], r, p, w])),
+            tool=pose_of(product(flange, self._tool)),
             wrench=heard.wrench,
             status=status,
             sequence=heard.sequence,

@@ -10,12 +10,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cellwright_assets.welding_torch import TCP_FROM_FLANGE
 from cellwright_envs.virtual.fanuc_stream import COAST_S, VirtualFanucStream
 from cellwright_envs.virtual.kinematic_arm import KinematicArm
 from cellwright_runtime.drivers import fanuc_packets as packets
 from cellwright_runtime.drivers.driver import DriverError, Mode, Status
 from cellwright_runtime.drivers.fanuc_packets import Quantity
 from cellwright_runtime.drivers.fanuc_stream import FanucStreamDriver
+from cellwright_runtime.interface.placing import transform_of
+from cellwright_runtime.kinematics import forward_kinematics
 from tests.addresses import loopback
 from tests.processes import Process, until
 
@@ -46,11 +49,19 @@ def fanuc() -> Iterator[VirtualFanucStream]:
 
 def test_airo_fanuc_moves_the_arm() -> None:
     """In lock-step, since its thread of real time shares two busy processors with everything else here."""
-    controller = virtual(lockstep=True)
+    arm = KinematicArm(period_s=0.008, tool_from_flange=TCP_FROM_FLANGE)
+    controller = VirtualFanucStream(
+        arm, address=HOST, lockstep=True, tool_from_flange=np.array(TCP_FROM_FLANGE)
+    )
     controller.start()
     client = Process(PROFILE)
     try:
         client.do(f"robot = FanucDriver({HOST!r}, policy)")
+        stands = controller.follower.state
+        flange, tool = forward_kinematics(stands.joints_rad), transform_of(stands.tool)
+        for asked, pose in (("get_flange_pose", flange), ("get_tcp_pose", tool)):
+            told = client.ask(f"robot.{asked}().tolist()")
+            np.testing.assert_allclose(told[:3], 1e3 * pose[:3, 3], atol=0.01)
         start = np.degrees(controller.follower.state.joints_rad)
         np.testing.assert_allclose(
             client.ask("np.degrees(robot.get_state()['q_cmd']).tolist()"), start, atol=0.01

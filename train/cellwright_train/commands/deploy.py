@@ -184,7 +184,7 @@ class Deploy:
         told, asked = 0, [False]
         try:
             state = session.connect()
-            require_tool(file, state)
+            require_tool(file, state, name)
             self._say_where(session, state)
             session.warm()
             step = self._stepping(session, lambda: asked[0], watched_s=WATCHED_S)

@@ -9,6 +9,8 @@ import pytest
 
 from cellwright_assets import ur10e
 from cellwright_assets.arithmetic import product
+from cellwright_envs.virtual.catalogue import KINDS
+from cellwright_envs.virtual.cells import Cell
 from cellwright_envs.virtual.fanuc_stream import ACCELERATION_DEG_S2, JERK_DEG_S3, VirtualFanucStream
 from cellwright_envs.virtual.kinematic_arm import KinematicArm
 from cellwright_runtime.cell.cell_file import CellFile
@@ -111,23 +113,41 @@ def test_the_controllers_tool_has_to_be_that_of_the_file(tmp_path: Path) -> None
         return RobotState(time_s=0.0, joints_rad=joints, tool=pose_of(tool))
 
     right = product(flange, tool_from_flange(file))
-    require_tool(file, state(right))
+    require_tool(file, state(right), "ur")
     near = right.copy()
     near[2, 3] += 0.003
-    require_tool(file, state(near))
+    require_tool(file, state(near), "ur")
     far = right.copy()
     far[2, 3] += 0.007
     with pytest.raises(FileError, match="which is 7 mm and 0 degrees from it"):
-        require_tool(file, state(far))
-    require_tool(file, state(product(right, transform_of([0.0, 0.0, 0.0, 0.0, 0.0, 0.03]))))
+        require_tool(file, state(far), "ur")
+    require_tool(file, state(product(right, transform_of([0.0, 0.0, 0.0, 0.0, 0.0, 0.03]))), "ur")
     with pytest.raises(FileError, match=r"tool.*is not the tool of the controller, which is 210 mm and 180"):
-        require_tool(file, state(flange))
+        require_tool(file, state(flange), "ur")
     turned = product(right, transform_of([0.0, 0.0, 0.0, 0.0, 0.0, 0.1]))
     with pytest.raises(FileError, match="0 mm and 6 degrees"):
-        require_tool(file, state(turned))
+        require_tool(file, state(turned), "ur")
+    with pytest.raises(DriverError, match=r"is 0 mm and 6 degrees from the flange .* set the active UFRAME"):
+        require_tool(file, state(turned), "fanuc-stream")
     bare = CELL.replace("[tool]\nposition_m = [0.0, 0.0, 0.21]\nrotation_rad = [3.14159265, 0.0, 0.0]\n", "")
     with pytest.raises(FileError, match=r"needs the table \[tool\]"):
-        require_tool(cell(tmp_path, bare), state(right))
+        require_tool(cell(tmp_path, bare), state(right), "ur")
+
+
+def test_a_fanuc_with_a_tool_is_that_of_the_file_though_it_tells_its_flange(tmp_path: Path) -> None:
+    file, host = cell(tmp_path), loopback()
+    arm = KinematicArm(period_s=0.008, tool_from_flange=tool_from_flange(file))
+    stands = Cell(plant=arm, tool_from_flange=tool_from_flange(file))
+    controller = KINDS["fanuc-stream"].make(stands, variant="", address=host)
+    controller.start()
+    driver = driver_for(file, "fanuc-stream", host, arm=False)
+    try:
+        state = driver.connect()
+        require_tool(file, state, "fanuc-stream")
+        np.testing.assert_allclose(state.tool, controller.follower.state.tool, atol=1e-6)
+    finally:
+        driver.close()
+        controller.close()
 
 
 def test_limits_also_keep_what_a_controller_tells(tmp_path: Path) -> None:

@@ -3,18 +3,21 @@
 import struct
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cellwright_assets.arithmetic import product
 from cellwright_envs.virtual.fanuc_stream import VirtualFanucStream
 from cellwright_envs.virtual.kinematic_arm import KinematicArm
 from cellwright_runtime.drivers import fanuc_packets as packets
 from cellwright_runtime.drivers.driver import DriverError, Mode, RobotState, SetpointError, Status
 from cellwright_runtime.drivers.fanuc_packets import PacketError, Quantity
 from cellwright_runtime.drivers.fanuc_stream import FanucStreamDriver, Tables
+from cellwright_runtime.interface.placing import transform_of
 from tests.addresses import loopback
 from tests.processes import Process, until
 
@@ -30,11 +33,9 @@ def fake(version: int) -> Process:
     )
 
 
-def driver(
-    process: Process, mode: Mode = Mode.JOINT_POSITION, tables: Tables | None = TABLES
-) -> FanucStreamDriver:
+def driver(process: Process, mode: Mode = Mode.JOINT_POSITION, **options: Any) -> FanucStreamDriver:
     ports = {"sm_port": process.ask("crx.sm_port"), "rmi_port": process.ask("crx.rmi_port")}
-    return FanucStreamDriver("127.0.0.1", mode, tables=tables, silence_s=1.0, **ports)
+    return FanucStreamDriver("127.0.0.1", mode, **({"tables": TABLES, "silence_s": 1.0} | ports | options))
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +74,17 @@ def test_a_strict_controller_finds_no_fault_with_the_commands_and_follows_them(c
     fanuc.close()
     time.sleep(0.1)
     assert crx.ask("crx.violations()" if crx.ask("callable(crx.violations)") else "crx.violations") == []
+
+
+def test_the_pose_that_a_stream_tells_is_the_flanges(crx: Process) -> None:
+    """As airo-fanuc's fake controller has it, which keeps the tool's pose for the other interface."""
+    crx.do("crx.set_cartesian([500.0, -100.0, 300.0, 180.0, 0.0, 90.0])")
+    tool = transform_of([0.01, 0.02, 0.175, 0.0, 0.0, 0.5])
+    fanuc = driver(crx, Mode.OBSERVE, tool_from_flange=tool)
+    flange = np.eye(4)
+    flange[:3] = [[0, 1, 0, 0.5], [1, 0, 0, -0.1], [0, 0, -1, 0.3]]  # Rz(90°) Rx(180°), pointing down
+    np.testing.assert_allclose(transform_of(fanuc.connect().tool), product(flange, tool), atol=1e-6)
+    fanuc.close()
 
 
 def test_states_of_the_controller_become_status(crx: Process) -> None:

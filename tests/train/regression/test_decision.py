@@ -47,6 +47,21 @@ def test_a_slower_candidate_is_a_regression_and_the_measure_is_named() -> None:
     assert [finding.measure.name for finding in judgement.findings] == ["time", "force", "success"]
 
 
+def test_a_measure_that_no_part_has_holds_nothing_up() -> None:
+    """The time of good parts, where no part is good under either policy."""
+    force = {"force": (20.0, 20.0)}
+    neither: Pair = ({"time": (None, None), **force}, (False, False))
+    judgement = fed([neither] * 200).judgement()
+    assert judgement.verdict == "no regression"
+    time = judgement.findings[0]
+    assert time.neither == judgement.pairs < 100
+    assert (time.equal, time.excluded, time.log_e, time.difference.value) == (0, False, 0.0, None)
+    assert fed([neither] * 20).forecast(most=200).pairs == judgement.pairs
+    # One part that has it is enough to be asked for more of them.
+    seen = ({"time": (10.0, 10.0), **force}, GOOD)
+    assert fed([seen, *[neither] * 199]).verdict == "UNDERPOWERED"
+
+
 def test_a_failing_candidate_is_a_regression_of_success() -> None:
     judgement = fed([(values(), (True, False))] * 40).judgement()
     assert judgement.verdict == "REGRESSION"
@@ -98,16 +113,6 @@ def test_a_candidate_that_does_not_get_to_a_value_is_worse() -> None:
     assert judgement.verdict == "REGRESSION"
     assert judgement.worst.measure == FORCE
     assert judgement.worst.difference.value is None
-
-
-def test_a_measure_that_neither_part_has_says_nothing_and_clears_nothing() -> None:
-    neither: Values = {"time": (10.0, 10.0), "force": (None, None)}
-    judgement = fed([(neither, GOOD)] * 200).judgement()
-    assert judgement.verdict == "UNDERPOWERED"
-    force = judgement.findings[1]
-    assert (force.neither, force.equal, force.excluded, force.log_e) == (200, 0, False, 0.0)
-    assert force.difference.value is None
-    assert fed([(neither, GOOD)] * 20).forecast(most=200).pairs is None
 
 
 def test_a_few_ruined_parts_are_not_cleared_by_the_many_equal_ones() -> None:

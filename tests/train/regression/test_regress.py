@@ -99,6 +99,18 @@ def test_where_nothing_changed_the_suite_is_unchanged(
     assert capsys.readouterr().out.rstrip().endswith("UNCHANGED")
 
 
+def test_another_policy_that_acts_alike_is_unchanged_and_told(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded = json.loads(desk.baseline.read_text())
+    recorded["scenarios"]["near"]["policy_sha256"] = "0" * 64
+    desk.baseline.write_text(json.dumps(recorded))
+    code, told = desk.told()
+    assert (code, told["verdict"]) == (0, "UNCHANGED")
+    assert [entry["other_policy"] for entry in told["scenarios"].values()] == [True, False]
+    assert " ".join(capsys.readouterr().out.split()).count("another policy than the baseline's") == 1
+
+
 def test_another_plant_is_located_and_weighed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     weaker(monkeypatch)
     code, told = desk.told()

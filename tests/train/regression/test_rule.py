@@ -72,7 +72,7 @@ def test_every_margin_has_to_be_excluded_though_not_at_the_same_time() -> None:
     columns = np.zeros((3, 200))
     # The first is excluded, and some ruined parts later it would not be; by then the last is.
     columns[0, 60:72], columns[0, 72:] = 1.0, -0.02
-    columns[2, :100] = math.nan
+    columns[2, 1:100] = math.nan
     calls = first_calls(columns, RULE)
     within = [margin_excluded(column, RULE.margin) >= -math.log(RULE.miss) for column in columns]
     assert calls.exclusion.tolist() == [each.argmax() + 1 for each in within]

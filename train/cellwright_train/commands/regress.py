@@ -420,6 +420,7 @@ def _case(
     return Case(
         scenario=scenario,
         policy=policy.name,
+        policy_sha256=policy.digest,
         trial=trial,
         record=record,
         measures=measures,

@@ -32,6 +32,7 @@ class Case:
     scenario: Scenario
     policy: str
     """Name of the candidate."""
+    policy_sha256: str
     trial: int
     """Number of its trial in the crew."""
     record: Record | None
@@ -43,6 +44,11 @@ class Case:
     def replay(self) -> str:
         """The command that works on parts of it with the candidate, without the seed."""
         return f"cellwright evaluate {self.policy} --scenario {self.scenario.reference}"
+
+    @property
+    def other_policy(self) -> bool:
+        """Whether the candidate is not what the baseline was recorded with."""
+        return self.record is not None and self.record.policy_sha256 != self.policy_sha256
 
 
 @dataclass
@@ -104,6 +110,7 @@ class _Weighing:
             scenario=self.case.scenario.name,
             verdict=verdict,
             policy=self.case.policy,
+            other_policy=self.case.other_policy,
             replay=self.case.replay,
             differences=self.located.differences,
             not_comparable=self.not_comparable,
@@ -228,6 +235,7 @@ def _outcome(case: Case, located: Located | None, weighings: Mapping[str, _Weigh
         scenario=name,
         verdict="NOT COMPARABLE" if reason else "UNCHANGED",
         policy=case.policy,
+        other_policy=case.other_policy,
         differences=located.differences if located else (),
         not_comparable=reason,
     )

@@ -55,6 +55,8 @@ class Outcome:
     verdict: Verdict
     policy: str
     """Name of the candidate."""
+    other_policy: bool = False
+    """Whether the candidate is not what the baseline was recorded with, however alike it acts."""
     replay: str = ""
     """Command that works on parts of this scenario with the candidate, without the seed."""
     differences: tuple[Difference, ...] = ()
@@ -99,6 +101,7 @@ class Outcome:
         told: dict[str, Any] = {
             "verdict": self.verdict,
             "policy": self.policy,
+            "other_policy": self.other_policy,
             "differences": [
                 {"kind": each.kind, "group": each.group, "step": each.step, "detail": each.detail}
                 for each in self.differences

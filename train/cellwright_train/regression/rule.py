@@ -59,10 +59,10 @@ class Rule:
     e-processes is one, whatever their dependence (Vovk and Wang, Annals of Statistics 49, 2021), and calls no
     later than Bonferroni's tests of the columns, each at its weight times alpha.
 
-    "No regression" needs the margin of every column excluded, and no strong evidence of a worsening: a small
-    one that is seen in every pair is waited for. Where one margin is truly reached, the test of that one has
-    to err; so `miss` needs no correction for the number of columns, nor for that of scenarios where a suite
-    is "no regression" only if all of them are.
+    "No regression" needs the margin of every column excluded, those aside that no pair so far has a value of,
+    and no strong evidence of a worsening: a small one that is seen in every pair is waited for. Where one
+    margin is truly reached, the test of that one has to err; so `miss` needs no correction for the number of
+    columns, nor for that of scenarios where a suite is "no regression" only if all of them are.
     """
 
     weights: tuple[float, ...]
@@ -94,9 +94,10 @@ def first_calls(differences: NDArray[np.float64], rule: Rule) -> Calls:
     within = np.stack([margin_excluded(column, rule.margin) for column in differences])
     evidence = np.logaddexp.reduce(worse, axis=0)
     excluded = np.logical_or.accumulate(within >= -math.log(rule.miss), axis=-1)
+    absent = np.logical_and.accumulate(np.isnan(differences), axis=-1)
     return Calls(
         regression=_first(evidence >= -math.log(rule.alpha)),
-        no_regression=_first(excluded.all(axis=0) & (evidence < math.log(_SUSPICION))),
+        no_regression=_first((excluded | absent).all(axis=0) & (evidence < math.log(_SUSPICION))),
         worsening=_first(worse >= -math.log(rule.alpha)),
         exclusion=_first(excluded),
     )

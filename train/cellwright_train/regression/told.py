@@ -58,6 +58,7 @@ class _Entry(Struct, frozen=True):
 
     verdict: Verdict
     policy: str
+    other_policy: bool
     differences: tuple[_Difference, ...]
     not_comparable: str | None
     needed_pairs: Count | None

@@ -57,4 +57,6 @@ def found_in_words(entry: Mapping[str, Any]) -> str:
         words.append(
             f"{needed} pairs would decide" if needed else "too few pairs to say how many would decide"
         )
+    if entry["verdict"] == "UNCHANGED" and entry["other_policy"]:
+        words.append("another policy than the baseline's, which acts as that did")
     return "; ".join(words)

@@ -31,7 +31,7 @@ WELD, BLIND_WELD = "cellwright/WeldSeam-v1", "cellwright/WeldSeamWithoutPool-v1"
 TASKS = {
     "pegs": ("peg-insertion", "cellwright/PegInsertion-v1"),
     "plugs": ("connector-insertion", "cellwright/ConnectorInsertion-v1"),
-    "nuts": ("nut-fastening", "cellwright/NutFastening-v1"),
+    "nuts": ("nut-fastening", "cellwright/NutFastening-v2"),
     "gears": ("gear-mesh", "cellwright/GearMesh-v1"),
 }
 WELD_CHANGES = ("new-batch", "moved-fixture", "bent-wire", "dim-light")
@@ -43,7 +43,7 @@ SECONDS = {
     ("cellwright/WeldSeam-v1", "policy"): 1.0,
     ("cellwright/PegInsertion-v1", "policy"): 0.2,
     ("cellwright/ConnectorInsertion-v1", "policy"): 0.35,
-    ("cellwright/NutFastening-v1", "policy"): 0.4,
+    ("cellwright/NutFastening-v2", "policy"): 0.4,
     ("cellwright/GearMesh-v1", "policy"): 1.4,
 }
 """Measured processor time of a part [s] under `train`, by environment and kind of policy, start included."""

@@ -23,7 +23,7 @@ print(time.process_time())
 
 def main() -> None:
     """Print the time of each environment, imports included."""
-    for env_id in sys.argv[1:] or ["cellwright/WeldSeam-v1", "cellwright/NutFastening-v1"]:
+    for env_id in sys.argv[1:] or ["cellwright/WeldSeam-v1", "cellwright/NutFastening-v2"]:
         for cache in ("empty", "filled"):
             print(f"{env_id}, {cache} cache: {_measured(env_id, empty=cache == 'empty')}", flush=True)
 

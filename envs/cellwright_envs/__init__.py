@@ -18,7 +18,7 @@ ENVIRONMENTS = {
     "cellwright/WeldSeamWithoutPool-v1": "cellwright_envs.welding.weld_seam:WeldSeamWithoutPool",
     "cellwright/PegInsertion-v1": "cellwright_envs.assembly.peg_insertion:PegInsertion",
     "cellwright/ConnectorInsertion-v1": "cellwright_envs.assembly.connector_insertion:ConnectorInsertion",
-    "cellwright/NutFastening-v1": "cellwright_envs.assembly.nut_fastening:NutFastening",
+    "cellwright/NutFastening-v2": "cellwright_envs.assembly.nut_fastening:NutFastening",
     "cellwright/GearMesh-v1": "cellwright_envs.assembly.gear_mesh:GearMesh",
 }
 """Id to entry point. A cell cuts its episodes off itself, since the limit follows from the part."""

@@ -21,7 +21,7 @@ from cellwright_train.rollout.recording import PartRecord
 from cellwright_train.rollout.trial import Trial
 
 PEG = "cellwright/PegInsertion-v1"
-NUT = "cellwright/NutFastening-v1"
+NUT = "cellwright/NutFastening-v2"
 CELL = CellChoice(env=PEG, disturbances="none")
 pytestmark = pytest.mark.usefixtures("plain_pictures")
 

@@ -51,7 +51,10 @@ class NutFasteningConfig(InsertionConfig):
     )
     """Stiff enough for the arm to hold against the spindle: 0.1 rad of leash are 3 N m."""
     spindle_torque_n_m: float = 2.2
-    """Torque at which the spindle stalls."""
+    """The most that the motor can."""
+    spindle_setting: tuple[float, float] = (0.95, 1.05)
+    """Torque at which the nut-runner holds, set for the part, over the middle of its torque window: a range
+    over episodes (assumption)."""
     spindle_noise_n_m: float = 0.01
     """Noise of its torque sensor, standard deviation (assumption)."""
     joint_rad: float = float(np.pi / 2)
@@ -132,16 +135,17 @@ class NutFastening(Insertion[NutMeasurement]):
 
     def _own_settings(self) -> tuple[Setting, ...]:
         stall, spin_up = (self.config.spindle_torque_n_m,), (TURN_RAD * SPIN_UP_REV_S2,)
+        set_to = "smallest and largest torque that stops it, over the middle of the part's window"
         return (
-            Setting(name="spindle_stall", unit="N.m", value=stall, meaning="torque that stops the spindle"),
+            Setting(name="spindle_stall", unit="N.m", value=stall, meaning="the most of its motor"),
+            Setting(name="spindle_setting", unit="1", value=self.config.spindle_setting, meaning=set_to),
             Setting(name="spindle_spin_up", unit="rad/s^2", value=spin_up, meaning="its acceleration"),
         )
 
     def _resistance(self, rng: np.random.Generator) -> Resistance:
         config, nut = self.config, self.product
-        start, stiffness, prevailing = rng.uniform(
-            *np.array([(0.0, TURN_RAD), config.joint_factor, config.prevailing_fraction]).T
-        ).tolist()
+        ranges = [(0.0, TURN_RAD), config.joint_factor, config.prevailing_fraction, config.spindle_setting]
+        start, stiffness, prevailing, setting = rng.uniform(*np.array(ranges).T).tolist()
         drawn = BoltedJoint(
             form=nut.form,
             first_thread_m=nut.point_m,
@@ -154,7 +158,8 @@ class NutFastening(Insertion[NutMeasurement]):
         )
         as_drawn_n_m = self._target_n_m / (drawn.torque_rate_n_m_rad * config.joint_rad)
         joint = replace(drawn, stiffness_n_m=stiffness * as_drawn_n_m, friction=self.conditions.friction)
-        self.runner = NutRunner(joint, torque_limit_n_m=config.spindle_torque_n_m)
+        most_n_m = min(setting * self._target_n_m, config.spindle_torque_n_m)
+        self.runner = NutRunner(joint, torque_limit_n_m=most_n_m)
         return self.runner
 
     def _needed_s(self) -> float:

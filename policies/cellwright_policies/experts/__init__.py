@@ -19,7 +19,7 @@ EXPERTS: dict[str, dict[str, Callable[..., Expert]]] = {
     "cellwright/WeldSeamWithoutPool-v1": WELD_SEAM,
     "cellwright/PegInsertion-v1": PEG_INSERTION,
     "cellwright/ConnectorInsertion-v1": CONNECTOR_INSERTION,
-    "cellwright/NutFastening-v1": NUT_FASTENING,
+    "cellwright/NutFastening-v2": NUT_FASTENING,
     "cellwright/GearMesh-v1": GEAR_MESH,
 }
 """The experts of each environment, made from the names of the components of `privileged`."""

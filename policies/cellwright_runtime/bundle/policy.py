@@ -65,8 +65,12 @@ MOST_OBSERVED = 1_000_000
 _NOT_SCORES = (PER_EPISODE, "disturbances")
 """Fields of a scorecard that the manifest does not repeat."""
 _ENVIRONMENT = re.compile(r"[\w.-]+/[\w.-]+-v\d+")
-_RETIRED_TASKS = ("WeldSeam", "PegInsertion", "ConnectorInsertion", "NutFastening", "GearMesh")
-RETIRED = {f"cellwright/{task}-v0": f"cellwright/{task}-v1" for task in _RETIRED_TASKS}
+_VERSIONS = {"WeldSeam": 1, "PegInsertion": 1, "ConnectorInsertion": 1, "NutFastening": 2, "GearMesh": 1}
+RETIRED = {
+    f"cellwright/{task}-v{old}": f"cellwright/{task}-v{now}"
+    for task, now in _VERSIONS.items()
+    for old in range(now)
+}
 """Environments that are no more, and those to train their policies again in."""
 
 

@@ -36,8 +36,9 @@ def env() -> Iterator[NutFastening]:
 
 @pytest.fixture(scope="module")
 def patient() -> Iterator[NutFastening]:
-    """An environment that lets a tight nut be worked on for longer."""
-    env = NutFastening(privileged=True, config=NutFasteningConfig(hold_s=60.0))
+    """An environment that lets a tight nut be worked on for longer, with a nut-runner that is set too high."""
+    config = NutFasteningConfig(hold_s=60.0, spindle_setting=(1.7, 1.7))
+    env = NutFastening(privileged=True, config=config)
     yield env
     env.close()
 
@@ -248,7 +249,24 @@ def test_a_nut_below_or_above_its_window_is_no_success(patient: NutFastening) ->
     assert not patient._failed(patient.measurement)
 
 
-def test_too_much_torque_breaks_the_part(env: NutFastening) -> None:
+def test_a_nut_runner_holds_at_the_torque_that_it_is_set_to(env: NutFastening) -> None:
+    """However fast it comes to the flange, and for as long as it is asked to turn."""
+    for product in ("M10", "M16"):
+        begin(env, product)
+        assert work(env, 300, rev_s=2.0)["is_success"]
+        card: NutScorecard = env.scorecard()
+        assert card.peak_torque_n_m == pytest.approx(env._target_n_m, rel=0.05)
+        assert card.tightness_n_m == pytest.approx(env._target_n_m, rel=0.06)
+    held = []
+    for seed in range(24):
+        env.reset(seed=seed, options={"product": "M12", "disturbances": "none"})
+        held.append(env.runner._limit_n_m / env._target_n_m)
+    assert 0.95 <= min(held) < 0.97
+    assert 1.03 < max(held) <= 1.05
+
+
+def test_a_nut_runner_that_is_set_too_high_breaks_the_part(patient: NutFastening) -> None:
+    env = patient
     begin(env)
     info = work(env, 300, rev_s=2.0)
     card: NutScorecard = env.scorecard()

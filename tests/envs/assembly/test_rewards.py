@@ -24,7 +24,7 @@ from cellwright_policies.experts import make_expert
 TASKS: dict[str, tuple[Any, str]] = {
     "cellwright/PegInsertion-v1": (PegInsertion, "square-12-0.5-chamfer"),
     "cellwright/ConnectorInsertion-v1": (ConnectorInsertion, "d-sub-0.3-1"),
-    "cellwright/NutFastening-v1": (NutFastening, "M12"),
+    "cellwright/NutFastening-v2": (NutFastening, "M12"),
     "cellwright/GearMesh-v1": (GearMesh, "m1-z24-b8-0.25"),
 }
 
@@ -122,7 +122,7 @@ def test_every_step_of_a_good_part_is_paid_as_its_page_says(task: str) -> None:
     [
         ("cellwright/PegInsertion-v1", 13.0),
         ("cellwright/ConnectorInsertion-v1", 100.0),
-        ("cellwright/NutFastening-v1", 13.0),
+        ("cellwright/NutFastening-v2", 13.0),
         ("cellwright/GearMesh-v1", 13.0),
     ],
 )

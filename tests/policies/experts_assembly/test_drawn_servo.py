@@ -33,7 +33,7 @@ SEED = 7000
 Work = Callable[..., list[Any]]
 TASKS = {
     "cellwright/ConnectorInsertion-v1": (ConnectorInsertion, PLUG),
-    "cellwright/NutFastening-v1": (NutFastening, NUT),
+    "cellwright/NutFastening-v2": (NutFastening, NUT),
     "cellwright/GearMesh-v1": (GearMesh, GEAR),
 }
 

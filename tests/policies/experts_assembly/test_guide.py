@@ -88,12 +88,12 @@ def test_it_goes_straight_to_the_hole_at_first_and_searches_where_that_does_not_
 
 def test_it_searches_for_a_bolt_as_for_a_hole_but_does_not_turn_the_nut() -> None:
     turns = []
-    for kind, product in ((PegInsertion, "round-16-1"), (NutFastening, "M12")):
+    for kind, version, product in ((PegInsertion, 1, "round-16-1"), (NutFastening, 2, "M12")):
         env: Insertion[Any] = kind(privileged=True)
         batch, names = lying(env, product)
         batch["leash"][0, :2] = (0.0, 1e-3)
         batch["pose"][0, 5] = 0.0
-        guide = make_expert(f"cellwright/{kind.__name__}-v1", "guide", names)
+        guide = make_expert(f"cellwright/{kind.__name__}-v{version}", "guide", names)
         action = [guide.act_batch(batch)[0] for _ in range(PATIENCE_STEPS + 1)][-1]
         assert action[1] > 0.0 > action[0]
         turns.append(action[5])

@@ -13,7 +13,7 @@ from cellwright_policies.experts import make_expert
 from cellwright_policies.experts.assembly.nut_fastening import FULL_REV_S, NutOracle
 from cellwright_train.learning.presets import preset
 
-ENV_ID = "cellwright/NutFastening-v1"
+ENV_ID = "cellwright/NutFastening-v2"
 SEED = 7000
 Work = Callable[..., list[Any]]
 

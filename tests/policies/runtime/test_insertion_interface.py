@@ -79,9 +79,9 @@ def layout() -> Layout:
     return env.layout
 
 
-@pytest.mark.parametrize("task", ["PegInsertion", "ConnectorInsertion", "NutFastening", "GearMesh"])
+@pytest.mark.parametrize("task", ["PegInsertion-v1", "ConnectorInsertion-v1", "NutFastening-v2", "GearMesh-v1"])
 def test_interface_does_what_the_environment_does(task: str) -> None:
-    env_id = f"cellwright/{task}-v1"
+    env_id = f"cellwright/{task}"
     env = gymnasium.make(f"cellwright_envs:{env_id}", disturbances="none", privileged=True)
     expected, _ = env.reset(seed=11)
     robot = Robot(env, origin=np.zeros(6))

@@ -37,7 +37,7 @@ def insertion_steps(effort: Effort) -> Figures:
 
 
 def _task_steps(env_id: str, effort: Effort) -> Figures:
-    task = env_id.removeprefix("cellwright/").removesuffix("-v1")
+    task = re.sub(r"cellwright/|-v\d+", "", env_id)
     name = "_".join(word.lower() for word in re.findall("[A-Z][a-z]+", task))
     env = CellChoice(env=env_id, disturbances=ALL_ENV_DISTURBANCES).make()
     cell: Any = env.unwrapped

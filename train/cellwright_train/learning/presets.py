@@ -207,7 +207,7 @@ CONNECTOR_INSERTION = dataclasses.replace(
 
 NUT_FASTENING = dataclasses.replace(
     PEG_INSERTION,
-    env_id="cellwright/NutFastening-v1",
+    env_id="cellwright/NutFastening-v2",
     env_kwargs={"product": "train", "max_episode_steps": 260},
     aux_targets=(
         *(name for name in PEG_INSERTION.aux_targets if name != "yaw_error"),  # a nut fits at any turn

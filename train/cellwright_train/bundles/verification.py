@@ -18,9 +18,12 @@ from cellwright_train.results.result import Evaluation
 from cellwright_train.rollout import cell
 from cellwright_train.rollout.cell import CellChoice
 from cellwright_train.rollout.evaluation import evaluate
+from cellwright_train.rollout.families import FAMILIES, family_of
 from cellwright_train.rollout.policies import BundleReference, PolicyReference
 from cellwright_train.rollout.trial import Trial
 
+_OTHERWISE = 0.1
+"""Fraction of insertions that may come out otherwise than the training framework had them."""
 
 def verify(
     directory: Path,
@@ -68,6 +71,9 @@ def verify_closed_loop(
     progress: bool = True,
 ) -> Check:
     """Repeat the scorecard's first `episodes` with the bundle: the same parts must be good.
+
+    Of insertions one in ten may come out differently: contact amplifies the last bits, in which an engine and
+    the training framework differ.
 
     The reference is what the scorecard recorded from the training framework at export, or, where `against`
     names a run, that run's policy on the same seeds now.
@@ -155,6 +161,7 @@ def _check_closed_loop(
     reference = BundleReference(name=f"bundle {directory.name}", bundle=bundle)
     trial = Trial(policy=reference, cell=choice, plan=tuple(plan))
     worked = evaluate(trial, workers=workers, progress=progress)
+    others = []
     for result, before in zip(worked.results, wanted, strict=True):
         if result.graded_by != before.graded_by:
             raise CheckFailedError(
@@ -162,13 +169,17 @@ def _check_closed_loop(
                 f"was by {before.graded_by}"
             )
         if result.verdict != before.verdict:
-            raise CheckFailedError(
+            others.append(
                 f"seed {result.seed} ({result.product}) gives {result.outcome} with the bundle, "
                 f"{before.outcome} with {against.name if against else 'the policy as exported'}"
             )
+    touches = family_of(choice.env) is FAMILIES["assembly"]
+    if len(others) > (_OTHERWISE * len(plan) if touches else 0):
+        raise CheckFailedError("; ".join(others))
     source = against.name if against else "the recorded results"
     good = f"the same parts are good as with {source} ({worked.good} of them)"
-    return f"{len(plan)} seeds repeated, {good}{_graded(worked)}"
+    but = f", but for {len(others)} whose contacts went another way" if others else ""
+    return f"{len(plan)} seeds repeated, {good}{but}{_graded(worked)}"
 
 
 def _graded(evaluation: Evaluation[Any]) -> str:

@@ -23,8 +23,9 @@ PITCH_M = 0.7e-3
 SMALLEST_RADIUS_M = 0.3e-3
 LARGEST_TURN_RAD = 0.9
 """Turn of the lead in a control step where the part has moved fast."""
-SMALLEST_M = 0.5e-3
-"""A heading below has no direction; the search then starts along x."""
+START_M = 0.5e-3
+"""Where there is no heading the search starts along x, which counts for so much, and for nothing at twice the
+heading. A switch from one to the other is imitated as standing still."""
 
 
 WEIGHT = np.array([1.0, 1.0, 1.0, 4.0, 4.0, 4.0])
@@ -75,7 +76,8 @@ class Spiral:
 def turned_left(heading: Array, angle_rad: Array) -> Array:
     """Directions (n, 2) of `heading` (n, 2) [m], or x where it has none, turned by `angle_rad` (n,)."""
     length = np.linalg.norm(heading, axis=1, keepdims=True)
-    along = np.where(length > SMALLEST_M, heading / np.maximum(length, SMALLEST_M), [1.0, 0.0])
+    started = heading + np.maximum(START_M - 0.5 * length, 0.0) * np.array([1.0, 0.0])
+    along = started / np.maximum(np.linalg.norm(started, axis=1, keepdims=True), 1e-9)
     across = np.stack([-along[:, 1], along[:, 0]], axis=1)
     return np.asarray(np.cos(angle_rad)[:, None] * along + np.sin(angle_rad)[:, None] * across)
 
@@ -105,6 +107,8 @@ SWEEP_RAD = 0.12
 """How far to either side the search turns the part."""
 SWEEP_LEAD_RAD, PULL_LIMIT_RAD = 0.03, 0.015
 """Lead with which it turns, and the limit of what is added towards the hole's turn."""
+SWEEP_BACK_RAD = 0.008
+"""Heading back from which it goes on turning back, so that a part at rest begins to turn one way."""
 
 
 class Guide(Oracle):
@@ -143,6 +147,8 @@ class Guide(Oracle):
         drawn = SEARCH_LEAD_M * along + pull(truth[:, self._place[:2]])
         wanted[searching, :2] = within_a_step(drawn, lead[:, :2])[searching]
         wanted[searching, 2] = -SEARCH_PRESS_M
+        # How a part leans is not seen, and what is added up while it lies there says nothing.
+        wanted[searching, 3:5] = lead[searching, 3:5]
         if self.fits_at_one_turn:
             turning = swept(pose[:, 5], onward[:, 5]) - np.clip(PULL * yaw, -PULL_LIMIT_RAD, PULL_LIMIT_RAD)
             wanted[searching, 5] = turning[searching]
@@ -161,6 +167,6 @@ def pull(tip: Array, fraction: float = PULL, limit_m: float = PULL_LIMIT_M) -> A
 
 def swept(turned: Array, heading: Array) -> Array:
     """Lead (n,) [rad] that goes on turning the way of `heading` (n,), and back at the sweep's ends."""
-    onward = np.where(heading < 0.0, -1.0, 1.0)
+    onward = np.clip(1.0 + heading / SWEEP_BACK_RAD, -1.0, 1.0)
     way = np.where(np.abs(turned) > SWEEP_RAD, -np.sign(turned), onward)
     return np.asarray(SWEEP_LEAD_RAD * way)

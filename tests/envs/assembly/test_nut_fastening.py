@@ -36,7 +36,7 @@ def env() -> Iterator[NutFastening]:
 
 @pytest.fixture(scope="module")
 def patient() -> Iterator[NutFastening]:
-    """An environment that lets a tight nut be worked on for longer, with a nut-runner that is set too high."""
+    """An environment that lets a tight nut be worked on for longer, its nut-runner set too high."""
     config = NutFasteningConfig(hold_s=60.0, spindle_setting=(1.7, 1.7))
     env = NutFastening(privileged=True, config=config)
     yield env

@@ -79,7 +79,9 @@ def layout() -> Layout:
     return env.layout
 
 
-@pytest.mark.parametrize("task", ["PegInsertion-v1", "ConnectorInsertion-v1", "NutFastening-v2", "GearMesh-v1"])
+@pytest.mark.parametrize(
+    "task", ["PegInsertion-v1", "ConnectorInsertion-v1", "NutFastening-v2", "GearMesh-v1"]
+)
 def test_interface_does_what_the_environment_does(task: str) -> None:
     env_id = f"cellwright/{task}"
     env = gymnasium.make(f"cellwright_envs:{env_id}", disturbances="none", privileged=True)

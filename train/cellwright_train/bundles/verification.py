@@ -25,6 +25,7 @@ from cellwright_train.rollout.trial import Trial
 _OTHERWISE = 0.1
 """Fraction of insertions that may come out otherwise than the training framework had them."""
 
+
 def verify(
     directory: Path,
     *,

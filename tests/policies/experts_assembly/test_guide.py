@@ -16,7 +16,8 @@ from cellwright_policies.experts import make_expert
 from cellwright_policies.experts.assembly.guide import (
     PATIENCE_STEPS,
     SEARCH_LEAD_M,
-    SMALLEST_M,
+    START_M,
+    SWEEP_BACK_RAD,
     SWEEP_LEAD_RAD,
     SWEEP_RAD,
     heading,
@@ -106,9 +107,35 @@ def test_a_search_goes_on_along_its_last_action_where_the_lead_is_mostly_noise()
     lead, action = np.array([[-0.1e-3, 0.05e-3, 0, 0, 0, 0]]), np.array([[0.0, 1.0, 0, 0, 0, 0, 0.3]])
     along = turned_left(heading(lead, action)[:, :2], np.zeros(1))
     assert along[0, 1] > 0.98
-    resting = turned_left(heading(lead, 0.2 * action)[:, :2], np.zeros(1))
-    assert np.linalg.norm(lead[0, :2]) + 0.2 * 0.7e-3 < SMALLEST_M
-    np.testing.assert_array_equal(resting, [[1.0, 0.0]])
+
+
+def test_a_search_begins_along_x_and_comes_into_its_own_direction_without_a_jump() -> None:
+    """A jump between two directions would be imitated as their mean: as standing still."""
+    back = np.array([[-1.0, 0.4]]) / np.hypot(1.0, 0.4)
+    np.testing.assert_array_equal(turned_left(np.zeros((1, 2)), np.zeros(1)), [[1.0, 0.0]])
+    ways = np.concatenate([turned_left(length * back, np.zeros(1)) for length in np.arange(0.0, 2e-3, 5e-6)])
+    assert ways[20, 0] > 0.9
+    np.testing.assert_allclose(ways[200:], np.repeat(back, 200, axis=0))
+    assert np.linalg.norm(np.diff(ways, axis=0), axis=1).max() < 0.1
+    assert np.linalg.norm(2.0 * START_M * back) == pytest.approx(1e-3)
+
+
+def test_a_part_at_rest_begins_to_turn_one_way_and_goes_on_either_way() -> None:
+    turned = np.zeros(4)
+    way = swept(turned, np.array([0.0, 0.02, -SWEEP_BACK_RAD, -0.02]))
+    np.testing.assert_allclose(way, SWEEP_LEAD_RAD * np.array([1.0, 1.0, 0.0, -1.0]), atol=1e-12)
+
+
+def test_a_search_leaves_the_lean_of_a_part_alone() -> None:
+    env = PegInsertion(privileged=True)
+    batch, names = lying(env)
+    for name in ("axis_x", "axis_y"):
+        batch["privileged"][0, names.index(name)] = 0.05
+    guide = make_expert("cellwright/PegInsertion-v1", "guide", names)
+    actions = np.array([guide.act_batch(batch)[0] for _ in range(PATIENCE_STEPS + 4)])
+    assert np.abs(actions[0, 3:5]).min() == 1.0
+    np.testing.assert_array_equal(actions[PATIENCE_STEPS:, 3:5], np.zeros((4, 2)))
+    env.close()
 
 
 def test_a_turn_goes_back_though_a_flank_still_holds_its_lead() -> None:

@@ -28,7 +28,7 @@ ZOO = {
     "cellwright/WeldSeam-v1": "weld-seam",
     "cellwright/PegInsertion-v1": "peg-insertion",
     "cellwright/ConnectorInsertion-v1": "connector-insertion",
-    "cellwright/NutFastening-v1": "nut-fastening",
+    "cellwright/NutFastening-v2": "nut-fastening",
     "cellwright/GearMesh-v1": "gear-mesh",
 }
 

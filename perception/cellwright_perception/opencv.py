@@ -19,5 +19,6 @@ def opencv() -> ModuleType:
     except ImportError as error:
         raise ImportError(
             f"OpenCV does not load ({error}); fix: `apt-get install libgl1` or "
-            "`pip install opencv-python-headless`"
+            "`pip install opencv-python-headless`",
+            name="cv2",
         ) from None

@@ -151,8 +151,10 @@ def _run(arguments: list[str]) -> int:
     _refuse_impossible(command)
     try:
         return command.run()
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         missing = (error.name or "").split(".")[0]
+        if missing == "cv2" and not isinstance(error, ModuleNotFoundError):
+            raise UsageError(str(error)) from error  # it is there, and a library under it is not
         if missing not in (*_OF_CELLS, *_EXTRAS):
             raise
         extra = _EXTRAS.get(missing, command.extra)

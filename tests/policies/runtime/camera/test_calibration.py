@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cellwright_assets.arithmetic import inverted, product
+from cellwright_perception.opencv import opencv
 from cellwright_runtime.camera.calibration import (
     Board,
     CalibrationError,
@@ -95,6 +96,25 @@ def test_a_rendered_camera_is_found_again(
     np.testing.assert_allclose(camera.position_m, FLANGE_FROM_CAMERA[:3, 3], atol=0.8e-3)
     off = np.array(rotation_rows(*camera.rotation_rad)).T @ FLANGE_FROM_CAMERA[:3, :3]
     assert np.arccos(np.clip((np.trace(off) - 1.0) / 2.0, -1.0, 1.0)) < 4e-3
+
+
+def test_an_opencv_that_does_not_load_is_one_line_with_the_fix(
+    taken: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(name: str) -> None:
+        raise ImportError("libGL.so.1: cannot open shared object file")
+
+    opencv.cache_clear()
+    monkeypatch.setattr("cellwright_perception.opencv.importlib.import_module", load)
+    out = tmp_path / "camera.toml"
+    board = ["--columns", "8", "--rows", "5", "--square-m", "0.012"]
+    assert main(["calibrate", str(taken), *board, "--name", "hand", "--out", str(out)]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(
+        "cellwright: OpenCV does not load (libGL.so.1: cannot open shared object file); fix: "
+    )
+    assert told.count("\n") == 1
+    assert not out.exists()
 
 
 def corners(poses: list[Array], noise_px: float = 0.0) -> list[Array]:

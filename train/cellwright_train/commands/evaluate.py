@@ -305,8 +305,8 @@ class Evaluate:
                 told = evaluation.as_json() | self._setting | trial.identity
                 if matched is not None:
                     told |= matched.as_json()
-                if self._scenario is not None:
-                    told["bar"] = self._bar(results)
+                if (bar := self._bar(results)) is not None:
+                    told["bar"] = bar
                 if feasible is not None:
                     told["feasible"] = feasible.as_json(evaluation)
                 file.write((json.dumps(told, allow_nan=False) + "\n").encode())
@@ -343,13 +343,13 @@ class Evaluate:
         console().print(evaluation_table(rows, caption))
         if matched is not None:
             print(effect_line(matched))
-        if self._scenario is not None:
-            bar = self._bar(results)
+        if (bar := self._bar(results)) is not None:
             print(f"bar: {bar['text']}: {'reached' if bar['reached'] else 'missed'}")
 
-    def _bar(self, results: Sequence[EpisodeResult]) -> dict[str, Any]:
-        """The bar of the scenario, and what the parts come to."""
-        assert self._scenario is not None
+    def _bar(self, results: Sequence[EpisodeResult]) -> dict[str, Any] | None:
+        """The bar of the scenario, and what the parts come to; a search has no bar, since no policy made them."""
+        if self._scenario is None or self.tries > 1:
+            return None
         arms = [results[arm :: self._arms] for arm in range(self._arms)]
         good, control = (sum(result.good for result in arm) for arm in (arms[0], arms[-1]))
         return {

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
+from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -164,11 +165,21 @@ class Evaluate:
 
         contender = Contender.resolve(self.policy, scenario.line.cells)
         shift = Shift(line=scenario.line, contenders=(contender,))
-        asked = {"scenario": scenario.identity, "policy": digest(contender)}
+        asked = {
+            "cellwright": version("cellwright"),
+            "scenario": scenario.identity,
+            "policy": digest(contender),
+        }
         room_bytes = _ROOM_BYTES + 2 * _ROOM_BYTES_A_PART * len(scenario.line.parts)
         with reserved(self.json, inputs=[Path(scenario.reference)], room_bytes=room_bytes) as (file,):
             with Crew(shift.trials, self.workers) as crew, Journal(self.json, asked) as journal:
-                scored = scored_shift(scenario, contender, crew, shift, journal)
+                try:
+                    scored = scored_shift(scenario, contender, crew, shift, journal)
+                except BaseException:
+                    if journal.path is not None and journal.rows:
+                        told = f"{journal.path} keeps {journal.rows} finished parts"
+                        print(f"{told}, the same command goes on there", file=sys.stderr)
+                    raise
                 if file is not None:
                     file.write((json.dumps(scored.as_json(), allow_nan=False) + "\n").encode())
                 journal.discard()

@@ -44,7 +44,9 @@ class Score:
         if not isinstance(data, dict) or "scenario" not in data:
             return None
         if data.get("tries", "1") != "1":
-            raise UsageError(f"{path} is a search with up to {data['tries']} tries a part, no score of a policy")
+            raise UsageError(
+                f"{path} is a search with up to {data['tries']} tries a part, no score of a policy"
+            )
         try:
             name, bar = str(data["scenario"]), data["bar"]
             told = cls(

@@ -358,7 +358,7 @@ class Evaluate:
             print(f"bar: {bar['text']}: {'reached' if bar['reached'] else 'missed'}")
 
     def _bar(self, results: Sequence[EpisodeResult]) -> dict[str, Any] | None:
-        """The bar of the scenario, and what the parts come to; a search has no bar, since no policy made them."""
+        """The bar of the scenario, and what the parts come to; a search, which is no policy, has none."""
         if self._scenario is None or self.tries > 1:
             return None
         arms = [results[arm :: self._arms] for arm in range(self._arms)]

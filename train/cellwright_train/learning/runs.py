@@ -19,8 +19,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+
 import cellwright_envs
-from cellwright_policies.checkpoint import read_policy, restore, write_checkpoint
+from cellwright_policies.checkpoint import read_policy, restore, weights_file, write_checkpoint
 from cellwright_policies.networks import CellActorCritic
 from cellwright_policies.ppo import CellPPO
 from cellwright_runtime.files.json_text import canonical_json, parse_json
@@ -35,6 +37,7 @@ _PACKAGES = ("cellwright", "gymnasium", "numba", "numpy", "pybullet", "stable-ba
 _KEPT_CHECKPOINTS = 2
 _CONFIG, _SEED, _COMMANDS, _VERSIONS = "config.json", "seed", "commands", "versions.json"
 _PARENT = "parent.json"
+_GIVEN = "given.safetensors"
 _STATE = "state.json"
 _LOCK = ".lock"
 _OF_OLD = "model.zip"
@@ -99,8 +102,8 @@ class RunState:
 class RunDirectory:
     """Paths of one run.
 
-    `config.json versions.json seed commands metrics.csv tensorboard/ checkpoints/ best/`, and `parent.json`
-    where it goes on from another policy.
+    `config.json versions.json seed commands metrics.csv tensorboard/ checkpoints/ best/`; where it goes on
+    from weights that it was given, `given.safetensors` with these, and `parent.json` with what they are.
 
     `checkpoints/<number>` and `best/<number>` are directories with weights, counters and `state.json`, which
     appear complete or not at all; the highest number counts. A process that trains holds the lock.
@@ -110,18 +113,22 @@ class RunDirectory:
 
     @classmethod
     @contextlib.contextmanager
-    def begin(cls, path: Path, config: TrainConfig, seed: int) -> Iterator[RunDirectory]:
+    def begin(
+        cls, path: Path, config: TrainConfig, seed: int, given: Mapping[str, torch.Tensor] | None = None
+    ) -> Iterator[RunDirectory]:
         """Start a run and hold its lock in the block; raises as `create` and `locked` do."""
         require_training_seed(seed)
         cls.require_empty(path)
         path.mkdir(parents=True, exist_ok=True)
         run = cls(path=path)
         with run.locked():
-            yield cls.create(path, config, seed)
+            yield cls.create(path, config, seed, given)
 
     @classmethod
-    def create(cls, path: Path, config: TrainConfig, seed: int) -> RunDirectory:
-        """Write a run that has not begun.
+    def create(
+        cls, path: Path, config: TrainConfig, seed: int, given: Mapping[str, torch.Tensor] | None = None
+    ) -> RunDirectory:
+        """Write a run that has not begun, with the weights `given` to go on from.
 
         Raises `RunExistsError` rather than write over one, `UsageError` for no valid seed.
         """
@@ -129,6 +136,8 @@ class RunDirectory:
         cls.require_empty(path)
         path.mkdir(parents=True, exist_ok=True)
         run = cls(path=path)
+        if given is not None:
+            write_beside(run.given, weights_file(given))
         run.checkpoints.mkdir()
         write_beside(path / _CONFIG, _json(to_json(config)))
         run.note_versions()
@@ -173,6 +182,11 @@ class RunDirectory:
     def checkpoints(self) -> Path:
         """Where checkpoints lie, one directory each."""
         return self.path / "checkpoints"
+
+    @property
+    def given(self) -> Path:
+        """Where the weights lie that it went on from; without them a run began with random ones."""
+        return self.path / _GIVEN
 
     @property
     def best(self) -> Path:

@@ -96,16 +96,20 @@ class TrainingSession:
         self._metrics_rows = state.metrics_rows
         torch.manual_seed(self.seed + self.model.num_timesteps)
 
+    @property
+    def has_learnt(self) -> bool:
+        """Whether it is past its first moment."""
+        return self.model.num_timesteps > 0 or self.rounds_collected > 0
+
     def begin_with(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """Go on from a policy's `state_dict`, which the run then keeps from its first moment."""
+        """Go on from a policy's `state_dict`, which is tested before the first step."""
         self.model.policy.load_state_dict(weights)
         self.was_given_weights = True
+        self._metrics_rows = 0
 
     def run_to_end(self) -> None:
         """Do what is left of the run."""
         self._begin_logs()
-        if self.was_given_weights:
-            self.save()  # nothing but this run has them
         if self.config.ppo.teacher_coefficient > 0:
             self.model.teacher = self._teacher().act_batch
         try:

@@ -186,6 +186,12 @@ def test_an_unknown_scenario_names_the_nearest() -> None:
         scenario("peg-dimlight")
 
 
+def test_parts_far_on_are_planned_without_those_before() -> None:
+    each = cell_scenario("peg-as-trained")
+    assert each.plan(3, first=4) == each.plan(7)[4:]
+    assert [part.seed for part in each.plan(2, first=10**15)] == [each.seed + 10**15, each.seed + 10**15 + 1]
+
+
 def test_five_are_shifts_in_several_cells_in_which_nobody_announces_what_changes() -> None:
     assert len(SHIFTS) == 5
     for name in SHIFTS:

@@ -219,7 +219,7 @@ class Evaluate:
         first = self._seed - scenario.seed
         if first < 0:
             raise UsageError(f"--seed of {scenario.name} begins at {scenario.seed}, got {self._seed}")
-        return scenario.plan(first + self.episodes)[first:]
+        return scenario.plan(self.episodes, first=first)
 
     def _with_control(self, trial: Trial) -> Trial:
         """The trial with the control of each part right after it."""

@@ -417,30 +417,37 @@ def running(mark: bytes) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("when", ["cells are made", "the first test"])
+@pytest.mark.parametrize("when", ["cells are made", "the first test", "the last test"])
 def test_a_run_that_was_given_weights_goes_on_from_them_wherever_it_was_stopped(
     when: str, run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a checkpoint it went on from random weights; stopped in its first test, it never made that."""
+    """Without a checkpoint it went on from random weights; stopped in a test, it never made that."""
     given = load_policy_from_run(run.path).state_dict()
     begun = RunDirectory(path=tmp_path / "begun")
-
-    def stop(*_: object) -> None:
-        raise KeyboardInterrupt
-
     place, name = (training, "make_cells") if when == "cells are made" else (session, "evaluate_in_training")
-    before = getattr(place, name)
+    before, calls = getattr(place, name), [None] * (when != "the last test")
+
+    def stop(*asked: Any) -> Any:
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(None)
+        return before(*asked)
+
     monkeypatch.setattr(place, name, stop)
     with pytest.raises(KeyboardInterrupt):
         train(WARM_UP_ONLY, begun.path, seed=2, initial_weights=given, report=silent)
+    assert not begun.is_finished
     monkeypatch.setattr(place, name, before)
     resume(begun.path, report=silent)
+    assert begun.is_finished
     assert torch.equal(
         begun.load_policy("last").state_dict()["action_net.weight"], given["action_net.weight"]
     )
     with (begun.path / "metrics.csv").open(newline="") as file:
-        tested = [row["step"] for row in csv.DictReader(file) if row["test/success_rate"]]
-    assert tested == ["0", "256"]
+        tests = [row for row in csv.DictReader(file) if row["test/success_rate"]]
+    assert [row["step"] for row in tests] == ["0", "256"]
+    assert float(tests[-1]["time/parts"]) > 0
+    assert float(tests[-1]["time/minutes"]) > 0
 
 
 def test_weights_of_another_network_are_refused(run: RunDirectory, tmp_path: Path) -> None:

@@ -72,6 +72,8 @@ class RunState:
     curriculum: Mapping[str, Any]
     parts: int = 0
     """Episodes of PPO that have ended; 0 in runs that are older than this count."""
+    tested_at: int | None = None
+    """Control steps of PPO before its last test, -1 before the first; None in runs that are older."""
     scores: Mapping[str, Any] = field(default_factory=dict)
     """Of the test that made it the best; of no meaning in other checkpoints."""
 
@@ -95,7 +97,12 @@ class RunState:
     def finishes(self, config: TrainConfig) -> bool:
         """Whether nothing is left to do of a run with this configuration."""
         warm = config.demonstrations.steps == 0 or self.rounds_done >= config.demonstrations.rounds
-        return warm and self.steps >= config.steps
+        return warm and self.steps >= config.steps and self.is_tested
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether the policy was tested since its last step of PPO."""
+        return self.steps == 0 or self.tested_at is None or self.tested_at >= self.steps
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -247,6 +247,12 @@ def test_a_shift_is_scored_beside_itself_without_the_changes(
         ("seed = 900", 'seed = 900\nname = "x"', [], "mine.toml:3: name: follows from the name of the file"),
         ("parts = 2", "part = 2", [], "did you mean 'parts'"),
         ("kept = 0.5", "kept = 1.5", [], "mine.toml:14: bar: need one of good and kept"),
+        (
+            '[[batch.change]]\nline_change = "dim-light"\n',
+            "",
+            [],
+            "mine.toml:13: bar, kept: compares with the parts before a change",
+        ),
         ("", "", ["--episodes", "5"], "leave --episodes out"),
         ("", "", ["--report", "x.html"], "leave --report out"),
         ("", "", ["--line-change", "dim-light"], "leave --line-change out"),

@@ -61,6 +61,21 @@ def write_checkpoint(directory: Path, model: CellPPO) -> None:
     (directory / COUNTERS).write_bytes(canonical_json(counters))
 
 
+def weights_file(weights: Mapping[str, torch.Tensor]) -> bytes:
+    """The content of a file that `read_weights` reads, of a policy's `state_dict`."""
+    arrays = {name: np.array(each.detach().cpu().numpy(), order="C") for name, each in weights.items()}
+    return safetensors.numpy.save({f"{_POLICY}{name}": values for name, values in arrays.items()})
+
+
+def read_weights(file: Path, policy: CellActorCritic) -> dict[str, torch.Tensor]:
+    """A `state_dict` of `policy`; raises `FileError` where the file is damaged or of another policy."""
+    data = read_file(file, most_bytes=_MOST_TENSOR_BYTES)
+    shapes = tensor_shapes(data, str(file))
+    _require_shapes({name.removeprefix(_POLICY): shape for name, shape in shapes.items()}, policy, file)
+    loaded = safetensors.numpy.load(data)
+    return {name.removeprefix(_POLICY): torch.from_numpy(values) for name, values in loaded.items()}
+
+
 def read_policy(directory: Path, network: NetworkConfig) -> CellActorCritic:
     """The policy of a checkpoint, ready to act on the CPU.
 

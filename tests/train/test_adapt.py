@@ -10,6 +10,7 @@ import pytest
 from cellwright_runtime.bundle.policy import Bundle
 from cellwright_train.cli import main
 from cellwright_train.learning import adaptation
+from cellwright_train.lines.library import find_line
 from cellwright_train.rollout.policies import resolve_policy
 
 POLICY = "zoo:peg-insertion"
@@ -79,6 +80,8 @@ def test_a_bundle_adapts_to_a_line_and_knows_where_it_comes_from(
         (POLICY, ["--measured", "0"], "--measured must be at least 1"),
         (POLICY, ["--kept", "1"], "kept"),
         (POLICY, ["--expert", "orcale"], "orcale"),
+        (POLICY, ["--seed", "4294967296"], "--seed must be from 0 to 4294967295"),
+        (POLICY, ["--out", "."], "exists"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(
@@ -90,3 +93,24 @@ def test_bad_input_is_one_line_and_leaves_nothing(
     assert message in told
     assert told.count("\n") == 1
     assert not run.exists()
+
+
+@pytest.mark.parametrize("changed", ["line", "policy"])
+def test_a_run_does_not_go_on_under_a_line_or_from_a_policy_that_has_changed_since(
+    changed: str, line: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It went on with what it had begun with, and was measured and told as one of the new line."""
+    run = tmp_path / "run"
+    command = ["adapt", POLICY, "--line", str(line), "--run-dir", str(run)]
+    (run / "checkpoints").mkdir(parents=True)
+    (run / "commands").write_text(
+        f"cellwright adapt {POLICY} --line {line} --parts=200 --kept=0.25 --seed=1\n"
+    )
+    parent = {"sha256": resolve_policy(POLICY).digest, "line": find_line(str(line)).hash}
+    other = {"sha256" if changed == "policy" else "line": "0"}
+    (run / "parent.json").write_text(json.dumps(parent | other))
+    assert main(command) == 2
+    named = POLICY if changed == "policy" else line
+    assert capsys.readouterr().err == (
+        f"cellwright: {run} was begun before {named} was changed; name another --run-dir\n"
+    )

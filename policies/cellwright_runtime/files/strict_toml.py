@@ -112,10 +112,11 @@ def _explained(message: str, content: Any, kind: type, place: Place) -> WrongVal
         return WrongValueError((*place, *inside, given[1]), told)
     if missing := re.match(r"Object missing required field `(.*)`", what):
         return WrongValueError((*place, *inside), f"needs the key {missing[1]!r}")
-    expected = re.match(r"Expected `([^`]*)`([^,]*)", what)
-    assert expected is not None, message
-    names = [_WORDS[name] for name in expected[1].split(" | ") if name in _WORDS]
     value = _at(content, inside)
+    expected = re.match(r"Expected `([^`]*)`([^,]*)", what)
+    if expected is None:
+        return WrongValueError((*place, *inside), f"{what[0].lower()}{what[1:]}, got {shown(value)}")
+    names = [_WORDS[name] for name in expected[1].split(" | ") if name in _WORDS]
     wanted = f"{' or '.join(names)}{expected[2]}"
     if expected[1] == "array" and isinstance(value, dict):
         wanted = f"written [[{inside[-1]}]]"

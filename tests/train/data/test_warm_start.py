@@ -96,6 +96,11 @@ def test_the_actor_learns_the_recorded_actions(
 @pytest.mark.parametrize(
     ("facts", "told"),
     [
+        (
+            {"made_by": {"env": "cellwright/ConnectorInsertion-v1", "disturbances": "none"}},
+            "episode 0 of .* was recorded in cellwright/ConnectorInsertion-v1, and this trains in",
+        ),
+        ({"made_by": {"env": "cellwright/PegInsertion-v0", "disturbances": "none"}}, "PegInsertion-v0"),
         ({"good": False}, "none of the 2 episodes of .* is good"),
         (
             {"made_by": {"env": PEG, "disturbances": "hard"}},

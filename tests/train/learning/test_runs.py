@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from cellwright_runtime.files.reading import FileError
 from cellwright_train.cli import main
 from cellwright_train.errors import Stopped, UsageError
-from cellwright_train.learning import demonstrations, metrics, progress, runs, session
+from cellwright_train.learning import demonstrations, metrics, progress, runs, session, training
 from cellwright_train.learning.demonstrations import DemonstrationConfig
 from cellwright_train.learning.metrics import MetricsFile
 from cellwright_train.learning.presets import PRESETS
@@ -35,6 +37,11 @@ SMALL = dataclasses.replace(
     workers=1,
     ppo=dataclasses.replace(PRESETS["debug"].ppo, batch_size=64, adaptive_threads=False, update_threads=1),
 )
+
+WARM_UP_ONLY = dataclasses.replace(
+    SMALL, steps=256, ppo=dataclasses.replace(SMALL.ppo, warmup_rollouts=100, rollout_steps=64)
+)
+"""The critic learns, the actor does not."""
 
 
 def silent(_: Progress) -> None:
@@ -408,3 +415,43 @@ def running(mark: bytes) -> list[str]:
             if entry.name.isdigit() and mark in (entry / "environ").read_bytes():
                 found.append(entry.name)
     return found
+
+
+@pytest.mark.parametrize("when", ["cells are made", "the first test", "the last test"])
+def test_a_run_that_was_given_weights_goes_on_from_them_wherever_it_was_stopped(
+    when: str, run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a checkpoint it went on from random weights; stopped in a test, it never made that."""
+    given = load_policy_from_run(run.path).state_dict()
+    begun = RunDirectory(path=tmp_path / "begun")
+    place, name = (training, "make_cells") if when == "cells are made" else (session, "evaluate_in_training")
+    before, calls = getattr(place, name), [None] * (when != "the last test")
+
+    def stop(*asked: Any) -> Any:
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(None)
+        return before(*asked)
+
+    monkeypatch.setattr(place, name, stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(WARM_UP_ONLY, begun.path, seed=2, initial_weights=given, report=silent)
+    assert not begun.is_finished
+    monkeypatch.setattr(place, name, before)
+    resume(begun.path, report=silent)
+    assert begun.is_finished
+    assert torch.equal(
+        begun.load_policy("last").state_dict()["action_net.weight"], given["action_net.weight"]
+    )
+    with (begun.path / "metrics.csv").open(newline="") as file:
+        tests = [row for row in csv.DictReader(file) if row["test/success_rate"]]
+    assert [row["step"] for row in tests] == ["0", "256"]
+    assert float(tests[-1]["time/parts"]) > 0
+    assert float(tests[-1]["time/minutes"]) > 0
+
+
+def test_weights_of_another_network_are_refused(run: RunDirectory, tmp_path: Path) -> None:
+    given = load_policy_from_run(run.path).state_dict()
+    begun = RunDirectory.create(tmp_path / "begun", SMALL, 2, dict(list(given.items())[1:]))
+    with pytest.raises(FileError, match=r"given\.safetensors policy/.* is missing"):
+        resume(begun.path, report=silent)

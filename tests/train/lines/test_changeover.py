@@ -105,6 +105,14 @@ def test_stops_until_the_line_is_back_belong_to_the_change() -> None:
     assert (announced.parts_until_back, announced.lost_parts, announced.lost_s) == (0, 0.0, 60.0)
 
 
+def test_the_time_until_a_cell_is_back_goes_on_while_other_cells_work() -> None:
+    text = f"{PEGS}parts = 12\n{MOVED}after = 10\n"
+    text += f'[[batch]]\ncell = "gear-mesh"\nproduct = "train"\nparts = 3\n{PEGS}parts = 6\n'
+    (found,) = costs(text, "g" * 10 + "bb" + "ggg" + "gggggg")
+    assert (found.parts_until_back, found.lost_s) == (2, pytest.approx(2 * 6.0))
+    assert found.until_back_s == pytest.approx((2 + 3) * 6.0)
+
+
 def test_a_line_that_does_not_come_back_has_lost_until_the_next_change() -> None:
     first, second = costs(
         f'{PEGS}parts = 20\n{MOVED}after = 10\n[[batch.change]]\nline_change = "dim-light"\nafter = 15\n',

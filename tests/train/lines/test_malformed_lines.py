@@ -262,6 +262,16 @@ CASES = {
         8,
         "wear 1, set, grip_strength.factor: GripStrength: need 0.05 <= lowest <= highest",
     ),
+    "wear beyond all numbers": (
+        WEAR.replace("0.99", "1.1") + "used_parts = 100000\n",
+        8,
+        "wear 1, set, grip_strength.factor: times inf makes inf of",
+    ),
+    "number beyond all numbers": (
+        f"rework_s = 1{400 * '0'}\n{BATCH}",
+        1,
+        "rework_s: number out of range, got 1000",
+    ),
     "no value": ("rework_s =\n", 1, "no TOML, column 11: Invalid value"),
     "key twice": (f"rework_s = 1\nrework_s = 2\n{BATCH}", 2, "no TOML, column 13: Cannot overwrite a value"),
     "open bracket": (f'{BATCH}replace = ["a"\n', 5, "no TOML, at the end: Unclosed array"),

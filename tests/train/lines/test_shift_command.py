@@ -192,3 +192,30 @@ def test_a_written_line_keeps_its_comments(tmp_path: Path) -> None:
 
 def test_the_head_of_these_tests_is_a_line(written: Callable[..., Path]) -> None:
     assert find_line(str(written(f"{PEGS}parts = 1\n", HEAD))).file.name == "pegs"
+
+
+def test_an_interrupted_shift_of_a_scenario_goes_on_in_its_control_too(
+    faked: Faked, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Half of the work is the same parts without the changes; it was lost, and nothing said what was kept."""
+    path, results = tmp_path / "mine.toml", tmp_path / "results.json"
+    head = HEAD.replace('name = "pegs"\ndescription = "A few pegs."', 'pain = "It moves."')
+    path.write_text(f'{head}{WORK}[bar]\nkept = 0.5\nreason = "A test."\n')
+    command = ["evaluate", "spiral-search", "--scenario", str(path), "--workers", "1", "--json", str(results)]
+    faked.interrupt_after = 17
+    assert main(command) == 130
+    assert f"{results}.partial keeps 17 finished parts, the same command goes on there" in (
+        capsys.readouterr().err
+    )
+    faked.interrupt_after = 10**9
+    assert main(command) == 0
+    assert len(faked.done) == 17 + 6, "the sixth part, before the change, is there from the shift"
+    told = json.loads(results.read_text())
+    assert told["bar"] == {
+        "text": "50 % of the good parts kept",
+        "reached": True,
+        "good": 10,
+        "parts": 12,
+        "control": 12,
+    }
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["mine.toml", "results.json"]

@@ -186,6 +186,12 @@ def test_an_unknown_scenario_names_the_nearest() -> None:
         scenario("peg-dimlight")
 
 
+def test_parts_far_on_are_planned_without_those_before() -> None:
+    each = cell_scenario("peg-as-trained")
+    assert each.plan(3, first=4) == each.plan(7)[4:]
+    assert [part.seed for part in each.plan(2, first=10**15)] == [each.seed + 10**15, each.seed + 10**15 + 1]
+
+
 def test_five_are_shifts_in_several_cells_in_which_nobody_announces_what_changes() -> None:
     assert len(SHIFTS) == 5
     for name in SHIFTS:
@@ -241,6 +247,12 @@ def test_a_shift_is_scored_beside_itself_without_the_changes(
         ("seed = 900", 'seed = 900\nname = "x"', [], "mine.toml:3: name: follows from the name of the file"),
         ("parts = 2", "part = 2", [], "did you mean 'parts'"),
         ("kept = 0.5", "kept = 1.5", [], "mine.toml:14: bar: need one of good and kept"),
+        (
+            '[[batch.change]]\nline_change = "dim-light"\n',
+            "",
+            [],
+            "mine.toml:13: bar, kept: compares with the parts before a change",
+        ),
         ("", "", ["--episodes", "5"], "leave --episodes out"),
         ("", "", ["--report", "x.html"], "leave --report out"),
         ("", "", ["--line-change", "dim-light"], "leave --line-change out"),

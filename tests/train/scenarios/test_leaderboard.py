@@ -187,6 +187,21 @@ def test_a_policy_of_another_cell_is_refused(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_a_search_has_no_bar_and_no_place_in_the_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It shows what can be made good; a bar of kept parts was reached by any search, having no control."""
+    file = tmp_path / "search.json"
+    command = ["evaluate", "blind-insertion", "--scenario", "peg-other-robot", "--episodes", "2"]
+    assert main([*command, "--tries", "2", "--workers", "1", "--json", str(file)]) == 0
+    assert "bar:" not in capsys.readouterr().out
+    assert "bar" not in json.loads(file.read_text())
+    assert main(["leaderboard", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == (
+        f"cellwright: {file} is a search with up to 2 tries a part, no score of a policy\n"
+    )
+
+
 def test_the_list_has_every_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "list.json"
     assert main(["scenarios", "--json", str(file)]) == 0

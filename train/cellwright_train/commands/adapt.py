@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 from tyro.conf import Positional, arg
 
 from cellwright_train.commands.options import Policy, default_workers
-from cellwright_train.errors import UsageError, unknown
+from cellwright_train.errors import UsageError, require_training_seed, unknown
 from cellwright_train.outputs import Output, require_new_directory, reserved
 from cellwright_train.terminal import console
 
@@ -72,11 +72,13 @@ class Adapt:
     def run(self) -> int:
         """Run the command; returns the exit code."""
         from cellwright_policies.experts import EXPERTS
+        from cellwright_runtime.bundle.container import refuse_existing
         from cellwright_train.learning.runs import RunDirectory
         from cellwright_train.lines.library import find_line
         from cellwright_train.lines.stretch import stretch
         from cellwright_train.rollout.policies import resolve_policy
 
+        require_training_seed(self.seed, "--seed")
         policy = resolve_policy(self.policy)
         if policy.environment is None:
             raise UsageError(f"{self.policy} is an {policy.kind} and does not learn; name a bundle or a run")
@@ -87,10 +89,13 @@ class Adapt:
         line = find_line(self.line)
         chosen = stretch(line, policy.environment, self.change)
         config, weights = self._taken_up(policy, policy.environment)
-        if not self._is_begun:
+        if self._is_begun:
+            self._require_same(policy, line)
+        else:
             RunDirectory.require_empty(self._directory)
         if self.out is not None:
             require_new_directory(self.out)
+            refuse_existing(self.out, overwrite=False)
         with reserved(self.json, inputs=[Path(self.line)]) as (file,):
             self._adapt(policy, line, chosen, config, weights, file)
         return 0
@@ -114,6 +119,20 @@ class Adapt:
 
         run = RunDirectory(path=self._directory)
         return run.commands[:1] == (self._command,) and run.checkpoints.is_dir()
+
+    def _require_same(self, policy: PolicyReference, line: Line) -> None:
+        """Raise `UsageError` where the run went on from another policy or in another line than now."""
+        from cellwright_train.learning.runs import RunDirectory
+
+        parent = RunDirectory(path=self._directory).parent
+        for what, begun, now in (
+            (self.policy, parent.get("sha256"), policy.digest),
+            (self.line, parent.get("line"), line.hash),
+        ):
+            if begun != now:
+                raise UsageError(
+                    f"{self._directory} was begun before {what} was changed; name another --run-dir"
+                )
 
     def _taken_up(
         self, policy: PolicyReference, env_id: str

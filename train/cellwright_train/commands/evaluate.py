@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property, partial
+from importlib.metadata import version
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -164,11 +165,21 @@ class Evaluate:
 
         contender = Contender.resolve(self.policy, scenario.line.cells)
         shift = Shift(line=scenario.line, contenders=(contender,))
-        asked = {"scenario": scenario.identity, "policy": digest(contender)}
+        asked = {
+            "cellwright": version("cellwright"),
+            "scenario": scenario.identity,
+            "policy": digest(contender),
+        }
         room_bytes = _ROOM_BYTES + 2 * _ROOM_BYTES_A_PART * len(scenario.line.parts)
         with reserved(self.json, inputs=[Path(scenario.reference)], room_bytes=room_bytes) as (file,):
             with Crew(shift.trials, self.workers) as crew, Journal(self.json, asked) as journal:
-                scored = scored_shift(scenario, contender, crew, shift, journal)
+                try:
+                    scored = scored_shift(scenario, contender, crew, shift, journal)
+                except BaseException:
+                    if journal.path is not None and journal.rows:
+                        told = f"{journal.path} keeps {journal.rows} finished parts"
+                        print(f"{told}, the same command goes on there", file=sys.stderr)
+                    raise
                 if file is not None:
                     file.write((json.dumps(scored.as_json(), allow_nan=False) + "\n").encode())
                 journal.discard()
@@ -208,7 +219,7 @@ class Evaluate:
         first = self._seed - scenario.seed
         if first < 0:
             raise UsageError(f"--seed of {scenario.name} begins at {scenario.seed}, got {self._seed}")
-        return scenario.plan(first + self.episodes)[first:]
+        return scenario.plan(self.episodes, first=first)
 
     def _with_control(self, trial: Trial) -> Trial:
         """The trial with the control of each part right after it."""
@@ -305,8 +316,8 @@ class Evaluate:
                 told = evaluation.as_json() | self._setting | trial.identity
                 if matched is not None:
                     told |= matched.as_json()
-                if self._scenario is not None:
-                    told["bar"] = self._bar(results)
+                if (bar := self._bar(results)) is not None:
+                    told["bar"] = bar
                 if feasible is not None:
                     told["feasible"] = feasible.as_json(evaluation)
                 file.write((json.dumps(told, allow_nan=False) + "\n").encode())
@@ -343,13 +354,13 @@ class Evaluate:
         console().print(evaluation_table(rows, caption))
         if matched is not None:
             print(effect_line(matched))
-        if self._scenario is not None:
-            bar = self._bar(results)
+        if (bar := self._bar(results)) is not None:
             print(f"bar: {bar['text']}: {'reached' if bar['reached'] else 'missed'}")
 
-    def _bar(self, results: Sequence[EpisodeResult]) -> dict[str, Any]:
-        """The bar of the scenario, and what the parts come to."""
-        assert self._scenario is not None
+    def _bar(self, results: Sequence[EpisodeResult]) -> dict[str, Any] | None:
+        """The bar of the scenario, and what the parts come to; a search, which is no policy, has none."""
+        if self._scenario is None or self.tries > 1:
+            return None
         arms = [results[arm :: self._arms] for arm in range(self._arms)]
         good, control = (sum(result.good for result in arm) for arm in (arms[0], arms[-1]))
         return {

@@ -18,6 +18,7 @@ from cellwright_policies.networks import CellActorCritic
 from cellwright_policies.threads import StepThreads
 from cellwright_train.data.episode import EpisodeLayout, RecordedEpisode, joined
 from cellwright_train.data.reader import Dataset
+from cellwright_train.environments import env_from_file
 from cellwright_train.errors import UsageError
 from cellwright_train.learning.demonstrations import Demonstrations, DemonstrationStore
 from cellwright_train.learning.presets import TrainConfig
@@ -47,6 +48,10 @@ def imitated(config: TrainConfig, directory: Path, *, seed: int, report: Reporte
     family_of(config.env_id)  # of other environments nothing was recorded
     with closing(CellChoice(env=config.env_id, disturbances="none").make()) as cell:
         dataset = Dataset.open(directory, EpisodeLayout.of(cell))
+    for number, row in enumerate(dataset.rows):  # pegs, plugs and gears are observed alike
+        where = f"episode {number} of {directory}"
+        if (made_in := env_from_file(row.made_by.get("env", ""), where)) != config.env_id:
+            raise UsageError(f"{where} was recorded in {made_in}, and this trains in {config.env_id}")
     good = [number for number, row in enumerate(dataset.rows) if row.facts["good"]]
     if not good:
         raise UsageError(f"none of the {len(dataset.rows)} episodes of {directory} is good")

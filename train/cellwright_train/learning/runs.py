@@ -19,8 +19,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+
 import cellwright_envs
-from cellwright_policies.checkpoint import read_policy, restore, write_checkpoint
+from cellwright_policies.checkpoint import read_policy, restore, weights_file, write_checkpoint
 from cellwright_policies.networks import CellActorCritic
 from cellwright_policies.ppo import CellPPO
 from cellwright_runtime.files.json_text import canonical_json, parse_json
@@ -35,6 +37,7 @@ _PACKAGES = ("cellwright", "gymnasium", "numba", "numpy", "pybullet", "stable-ba
 _KEPT_CHECKPOINTS = 2
 _CONFIG, _SEED, _COMMANDS, _VERSIONS = "config.json", "seed", "commands", "versions.json"
 _PARENT = "parent.json"
+_GIVEN = "given.safetensors"
 _STATE = "state.json"
 _LOCK = ".lock"
 _OF_OLD = "model.zip"
@@ -69,6 +72,8 @@ class RunState:
     curriculum: Mapping[str, Any]
     parts: int = 0
     """Episodes of PPO that have ended; 0 in runs that are older than this count."""
+    tested_at: int | None = None
+    """Control steps of PPO before its last test, -1 before the first; None in runs that are older."""
     scores: Mapping[str, Any] = field(default_factory=dict)
     """Of the test that made it the best; of no meaning in other checkpoints."""
 
@@ -92,15 +97,20 @@ class RunState:
     def finishes(self, config: TrainConfig) -> bool:
         """Whether nothing is left to do of a run with this configuration."""
         warm = config.demonstrations.steps == 0 or self.rounds_done >= config.demonstrations.rounds
-        return warm and self.steps >= config.steps
+        return warm and self.steps >= config.steps and self.is_tested
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether the policy was tested since its last step of PPO."""
+        return self.steps == 0 or self.tested_at is None or self.tested_at >= self.steps
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunDirectory:
     """Paths of one run.
 
-    `config.json versions.json seed commands metrics.csv tensorboard/ checkpoints/ best/`, and `parent.json`
-    where it goes on from another policy.
+    `config.json versions.json seed commands metrics.csv tensorboard/ checkpoints/ best/`; where it goes on
+    from weights that it was given, `given.safetensors` with these, and `parent.json` with what they are.
 
     `checkpoints/<number>` and `best/<number>` are directories with weights, counters and `state.json`, which
     appear complete or not at all; the highest number counts. A process that trains holds the lock.
@@ -110,18 +120,22 @@ class RunDirectory:
 
     @classmethod
     @contextlib.contextmanager
-    def begin(cls, path: Path, config: TrainConfig, seed: int) -> Iterator[RunDirectory]:
+    def begin(
+        cls, path: Path, config: TrainConfig, seed: int, given: Mapping[str, torch.Tensor] | None = None
+    ) -> Iterator[RunDirectory]:
         """Start a run and hold its lock in the block; raises as `create` and `locked` do."""
         require_training_seed(seed)
         cls.require_empty(path)
         path.mkdir(parents=True, exist_ok=True)
         run = cls(path=path)
         with run.locked():
-            yield cls.create(path, config, seed)
+            yield cls.create(path, config, seed, given)
 
     @classmethod
-    def create(cls, path: Path, config: TrainConfig, seed: int) -> RunDirectory:
-        """Write a run that has not begun.
+    def create(
+        cls, path: Path, config: TrainConfig, seed: int, given: Mapping[str, torch.Tensor] | None = None
+    ) -> RunDirectory:
+        """Write a run that has not begun, with the weights `given` to go on from.
 
         Raises `RunExistsError` rather than write over one, `UsageError` for no valid seed.
         """
@@ -129,6 +143,8 @@ class RunDirectory:
         cls.require_empty(path)
         path.mkdir(parents=True, exist_ok=True)
         run = cls(path=path)
+        if given is not None:
+            write_beside(run.given, weights_file(given))
         run.checkpoints.mkdir()
         write_beside(path / _CONFIG, _json(to_json(config)))
         run.note_versions()
@@ -173,6 +189,11 @@ class RunDirectory:
     def checkpoints(self) -> Path:
         """Where checkpoints lie, one directory each."""
         return self.path / "checkpoints"
+
+    @property
+    def given(self) -> Path:
+        """Where the weights lie that it went on from; without them a run began with random ones."""
+        return self.path / _GIVEN
 
     @property
     def best(self) -> Path:

@@ -75,6 +75,8 @@ class TrainingSession:
         self._resets = 0
         self.parts = 0
         """Episodes of PPO that have ended."""
+        self.tested_at: int | None = -1
+        """Control steps of PPO before the last test, as in `RunState`."""
         self._expert = expert
         self.was_given_weights = False
         """Whether training goes on from a policy that `begin_with` was given."""
@@ -90,22 +92,27 @@ class TrainingSession:
         self.rounds_collected, self.rounds_done = state.rounds_collected, state.rounds_done
         self.passes_done = state.passes_done
         self._resets, self.parts = state.resets, state.parts
+        self.tested_at = state.tested_at
         self.clock.spent_before_s = state.seconds
         with reading(checkpoint / "state.json", f"remove {checkpoint} to go on from the one before it"):
             self.curriculum.restore(dict(state.curriculum))
         self._metrics_rows = state.metrics_rows
         torch.manual_seed(self.seed + self.model.num_timesteps)
 
+    @property
+    def has_learnt(self) -> bool:
+        """Whether it is past its first moment."""
+        return self.model.num_timesteps > 0 or self.rounds_collected > 0
+
     def begin_with(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """Go on from a policy's `state_dict`, which the run then keeps from its first moment."""
+        """Go on from a policy's `state_dict`, which is tested before the first step."""
         self.model.policy.load_state_dict(weights)
         self.was_given_weights = True
+        self._metrics_rows = 0
 
     def run_to_end(self) -> None:
         """Do what is left of the run."""
         self._begin_logs()
-        if self.was_given_weights:
-            self.save()  # nothing but this run has them
         if self.config.ppo.teacher_coefficient > 0:
             self.model.teacher = self._teacher().act_batch
         try:
@@ -133,6 +140,7 @@ class TrainingSession:
         config = self.config.evaluation
         names = self.curriculum.begin_test(config.mixture)
         scores = evaluate_in_training(self.model.policy, self.env, config, names)
+        self.tested_at = self.model.num_timesteps
         score = (scores["success_rate"], scores["return"])
         if score > self.best_score:
             self.run.save_best(self.model, dataclasses.replace(self._state(), scores=scores))
@@ -174,6 +182,7 @@ class TrainingSession:
             seconds=self.clock.spent_s(),
             metrics_rows=self._metrics.rows,
             parts=self.parts,
+            tested_at=self.tested_at,
             curriculum=self.curriculum.state(),
         )
 
@@ -269,10 +278,10 @@ class TrainingSession:
                 return
 
     def _learn(self) -> None:
-        left = self.config.steps - self.model.num_timesteps
-        if left <= 0 or self.clock.is_over():
+        left = max(0, self.config.steps - self.model.num_timesteps)
+        if self.clock.is_over() or (not left and self._state().is_tested):
             return
-        self.begin_episodes()
+        self.begin_episodes()  # where nothing is left but the last test, `learn` makes that
         self.model.learn(
             left, callback=_TrainingCallback(self), log_interval=_NEVER, reset_num_timesteps=False
         )
@@ -366,6 +375,7 @@ class _TrainingCallback(BaseCallback):
         return now_s - self._tested_s > 60 * config.every_minutes
 
     def _on_training_end(self) -> None:
+        self._record_time()
         self.test()
         self.logger.dump(step=self.num_timesteps)
         self._session.save()
@@ -404,8 +414,11 @@ class _TrainingCallback(BaseCallback):
             self.logger.record(f"rollout/return_{name}", reward)
             self.logger.record(f"rollout/length_{name}", length)
             self._shown[name] = float(success)
-        self.logger.record("time/parts", self._session.parts)
+        self._record_time()
         self.logger.record("time/steps_per_s", steps_per_s)
-        self.logger.record("time/minutes", self._session.clock.spent_s() / 60)
         for name, value in self._session.curriculum.metrics().items():
             self.logger.record(f"curriculum/{name}", value)
+
+    def _record_time(self) -> None:
+        self.logger.record("time/parts", self._session.parts)
+        self.logger.record("time/minutes", self._session.clock.spent_s() / 60)

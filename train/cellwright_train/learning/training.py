@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from cellwright_envs.vector.pool import CellWorkerKilledError
+from cellwright_policies.checkpoint import read_weights
 from cellwright_train.errors import UsageError, one_line
 from cellwright_train.learning.demonstrations import Controller
 from cellwright_train.learning.presets import TrainConfig
@@ -42,11 +43,11 @@ def train(
     be written.
     """
     _require_device(config.device)
-    with RunDirectory.begin(Path(run_dir), config, seed) as run:
-        if command:
-            run.note_command(command)
+    with RunDirectory.begin(Path(run_dir), config, seed, initial_weights) as run:
         if parent is not None:
             run.note_parent(parent)
+        if command:
+            run.note_command(command)
         with _session(run, config, minutes, expert, report) as session:
             if initial_weights is not None:
                 session.begin_with(initial_weights)
@@ -77,6 +78,8 @@ def resume(
     with run.locked(), _session(run, config, minutes, expert, report) as session:
         with contextlib.suppress(NoCheckpointError):
             session.restore(run.last_checkpoint())
+        if run.given.exists() and not session.has_learnt:
+            session.begin_with(read_weights(run.given, session.model.policy))
         run.note_versions()
         if command:
             run.note_command(command)

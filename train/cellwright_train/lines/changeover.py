@@ -32,7 +32,7 @@ class Changeover:
     parts_until_back: int | None = None
     """Parts before the first from which on the line is back; None too where it did not come back."""
     until_back_s: float | None = None
-    """Time until then, stops included."""
+    """Time on the line's clock until then, with stops, and with other cells' parts in between."""
     lost_parts: float | None = None
     """Good parts that are missing until then, or until the next change."""
     lost_s: float | None = None
@@ -90,7 +90,7 @@ def _changeover(event: Event, before: Sequence[Row], after: Sequence[Row]) -> Ch
         stopped_s=stopped_s,
         steady=steady,
         parts_until_back=until if is_back else None,
-        until_back_s=stopped_s + sum(row.working_s for row in after[:until]) if is_back else None,
+        until_back_s=after[until].begin_s - (after[0].begin_s - after[0].stopped_s) if is_back else None,
         lost_parts=missing,
         lost_s=stopped_s + missing * pace_s,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -58,7 +59,10 @@ def worn_by(parts: int, law: Mapping[str, Operation]) -> dict[str, Operation]:
 
 def _repeated(operation: Operation, parts: int) -> Operation:
     def number(value: float) -> float:
-        return value**parts if operation.how == "times" else value * parts
+        try:
+            return value**parts if operation.how == "times" else value * parts
+        except OverflowError:
+            return math.inf  # which no field takes
 
     value = operation.value
     return Operation(

@@ -12,9 +12,9 @@ from tqdm import tqdm
 from cellwright_envs.conditions import conditions_hash
 from cellwright_train.lines.contenders import Contender, trial_of
 from cellwright_train.lines.line import Line
-from cellwright_train.lines.walk import Walk, Work
+from cellwright_train.lines.walk import Walk
 from cellwright_train.results.result import EpisodeResult
-from cellwright_train.rollout.cell import run_episode
+from cellwright_train.rollout.cell import Episode, run_episode
 from cellwright_train.rollout.crew import Crew, Task
 from cellwright_train.rollout.families import family_of
 from cellwright_train.rollout.journal import Journal
@@ -54,9 +54,8 @@ class _Wanted:
     kind: type[EpisodeResult]
 
     @classmethod
-    def of(cls, shift: Shift, contender: int, work: Work) -> Self:
-        """A part of a contender."""
-        cell, episode = work.part.cell, work.episode
+    def of(cls, shift: Shift, contender: int, cell: str, episode: Episode) -> Self:
+        """A part of a contender in a cell."""
         env_id, policy = shift.line.cells[cell], shift.contenders[contender].policies[cell]
         return cls(
             task=Task(run_episode, episode, shift.trial_number(contender, cell)),
@@ -74,7 +73,11 @@ def run_shift(shift: Shift, crew: Crew, journal: Journal, walks: Sequence[Walk])
     parts = len(shift.line.parts) * len(walks)
     with tqdm(total=parts, desc=shift.line.file.name, unit="part", leave=False) as bar:
         while any(ahead := [walk.ahead() for walk in walks]):
-            wanted = [_Wanted.of(shift, i, work) for i, works in enumerate(ahead) for work in works]
+            wanted = [
+                _Wanted.of(shift, i, work.part.cell, work.episode)
+                for i, works in enumerate(ahead)
+                for work in works
+            ]
             found: dict[int, EpisodeResult] = {}
             try:
                 for index, result in _results(crew, journal, wanted):
@@ -86,6 +89,21 @@ def run_shift(shift: Shift, crew: Crew, journal: Journal, walks: Sequence[Walk])
                     finished = takewhile(found.__contains__, range(begin, begin + len(works)))
                     walk.settle([found[index] for index in finished])
                     begin += len(works)
+
+
+def run_control(shift: Shift, crew: Crew, journal: Journal, contender: int) -> tuple[EpisodeResult, ...]:
+    """Results of the parts of the line without changes and without wear; nobody teaches.
+
+    What was finished is kept as that of `run_shift` is.
+    """
+    parts = shift.line.parts
+    wanted = [_Wanted.of(shift, contender, part.cell, part.episode._replace(changes=())) for part in parts]
+    found: dict[int, EpisodeResult] = {}
+    with tqdm(total=len(parts), desc="without the changes", unit="part", leave=False) as bar:
+        for index, result in _results(crew, journal, wanted):
+            found[index] = result
+            bar.update()
+    return tuple(found[index] for index in range(len(parts)))
 
 
 def _results(crew: Crew, journal: Journal, wanted: Sequence[_Wanted]) -> Iterator[tuple[int, EpisodeResult]]:

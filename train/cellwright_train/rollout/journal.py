@@ -91,6 +91,11 @@ class Journal:
         except (ValueError, KeyError, TypeError) as error:
             raise self._damaged(error) from error
 
+    @property
+    def rows(self) -> int:
+        """How many parts it keeps."""
+        return self._rows
+
     def _damaged(self, error: Exception) -> UsageError:
         return UsageError(f"{self.path} cannot be read, remove it: {one_line(error)}")
 

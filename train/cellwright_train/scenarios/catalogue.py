@@ -126,11 +126,14 @@ def _shift(name: str, text: TomlText, reference: str) -> ShiftScenario:
     for key in ("name", "description"):
         if key in rest:
             raise WrongValueError((key,), "follows from the name of the file and from its pain; leave it out")
+    line = expanded(converted({"name": name, "description": told.pain, **rest}, LineFile), text.text)
+    bar = _bar(told.bar)
+    _require_change(bar, any(part.episode.changes for part in line.parts))
     return ShiftScenario(
         name=name,
         pain=told.pain,
-        line=expanded(converted({"name": name, "description": told.pain, **rest}, LineFile), text.text),
-        bar=_bar(told.bar),
+        line=line,
+        bar=bar,
         reference=reference,
     )
 
@@ -140,6 +143,13 @@ def _bar(entry: BarEntry) -> Bar:
         return Bar(good=entry.good, kept=entry.kept, reason=entry.reason)
     except ValueError as error:
         raise WrongValueError(("bar",), one_line(error)) from None
+
+
+def _require_change(bar: Bar, is_changed: bool) -> None:
+    if bar.kept is not None and not is_changed:
+        raise WrongValueError(
+            ("bar", "kept"), "compares with the parts before a change, and there is no change"
+        )
 
 
 def _checked(name: str, held: ScenarioFile, reference: str) -> Scenario:
@@ -163,10 +173,7 @@ def _checked(name: str, held: ScenarioFile, reference: str) -> Scenario:
         disturbances = applied(cell, disturbances, change, place)
         changes.append(change)
     bar = _bar(held.bar)
-    if bar.kept is not None and not changes:
-        raise WrongValueError(
-            ("bar", "kept"), "compares with the parts before a change, and there is no change"
-        )
+    _require_change(bar, bool(changes))
     return Scenario(
         name=name,
         pain=held.pain,

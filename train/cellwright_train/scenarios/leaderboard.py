@@ -38,11 +38,15 @@ class Score:
         """That of a file of results, None where these are of no scenario.
 
         Raises `FileError` for what cannot be read, and `UsageError` for results of other conditions or of
-        another version than those here.
+        another version than those here, and for those of a search.
         """
         data = parse_json(read_file(path, most_bytes=_MOST_BYTES), str(path))
         if not isinstance(data, dict) or "scenario" not in data:
             return None
+        if data.get("tries", "1") != "1":
+            raise UsageError(
+                f"{path} is a search with up to {data['tries']} tries a part, no score of a policy"
+            )
         try:
             name, bar = str(data["scenario"]), data["bar"]
             told = cls(

@@ -96,8 +96,8 @@ class Scenario:
             "identity": self.identity,
         }
 
-    def plan(self, parts: int, *, control: bool = False) -> tuple[Episode, ...]:
-        """The first parts; as a `control` the same ones without the changes."""
+    def plan(self, parts: int, *, first: int = 0, control: bool = False) -> tuple[Episode, ...]:
+        """So many parts from number `first` on; as a `control` the same ones without the changes."""
         return tuple(
             Episode(
                 self.seed + index,
@@ -105,5 +105,5 @@ class Scenario:
                 () if control else self.changes,
                 self.disturbances,
             )
-            for index in range(parts)
+            for index in range(first, first + parts)
         )

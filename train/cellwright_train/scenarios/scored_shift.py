@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
 
 from cellwright_train.lines.account import Account
 from cellwright_train.lines.contenders import Contender
-from cellwright_train.lines.shift import Shift, run_shift
+from cellwright_train.lines.shift import Shift, run_control, run_shift
 from cellwright_train.lines.walk import Walk
 from cellwright_train.results.result import EpisodeResult
-from cellwright_train.rollout.cell import run_episode
-from cellwright_train.rollout.crew import Crew, Task
+from cellwright_train.rollout.crew import Crew
 from cellwright_train.rollout.journal import Journal
 from cellwright_train.scenarios.shift_scenario import ShiftScenario
 
@@ -79,15 +77,5 @@ def scored_shift(
         scenario=scenario,
         contender=contender,
         account=account,
-        control=tuple(_control(shift, crew)),
+        control=run_control(shift, crew, journal, 0),
     )
-
-
-def _control(shift: Shift, crew: Crew) -> Sequence[EpisodeResult]:
-    parts = shift.line.parts
-    tasks = [
-        Task(run_episode, part.episode._replace(changes=()), shift.trial_number(0, part.cell))
-        for part in parts
-    ]
-    found = dict(crew.do(tasks))
-    return [found[index] for index in range(len(parts))]

@@ -73,10 +73,10 @@ class Spiral:
         return turned_left(heading, np.minimum(moved / radius, LARGEST_TURN_RAD))
 
 
-def turned_left(heading: Array, angle_rad: Array) -> Array:
+def turned_left(heading: Array, angle_rad: Array, start_m: float = START_M) -> Array:
     """Directions (n, 2) of `heading` (n, 2) [m], or x where it has none, turned by `angle_rad` (n,)."""
     length = np.linalg.norm(heading, axis=1, keepdims=True)
-    started = heading + np.maximum(START_M - 0.5 * length, 0.0) * np.array([1.0, 0.0])
+    started = heading + np.maximum(start_m - 0.5 * length, 0.0) * np.array([1.0, 0.0])
     along = started / np.maximum(np.linalg.norm(started, axis=1, keepdims=True), 1e-9)
     across = np.stack([-along[:, 1], along[:, 0]], axis=1)
     return np.asarray(np.cos(angle_rad)[:, None] * along + np.sin(angle_rad)[:, None] * across)
@@ -142,15 +142,15 @@ class Guide(Oracle):
         steps = self._lying["steps"]
         steps[:] = np.where((z < TOUCH_M) & (z > -CAUGHT_M), steps + 1.0, 0.0)
         searching = steps > PATIENCE_STEPS
-        onward = heading(lead, np.asarray(observations[LAST_ACTION]))
-        along = self._spiral.direction(pose[:, :2], onward[:, :2], searching)
+        going = heading(lead, np.asarray(observations[LAST_ACTION]))
+        along = self._spiral.direction(pose[:, :2], going[:, :2], searching)
         drawn = SEARCH_LEAD_M * along + pull(truth[:, self._place[:2]])
         wanted[searching, :2] = within_a_step(drawn, lead[:, :2])[searching]
         wanted[searching, 2] = -SEARCH_PRESS_M
         # How a part leans is not seen, and what is added up while it lies there says nothing.
         wanted[searching, 3:5] = lead[searching, 3:5]
         if self.fits_at_one_turn:
-            turning = swept(pose[:, 5], onward[:, 5]) - np.clip(PULL * yaw, -PULL_LIMIT_RAD, PULL_LIMIT_RAD)
+            turning = swept(pose[:, 5], going[:, 5]) - np.clip(PULL * yaw, -PULL_LIMIT_RAD, PULL_LIMIT_RAD)
             wanted[searching, 5] = turning[searching]
         return wanted
 
@@ -167,6 +167,10 @@ def pull(tip: Array, fraction: float = PULL, limit_m: float = PULL_LIMIT_M) -> A
 
 def swept(turned: Array, heading: Array) -> Array:
     """Lead (n,) [rad] that goes on turning the way of `heading` (n,), and back at the sweep's ends."""
-    onward = np.clip(1.0 + heading / SWEEP_BACK_RAD, -1.0, 1.0)
-    way = np.where(np.abs(turned) > SWEEP_RAD, -np.sign(turned), onward)
+    way = np.where(np.abs(turned) > SWEEP_RAD, -np.sign(turned), onward(heading))
     return np.asarray(SWEEP_LEAD_RAD * way)
+
+
+def onward(heading: Array) -> Array:
+    """Which way (n,) to go on turning where a part turns as `heading` (n,) [rad] says: 1 at rest, or -1."""
+    return np.asarray(np.clip(1.0 + heading / SWEEP_BACK_RAD, -1.0, 1.0))

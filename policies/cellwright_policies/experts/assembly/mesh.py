@@ -11,6 +11,7 @@ from cellwright_policies.experts.assembly.guide import (
     Guide,
     Spiral,
     heading,
+    onward,
     pull,
     turned_left,
     within_a_step,
@@ -39,6 +40,8 @@ CAUGHT_M, CAUGHT_LEAD_M = 0.2e-3, 0.4e-3
 """Below the shaft's end its chamfer leads; the lead along the surface is then small."""
 WANDER_LEAD_M, WANDER_PRESS_M = 1.2e-3, 3.2e-3
 """Leads over the teeth, across the shaft and along it."""
+WANDER_START_M = 0.25e-3
+"""As `START_M` of a search, for a lead that is held short by the play."""
 WANDER_RAD = 0.2
 """How far the lead across the shaft turns in a step."""
 BACK, BACK_LIMIT_M = 4.0, 1.2e-3
@@ -91,16 +94,16 @@ class MeshGuide(MeshOracle):
         z, _, chamfer, depth, face, _ = truth[:, self._needed].T
         on_shaft, meshed = z < -chamfer - ENTRY_M, z < face - depth - FALLEN_M
         self._feeling.require(len(truth))
-        onward = heading(lead, np.asarray(observations[LAST_ACTION]))
+        going = heading(lead, np.asarray(observations[LAST_ACTION]))
         turned = truth.copy()
-        turning = self._turn(pose[:, 5], onward[:, 5], on_shaft)
+        turning = self._turn(pose[:, 5], going[:, 5], on_shaft)
         turned[:, self._yaw] = np.where(meshed, truth[:, self._yaw], turning)
         wanted = super()._wanted(observations, turned, lead)
         lying = self._feeling["lying"]
         lying[:] = np.where((z < TOUCH_M) & ~on_shaft, lying + 1.0, 0.0)
         searching, over_teeth = lying > PATIENCE_STEPS, on_shaft & ~meshed
-        along = self._spiral.direction(pose[:, :2], onward[:, :2], searching)
-        around = turned_left(lead[:, :2], np.full(len(lead), WANDER_RAD))
+        along = self._spiral.direction(pose[:, :2], going[:, :2], searching)
+        around = turned_left(lead[:, :2], np.full(len(lead), WANDER_RAD), WANDER_START_M)
         caught = np.broadcast_to((z < -CAUGHT_M)[:, None], along.shape)
         back = pull(truth[:, self._tip], BACK, BACK_LIMIT_M)
         drawn = SEARCH_LEAD_M * along + pull(truth[:, self._tip])
@@ -128,6 +131,6 @@ class MeshGuide(MeshOracle):
         held[:] = np.where(still, held + 1.0, 0.0)
         stalled = held > STALL_STEPS
         held[stalled] = -STALL_STEPS
-        way = np.where(heading < 0.0, -1.0, 1.0) * np.where(stalled, -1.0, 1.0)
+        way = onward(heading) * np.where(stalled, -1.0, 1.0)
         way = np.where(np.abs(turned) > SWEEP_RAD, -np.sign(turned), way)
         return np.where(on_shaft, -SWEEP_LEAD_RAD * way, turned + SWEEP_RAD)

@@ -154,7 +154,7 @@ def _run(arguments: list[str]) -> int:
     except ImportError as error:
         missing = (error.name or "").split(".")[0]
         if missing == "cv2" and not isinstance(error, ModuleNotFoundError):
-            raise UsageError(str(error)) from error  # it is there, and a library under it is not
+            raise UsageError(str(error)) from error  # `opencv` says what would mend it
         if missing not in (*_OF_CELLS, *_EXTRAS):
             raise
         extra = _EXTRAS.get(missing, command.extra)

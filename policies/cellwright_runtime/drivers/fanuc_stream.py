@@ -70,8 +70,8 @@ class Tables:
 class FanucStreamDriver(LinkedDriver):
     """Modes: joint-position, observe. In observe the robot's status is read, and no program is called.
 
-    A status has the pose of the flange, whatever tool is active; `tool` of a state is what `tool_from_flange`
-    makes of it.
+    A status has the pose of the flange, as others measured on a CRX; `tool` of a state is that pose with
+    `tool_from_flange` on it. Whether a tool that is active at the controller changes the pose is not known.
     """
 
     name = "fanuc-stream"

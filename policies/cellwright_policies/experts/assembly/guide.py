@@ -24,8 +24,8 @@ SMALLEST_RADIUS_M = 0.3e-3
 LARGEST_TURN_RAD = 0.9
 """Turn of the lead in a control step where the part has moved fast."""
 START_M = 0.5e-3
-"""Where there is no heading the search starts along x, which counts for so much, and for nothing at twice the
-heading. A switch from one to the other is imitated as standing still."""
+"""Length along x that is added to a heading of zero, so that a search starts along x. It falls to nothing at
+a heading of twice this length: a jump from one direction to the other would be imitated as standing still."""
 
 
 WEIGHT = np.array([1.0, 1.0, 1.0, 4.0, 4.0, 4.0])
@@ -74,7 +74,10 @@ class Spiral:
 
 
 def turned_left(heading: Array, angle_rad: Array, start_m: float = START_M) -> Array:
-    """Directions (n, 2) of `heading` (n, 2) [m], or x where it has none, turned by `angle_rad` (n,)."""
+    """Directions (n, 2) of `heading` (n, 2) [m], turned by `angle_rad` (n,).
+
+    Below twice `start_m` [m] they come from x, the direction of no heading.
+    """
     length = np.linalg.norm(heading, axis=1, keepdims=True)
     started = heading + np.maximum(start_m - 0.5 * length, 0.0) * np.array([1.0, 0.0])
     along = started / np.maximum(np.linalg.norm(started, axis=1, keepdims=True), 1e-9)
@@ -172,5 +175,5 @@ def swept(turned: Array, heading: Array) -> Array:
 
 
 def onward(heading: Array) -> Array:
-    """Which way (n,) to go on turning where a part turns as `heading` (n,) [rad] says: 1 at rest, or -1."""
+    """Way (n,) to go on turning for a `heading` (n,) [rad]: 1 for one at rest, -1 for one well below zero."""
     return np.asarray(np.clip(1.0 + heading / SWEEP_BACK_RAD, -1.0, 1.0))

@@ -83,6 +83,36 @@ PEG = ("--env", "cellwright/PegInsertion-v1")
             ["train", "--resume", "--run-dir", "/no/such/run", "--demonstrations", "a"],
             "--resume goes on after its demonstrations; leave a out",
         ),
+        (["train", "gear-mesh", "--from", "oracle"], "oracle is an expert and does not learn"),
+        (["train", "gear-mesh", "--from", "zoo:gear"], "did you mean 'zoo:gear-mesh'?"),
+        (
+            ["train", "gear-mesh", "--from", "zoo:nut-fastening"],
+            "is a policy for cellwright/NutFastening-v2, and this trains in cellwright/GearMesh-v1",
+        ),
+        (
+            ["train", "gear-mesh", "--from", "zoo:gear-mesh", "--set", "network.signal_features=64"],
+            "zoo:gear-mesh policy/actor",
+        ),
+        (
+            ["train", "gear-mesh", "--from", "zoo:gear-mesh", "--demonstrations", "a"],
+            "--demonstrations and --from both say what training begins with; leave one out",
+        ),
+        (["train", "gear-mesh", "--set", "ppo.epoch=3"], "did you mean 'ppo.epochs'?"),
+        (["train", "gear-mesh", "--set", "ppo.epochs=many"], 'ppo.epochs is "many", not a whole number'),
+        (
+            ["train", "gear-mesh", "--set", "ppo.epochs"],
+            "--set takes NAME=VALUE with a setting of the preset",
+        ),
+        (["train", "gear-mesh", "--set", "popo.epochs=3"], "got 'popo.epochs=3'"),
+        (["train", "gear-mesh", "--set", "steps.epochs=3"], "got 'steps.epochs=3'"),
+        (
+            ["train", "--resume", "--run-dir", "/no/such/run", "--from", "zoo:gear-mesh"],
+            "--resume goes on as the run began; leave --from zoo:gear-mesh out",
+        ),
+        (
+            ["train", "--resume", "--run-dir", "/no/such/run", "--set", "steps=1"],
+            "--resume goes on as the run began; leave --set steps=1 out",
+        ),
         (["watch", "oracle", "--out", "weld.docx"], "use .gif, .png or .rrd"),
         (["record", "oracle"], "--out"),
         (["record", "orakle", "--out", "/tmp/never"], "did you mean 'oracle'?"),

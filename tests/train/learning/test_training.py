@@ -8,7 +8,7 @@ import dataclasses
 import json
 import multiprocessing
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ from cellwright_train.learning.presets import (
     PRESETS,
     EvaluationConfig,
     TrainConfig,
+    changed,
     from_json,
     preset,
     to_json,
@@ -335,6 +336,55 @@ def test_a_run_starts_from_given_weights(tmp_path: Path) -> None:
     idle = dataclasses.replace(SMALL, steps=256)  # critic warm-up only
     second = train(idle, tmp_path / "b", seed=1, initial_weights=first.state_dict(), report=Reports())
     assert torch.equal(load_policy_from_run(second, "last").action_net.weight, first.action_net.weight)
+
+
+def test_a_policy_goes_on_through_demonstrations_in_which_it_acts(tmp_path: Path) -> None:
+    """It keeps its scale of the inputs, and acts in the first round, in which a new policy only watches."""
+    shown = DemonstrationConfig(steps=800, rounds=2, expert_fraction=0.0, noise=0.0, mixture=MILD)
+    warm = dataclasses.replace(SMALL, steps=0, demonstrations=shown)
+    new = train(warm, tmp_path / "new", seed=1, expert=Expert(), report=Reports())
+    given = load_policy_from_run(new, "last").state_dict()
+    given["action_net.bias"][:] = 9.0  # always the same way, which never finds the column
+    given["actor.scale.gain"][:] = 1.5
+    run = train(warm, tmp_path / "run", seed=1, initial_weights=given, expert=Expert(), report=Reports())
+    learnt = load_policy_from_run(run, "last").state_dict()
+    assert torch.equal(learnt["actor.scale.gain"], given["actor.scale.gain"])
+    assert not torch.equal(learnt["action_net.weight"], given["action_net.weight"])
+    rates = [float(metrics(each)[0]["demonstrations/success_rate"]) for each in (new, run)]
+    assert rates == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("setting", "read"),
+    [
+        ("steps=2e5", lambda config: config.steps == 200_000),
+        ("ppo.learning_rate=5e-5", lambda config: config.ppo.learning_rate == 5e-5),
+        ("demonstrations.expert=oracle", lambda config: config.demonstrations.expert == "oracle"),
+        ("curriculum.promote_at=1", lambda config: config.curriculum.promote_at == 1.0),
+        (
+            'curriculum.mixtures=[{"sets": ["hard"], "fractions": [1]}]',
+            lambda config: config.curriculum.mixtures == (Mixture(sets=("hard",), fractions=(1.0,)),),
+        ),
+    ],
+)
+def test_a_setting_of_a_preset_is_changed_and_no_other(
+    setting: str, read: Callable[[TrainConfig], bool]
+) -> None:
+    config = changed(preset("gear-mesh"), [setting])
+    assert read(config)
+    assert not read(preset("gear-mesh"))
+    before, after = (dict(_settings(to_json(each))) for each in (preset("gear-mesh"), config))
+    name = setting.partition("=")[0]
+    assert {each for each in after if before.get(each) != after[each]} == {name}
+
+
+def _settings(data: Mapping[str, Any], where: str = "") -> Iterator[tuple[str, Any]]:
+    """Every setting by its path."""
+    for name, value in data.items():
+        if isinstance(value, dict):
+            yield from _settings(value, f"{where}{name}.")
+        else:
+            yield f"{where}{name}", value
 
 
 def test_a_run_is_not_written_over(tmp_path: Path) -> None:

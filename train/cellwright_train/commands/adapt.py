@@ -18,7 +18,7 @@ from cellwright_train.outputs import Output, require_new_directory, reserved
 from cellwright_train.terminal import console
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from torch import Tensor
 
     from cellwright_train.learning.line_conditions import PartConditions
     from cellwright_train.learning.presets import TrainConfig
@@ -134,33 +134,18 @@ class Adapt:
                     f"{self._directory} was begun before {what} was changed; name another --run-dir"
                 )
 
-    def _taken_up(
-        self, policy: PolicyReference, env_id: str
-    ) -> tuple[TrainConfig, Mapping[str, NDArray[Any]]]:
+    def _taken_up(self, policy: PolicyReference, env_id: str) -> tuple[TrainConfig, Mapping[str, Tensor]]:
         """How the policy was trained, and all of its weights; raises where training cannot go on from it."""
-        from contextlib import closing
-
-        from gymnasium import spaces
-
-        from cellwright_policies.checkpoint import require_weights
+        from cellwright_train.data.warm_start import weights_of
         from cellwright_train.learning.adaptation import preset_of
         from cellwright_train.learning.runs import RunDirectory
-        from cellwright_train.learning.training_cells import aux_indices, privileged_names
-        from cellwright_train.rollout.cell import CellChoice
-        from cellwright_train.rollout.policies import BundleReference, RunReference
+        from cellwright_train.rollout.policies import RunReference
 
         if isinstance(policy, RunReference):
-            return RunDirectory.open(policy.path).config, policy.weights
-        assert isinstance(policy, BundleReference)
-        config, weights = preset_of(env_id), policy.bundle.weights
-        with closing(CellChoice(env=env_id, disturbances="none").make(privileged=True)) as cell:
-            targets = aux_indices(config, privileged_names(cell))
-            assert isinstance(cell.observation_space, spaces.Dict)
-            assert isinstance(cell.action_space, spaces.Box)
-            require_weights(
-                weights, cell.observation_space, cell.action_space, config.network, targets, Path(self.policy)
-            )
-        return config, weights
+            config = RunDirectory.open(policy.path).config
+        else:
+            config = preset_of(env_id)
+        return config, weights_of(policy, config)
 
     def _adapt(
         self,
@@ -168,11 +153,9 @@ class Adapt:
         line: Line,
         chosen: Stretch,
         config: TrainConfig,
-        weights: Mapping[str, NDArray[Any]],
+        weights: Mapping[str, Tensor],
         file: Output | None,
     ) -> None:
-        import torch
-
         from cellwright_train.learning.adaptation import adapting
         from cellwright_train.learning.line_conditions import StretchConfig
         from cellwright_train.learning.training import on_machine, resume, train
@@ -192,7 +175,7 @@ class Adapt:
                 on_machine(learning, workers=self.workers, device=None),
                 self._directory,
                 seed=self.seed,
-                initial_weights={name: torch.tensor(values) for name, values in weights.items()},
+                initial_weights=weights,
                 command=self._command,
                 parent={"name": policy.name, "sha256": policy.digest, "line": line.hash},
             )

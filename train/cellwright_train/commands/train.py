@@ -41,6 +41,10 @@ class Train:
     demonstrations: Annotated[Path | None, arg(metavar="DIR")] = None
     """Begin with the good episodes of this dataset, which `cellwright record` wrote, instead of the preset's
     own demonstrations."""
+    start: Annotated[str | None, arg(name="from", metavar="POLICY")] = None
+    """Go on from the weights of this bundle or run: the preset's demonstrations and PPO follow as usual."""
+    settings: Annotated[tuple[str, ...], arg(name="set", metavar="NAME=VALUE ...")] = ()
+    """Change settings of the preset, such as demonstrations.rounds=3 ppo.learning_rate=5e-5."""
 
     extra: ClassVar[str] = "train"
     """What of the installation brings all that it needs."""
@@ -67,22 +71,33 @@ class Train:
         return "".join(f" --{name} {value}" for name, value in options.items() if value is not None)
 
     def _begun(self) -> Path:
-        from cellwright_train.learning.presets import PRESETS
+        from cellwright_train.data.warm_start import weights_of
+        from cellwright_train.learning.presets import PRESETS, changed
         from cellwright_train.learning.runs import RunDirectory
         from cellwright_train.learning.training import on_machine, train
+        from cellwright_train.rollout.policies import resolve_policy
 
         preset, seed = self.preset or DEFAULT_PRESET, DEFAULT_SEED if self.seed is None else self.seed
         if preset not in PRESETS:
             raise unknown("preset", preset, PRESETS)
         if self._directory.exists() and not self._directory.is_dir():
             raise UsageError(f"{self._directory} is a file; name a directory with --run-dir")
-        config = on_machine(PRESETS[preset], workers=self.workers, device=self.device)
+        if self.demonstrations is not None and self.start is not None:
+            raise UsageError("--demonstrations and --from both say what training begins with; leave one out")
+        config = changed(PRESETS[preset], self.settings)
+        config = on_machine(config, workers=self.workers, device=self.device)
         command = f"cellwright train {preset} --seed {seed}{self._machine}"
-        weights = None
+        weights, parent = None, None
+        RunDirectory.require_empty(self._directory)
         if self.demonstrations is not None:
-            RunDirectory.require_empty(self._directory)
             config, weights = self._imitated(config, seed)
             command += f" --demonstrations {shlex.quote(str(self.demonstrations))}"
+        if self.start is not None:
+            policy = resolve_policy(self.start)
+            weights, parent = weights_of(policy, config), {"name": policy.name, "sha256": policy.digest}
+            command += f" --from {shlex.quote(self.start)}"
+        if self.settings:
+            command += f" --set {shlex.join(self.settings)}"
         return train(
             config,
             self._directory,
@@ -90,6 +105,7 @@ class Train:
             minutes=self.minutes,
             initial_weights=weights,
             command=command,
+            parent=parent,
         )
 
     def _imitated(self, config: TrainConfig, seed: int) -> tuple[TrainConfig, Mapping[str, Tensor]]:
@@ -112,6 +128,9 @@ class Train:
             )
         if self.demonstrations is not None:
             raise UsageError(f"--resume goes on after its demonstrations; leave {self.demonstrations} out")
+        if self.start is not None or self.settings:
+            given = f"--from {self.start}" if self.start is not None else f"--set {self.settings[0]}"
+            raise UsageError(f"--resume goes on as the run began; leave {given} out")
         if self.run_dir is None and self.preset is None:
             raise UsageError("--resume needs a run: name it with --run-dir, or name its preset")
         if not (self._directory / "checkpoints").is_dir():

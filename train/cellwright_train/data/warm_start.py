@@ -1,4 +1,4 @@
-"""Training that begins with recorded episodes instead of an expert that acts meanwhile."""
+"""Training that does not begin at nothing: from recorded episodes, or from a policy."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from cellwright_policies.checkpoint import require_weights
 from cellwright_policies.networks import CellActorCritic
 from cellwright_policies.threads import StepThreads
 from cellwright_train.data.episode import EpisodeLayout, RecordedEpisode, joined
@@ -27,6 +28,7 @@ from cellwright_train.learning.training_cells import aux_indices, make_cells, pr
 from cellwright_train.learning.vec_env import PoolVecEnv
 from cellwright_train.rollout.cell import CellChoice, Episode, Observation, run_episode
 from cellwright_train.rollout.families import cell_class, family_of, require_line_change
+from cellwright_train.rollout.policies import BundleReference, PolicyReference, RunReference
 from cellwright_train.rollout.steps import Step, Watched
 
 PASSES = 20
@@ -36,6 +38,28 @@ PASSES = 20
 def without_collecting(config: TrainConfig) -> TrainConfig:
     """The same training without demonstrations of its own."""
     return dataclasses.replace(config, demonstrations=dataclasses.replace(config.demonstrations, steps=0))
+
+
+def weights_of(policy: PolicyReference, config: TrainConfig) -> dict[str, torch.Tensor]:
+    """All weights of a run or bundle, actor and critic, from which a training as `config` says can go on.
+
+    Raises `UsageError` where the policy does not learn or is of another environment, and `FileError` where
+    its network or its observations are others.
+    """
+    if not isinstance(policy, RunReference | BundleReference):
+        raise UsageError(f"{policy.name} is an {policy.kind} and does not learn; name a bundle or a run")
+    if policy.environment != config.env_id:
+        raise UsageError(
+            f"{policy.name} is a policy for {policy.environment}, and this trains in {config.env_id}"
+        )
+    weights = policy.weights if isinstance(policy, RunReference) else policy.bundle.weights
+    with closing(make_cells(dataclasses.replace(config, cells=1, workers=1))) as env:
+        space, actions = env.observation_space, env.action_space
+        assert isinstance(space, spaces.Dict)
+        assert isinstance(actions, spaces.Box)
+        targets = aux_indices(config, privileged_names(env))
+    require_weights(weights, space, actions, config.network, targets, Path(policy.name))
+    return {name: torch.tensor(values) for name, values in weights.items()}
 
 
 def imitated(config: TrainConfig, directory: Path, *, seed: int, report: Reporter) -> dict[str, torch.Tensor]:

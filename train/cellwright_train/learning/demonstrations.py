@@ -187,8 +187,12 @@ class Demonstrations:
         store: DemonstrationStore,
         threads: StepThreads,
         rng: np.random.Generator,
+        has_learnt: bool = False,
     ) -> None:
+        """With a policy that `has_learnt` before, it acts from the first round on, and scales its inputs as
+        it did."""
         self._config = config
+        self._has_learnt = has_learnt
         self._env = env
         self._policy = policy
         self._expert = expert
@@ -207,7 +211,7 @@ class Demonstrations:
         self._env.limit_episodes(config.short_steps, short)
         successes = self._collect(number, config.steps // config.rounds, on_steps, short)
         self._env.limit_episodes(None)
-        if number == 0:
+        if number == 0 and not self._has_learnt:
             rows = self._store.rows
             self._policy.fit_inputs(
                 {
@@ -234,7 +238,8 @@ class Demonstrations:
         self, number: int, steps: int, on_steps: Callable[[int], None], short: list[int]
     ) -> list[bool]:
         config, cells = self._config, self._env.num_envs
-        expert_fraction = 1.0 if number == 0 else config.expert_fraction * 0.5 ** (number - 1)
+        mixed = number + self._has_learnt
+        expert_fraction = 1.0 if mixed == 0 else config.expert_fraction * 0.5 ** (mixed - 1)
         observations: Any = self._env.reset()
         self._expert.reset(cells)
         successes: list[bool] = []

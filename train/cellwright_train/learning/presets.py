@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cellwright_envs.probe import PROBE_ID
 from cellwright_policies.networks import NetworkConfig
 from cellwright_policies.ppo import PPOConfig
+from cellwright_runtime.files.json_text import parse_json
+from cellwright_train.errors import UsageError
 from cellwright_train.learning.curriculum import UNDISTURBED, CurriculumConfig, Mixture
 from cellwright_train.learning.demonstrations import DemonstrationConfig
 from cellwright_train.learning.settings import rebuilt
@@ -84,6 +86,30 @@ def to_json(config: TrainConfig) -> dict[str, Any]:
 def from_json(data: Mapping[str, Any]) -> TrainConfig:
     """Rebuild what `to_json` returned. Raises `UsageError` for fields that are unknown, missing or wrong."""
     return rebuilt(TrainConfig, data)
+
+
+def changed(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
+    """`config` with `settings` of the form `ppo.learning_rate=5e-5`, each value as JSON or else plain text.
+
+    Raises `UsageError` for a setting that is unknown, wrong or not of this form.
+    """
+    data = to_json(config)
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        *parents, name = path.split(".")
+        inner: Any = data
+        for parent in parents:
+            inner = inner.get(parent) if isinstance(inner, dict) else None
+        if not equals or not isinstance(inner, dict):
+            raise UsageError(
+                f"--set takes NAME=VALUE with a setting of the preset, such as ppo.learning_rate=5e-5; "
+                f"got {setting!r}"
+            )
+        try:
+            inner[name] = parse_json(text.encode(), setting)
+        except ValueError:
+            inner[name] = text
+    return from_json(data)
 
 
 def preset(name: str) -> TrainConfig:

@@ -78,8 +78,6 @@ class TrainingSession:
         self.tested_at: int | None = -1
         """Control steps of PPO before the last test, as in `RunState`."""
         self._expert = expert
-        self.was_given_weights = False
-        """Whether training goes on from a policy that `begin_with` was given."""
         self.rates = Rates()
         self._metrics_rows = 0
         if config.ppo.teacher_coefficient > 0:
@@ -105,9 +103,8 @@ class TrainingSession:
         return self.model.num_timesteps > 0 or self.rounds_collected > 0
 
     def begin_with(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """Go on from a policy's `state_dict`, which is tested before the first step."""
+        """Go on from a policy's `state_dict`."""
         self.model.policy.load_state_dict(weights)
-        self.was_given_weights = True
         self._metrics_rows = 0
 
     def run_to_end(self) -> None:
@@ -211,6 +208,7 @@ class TrainingSession:
             store=store,
             threads=StepThreads(self.config.ppo.update_threads, adaptive=self.config.ppo.adaptive_threads),
             rng=np.random.default_rng([self.seed, self.rounds_done, *begun]),
+            has_learnt=self.run.given.exists(),
         )
         set_disturbances(self.env, config.mixture.assign(self.env.num_envs))
         shown: dict[str, float] = {}
@@ -336,8 +334,8 @@ class _TrainingCallback(BaseCallback):
 
     def _on_training_start(self) -> None:
         self._sets = list(self._session.curriculum.sets)
-        if self._session.was_given_weights and self.num_timesteps == 0:
-            self.test()  # nothing learned later is kept that is worse than what was given
+        if self._session.run.given.exists() and self.num_timesteps == 0:
+            self.test()  # nothing that PPO makes is kept where it is worse than what PPO began with
 
     def _on_step(self) -> bool:
         for cell, info in enumerate(self.locals["infos"]):

@@ -109,6 +109,10 @@ def test_another_policy_that_acts_alike_is_unchanged_and_told(
     assert (code, told["verdict"]) == (0, "UNCHANGED")
     assert [entry["other_policy"] for entry in told["scenarios"].values()] == [True, False]
     assert " ".join(capsys.readouterr().out.split()).count("another policy than the baseline's") == 1
+    assert desk.regress("--accept", "exported anew") == 0
+    assert "0 scenarios recorded" in capsys.readouterr().out
+    _, told = desk.told()
+    assert [entry["other_policy"] for entry in told["scenarios"].values()] == [False, False]
 
 
 def test_another_plant_is_located_and_weighed(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

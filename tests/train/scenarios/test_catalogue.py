@@ -156,6 +156,11 @@ reason = "A test."
             'line_change = "dim-light"',
             ":5: change 1: needs one of line_change and set",
         ),
+        (
+            'set."contact_friction.factor" = { times = 1.3 }',
+            'line_change = "dim-light"',
+            ":6: change 1, description: belongs to set; a line_change has its own",
+        ),
         ("[[change]]", 'disturbances = "hrad"\n[[change]]', ":5: disturbances: unknown disturbance 'hrad'"),
         ("[[change]]", 'products = "rond"\n[[change]]', ":5: products: "),
         ("kept = 0.9", "", "need one of good and kept"),

@@ -345,7 +345,7 @@ class Regress:
         finished: Mapping[tuple[str, int], EpisodeResult],
         note: Any,
     ) -> None:
-        """Write the new baseline: what is UNCHANGED as it was, all else recorded anew."""
+        """Write the new baseline: what is UNCHANGED as it was, but for the policy; all else anew."""
         from cellwright_train.regression.baseline import Baseline
         from cellwright_train.regression.recording import record
 
@@ -354,11 +354,15 @@ class Regress:
         with Output(self.against, room_bytes=_ROOM_BYTES) as file:
             kept: dict[str, Record] = {}
             if baseline is not None:
-                kept = {
-                    each.name: baseline.records[each.name]
-                    for each in suite.scenarios
-                    if each.name in baseline.records
-                }
+                examined = {case.scenario.name: case for case in cases}
+                for each in suite.scenarios:
+                    if (found := baseline.records.get(each.name)) is None:
+                        continue
+                    if case := examined.get(each.name):
+                        found = dataclasses.replace(
+                            found, policy=case.policy, policy_sha256=case.policy_sha256
+                        )
+                    kept[each.name] = found
             anew = [
                 (case, policies[case.scenario.env])
                 for case, outcome in zip(cases, outcomes, strict=True)

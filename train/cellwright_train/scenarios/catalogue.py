@@ -32,7 +32,7 @@ class ChangeEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     line_change: Name | None = None
     """A change of the cell's catalogue, such as `moved-fixture`."""
     description: Sentence | None = None
-    """One sentence for reports; needed with `set`."""
+    """One sentence for reports; needed with `set`, and only there."""
     set: dict[str, Any] = {}
     """Fields of disturbances with their operation: `set."exposure.mean_gain" = { times = 0.55 }`."""
 
@@ -191,6 +191,8 @@ def _change(entry: ChangeEntry, cell: Any, place: Place) -> LineChange:
     if (entry.line_change is None) == (not entry.set):
         raise WrongValueError(place, "needs one of line_change and set")
     if entry.line_change is not None:
+        if entry.description is not None:
+            raise WrongValueError((*place, "description"), "belongs to set; a line_change has its own")
         try:
             found: LineChange = require_line_change(cell, entry.line_change)
         except UsageError as error:

@@ -21,6 +21,8 @@ from cellwright_train.rollout.families import cell_class
 FIRST_SEED = 10**9
 """Seed of the first part of the line that is drawn from 0; far from the seeds of training and of tables."""
 MOST_PARTS = 10**4
+MOST_SEED = 10**5 - 1
+"""Lines from larger ones would come near the seeds of the tests in training, 3,000,000,000."""
 BATCHES = 2
 """Batches of each cell."""
 PRODUCTS = 3
@@ -33,8 +35,10 @@ HANDLING_S = {"welding": 20.0, "assembly": 4.0}
 def drawn_line(seed: int, tasks: Sequence[str], *, parts: int, changes: int) -> Line:
     """A line of `parts` parts in the cells called `tasks` by turns, with `changes` that nobody announces.
 
-    Raises `UsageError` where a cell is unknown or the parts are too few.
+    Raises `UsageError` where a cell is unknown, the parts are too few or the seed is not up to `MOST_SEED`.
     """
+    if not 0 <= seed <= MOST_SEED:
+        raise UsageError(f"a line is drawn from a seed of 0 to {MOST_SEED}, got {seed}")
     least = max(LEAST_PARTS_A_CHANGE * (changes + 1), BATCHES * len(tasks))
     if not least <= parts <= MOST_PARTS:
         raise UsageError(

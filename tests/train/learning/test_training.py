@@ -21,6 +21,7 @@ from cellwright_envs.probe import PROBE_ID
 from cellwright_policies.networks import CellActorCritic, NetworkConfig
 from cellwright_policies.ppo import CellPPO, PPOConfig
 from cellwright_policies.threads import StepThreads
+from cellwright_train.cli import main
 from cellwright_train.errors import UsageError
 from cellwright_train.learning.curriculum import Mixture, set_disturbances
 from cellwright_train.learning.demonstrations import (
@@ -50,6 +51,7 @@ from cellwright_train.learning.runs import (
 from cellwright_train.learning.testing import evaluate_in_training
 from cellwright_train.learning.training import resume, train
 from cellwright_train.learning.vec_env import PoolVecEnv
+from cellwright_train.rollout.policies import resolve_policy
 
 NETWORK = NetworkConfig(
     channels=(8, 16, 16),
@@ -352,6 +354,24 @@ def test_a_policy_goes_on_through_demonstrations_in_which_it_acts(tmp_path: Path
     assert not torch.equal(learnt["action_net.weight"], given["action_net.weight"])
     rates = [float(metrics(each)[0]["demonstrations/success_rate"]) for each in (new, run)]
     assert rates == [1.0, 0.0]
+
+
+def test_the_command_goes_on_from_a_run_with_settings_of_its_own(tmp_path: Path) -> None:
+    """A critic that only warms up leaves the actor as it was given."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    command = ["train", "debug", "--set", "steps=256", "cells=4", "evaluation.episodes=4"]
+    assert main([*command, "--run-dir", str(first)]) == 0
+    more = ["ppo.warmup_rollouts=9", "--from", str(first), "--run-dir", str(second)]
+    assert main([*command, *more]) == 0
+    run = RunDirectory.open(second)
+    assert run.config.ppo.warmup_rollouts == 9
+    assert run.commands == (
+        f"cellwright train debug --seed 1 --from {first} --set {' '.join([*command[3:], more[0]])}",
+    )
+    given = resolve_policy(str(first))
+    assert run.parent == {"name": given.name, "sha256": given.digest}
+    weights = [load_policy_from_run(each).action_net.weight for each in (first, second)]
+    assert torch.equal(*weights)
 
 
 @pytest.mark.parametrize(

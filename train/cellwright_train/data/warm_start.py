@@ -53,13 +53,19 @@ def weights_of(policy: PolicyReference, config: TrainConfig) -> dict[str, torch.
             f"{policy.name} is a policy for {policy.environment}, and this trains in {config.env_id}"
         )
     weights = policy.weights if isinstance(policy, RunReference) else policy.bundle.weights
-    with closing(make_cells(dataclasses.replace(config, cells=1, workers=1))) as env:
+    with closing(make_cells(_of_one_cell(config))) as env:
         space, actions = env.observation_space, env.action_space
         assert isinstance(space, spaces.Dict)
         assert isinstance(actions, spaces.Box)
         targets = aux_indices(config, privileged_names(env))
     require_weights(weights, space, actions, config.network, targets, Path(policy.name))
     return {name: torch.tensor(values) for name, values in weights.items()}
+
+
+def _of_one_cell(config: TrainConfig) -> TrainConfig:
+    """The same environment once; nothing learns from it, so that a batch need not be full."""
+    ppo = dataclasses.replace(config.ppo, rollout_steps=2, batch_size=2)
+    return dataclasses.replace(config, cells=1, workers=1, ppo=ppo)
 
 
 def imitated(config: TrainConfig, directory: Path, *, seed: int, report: Reporter) -> dict[str, torch.Tensor]:
@@ -79,8 +85,7 @@ def imitated(config: TrainConfig, directory: Path, *, seed: int, report: Reporte
     good = [number for number, row in enumerate(dataset.rows) if row.facts["good"]]
     if not good:
         raise UsageError(f"none of the {len(dataset.rows)} episodes of {directory} is good")
-    one_cell = dataclasses.replace(config, cells=1, workers=1)
-    with closing(make_cells(one_cell)) as env, tempfile.TemporaryDirectory() as scratch:
+    with closing(make_cells(_of_one_cell(config))) as env, tempfile.TemporaryDirectory() as scratch:
         space, frames = env.observation_space, sum(dataset.rows[number].length for number in good)
         assert isinstance(space, spaces.Dict)
         store = DemonstrationStore(Path(scratch), space, len(dataset.layout.actions), frames)

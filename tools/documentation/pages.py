@@ -13,6 +13,7 @@ from tools.documentation import (
     disturbances,
     envelope,
     environments,
+    gate,
     insertion_aims,
     lines,
     results,
@@ -78,6 +79,8 @@ def blocks(recorded: Path) -> dict[str, Block]:
         "zero-shot": functools.partial(scores.zero_shot, recorded),
         "shifts": functools.partial(scores.shifts, recorded),
         "adaptations": functools.partial(scores.adaptations, recorded),
+        "false-alarms": functools.partial(gate.false_alarms, recorded),
+        "seeded-faults": functools.partial(gate.seeded_faults, recorded),
         "bench": functools.partial(results.bench, recorded),
     }
 

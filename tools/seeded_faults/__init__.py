@@ -1,0 +1,1 @@
+"""Faults as they happen in code: planted one at a time, located, and weighed."""

@@ -104,6 +104,11 @@ PEG = ("--env", "cellwright/PegInsertion-v1")
             "--set takes NAME=VALUE with a setting of the preset",
         ),
         (["train", "gear-mesh", "--set", "popo.epochs=3"], "got 'popo.epochs=3'"),
+        (["train", "gear-mesh", "--set", "popo.epochs=3", "--set", "seed=2"], "got 'popo.epochs=3'"),
+        (
+            ["train", "gear-mesh", "--set", "steps=3", "ppo.epochs=2", "--set", "steps=4"],
+            "--set gives steps twice; give it one value",
+        ),
         (["train", "gear-mesh", "--set", "steps.epochs=3"], "got 'steps.epochs=3'"),
         (
             ["train", "--resume", "--run-dir", "/no/such/run", "--from", "zoo:gear-mesh"],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +25,10 @@ from cellwright_runtime.interface.rotation import rotation_rows
 Array = NDArray[np.float64]
 
 RTDE_PORT = 30004
+_DASHBOARD_PORT = 29999
 _REACH_TIMEOUT_S = 3.0
+_ASK_VERSION = struct.pack(">HcH", 5, b"V", 2)
+"""RTDE's request for version 2 of the protocol; the answer has the same letter."""
 JOINT_SPEED_RAD_S = 3.5
 """Above the 180 degrees/s of an e-Series wrist; no joint of a UR arm follows more."""
 WATCHDOG_HZ = 10.0
@@ -106,11 +110,8 @@ class UrDriver(LinkedDriver):
 
     def _open(self) -> RobotState:
         _client("rtde_receive")
-        try:
-            socket.create_connection((self.host, RTDE_PORT), _REACH_TIMEOUT_S).close()
-        except OSError as error:
-            why = error.strerror or error
-            raise DriverError(f"no UR controller answers at {self.host} port {RTDE_PORT}: {why}") from None
+        if self._answer(RTDE_PORT, _ASK_VERSION)[2:3] != _ASK_VERSION[2:3]:
+            raise DriverError(f"what answers at {self.host} port {RTDE_PORT} is no UR controller")
         self._receive = self._made("rtde_receive", "RTDEReceiveInterface")
         self._time_s, self._watched, self._hangs = -1.0, False, False
         state = self._until(5.0)
@@ -118,9 +119,31 @@ class UrDriver(LinkedDriver):
             raise DriverError(f"the UR controller at {self.host} sends no state")
         if self.mode is not Mode.OBSERVE:
             self._require_free(state)
+            self._require_dashboard()
             self._control = self._made("rtde_control", "RTDEControlInterface")
             state = self._running(state)
         return state
+
+    def _answer(self, port: int, request: bytes = b"") -> bytes:
+        """The first four bytes that the controller sends; raises DriverError where it sends none in time.
+
+        ur-rtde waits for them without end, and no signal of the keyboard reaches Python while it does.
+        """
+        try:
+            with socket.create_connection((self.host, port), _REACH_TIMEOUT_S) as asking:
+                asking.sendall(request)
+                return asking.recv(4, socket.MSG_WAITALL)
+        except OSError as error:
+            why = error.strerror or error
+            raise DriverError(f"no UR controller answers at {self.host} port {port}: {why}") from None
+
+    def _require_dashboard(self) -> None:
+        """Raise DriverError where the dashboard server takes connections and does not greet them."""
+        try:
+            socket.create_connection((self.host, _DASHBOARD_PORT), _REACH_TIMEOUT_S).close()
+        except OSError:
+            return  # PolyScope X has none
+        self._answer(_DASHBOARD_PORT)
 
     def _running(self, state: RobotState) -> RobotState:
         """The first state in which the uploaded program runs."""

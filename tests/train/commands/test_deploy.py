@@ -243,6 +243,8 @@ def test_a_policy_beyond_its_trained_range_is_stopped_with_a_log(
     ("arguments", "told"),
     [
         (["--limit", "force_n=90"], "force_n of 90 would loosen the declared"),
+        (["--limit", "force_n=90", "--limit", "blend_s=2"], "force_n of 90 would loosen the declared"),
+        (["--limit", "blend_s=2", "--limit", "blend_s=3"], "--limit gives blend_s twice; give it one value"),
         (["--limit", "speed"], "--limit takes NAME=VALUE with a value above 0, got 'speed'"),
         (["--limit", "colour=1"], "colour is no limit that a cell can tighten"),
         (["--seconds", "0"], "--seconds must be above 0"),

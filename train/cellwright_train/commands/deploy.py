@@ -6,12 +6,13 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 from tyro.conf import arg
 
-from cellwright_train.commands.options import BundleName, bundle_directory
+from cellwright_train.commands.options import BundleName, Repeated, bundle_directory
 from cellwright_train.errors import UsageError, one_line
 from cellwright_train.outputs import require_directory
 
@@ -63,7 +64,7 @@ class Deploy:
     """The part in the simulated cell; default: one of those of training."""
     logs: Path | None = None
     """Write the last 30 s to this directory, on every stop and at the end."""
-    limit: Annotated[tuple[str, ...], arg(metavar="NAME=VALUE ...")] = ()
+    limit: Annotated[Repeated, arg(metavar="NAME=VALUE ...")] = ()
     """Stricter limits than the bundle and the cell declare, such as tool_speed_m_s=0.05."""
 
     extra: ClassVar[str] = "sim"
@@ -273,9 +274,9 @@ class Deploy:
             print(f"log: {path}")
 
 
-def _tighter(given: tuple[str, ...]) -> dict[str, float]:
-    found = {}
-    for each in given:
+def _tighter(given: tuple[tuple[str, ...], ...]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for each in chain.from_iterable(given):
         name, _, text = each.partition("=")
         try:
             value = float(text)
@@ -283,6 +284,8 @@ def _tighter(given: tuple[str, ...]) -> dict[str, float]:
             value = math.nan
         if not (name and 0.0 < value < math.inf):
             raise UsageError(f"--limit takes NAME=VALUE with a value above 0, got {each!r}")
+        if name in found:
+            raise UsageError(f"--limit gives {name} twice; give it one value")
         found[name] = value
     return found
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from tyro.conf import Positional, arg
+from tyro.conf import Positional, UseAppendAction, arg
 
 from cellwright_train.errors import UsageError, unknown
 
@@ -24,6 +24,8 @@ Env = Annotated[
     ),
 ]
 Products = Annotated[str, arg(metavar="{train,held-out,all}|NAME[+NAME...]")]
+Repeated = UseAppendAction[tuple[tuple[str, ...], ...]]
+"""Values behind one option, behind several of the same name, or both."""
 Disturbances = Annotated[str, arg(metavar="{none,train,hard}|NAME")]
 
 

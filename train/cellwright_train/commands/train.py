@@ -5,11 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from tyro.conf import Positional, arg
 
+from cellwright_train.commands.options import Repeated
 from cellwright_train.errors import UsageError, unknown
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class Train:
     own demonstrations."""
     start: Annotated[str | None, arg(name="from", metavar="POLICY")] = None
     """Go on from the weights of this bundle or run: the preset's demonstrations and PPO follow as usual."""
-    settings: Annotated[tuple[str, ...], arg(name="set", metavar="NAME=VALUE ...")] = ()
+    settings: Annotated[Repeated, arg(name="set", metavar="NAME=VALUE ...")] = ()
     """Change settings of the preset, such as demonstrations.rounds=3 ppo.learning_rate=5e-5."""
 
     extra: ClassVar[str] = "train"
@@ -84,7 +86,8 @@ class Train:
             raise UsageError(f"{self._directory} is a file; name a directory with --run-dir")
         if self.demonstrations is not None and self.start is not None:
             raise UsageError("--demonstrations and --from both say what training begins with; leave one out")
-        config = changed(PRESETS[preset], self.settings)
+        settings = tuple(chain.from_iterable(self.settings))
+        config = changed(PRESETS[preset], settings)
         config = on_machine(config, workers=self.workers, device=self.device)
         command = f"cellwright train {preset} --seed {seed}{self._machine}"
         weights, parent = None, None
@@ -96,8 +99,8 @@ class Train:
             policy = resolve_policy(self.start)
             weights, parent = weights_of(policy, config), {"name": policy.name, "sha256": policy.digest}
             command += f" --from {shlex.quote(self.start)}"
-        if self.settings:
-            command += f" --set {shlex.join(self.settings)}"
+        if settings:
+            command += f" --set {shlex.join(settings)}"
         return train(
             config,
             self._directory,
@@ -129,7 +132,11 @@ class Train:
         if self.demonstrations is not None:
             raise UsageError(f"--resume goes on after its demonstrations; leave {self.demonstrations} out")
         if self.start is not None or self.settings:
-            given = f"--from {self.start}" if self.start is not None else f"--set {self.settings[0]}"
+            given = (
+                f"--from {self.start}"
+                if self.start is not None
+                else f"--set {shlex.join(chain.from_iterable(self.settings))}"
+            )
             raise UsageError(f"--resume goes on as the run began; leave {given} out")
         if self.run_dir is None and self.preset is None:
             raise UsageError("--resume needs a run: name it with --run-dir, or name its preset")

@@ -94,6 +94,7 @@ def changed(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
     Raises `UsageError` for a setting that is unknown, wrong or not of this form.
     """
     data = to_json(config)
+    named: set[str] = set()
     for setting in settings:
         path, equals, text = setting.partition("=")
         *parents, name = path.split(".")
@@ -105,6 +106,9 @@ def changed(config: TrainConfig, settings: Sequence[str]) -> TrainConfig:
                 f"--set takes NAME=VALUE with a setting of the preset, such as ppo.learning_rate=5e-5; "
                 f"got {setting!r}"
             )
+        if path in named:
+            raise UsageError(f"--set gives {path} twice; give it one value")
+        named.add(path)
         try:
             inner[name] = parse_json(text.encode(), setting)
         except ValueError:

@@ -1,6 +1,8 @@
 """The driver `ur` against the virtual UR, each in a process of its own."""
 
+import contextlib
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -9,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from cellwright_runtime.drivers import ur as ur_driver
 from cellwright_runtime.drivers.driver import DriverError, Mode, SetpointError, Status
 from cellwright_runtime.drivers.servo import ServoThread
 from cellwright_runtime.drivers.ur import UrDriver
@@ -252,6 +255,59 @@ def test_a_controller_that_is_not_there_is_one_line() -> None:
         UrDriver("127.0.63.9").connect()
     with pytest.raises(DriverError, match="takes the modes observe, joint-position, joint-velocity, got"):
         UrDriver(HOST, Mode.TOOL_POSE)
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (b"", r"no UR controller answers at .* port 30004: timed out"),
+        (b"HTTP/1.1 400 Bad Request", r"what answers at .* port 30004 is no UR controller"),
+    ],
+)
+def test_what_answers_nothing_or_something_else_is_one_line_and_no_hang(
+    answer: bytes, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ur_driver, "_REACH_TIMEOUT_S", 0.5)
+    host = loopback()
+    with answering(host, 30004, answer), pytest.raises(DriverError, match=told):
+        UrDriver(host).connect()
+
+
+def test_a_dashboard_server_that_hangs_is_one_line_and_no_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ur_driver, "_REACH_TIMEOUT_S", 0.5)
+    host = loopback()
+    process = Process(
+        "from cellwright_envs.virtual.ur.variables import PERSONALITIES\n"
+        + SERVE.format(host=host, lockstep="False, personality=PERSONALITIES['polyscope-x']")
+    )
+    try:
+        with (
+            answering(host, 29999, b""),
+            pytest.raises(DriverError, match=r"answers at .* port 29999: timed out"),
+        ):
+            UrDriver(host, Mode.JOINT_POSITION, silence_s=1.0).connect()
+        assert process.ask("ur.counters['script: programs']") == 0
+    finally:
+        process.close()
+
+
+@contextlib.contextmanager
+def answering(host: str, port: int, answer: bytes) -> Iterator[None]:
+    """A server that takes every connection and sends the same, whatever it is asked."""
+    with socket.create_server((host, port)) as server, contextlib.ExitStack() as kept:
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    kept.enter_context(server.accept()[0]).sendall(answer)
+
+        serving = threading.Thread(target=serve)
+        serving.start()
+        try:
+            yield
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            serving.join()
 
 
 def test_without_the_client_the_extra_is_named() -> None:

@@ -50,6 +50,14 @@ class Robot(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """For kuka-rsi: the largest shift of POSCORR in the RSI context."""
     correction_rad: Annotated[float, Meta(gt=0.0, le=3.2)] | None = None
     """The same for its turns."""
+    sensor: Name | None = None
+    """For kuka-rsi: the SENTYPE of its Ethernet configuration."""
+    missed_answers: Annotated[int, Meta(ge=1, le=1000)] | None = None
+    """For kuka-rsi: the Timeout of its ETHERNET object, the answers too late after which it stops."""
+    comm_timeout_s: Annotated[float, Meta(gt=0.0, le=60.0)] | None = None
+    """For abb-egm: the CommTimeout of its EGMSetupUC."""
+    load: Annotated[float, Meta(ge=0.0, le=1.0)] | None = None
+    """For fanuc-stream: the payload as a fraction of the robot's, which decides its tables of limits."""
     cycle_ms: Annotated[int, Meta(ge=1, le=100)] | None = None
     """The controller's cycle where it has a choice: for kuka-rsi 4 (IPO_FAST) or 12 (IPO), else 4; for
     fanuc-stream 4 or 8, else 8."""

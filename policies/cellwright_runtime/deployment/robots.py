@@ -32,6 +32,15 @@ _CYCLES_MS = {
     for name, cycles_s in (("kuka-rsi", kuka_rsi.CYCLES_S), ("fanuc-stream", fanuc_stream.CYCLES_S))
 }
 """Of drivers whose controllers have more than one."""
+_OWN = {
+    "correction_m": ("kuka-rsi", "most_m"),
+    "correction_rad": ("kuka-rsi", "most_rad"),
+    "sensor": ("kuka-rsi", "sensor"),
+    "missed_answers": ("kuka-rsi", "missed"),
+    "comm_timeout_s": ("abb-egm", "comm_timeout_s"),
+    "load": ("fanuc-stream", "load"),
+}
+"""Keys of `[robot]` for one driver alone: the driver, and its option."""
 _TOOL_OFF_M, _TOOL_OFF_RAD = 5e-3, 0.05
 """How far the controller's tool may be from that of the nominal kinematics: real arms are off by a millimetre
 or two."""
@@ -60,9 +69,12 @@ def driver_for(file: CellFile, name: str, host: str, *, arm: bool, **options: An
             known = " or ".join(map(str, _CYCLES_MS[name]))
             raise file.refusal(("robot", "cycle_ms"), f"must be {known} for {name}, got {robot.cycle_ms}")
         given["cycle_s"] = robot.cycle_ms * 1e-3
-    if name == "kuka-rsi":
-        given |= {"most_m": robot.correction_m, "most_rad": robot.correction_rad}
-    elif name == "fanuc-stream":
+    for key, (owner, option) in _OWN.items():
+        if (value := getattr(robot, key)) is not None:
+            if name != owner:
+                raise file.refusal(("robot", key), f"is for {owner}; leave it out for {name}")
+            given[option] = value
+    if name == "fanuc-stream":
         given["tool_from_flange"] = tool_from_flange(file)
     options |= {key: value for key, value in given.items() if value is not None}
     driver = make_driver(name, entry(name).deployed if arm else Mode.OBSERVE, host=host, **options)
@@ -90,7 +102,8 @@ def controller_limits(file: CellFile, name: str, host: str, limits: Limits, *, c
         return limits if most_rad >= math.pi else limits.within_turn(most_rad)
     if name != "fanuc-stream":
         return limits
-    driver = FanucStreamDriver(host, Mode.OBSERVE, cycle_s=cycle_s)
+    load = file.cell.robot.load
+    driver = FanucStreamDriver(host, Mode.OBSERVE, load=1.0 if load is None else load, cycle_s=cycle_s)
     driver.connect()
     tables = driver.tables
     driver.close()

@@ -14,6 +14,7 @@ from cellwright_envs.virtual.cells import Cell
 from cellwright_envs.virtual.fanuc_stream import ACCELERATION_DEG_S2, JERK_DEG_S3, VirtualFanucStream
 from cellwright_envs.virtual.kinematic_arm import KinematicArm
 from cellwright_runtime.cell.cell_file import CellFile
+from cellwright_runtime.deployment import robots
 from cellwright_runtime.deployment.correcting import Corrected
 from cellwright_runtime.deployment.robots import (
     controller_limits,
@@ -247,6 +248,51 @@ def test_a_cycle_that_a_controller_has_not_is_refused(tmp_path: Path, name: str,
     file = cell(tmp_path, CELL.replace('driver = "ur"', 'driver = "ur"\ncycle_ms = 8'))
     with pytest.raises(FileError, match=told):
         driver_for(file, name, "127.0.61.10", arm=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "lines", "options"),
+    [
+        (
+            "kuka-rsi",
+            'sensor = "Weld"\nmissed_answers = 3\ncorrection_m = 0.2\ncorrection_rad = 0.4',
+            {"sensor": "Weld", "missed": 3, "most_m": 0.2, "most_rad": 0.4},
+        ),
+        ("abb-egm", "comm_timeout_s = 0.2", {"comm_timeout_s": 0.2}),
+        ("fanuc-stream", "load = 0.25", {"load": 0.25}),
+    ],
+)
+def test_a_cell_says_how_its_controller_is_set_up(
+    tmp_path: Path, name: str, lines: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, Any] = {}
+    make = robots.make_driver
+    monkeypatch.setattr(
+        robots, "make_driver", lambda *names, **told: given.update(told) or make(*names, **told)
+    )
+    file = cell(tmp_path, CELL.replace('driver = "ur"', f'driver = "{name}"\n{lines}'))
+    driver_for(file, name, "127.0.61.10", arm=False)
+    assert options.items() <= given.items()
+    with pytest.raises(FileError, match=rf"robot, \w+: is for {name}; leave it out for ur"):
+        driver_for(file, "ur", "127.0.61.10", arm=False)
+
+
+def test_a_robot_with_less_load_is_given_more_by_its_tables(tmp_path: Path) -> None:
+    host = loopback()
+    controller = VirtualFanucStream(KinematicArm(period_s=0.008), address=host, lockstep=True)
+    controller.start()
+    try:
+        held = [
+            controller_limits(
+                cell(tmp_path, CELL.replace('driver = "ur"', f'driver = "fanuc-stream"\nload = {load}')),
+                *("fanuc-stream", host, LIMITS),
+                cycle_s=0.008,
+            )
+            for load in (1.0, 0.0)
+        ]
+    finally:
+        controller.close()
+    assert held[1].joints.jerk[0] > 1.2 * held[0].joints.jerk[0]
 
 
 def test_a_measured_lag_takes_the_place_of_the_drivers(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,8 @@ from cellwright_runtime.bundle.policy import Bundle
 from cellwright_train.cli import main
 from cellwright_train.learning import adaptation
 from cellwright_train.lines.library import find_line
+from cellwright_train.rollout import cell
+from cellwright_train.rollout.cell import run_episode
 from cellwright_train.rollout.policies import resolve_policy
 
 POLICY = "zoo:peg-insertion"
@@ -47,6 +51,7 @@ def test_a_bundle_adapts_to_a_line_and_knows_where_it_comes_from(
     told = json.loads(results.read_text())
     assert told["policy_sha256"] == resolve_policy(POLICY).digest
     assert told["adapted_sha256"] == resolve_policy(str(run)).digest
+    assert not list(tmp_path.glob("*.partial"))
     assert {name: len(parts) for name, parts in told["measured"].items()} == {
         "before": 2,
         "right after": 2,
@@ -68,6 +73,30 @@ def test_a_bundle_adapts_to_a_line_and_knows_where_it_comes_from(
     assert json.loads(again.read_text())["adapted_sha256"] == told["adapted_sha256"]
     assert main([*command, "--run-dir", str(run), "--seed", "2"]) == 2
     assert "is not empty" in capsys.readouterr().err
+
+
+def test_parts_that_were_measured_before_an_interruption_are_not_measured_again(
+    line: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worked: list[int] = []
+
+    def counted(*of: Any, **more: Any) -> Any:
+        worked.append(of[2].seed)
+        return run_episode(*of, **more)
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cell, "run_episode", counted)
+    monkeypatch.setattr("cellwright_train.learning.training.train", interrupted)
+    results = tmp_path / "r.json"
+    command = ["adapt", POLICY, "--line", str(line), "--measured", "1", "--workers", "1"]
+    command += ["--run-dir", str(tmp_path / "run"), "--json", str(results)]
+    for _ in range(2):
+        with contextlib.suppress(KeyboardInterrupt):
+            main(command)
+    assert len(worked) == 2, "a part before the change and one after it"
+    assert len((tmp_path / "r.json.partial").read_text().splitlines()) == 3
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cellwright_train.lines.stretch import Stretch
     from cellwright_train.results.recovery import Recovery
     from cellwright_train.results.result import EpisodeResult
+    from cellwright_train.rollout.journal import Journal
     from cellwright_train.rollout.policies import PolicyReference
 
 _FIRST_SEED = 3_000_500_000
@@ -76,6 +77,7 @@ class Adapt:
         from cellwright_train.learning.runs import RunDirectory
         from cellwright_train.lines.library import find_line
         from cellwright_train.lines.stretch import stretch
+        from cellwright_train.rollout.journal import Journal
         from cellwright_train.rollout.policies import resolve_policy
 
         require_training_seed(self.seed, "--seed")
@@ -96,8 +98,13 @@ class Adapt:
         if self.out is not None:
             require_new_directory(self.out)
             refuse_existing(self.out, overwrite=False)
-        with reserved(self.json, inputs=[Path(self.line)]) as (file,):
-            self._adapt(policy, line, chosen, config, weights, file)
+        asked = {"command": self._command, "policy_sha256": policy.digest, "line_hash": line.hash}
+        with (
+            Journal(self.json, {**asked, "cellwright": version("cellwright")}) as journal,
+            reserved(self.json, inputs=[Path(self.line)]) as (file,),
+        ):
+            self._adapt(policy, line, chosen, config, weights, journal, file)
+            journal.discard()
         return 0
 
     @property
@@ -154,6 +161,7 @@ class Adapt:
         chosen: Stretch,
         config: TrainConfig,
         weights: Mapping[str, Tensor],
+        journal: Journal,
         file: Output | None,
     ) -> None:
         from cellwright_train.learning.adaptation import adapting
@@ -164,7 +172,9 @@ class Adapt:
 
         env_id = config.env_id
         print(f"change {chosen.event.name}: {chosen.event.description}")
-        before, after = (self._measured(policy, env_id, each) for each in (chosen.before, chosen.after))
+        before, after = (
+            self._measured(policy, env_id, each, journal) for each in (chosen.before, chosen.after)
+        )
         if self._is_begun:
             resume(self._directory, workers=self.workers)
         else:
@@ -181,19 +191,21 @@ class Adapt:
             )
         adapted = resolve_policy(str(self._directory))
         arms = [before, after]
-        arms += [self._measured(adapted, env_id, each) for each in (chosen.after, chosen.before)]
+        arms += [self._measured(adapted, env_id, each, journal) for each in (chosen.after, chosen.before)]
         recovery = Recovery.read(self._directory / "metrics.csv")
         self._tell(policy, adapted, line, chosen, dict(zip(_ARMS, arms, strict=True)), recovery, file)
         if self.out is not None:
             self._export(adapted)
 
     def _measured(
-        self, policy: PolicyReference, env_id: str, conditions: Sequence[PartConditions]
+        self, policy: PolicyReference, env_id: str, conditions: Sequence[PartConditions], journal: Journal
     ) -> list[EpisodeResult]:
         """Results on `measured` parts, which no training ever meets; the conditions take turns."""
         from cellwright_train.rollout.cell import CellChoice, Episode, run_episode
         from cellwright_train.rollout.crew import Crew
         from cellwright_train.rollout.evaluation import work_through
+        from cellwright_train.rollout.families import family_of
+        from cellwright_train.rollout.journal import part_key
         from cellwright_train.rollout.trial import Trial
 
         turns = [conditions[index % len(conditions)] for index in range(self.measured)]
@@ -202,8 +214,17 @@ class Adapt:
             for index, each in enumerate(turns)
         )
         trial = Trial(policy=policy, cell=CellChoice(env=env_id, disturbances="none"), plan=plan)
+        keys = [f"{policy.digest} {part_key(episode)}" for episode in plan]
+        found = (journal.kept(key, family_of(env_id).result) for key in keys)
+        done = {index: result for index, result in enumerate(found) if result is not None}
         with Crew(trial, self.workers) as crew:
-            return work_through(crew, trial, run_episode)
+            return work_through(
+                crew,
+                trial,
+                run_episode,
+                done=done,
+                on_result=lambda index, result: journal.keep(keys[index], result),
+            )
 
     def _tell(
         self,

@@ -53,10 +53,20 @@ def test_what_comes_late_is_found_at_the_end_alone() -> None:
 def test_a_regression_is_right_where_features_are_not_around_zero() -> None:
     features = 50.0 + np.random.default_rng(1).normal(size=(500, 2))
     values = 3.0 * features[:, 0] - features[:, 1] + 7.0
-    predicted = fitted(features, values)(features)
+    predicted = fitted(np.split(features, 20), np.split(values, 20))(features)
     np.testing.assert_allclose(predicted, values, atol=0.05)
     assert explained(predicted, values, float(values.var())) > 0.999
     assert explained(np.full(500, values.mean()), values, float(values.var())) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_what_is_alike_within_a_part_is_not_taken_for_knowledge() -> None:
+    """Many features that say which part it is, and nothing else: the mean is the best that can be said."""
+    rng = np.random.default_rng(1)
+    marks = [np.repeat(rng.normal(size=(1, 60)), 50, axis=0) for _ in range(60)]
+    values = [np.full(50, rng.normal()) for _ in range(60)]
+    predict = fitted(marks[:40], values[:40])
+    true = np.concatenate(values[40:])
+    assert explained(np.concatenate([predict(each) for each in marks[40:]]), true, float(true.var())) > -0.3
 
 
 def test_margins_are_distances_from_the_limits() -> None:

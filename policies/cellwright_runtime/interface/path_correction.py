@@ -36,7 +36,8 @@ COMMANDS = ("lateral_offset", "height_offset", "travel_speed_trim", "wire_feed_t
 follows."""
 GUARD_CONFIDENCE = 0.6
 """The guard acts from this confidence of the seam sensor on."""
-_MOTION = 2 + WeldAverages.TRIMS + len(COMMANDS)
+_CORRECTIONS = 2
+_MOTION = _CORRECTIONS + WeldAverages.TRIMS + len(COMMANDS)
 """Elements of the group `motion` at one time: corrections beside the path, trims, and the last action."""
 _PLACES = ("seam_done", "curvature", "arc_on")
 """Components at the end of the programme, which follow the torch along the seam."""
@@ -320,13 +321,11 @@ class WeldInterface:
 
 
 def _is_command(index: int) -> bool:
-    """Whether an element of the group `motion` is a trim, or one of the last two offsets.
+    """Whether an element of the group `motion` is a trim, or a command of the last action.
 
-    The corrections beside the path are not: they show how far the seam is off. The trims that were asked for
-    last are the policy's own too, but the bundles that are out there have their trained ranges.
+    The corrections beside the path are not: they show how far the seam is off.
     """
-    at = index % _MOTION
-    return 2 <= at < 2 + WeldAverages.TRIMS + 2
+    return index % _MOTION >= _CORRECTIONS
 
 
 def _check_place(torch: TorchPlace) -> None:

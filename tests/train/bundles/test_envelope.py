@@ -65,6 +65,14 @@ def test_exporting_an_export_gives_the_same_bytes(exported: Path, tmp_path: Path
         assert (exported / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
+def test_a_bundle_may_get_another_name(plain: Path, tmp_path: Path) -> None:
+    assert main(["export", str(plain), "--out", str(tmp_path / "b"), "--name", "line-3"]) == 0
+    bundle = Bundle.load(tmp_path / "b")
+    assert bundle.spec.name == "line-3"
+    assert bundle.files[CARD].startswith(b"# line-3\n")
+    assert replace(bundle.spec, name=Bundle.load(plain).spec.name, cameras=()) == Bundle.load(plain).spec
+
+
 def test_what_is_exported_verifies(exported: Path) -> None:
     assert main(["verify", str(exported), "--episodes", "1", "--workers", "1"]) == 0
 
@@ -126,11 +134,17 @@ def test_what_a_weld_keeps_are_its_commands_and_means_over_them() -> None:
     kept = kept_elements(spec)
     found = {name: {groups[name][index].name for index in elements} for name, elements in kept.items()}
     trims = ("travel_speed_trim", "wire_feed_trim", "voltage_trim")
-    asked = (*trims, "last_lateral_offset", "last_height_offset")
+    last = ("lateral_offset", "height_offset", "travel_speed", "wire_feed", "voltage")
+    asked = (*trims, *(f"last_{command}" for command in last))
     assert found == {
         "averages": {f"{trim}_over_{seconds}_s" for trim in trims for seconds in ("1.5", "6")},
         "motion": {f"{name}_lag_{lag}" for name in asked for lag in (0, 2, 8)},
     }
+
+
+@pytest.mark.parametrize("name", zoo.names())
+def test_shipped_bundles_have_the_names_under_which_they_ship(name: str) -> None:
+    assert Bundle.load(zoo.path(name)).spec.name == name
 
 
 @pytest.mark.parametrize("name", zoo.names())

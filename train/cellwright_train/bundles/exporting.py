@@ -4,7 +4,7 @@ import contextlib
 import hashlib
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -103,18 +103,21 @@ def export_run(trial: Trial, config: ExportConfig) -> Bundle:
         )
 
 
-def export_bundle_again(bundle: Bundle, directory: Path, *, overwrite: bool, progress: bool) -> Bundle:
+def export_bundle_again(
+    bundle: Bundle, directory: Path, *, name: str | None = None, overwrite: bool, progress: bool
+) -> Bundle:
     """Write `bundle` with cameras and safety envelope, measured while it works on its recorded parts.
 
-    The same bundle gives the same bytes, whether it had an envelope before or not, on processors of one
-    class. Raises BundleError where the target exists or the scorecard records nothing to repeat.
+    It may get another name. The same bundle gives the same bytes, whether it had an envelope before or not,
+    on processors of one class. Raises BundleError where the target exists or the scorecard records nothing to
+    repeat.
     """
     refuse_existing(directory, overwrite=overwrite)
     spec = bundle.spec
     trial = recorded_trial(bundle)
     measured = measure(trial, spec, progress=progress)
     return export_again(
-        bundle,
+        replace(bundle, spec=spec if name is None else replace(spec, name=name)),
         cameras=cell.trained_views(spec),
         safety=safety_envelope(spec, measured),
         directory=directory,

@@ -28,7 +28,7 @@ class Export:
     out: Path
     """The bundle to write."""
     name: str | None = None
-    """Name in the manifest; default: the bundle directory's."""
+    """Name in the manifest; default: that of the bundle, for a run that of the directory."""
     env: Env = None
     episodes: int = 40
     """Episodes in the scorecard, which `verify` repeats."""
@@ -65,7 +65,9 @@ class Export:
         if isinstance(reference, BundleReference):
             _ = reference.environment  # raises where this installation does not have it
             return self._done(
-                export_bundle_again(reference.bundle, self.out, overwrite=self.force, progress=True)
+                export_bundle_again(
+                    reference.bundle, self.out, name=self.name, overwrite=self.force, progress=True
+                )
             )
         trial = Trial.resolve(
             reference,
@@ -92,7 +94,7 @@ class Export:
     def _refuse_choices(self) -> None:
         """Raise `UsageError` for options that choose what a bundle already says."""
         fields = {name: each.default for name, each in type(self).__dataclass_fields__.items()}
-        for name in ("name", "env", "episodes", "seed", "products", "disturbances", "command"):
+        for name in ("env", "episodes", "seed", "products", "disturbances", "command"):
             if getattr(self, name) != fields[name]:
                 raise UsageError(f"{self.source} is a bundle and keeps what it says; leave --{name} out")
 

@@ -10,7 +10,8 @@ import pytest
 from cellwright_train.errors import UsageError
 from tools import identified as tool
 from tools.documentation.identified import identified as block
-from tools.identified import TARGETS, Part, explained, fitted, identified
+from tools.documentation.identified import told_apart
+from tools.identified import CHANGED, TARGETS, Part, explained, fitted, identified, separated
 
 NAMES = (
     *("gap_0_mm_ahead", "thickness", "wire_slip", "supply_offset", "penetration_constant"),
@@ -18,14 +19,13 @@ NAMES = (
 )
 
 
-def parts(count: int, seed: int, *, late: bool = False) -> list[Part]:
+def parts(count: int, seed: int, *, late: bool = False, moved: float = 0.0) -> list[Part]:
     """Welds whose features hold all but the slip of the wire, the last ones from the middle on if `late`."""
     rng = np.random.default_rng(seed)
     made = []
     for number in range(count):
-        truth = np.repeat(rng.normal(size=(1, len(NAMES))), 40, axis=0) + 0.1 * rng.normal(
-            size=(40, len(NAMES))
-        )
+        middle = moved + rng.normal(size=(1, len(NAMES)))
+        truth = np.repeat(middle, 40, axis=0) + 0.1 * rng.normal(size=(40, len(NAMES)))
         features = truth + 0.05 * rng.normal(size=truth.shape)
         features[:, NAMES.index("wire_slip")] = rng.normal(size=40)
         if late:
@@ -48,6 +48,19 @@ def test_what_comes_late_is_found_at_the_end_alone() -> None:
     told = identified(parts(40, 1), parts(20, 2, late=True), NAMES)["penetration constant"]
     assert told["end"] > 0.95
     assert told["start"] < 0.2
+
+
+@pytest.mark.parametrize("moved", [-4.0, 4.0])
+def test_parts_after_a_change_are_told_apart_by_what_features_hold(moved: float) -> None:
+    fit, before, after = parts(40, 1), parts(20, 2), parts(20, 3, moved=moved)
+    told = separated(fit, before, after, NAMES, "penetration constant")
+    assert told["told_apart"] > 0.95
+    assert told["moved"] == pytest.approx(moved, abs=1.0)
+    assert told["predicted"] == pytest.approx(told["moved"], abs=0.3)
+    unknown = separated(fit, before, after, NAMES, "slip of the wire")
+    assert 0.2 < unknown["told_apart"] < 0.8
+    assert abs(unknown["moved"]) > 300.0
+    assert separated(fit, before, after, NAMES, "margin to burn-through")["parts"] == [10, 10]
 
 
 def test_a_regression_is_right_where_features_are_not_around_zero() -> None:
@@ -90,6 +103,12 @@ def test_the_command_watches_a_policy_and_the_table_tells_what_it_found(
     table = block(tmp_path)
     assert table.count("`zoo:weld-seam`") == len(TARGETS)
     assert "gap [mm]" in table
+    rows = told_apart(tmp_path).splitlines()[2:]
+    assert [row.split(" | ")[1] for row in rows] == [f"`{name}`" for name in CHANGED]
+    moved = {row.split(" | ")[1].strip("`"): float(row.split(" | ")[4].split()[0]) for row in rows}
+    assert moved["weld-slipping-wire"] > 4.0
+    assert moved["weld-thick-plate"] == pytest.approx(0.06 * 2.3, rel=0.02)
+    assert moved["weld-wide-gaps"] > 0.1
     monkeypatch.setattr("sys.argv", ["tool", "weld-seam", "--parts", "5"])
     with pytest.raises(UsageError, match="at least 6"):
         tool.main()

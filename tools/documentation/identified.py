@@ -43,5 +43,28 @@ def identified(recorded: Path) -> str:
     return table(headings, rows) if rows else "Nothing has been recorded yet."
 
 
+def told_apart(recorded: Path) -> str:
+    """How well each policy's features tell parts after a change of the line from parts before it."""
+    rows = []
+    for path in sorted(recorded.glob("identified-*.json")):
+        told = json.loads(path.read_text())
+        for name, each in told["changed"].items():
+            unit = f" {each['unit']}" if each["unit"] else ""
+            before, after = each["parts"]
+            rows.append(
+                (
+                    f"`{told['policy']}`",
+                    f"`{name}`",
+                    each["target"],
+                    f"{before} and {after}",
+                    f"{each['moved']:+.2g}{unit}",
+                    f"{each['predicted']:+.2g}{unit}",
+                    f"{100.0 * each['told_apart']:.0f}",
+                )
+            )
+    headings = ("policy", "change", "what", "parts", "moved by", "predicted", "told apart %")
+    return table(headings, rows) if rows else "Nothing has been recorded yet."
+
+
 def _explained(told: dict[str, Any]) -> tuple[str, ...]:
     return tuple(f"{told[where]:.2f}" for where in ("all", "start", "end"))

@@ -81,6 +81,7 @@ def blocks(recorded: Path) -> dict[str, Block]:
         "shifts": functools.partial(scores.shifts, recorded),
         "adaptations": functools.partial(scores.adaptations, recorded),
         "identified": functools.partial(identified.identified, recorded),
+        "told-apart": functools.partial(identified.told_apart, recorded),
         "false-alarms": functools.partial(gate.false_alarms, recorded),
         "seeded-faults": functools.partial(gate.seeded_faults, recorded),
         "bench": functools.partial(results.bench, recorded),

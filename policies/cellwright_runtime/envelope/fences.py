@@ -29,9 +29,9 @@ SLEW = 1.2
 """A target moves by at most this times the velocity limit in a cycle, as drivers of cobots have it."""
 CHANGED = 1e-9
 """What a target is cut by before it counts as an intervention [m] or [rad]."""
-_MOMENTS = (0.0, 0.1, 0.25, 0.5, 0.75)
-"""When in a stop the tool's speed is looked at, as fractions of its time. Joints that stop one after the
-other may make the tool faster than it was."""
+_MOMENTS = (12, 48)
+"""How often in a stop the tool's speed is looked at, and how often where that is not enough to say that it is
+kept."""
 _REACH_M = 1.6
 """No point of the arm and its tool is further than this from any joint axis: how fast a Jacobian changes."""
 
@@ -149,7 +149,8 @@ class PoseSpace:
         return self._slew.cut(held, stages), stages
 
     def accept(self, sweep: Sweep) -> bool:
-        return self._tool.holds(sweep.low, sweep.high, math.hypot(*sweep.speed[:3]))
+        speed_m_s = max(math.hypot(*sweep.speed[:3]), math.hypot(*sweep.came[:3]))
+        return self._tool.holds(sweep.low, sweep.high, speed_m_s)
 
     def setpoint(self, coordinates: Numbers) -> Array:
         return np.array(self._pose(coordinates))
@@ -178,11 +179,13 @@ class JointSpace:
             joints,
             low=tuple(each + margin for each in joints.low),
             high=tuple(each - margin for each in joints.high),
+            together=True,
         )
         self._tool = _Tool(limits, period_s)
         self._from_flange = np.ascontiguousarray(tool_from_flange, dtype=np.float64)
         self._low, self._high = np.array(joints.low), np.array(joints.high)
         self._most = SLEW * period_s * np.array(joints.velocity)
+        self._period_s, self._jerk = period_s, np.array(joints.jerk)
         self._joints = np.zeros(6)
 
     def begin(self, tool: Sequence[float], joints_rad: Sequence[float]) -> Numbers:
@@ -226,10 +229,18 @@ class JointSpace:
         pose, jacobian = tool_and_jacobian(0.5 * (low + high), self._from_flange)
         swept = float(reach.sum())
         # Second order: the tool moves along arcs, and its Jacobian changes on the way.
-        beyond = turned(np.abs(jacobian[:3]), reach) + 0.5 * _REACH_M * swept * swept
-        rates = [sweep.velocity_at(moment * sweep.duration_s) for moment in _MOMENTS]
-        speed_m_s = max(math.hypot(*each) for each in turned(jacobian[:3], rates).tolist())
-        speed_m_s += _REACH_M * swept * sum(sweep.speed)
+        columns = np.abs(jacobian[:3])
+        beyond = turned(columns, reach) + 0.5 * _REACH_M * swept * swept
+        turning_m_s = _REACH_M * (swept + self._period_s * sum(sweep.speed)) * sum(sweep.speed)
+        for moments in _MOMENTS:
+            step_s = sweep.duration_s / moments
+            rates = [sweep.came, *(sweep.velocity_at(moment * step_s) for moment in range(moments))]
+            speed_m_s = max(math.hypot(*each) for each in turned(jacobian[:3], rates).tolist())
+            # Between two moments a rate is beyond its chord by this much at most.
+            between = 0.125 * step_s * step_s * self._jerk
+            speed_m_s += math.hypot(*turned(columns, between).tolist()) + turning_m_s
+            if speed_m_s <= self._tool.speed_m_s:
+                break
         place = pose[:3, 3]
         return self._tool.holds((place - beyond).tolist(), (place + beyond).tolist(), speed_m_s)
 

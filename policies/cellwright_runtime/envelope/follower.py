@@ -252,7 +252,8 @@ class Follower:
                 for stop, state, jerk in zip(stops, states, axes.jerk, strict=True)
             ]
 
-        if not self._accept(Sweep(low, high, speed, duration_s, velocity_at)):
+        came = [(state[0] - at) / self.period_s for state, at in zip(states, self.position, strict=True)]
+        if not self._accept(Sweep(low, high, speed, duration_s, velocity_at, came)):
             return False
         self._be(states)
         self._stops, self._from, self._stopping_s = stops, states, 0.0

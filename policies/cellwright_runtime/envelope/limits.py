@@ -25,6 +25,9 @@ class Axes:
     velocity: Six
     acceleration: Six
     jerk: Six
+    together: bool = False
+    """Whether all coordinates stop at the same time: joints that stop one after the other may make the tool
+    faster than it was."""
 
     def __post_init__(self) -> None:
         for name in ("low", "high", "velocity", "acceleration", "jerk"):

@@ -27,6 +27,8 @@ class Sweep(NamedTuple):
     duration_s: float
     velocity_at: Callable[[float], Numbers]
     """Velocity (6,) at a time since the state."""
+    came: Numbers
+    """Mean velocity of each coordinate in the cycle that led to the state."""
 
 
 class Mover(Protocol):
@@ -57,7 +59,8 @@ class Motion:
         self._output = ruckig.OutputParameter(6)
         self._stopper, self._to_rest = ruckig.Ruckig(6), ruckig.InputParameter(6)
         self._to_rest.control_interface = ruckig.ControlInterface.Velocity
-        self._to_rest.synchronization = ruckig.Synchronization.No
+        kinds = ruckig.Synchronization
+        self._to_rest.synchronization = kinds.Time if axes.together else kinds.No
         for each in (self._to_target, self._to_rest):
             each.max_velocity, each.max_acceleration = self._speed, list(axes.acceleration)
             each.max_jerk = list(axes.jerk)
@@ -126,7 +129,10 @@ class Motion:
             self.velocity, self.acceleration, self._stop = [0.0] * 6, [0.0] * 6, None
 
     def _stop_from(self, position: Numbers, velocity: Numbers, acceleration: Numbers) -> Any:
-        """The fastest stop from a state, or None where it would break a limit."""
+        """The fastest stop from a state, or None where it would break a limit.
+
+        A coordinate that waits for others in its stop takes an acceleration back as fast as it would alone.
+        """
         request = self._to_rest  # from zero: the extrema of Ruckig 0.19 contain zero, wherever a stop begins
         request.current_velocity, request.current_acceleration = velocity, acceleration
         stop = self._trajectory()
@@ -148,7 +154,8 @@ class Motion:
             # An acceleration that still has to be taken back raises the speed, or reverses it.
             after = rate + abs(change) * change * half
             speed.append(max(abs(rate), abs(after)))
-        sweep = Sweep(least, most, speed, stop.duration, lambda time_s: stop.at_time(time_s)[1])
+        came = [(now - before) / self.period_s for now, before in zip(position, self.position, strict=True)]
+        sweep = Sweep(least, most, speed, stop.duration, lambda time_s: stop.at_time(time_s)[1], came)
         return stop if self._accept(sweep) else None
 
 

@@ -139,6 +139,18 @@ def test_coordinates_share_the_speed_of_the_tool() -> None:
     assert np.linalg.norm(beside, axis=1).max() < 4e-3
 
 
+def test_a_sweep_has_the_mean_velocity_of_the_cycle_that_led_to_its_state() -> None:
+    seen: list[Sweep] = []
+    moved = follower(lambda sweep: bool(seen.append(sweep)) or True)
+    before = moved.position
+    for _ in range(30):
+        assert moved.towards([0.05, 0.04, 0.03, 0.02, 0.01, -0.05], [0.0] * 6)
+        went = (np.array(moved.position) - before) / PERIOD_S
+        np.testing.assert_allclose(seen[-1].came, went, atol=1e-9)
+        before = moved.position
+    assert abs(seen[-1].came[0]) > 0.05
+
+
 def test_what_is_not_accepted_slows_down_and_does_not_repeat_the_last_velocity() -> None:
     allowed = [True]
     followed = follower(lambda sweep: allowed[0])

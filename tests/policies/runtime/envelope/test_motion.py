@@ -106,6 +106,18 @@ def test_a_sweep_covers_the_whole_stop(velocity: float, acceleration: float) -> 
     assert seen[0].velocity_at(0.0)[0] == pytest.approx(velocity)
 
 
+def test_a_sweep_has_the_mean_velocity_of_the_cycle_that_led_to_its_state() -> None:
+    seen: list[Sweep] = []
+    moved = motion(lambda sweep: bool(seen.append(sweep)) or True)
+    before = moved.position
+    for _ in range(30):
+        assert moved.towards([0.05, 0.04, 0.03, 0.02, 0.01, -0.05], [0.0] * 6)
+        went = (np.array(moved.position) - before) / PERIOD_S
+        np.testing.assert_allclose(seen[-1].came, went, atol=1e-9)
+        before = moved.position
+    assert abs(seen[-1].came[0]) > 0.05
+
+
 def test_a_target_that_is_not_finite_stops_the_motion() -> None:
     moved = motion()
     for _ in range(20):

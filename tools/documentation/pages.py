@@ -21,6 +21,7 @@ from tools.documentation import (
     scenarios,
     scores,
     settings,
+    shift_aims,
     weld_aims,
     welds,
 )
@@ -79,6 +80,7 @@ def blocks(recorded: Path) -> dict[str, Block]:
         "leaderboard": functools.partial(scores.leaderboard, recorded),
         "zero-shot": functools.partial(scores.zero_shot, recorded),
         "shifts": functools.partial(scores.shifts, recorded),
+        "shift-aims": functools.partial(shift_aims.shift_aims, recorded),
         "adaptations": functools.partial(scores.adaptations, recorded),
         "identified": functools.partial(identified.identified, recorded),
         "told-apart": functools.partial(identified.told_apart, recorded),

@@ -31,8 +31,8 @@ def leaderboard(directory: Path) -> str:
     rows = []
     for each in map(scenario, scenario_names()):
         of_it = [score for (name, _), score in found.items() if name == each.name]
-        shipped = next((score for score in of_it if _is_shipped(score["policy"])), None)
-        scripted = [score for score in of_it if _is_scripted(score["policy"])]
+        shipped = next((score for score in of_it if is_shipped(score["policy"])), None)
+        scripted = [score for score in of_it if is_scripted(score["policy"])]
         best = max(scripted, key=lambda score: score["good"] / score["parts"], default=None)
         reached = NOT_RECORDED if shipped is None else "yes" if shipped["reached"] else "no"
         rival = "" if best is None else f"{best['policy']}: {_good(best)}"
@@ -47,8 +47,11 @@ def leaderboard(directory: Path) -> str:
         "reached",
         "best scripted, good %",
     )
-    told = f"Shipped policies reach the bar in {passed} of the {recorded} scenarios recorded, of {len(rows)}"
-    return f"{table(headings, rows)}\n\n{told}; the aim is {AIM_PASSED}."
+    of = f"{len(rows)} scenarios"
+    if recorded < len(rows):
+        of = f"{recorded} scenarios recorded, of {len(rows)}"
+    told = f"Shipped policies reach the bar in {passed} of the {of}; the aim is {AIM_PASSED}."
+    return f"{table(headings, rows)}\n\n{told}"
 
 
 def zero_shot(directory: Path) -> str:
@@ -59,7 +62,7 @@ def zero_shot(directory: Path) -> str:
         if isinstance(each, ShiftScenario) or not each.changes:
             continue
         for (name, policy), score in found.items():
-            if name == each.name and _is_shipped(policy) and score["control"]:
+            if name == each.name and is_shipped(policy) and score["control"]:
                 kinds["one" if len(each.changes) == 1 else "several"].append(score["good"] / score["control"])
     rows = [
         _kept("one change, median over scenarios", kinds["one"], AIM_ONE),
@@ -118,11 +121,13 @@ def _scores(directory: Path) -> _Scores:
     return {(score["scenario"], score["policy"]): score for score in told}
 
 
-def _is_shipped(policy: str) -> bool:
+def is_shipped(policy: str) -> bool:
+    """Whether all of a line's policies are shipped ones."""
     return all(each.startswith("zoo:") for each in policy.split("+"))
 
 
-def _is_scripted(policy: str) -> bool:
+def is_scripted(policy: str) -> bool:
+    """Whether all of a line's policies are programs that see what a policy sees."""
     return not any(each in PRIVILEGED_EXPERTS or ":" in each or "/" in each for each in policy.split("+"))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cellwright_train.results import intervals
-from cellwright_train.scenarios.catalogue import scenario
+from cellwright_train.scenarios.catalogue import scenario, scenario_names
 from tools.documentation.errors import DocumentationError
 from tools.documentation.scores import adaptations, leaderboard, shifts, zero_shot
 
@@ -57,6 +57,12 @@ def test_a_scenario_has_its_score_and_the_best_controller_that_sees_no_more(tmp_
     assert row_of(told, "`mixed-worn-equipment`")[4] == "no"
     assert row_of(told, "`peg-hard`")[2:] == ["", "", "not recorded", ""]
     assert "in 1 of the 2 scenarios recorded, of 51; the aim is 45" in told
+
+
+def test_a_table_of_all_scenarios_says_so(tmp_path: Path) -> None:
+    policy = {name: "+".join(["zoo:x"] * len(scenario(name).cells)) for name in scenario_names()}
+    all_of_them = [score(name, policy[name], 1, 90, reached=False) for name in scenario_names()]
+    assert "in 0 of the 51 scenarios; the aim is 45" in leaderboard(recorded(tmp_path, *all_of_them))
 
 
 def test_without_scores_every_scenario_is_not_recorded(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ SLEW = 1.2
 """A target moves by at most this times the velocity limit in a cycle, as drivers of cobots have it."""
 CHANGED = 1e-9
 """What a target is cut by before it counts as an intervention [m] or [rad]."""
-_MOMENTS = (12, 48)
+_MOMENTS = (6, 48)
 """How often in a stop the tool's speed is looked at, and how often where that is not enough to say that it is
 kept."""
 _REACH_M = 1.6

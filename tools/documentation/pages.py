@@ -9,6 +9,7 @@ from pathlib import Path
 from tools.documentation import (
     closed_loop,
     comparison,
+    curves,
     data,
     disturbances,
     envelope,
@@ -82,6 +83,7 @@ def blocks(recorded: Path) -> dict[str, Block]:
         "shifts": functools.partial(scores.shifts, recorded),
         "shift-aims": functools.partial(shift_aims.shift_aims, recorded),
         "adaptations": functools.partial(scores.adaptations, recorded),
+        "curves": functools.partial(curves.curves, recorded),
         "identified": functools.partial(identified.identified, recorded),
         "told-apart": functools.partial(identified.told_apart, recorded),
         "false-alarms": functools.partial(gate.false_alarms, recorded),

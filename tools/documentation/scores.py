@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,8 @@ AIM_PASSED = 45
 AIM_ONE, AIM_THREE = 0.9, 0.75
 """Good parts after one change, and after three at once, over those of the same parts without."""
 NOT_RECORDED = "not recorded"
+_EXPERT = re.compile(r"--expert[= ](\S+)")
+"""In the command of an adaptation."""
 _Score = Mapping[str, Any]
 _Scores = Mapping[tuple[str, str], _Score]
 
@@ -104,9 +107,13 @@ def adaptations(directory: Path) -> str:
                 when,
                 "" if area is None else f"{area:.2f}",
                 "" if kept is None else f"{kept:.2f}",
+                "".join(_EXPERT.findall(data["command"])),
             )
         )
-    headings = ("policy", "change", "before %", "right after %", "adapted %", "back at 0.9", "area", "kept")
+    headings = (
+        *("policy", "change", "before %", "right after %", "adapted %", "back at 0.9", "area", "kept"),
+        "corrected by",
+    )
     return table(headings, rows) if rows else "No adaptation has been recorded yet."
 
 

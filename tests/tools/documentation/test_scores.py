@@ -128,9 +128,11 @@ def test_an_adaptation_has_its_yields_and_when_it_was_back(tmp_path: Path, is_ba
         "back": {"steps": 12_000, "parts": 130, "seconds": 312.4} if is_back else None,
         "area": 0.812,
         "retention": 0.95,
+        "command": "cellwright adapt zoo:peg-insertion --line a" + " --expert=guide --seed=1" * is_back,
     }
     (tmp_path / "adapt-peg-2.json").write_text(json.dumps(data))
     row = row_of(adaptations(tmp_path), "zoo:peg-insertion")
     assert row[1] == "moved-camera: The camera was hit."
     assert [cell.partition(" ")[0] for cell in row[2:5]] == ["100", "50", "90"]
-    assert row[5:] == ["12,000 steps, 130 parts, 312 s" if is_back else "no", "0.81", "0.95"]
+    assert row[5:8] == ["12,000 steps, 130 parts, 312 s" if is_back else "no", "0.81", "0.95"]
+    assert row[8] == ("guide" if is_back else "")

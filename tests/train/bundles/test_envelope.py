@@ -177,6 +177,16 @@ def test_limits_are_those_of_robot_and_cell(exported: Path) -> None:
     cell.close()
 
 
+@pytest.mark.parametrize("name", ["weld-seam", "weld-seam-without-pool"])
+def test_a_torch_has_room_to_catch_up_with_both_corrections(name: str) -> None:
+    bundle = Bundle.load(zoo.path(name))
+    assert bundle.safety is not None
+    assert bundle.safety.tool.speed_m_s is not None
+    approach, rate = (float(bundle.spec.controller[key][0]) for key in ("approach_speed", "tracking_rate"))
+    sent = math.hypot(approach, rate, rate)
+    assert bundle.safety.tool.speed_m_s.number == pytest.approx(1.15 * sent)
+
+
 def test_no_reference_moves_faster_or_jerks_more_than_the_envelope_says(exported: Path) -> None:
     """The formula for acceleration and jerk, against the filter stepped through full actions turned round."""
     safety = Bundle.load(exported).safety

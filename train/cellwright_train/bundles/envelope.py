@@ -44,6 +44,9 @@ _MOVEIT = (
     "the maker limits torques only"
 )
 _AXES = ("x", "y", "z")
+CATCHING_UP = 1.15
+"""A torch that catches up is faster than where it is sent, in sessions without a wire by a seventh. With no
+room for that, one with both corrections at their rate was refused every other cycle."""
 
 
 def safety_envelope(spec: PolicySpec, measured: Measured) -> Safety:
@@ -131,9 +134,9 @@ def _weld(spec: PolicySpec, measured: Measured) -> tuple[ToolLimits, tuple[Slew,
     rate, told = _setting(controller, "tracking_rate"), "environment: setting tracking_rate"
     tool = ToolLimits(
         speed_m_s=_one(
-            math.hypot(travel, rate, rate),
-            "derived: fastest of the lead-in and of travel at its highest trim, with both corrections; "
-            f"the programmes are those of {measured.seen.parts} parts",
+            CATCHING_UP * math.hypot(travel, rate, rate),
+            "derived: fastest of the lead-in and of travel at its highest trim, with both corrections, times "
+            f"{CATCHING_UP:g} to catch up; the programmes are those of {measured.seen.parts} parts",
         ),
         path_lateral_m=_one(_setting(controller, "lateral_range"), "environment: setting lateral_range"),
         path_height_m=_one(_setting(controller, "height_range"), "environment: setting height_range"),

@@ -41,6 +41,19 @@ def answer(link: socket.socket, kind: str) -> bytes:
             return payload
 
 
+def kinds_until_dropped(link: socket.socket) -> list[str]:
+    """Kinds of the packages that come until the other side closes."""
+    came = b""
+    while part := link.recv(4096):
+        came += part
+    kinds = []
+    while came:
+        size, kind = struct.unpack(">HB", came[:3])
+        kinds.append(chr(kind))
+        came = came[size:]
+    return kinds
+
+
 def connected() -> socket.socket:
     return socket.create_connection((HOST, 30004), 10.0)
 
@@ -74,7 +87,9 @@ def test_a_client_is_served_while_others_send_nonsense(ur: VirtualUr) -> None:
     with connected() as bad, connected() as good, connected() as slow:
         bad.sendall(struct.pack(">HB", 2, 65))
         bad.settimeout(10.0)
-        assert bad.recv(10) == b""  # dropped
+        assert set(kinds_until_dropped(bad)) <= {
+            "M"
+        }  # what other clients' nonsense made it say may still come
         good.sendall(package("V", struct.pack(">H", 2)) + package("v", b""))
         assert answer(good, "V") == b"\x01"
         assert struct.unpack(">4I", answer(good, "v")) == (5, 11, 0, 108249)

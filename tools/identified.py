@@ -290,8 +290,10 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    from tools import identified as command  # workers look for what they are given where it can be imported
+
     try:
-        sys.exit(main())
+        sys.exit(command.main())
     except UsageError as error:
         print(error, file=sys.stderr)
         sys.exit(2)

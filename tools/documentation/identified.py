@@ -48,7 +48,7 @@ def told_apart(recorded: Path) -> str:
     rows = []
     for path in sorted(recorded.glob("identified-*.json")):
         told = json.loads(path.read_text())
-        for name, each in told["changed"].items():
+        for name, each in told.get("changed", {}).items():
             unit = f" {each['unit']}" if each["unit"] else ""
             before, after = each["parts"]
             rows.append(

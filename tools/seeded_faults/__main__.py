@@ -150,8 +150,11 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # Workers look for what they are given where it can be imported.
+    from tools.seeded_faults import __main__ as command
+
     try:
-        sys.exit(main())
+        sys.exit(command.main())
     except UsageError as error:
         print(error, file=sys.stderr)
         sys.exit(2)
